@@ -1,0 +1,1 @@
+//! What touches the machine: every file, process and socket is reached through here.

@@ -1,0 +1,11 @@
+//! The ground floor: what the tool knows, with no machine underneath. Nothing in
+//! here reads a file, starts a process or opens a socket.
+
+pub mod color;
+pub mod config;
+pub mod event;
+pub mod failure;
+pub mod journal;
+pub mod layout;
+pub mod recovery;
+pub mod release;

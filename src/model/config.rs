@@ -1,0 +1,497 @@
+//! `bg.toml`: the types, their defaults, and nothing else. Reading and explaining
+//! what is wrong with a file lives in [`crate::model::config::read`].
+
+pub mod duration;
+pub mod read;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::color::Color;
+use duration::Span;
+
+/// One app on one host, as written in `bg.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The app's name: lower-case letters, digits and dashes; names everything on the host.
+    pub app: String,
+    /// Absolute folder that holds releases, environments and state. Never inside a folder
+    /// that NGINX serves, nor inside a git work tree.
+    pub root: PathBuf,
+    /// The user that deploys and runs the app. Default: who runs `bg setup` (through sudo: who called it).
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// Where the code comes from.
+    pub source: Source,
+    /// How the app is started.
+    pub process: Process,
+    /// The app's environment.
+    #[serde(default)]
+    pub env: Env,
+    /// Files and folders linked from `<root>/shared` into every release, relative paths.
+    #[serde(default)]
+    pub shared: Vec<PathBuf>,
+    /// The Python environment.
+    #[serde(default)]
+    pub python: Python,
+    /// HTTP checks of the gate, all of which must pass. Default: `GET /` answering 200.
+    #[serde(default = "default_health")]
+    pub health: Vec<HealthCheck>,
+    /// The gate in front of traffic.
+    #[serde(default)]
+    pub gate: Gate,
+    /// The front door.
+    pub nginx: Nginx,
+    /// What is kept for a rollback.
+    #[serde(default)]
+    pub keep: Keep,
+    /// How the old process of a slot is let go before its slot is used again.
+    #[serde(default)]
+    pub drain: Drain,
+    /// The prober that counts lost requests around a switch.
+    #[serde(default)]
+    pub evidence: Evidence,
+    /// Deadlines of single steps.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    /// PM2.
+    #[serde(default)]
+    pub pm2: Pm2,
+}
+
+/// Where the code comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// A git URL or an absolute path to a repository.
+    pub git: String,
+    /// The branch that `bg deploy` without a ref releases.
+    #[serde(default = "default_branch")]
+    pub branch: String,
+    /// The folder of the repository where the app lives; its root without this.
+    #[serde(default)]
+    pub folder: Option<PathBuf>,
+}
+
+/// How the app is started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Process {
+    /// PM2 names are `<name>-blue` and `<name>-green`.
+    #[serde(default = "default_process_name")]
+    pub name: String,
+    /// The command, split into words first and then rendered: `{{ port }}`, `{{ venv }}`,
+    /// `{{ release }}`, `{{ color }}`. No shell.
+    pub run: String,
+    /// The port of each color, on 127.0.0.1.
+    pub ports: Ports,
+    /// How long a process may take to end after SIGTERM before it is killed.
+    #[serde(default = "default_stop_timeout")]
+    pub stop_timeout: Span,
+    /// How many worker processes `run` starts: the gate probes three times as often, so
+    /// that each has answered.
+    #[serde(default = "default_workers")]
+    pub workers: u32,
+}
+
+/// A port per color.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ports {
+    /// Blue's port.
+    pub blue: u16,
+    /// Green's port.
+    pub green: u16,
+}
+
+impl Ports {
+    /// The port of `color`.
+    #[must_use]
+    pub fn of(self, color: Color) -> u16 {
+        match color {
+            Color::Blue => self.blue,
+            Color::Green => self.green,
+        }
+    }
+}
+
+/// The app's environment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Env {
+    /// A file of `NAME=value` lines, relative to `<root>/shared`, mode 0600. Its values never
+    /// pass through PM2, never appear in output.
+    #[serde(default)]
+    pub file: Option<PathBuf>,
+    /// Variables that are no secrets; the file wins over them.
+    #[serde(default)]
+    pub set: BTreeMap<String, String>,
+}
+
+/// The Python environment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Python {
+    /// The interpreter: a name on PATH or an absolute path, as `python3` or `python3.12`.
+    pub version: String,
+    /// Requirement files, relative to the app's folder. Those that the key covers also include
+    /// what they name with `-r` and `-c`.
+    pub requirements: Vec<PathBuf>,
+    /// What installs them.
+    pub installer: Installer,
+}
+
+impl Default for Python {
+    fn default() -> Self {
+        Python {
+            version: "python3".into(),
+            requirements: vec!["requirements.txt".into()],
+            installer: Installer::Auto,
+        }
+    }
+}
+
+/// What installs Python packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Installer {
+    /// `uv` where the host has it, else `pip`.
+    Auto,
+    /// `python -m pip`.
+    Pip,
+    /// `uv pip`.
+    Uv,
+}
+
+/// One HTTP check.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HealthCheck {
+    /// The path, with its query.
+    pub path: String,
+    /// The method.
+    #[serde(default = "default_method")]
+    pub method: String,
+    /// The Host header. Default: the site's first server name.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// Further headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Every status that counts as healthy.
+    #[serde(default = "default_expect")]
+    pub expect: Vec<u16>,
+    /// Text that the body must contain.
+    #[serde(default)]
+    pub contains: Option<String>,
+    /// A value in a JSON body.
+    #[serde(default)]
+    pub json: Option<JsonCheck>,
+}
+
+/// A value in a JSON body.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JsonCheck {
+    /// A JSON pointer, as `/status` or `/checks/0/ok`.
+    pub pointer: String,
+    /// What it must be.
+    pub equals: serde_json::Value,
+}
+
+/// The gate in front of traffic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gate {
+    /// The deadline for the first healthy round.
+    pub timeout: Span,
+    /// The deadline of one request.
+    pub attempt: Span,
+    /// The pause after a failed round.
+    pub interval: Span,
+    /// How long the app must stay up and healthy after that.
+    pub soak: Span,
+    /// A command run in the release with `BG_URL` set; it must exit 0.
+    pub smoke: Option<String>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Gate {
+            timeout: Span::seconds(30),
+            attempt: Span::seconds(5),
+            interval: Span::seconds(1),
+            soak: Span::seconds(5),
+            smoke: None,
+        }
+    }
+}
+
+/// The front door.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nginx {
+    /// The program.
+    #[serde(default = "default_nginx_bin")]
+    pub bin: PathBuf,
+    /// The main configuration file; our files go into `bg/<app>/` beside it.
+    #[serde(default = "default_nginx_conf")]
+    pub conf: PathBuf,
+    /// The folder, relative to the main file's, whose `*.conf` it includes inside `http`.
+    #[serde(default = "default_nginx_include")]
+    pub include: PathBuf,
+    /// The site's file, relative to the main file's folder. Default: `<include>/<app>.conf`.
+    /// A file that `bg` did not write is never changed.
+    #[serde(default)]
+    pub site: Option<PathBuf>,
+    /// The site's names; the first one is what probes send as Host.
+    pub server_names: Vec<String>,
+    /// What the site listens on, as in NGINX's `listen`: `80`, `127.0.0.1:8080`, `443 ssl`.
+    #[serde(default = "default_listen")]
+    pub listen: Vec<String>,
+    /// Paths that are proxied to the app; a switch is proven on each.
+    #[serde(default = "default_paths")]
+    pub paths: Vec<String>,
+    /// Folders served by NGINX from the release that is live.
+    #[serde(default, rename = "static")]
+    pub static_files: Vec<StaticFiles>,
+    /// The certificate for `ssl` listeners.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+    /// How traffic moves.
+    #[serde(default)]
+    pub switch: SwitchWay,
+    /// A folder with templates that win over the built-in ones of the same name.
+    #[serde(default)]
+    pub templates: Option<PathBuf>,
+    /// `client_max_body_size` of a site that `bg` writes.
+    #[serde(default = "default_body_size")]
+    pub max_body_size: String,
+    /// `proxy_read_timeout` and `proxy_send_timeout`.
+    #[serde(default = "default_proxy_timeout")]
+    pub proxy_timeout: Span,
+    /// Folder of the live link. Default: `/var/lib/bluegreen/<app>`.
+    #[serde(default)]
+    pub link_folder: Option<PathBuf>,
+    /// An HTML file shown while `bg maintenance on` is in force, relative to `<root>/shared`.
+    #[serde(default)]
+    pub maintenance_page: Option<PathBuf>,
+}
+
+/// A folder of the release that NGINX serves itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StaticFiles {
+    /// The URL prefix, as `/static/`.
+    pub url: String,
+    /// The folder in the repository, relative, never its root.
+    pub folder: PathBuf,
+}
+
+/// A certificate on the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The full chain, leaf first.
+    pub certificate: PathBuf,
+    /// The key.
+    pub key: PathBuf,
+}
+
+/// How traffic moves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SwitchWay {
+    /// Decided by `bg setup`, then kept.
+    #[default]
+    Auto,
+    /// NGINX looks through the link at each request.
+    Live,
+    /// NGINX reads the link when its configuration is loaded.
+    Reload,
+}
+
+/// What is kept for a rollback.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keep {
+    /// How many releases stay on disk, counting the two colors.
+    pub releases: usize,
+    /// How long the old color's process stays up after a switch.
+    pub warm: KeepWarm,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Keep {
+            releases: 5,
+            warm: KeepWarm::Always,
+        }
+    }
+}
+
+/// How long the old color stays up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepWarm {
+    /// Until the next deploy needs its slot.
+    Always,
+    /// Stopped at the end of the switch, for small machines.
+    Never,
+    /// Stopped by the first command after this long.
+    For(Span),
+}
+
+/// How the old process of a slot is let go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Drain {
+    /// How long a slot must have been out of traffic before it may be used again.
+    pub quiet: Span,
+    /// How long requests in flight are waited for after that.
+    pub timeout: Span,
+    /// What happens to connections that are still open then (websockets, endless streams).
+    pub connections: OpenConnections,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Drain {
+            quiet: Span::seconds(60),
+            timeout: Span::seconds(30),
+            connections: OpenConnections::Close,
+        }
+    }
+}
+
+/// What happens to connections that outlive the drain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OpenConnections {
+    /// The deploy waits until they have ended, up to an hour.
+    Wait,
+    /// They are closed with the process, after SIGTERM.
+    Close,
+    /// The deploy is refused.
+    Refuse,
+}
+
+/// The prober around a switch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Evidence {
+    /// How long it goes on after the swap.
+    pub window: Span,
+    /// The path it asks for. Default: the first of `nginx.paths`.
+    pub path: Option<String>,
+}
+
+impl Default for Evidence {
+    fn default() -> Self {
+        Evidence {
+            window: Span::seconds(1),
+            path: None,
+        }
+    }
+}
+
+/// Deadlines of single steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// `git fetch`.
+    pub fetch: Span,
+    /// Building a Python environment.
+    pub build: Span,
+    /// `nginx -t`, a reload and its effect.
+    pub reload: Span,
+    /// The proof after the swap.
+    pub proof: Span,
+    /// `gate.smoke`.
+    pub smoke: Span,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts {
+            fetch: Span::seconds(120),
+            build: Span::seconds(900),
+            reload: Span::seconds(15),
+            proof: Span::seconds(5),
+            smoke: Span::seconds(60),
+        }
+    }
+}
+
+/// PM2.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pm2 {
+    /// The program: a name on PATH or an absolute path.
+    pub bin: PathBuf,
+    /// `PM2_HOME`. Default: `~/.pm2` of the owner.
+    pub home: Option<PathBuf>,
+}
+
+impl Default for Pm2 {
+    fn default() -> Self {
+        Pm2 {
+            bin: "pm2".into(),
+            home: None,
+        }
+    }
+}
+
+fn default_branch() -> String {
+    "main".into()
+}
+fn default_process_name() -> String {
+    "flask".into()
+}
+fn default_stop_timeout() -> Span {
+    Span::seconds(30)
+}
+fn default_workers() -> u32 {
+    1
+}
+fn default_method() -> String {
+    "GET".into()
+}
+fn default_expect() -> Vec<u16> {
+    vec![200]
+}
+fn default_health() -> Vec<HealthCheck> {
+    vec![HealthCheck {
+        path: "/".into(),
+        method: default_method(),
+        host: None,
+        headers: BTreeMap::new(),
+        expect: default_expect(),
+        contains: None,
+        json: None,
+    }]
+}
+fn default_nginx_bin() -> PathBuf {
+    "nginx".into()
+}
+fn default_nginx_conf() -> PathBuf {
+    "/etc/nginx/nginx.conf".into()
+}
+fn default_nginx_include() -> PathBuf {
+    "conf.d".into()
+}
+fn default_listen() -> Vec<String> {
+    vec!["80".into()]
+}
+fn default_paths() -> Vec<String> {
+    vec!["/".into()]
+}
+fn default_body_size() -> String {
+    "10m".into()
+}
+fn default_proxy_timeout() -> Span {
+    Span::seconds(60)
+}

@@ -1,0 +1,139 @@
+//! Durations as people write them: `30s`, `1m 30s`, `500ms`.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::KeepWarm;
+
+/// A length of time, never negative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(pub Duration);
+
+impl Span {
+    /// Whole seconds.
+    #[must_use]
+    pub const fn seconds(seconds: u64) -> Span {
+        Span(Duration::from_secs(seconds))
+    }
+}
+
+/// Text that is no duration.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a duration: expected a number with a unit, as `30s`, `500ms` or `1m 30s`")]
+pub struct NotADuration(String);
+
+impl FromStr for Span {
+    type Err = NotADuration;
+
+    fn from_str(text: &str) -> Result<Self, NotADuration> {
+        text.parse::<SignedDuration>()
+            .ok()
+            .and_then(|duration| Duration::try_from(duration).ok())
+            .map(Span)
+            .ok_or_else(|| NotADuration(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = self.0.as_millis();
+        if all == 0 {
+            return f.write_str("0s");
+        }
+        let parts = [
+            (all / 3_600_000, "h"),
+            (all / 60_000 % 60, "m"),
+            (all / 1_000 % 60, "s"),
+            (all % 1_000, "ms"),
+        ];
+        let words: Vec<String> = parts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, unit)| format!("{count}{unit}"))
+            .collect();
+        f.write_str(&words.join(" "))
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Span {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "examples": ["30s", "500ms", "1m 30s"]})
+    }
+}
+
+impl Serialize for KeepWarm {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            KeepWarm::Always => serializer.serialize_str("always"),
+            KeepWarm::Never => serializer.serialize_str("never"),
+            KeepWarm::For(span) => span.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for KeepWarm {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.as_str() {
+            "always" => Ok(KeepWarm::Always),
+            "never" => Ok(KeepWarm::Never),
+            other => other.parse().map(KeepWarm::For).map_err(|_| {
+                serde::de::Error::custom(format!(
+                    "`{other}` is no way to keep the old color warm: expected `always`, `never` or a duration as `15m`"
+                ))
+            }),
+        }
+    }
+}
+
+impl JsonSchema for KeepWarm {
+    fn schema_name() -> Cow<'static, str> {
+        "KeepWarm".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "examples": ["always", "never", "15m"]})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_back_as_written() {
+        for text in ["0s", "30s", "500ms", "1m 30s", "2h", "1s 5ms"] {
+            assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_duration_is_refused() {
+        for text in ["", "5", "-3s", "soon", "2 fortnights"] {
+            assert!(text.parse::<Span>().is_err(), "{text}");
+        }
+    }
+}

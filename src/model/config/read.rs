@@ -1,0 +1,1 @@
+//! Reads `bg.toml` and explains what is wrong with it, with the line and a caret.

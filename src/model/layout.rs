@@ -1,0 +1,253 @@
+//! Where everything lies on a host. Every path in the tool comes from here.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::color::{Color, Route};
+use crate::model::config::{Config, SwitchWay};
+use crate::model::release::ReleaseId;
+
+/// A registry entry, one file per app: enough to find an app by its name without any
+/// other configuration, written by `bg setup` only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// The format of this file.
+    pub format: u32,
+    /// The app.
+    pub app: String,
+    /// The app's root folder.
+    pub root: PathBuf,
+    /// The user that deploys and runs it.
+    pub owner: String,
+    /// `PM2_HOME`.
+    pub pm2_home: PathBuf,
+    /// PM2, as an absolute path.
+    pub pm2_bin: PathBuf,
+    /// PM2 names are `<process_name>-blue` and `<process_name>-green`.
+    pub process_name: String,
+    /// The way that is in force, never `auto`.
+    pub switch: SwitchWay,
+    /// Why that way was chosen.
+    pub switch_reason: String,
+    /// The NGINX program, as an absolute path.
+    pub nginx_bin: PathBuf,
+    /// NGINX's main configuration file.
+    pub nginx_conf: PathBuf,
+    /// NGINX's pid file.
+    pub nginx_pid: PathBuf,
+    /// The folder of the live link.
+    pub link_folder: PathBuf,
+}
+
+impl Entry {
+    /// The format this version writes and reads.
+    pub const FORMAT: u32 = 1;
+}
+
+/// The files of one app below its root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// The layout of an app whose root is `root`.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Layout {
+        Layout { root: root.into() }
+    }
+
+    /// The root itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+    /// The configuration as last applied.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.root.join("bg.toml")
+    }
+    /// The bare mirror.
+    #[must_use]
+    pub fn mirror(&self) -> PathBuf {
+        self.root.join("repo.git")
+    }
+    /// All checkouts.
+    #[must_use]
+    pub fn releases(&self) -> PathBuf {
+        self.root.join("releases")
+    }
+    /// One checkout.
+    #[must_use]
+    pub fn release(&self, id: &ReleaseId) -> PathBuf {
+        self.releases().join(id)
+    }
+    /// The snapshots of all releases; beside the checkouts, so that no repository can
+    /// bring its own.
+    #[must_use]
+    pub fn manifests(&self) -> PathBuf {
+        self.root.join("manifests")
+    }
+    /// The snapshot of one release.
+    #[must_use]
+    pub fn manifest(&self, id: &ReleaseId) -> PathBuf {
+        self.manifests().join(format!("{id}.json"))
+    }
+    /// All Python environments.
+    #[must_use]
+    pub fn venvs(&self) -> PathBuf {
+        self.root.join("venvs")
+    }
+    /// Copies of the environment file by content, 0600 in a 0700 folder.
+    #[must_use]
+    pub fn envs(&self) -> PathBuf {
+        self.root.join("envs")
+    }
+    /// The folder of the two slot links.
+    #[must_use]
+    pub fn slots(&self) -> PathBuf {
+        self.root.join("slots")
+    }
+    /// The link to the release that a color runs.
+    #[must_use]
+    pub fn slot(&self, color: Color) -> PathBuf {
+        self.slots().join(color.name())
+    }
+    /// Files linked into every release.
+    #[must_use]
+    pub fn shared(&self) -> PathBuf {
+        self.root.join("shared")
+    }
+    /// Lock, journal, runs.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.root.join("state")
+    }
+    /// The lock.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.state().join("lock")
+    }
+    /// The journal.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.state().join("journal.jsonl")
+    }
+    /// The event logs of all runs.
+    #[must_use]
+    pub fn runs(&self) -> PathBuf {
+        self.state().join("runs")
+    }
+    /// While this exists, the launcher of a color waits instead of starting the app: the
+    /// slot's process is being taken away, and PM2 would bring it back.
+    #[must_use]
+    pub fn hold(&self, color: Color) -> PathBuf {
+        self.state().join(format!("hold-{color}"))
+    }
+    /// The copy of this program that PM2 starts; never pruned.
+    #[must_use]
+    pub fn launcher(&self) -> PathBuf {
+        self.root.join("bin").join("bluegreen")
+    }
+    /// Output of a color's processes.
+    #[must_use]
+    pub fn log(&self, color: Color) -> PathBuf {
+        self.root.join("logs").join(format!("{color}.log"))
+    }
+}
+
+/// NGINX's files of one app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NginxLayout {
+    conf: PathBuf,
+    include: PathBuf,
+    site: PathBuf,
+    app: String,
+    link_folder: PathBuf,
+}
+
+impl NginxLayout {
+    /// Where `config` wants them.
+    #[must_use]
+    pub fn new(config: &Config) -> NginxLayout {
+        let nginx = &config.nginx;
+        NginxLayout {
+            conf: nginx.conf.clone(),
+            include: nginx.include.clone(),
+            site: nginx
+                .site
+                .clone()
+                .unwrap_or_else(|| nginx.include.join(format!("{}.conf", config.app))),
+            app: config.app.clone(),
+            link_folder: nginx
+                .link_folder
+                .clone()
+                .unwrap_or_else(|| Path::new("/var/lib/bluegreen").join(&config.app)),
+        }
+    }
+
+    /// The main configuration file.
+    #[must_use]
+    pub fn conf(&self) -> &Path {
+        &self.conf
+    }
+    /// The main file's folder.
+    #[must_use]
+    pub fn conf_dir(&self) -> &Path {
+        self.conf.parent().unwrap_or(Path::new("/"))
+    }
+    /// The folder of our rendered files.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.conf_dir().join("bg").join(&self.app)
+    }
+    /// Upstreams and maps, included inside `http`.
+    #[must_use]
+    pub fn upstreams(&self) -> PathBuf {
+        self.folder().join("upstreams.conf")
+    }
+    /// The route, included inside `server`.
+    #[must_use]
+    pub fn route(&self) -> PathBuf {
+        self.folder().join("route.conf")
+    }
+    /// Proxying, included inside each proxied `location`.
+    #[must_use]
+    pub fn proxy(&self) -> PathBuf {
+        self.folder().join("proxy.conf")
+    }
+    /// The one line that pulls `upstreams.conf` into `http`.
+    #[must_use]
+    pub fn hook(&self) -> PathBuf {
+        self.conf_dir()
+            .join(&self.include)
+            .join(format!("bg-{}.conf", self.app))
+    }
+    /// The site's file.
+    #[must_use]
+    pub fn site(&self) -> PathBuf {
+        self.conf_dir().join(&self.site)
+    }
+    /// The folder of the live link.
+    #[must_use]
+    pub fn link_folder(&self) -> &Path {
+        &self.link_folder
+    }
+    /// THE symlink.
+    #[must_use]
+    pub fn live(&self) -> PathBuf {
+        self.link_folder.join("live")
+    }
+    /// What a route's link points at.
+    #[must_use]
+    pub fn target(&self, route: Route) -> PathBuf {
+        self.link_folder.join(route.folder())
+    }
+    /// What NGINX answers on `/.bg/<app>/live` for a color: its release.
+    #[must_use]
+    pub fn answer(&self, color: Color) -> PathBuf {
+        self.link_folder.join(color.name()).join("answer.json")
+    }
+}
