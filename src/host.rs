@@ -1,1 +1,3 @@
 //! What touches the machine: every file, process and socket is reached through here.
+
+pub mod command;

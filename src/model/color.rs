@@ -7,9 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One of the two slots.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Color {
     /// The default color: what NGINX serves when the link names neither.
@@ -120,9 +118,7 @@ impl Route {
     /// Reads a link's target, `None` when it is none of the four folders.
     #[must_use]
     pub fn from_folder(folder: &str) -> Option<Route> {
-        Route::ALL
-            .into_iter()
-            .find(|route| route.folder() == folder)
+        Route::ALL.into_iter().find(|route| route.folder() == folder)
     }
 }
 

@@ -58,9 +58,7 @@ impl ReleaseId {
     }
 
     fn stamp(&self) -> &str {
-        self.0
-            .split_once('-')
-            .map_or(self.0.as_str(), |(stamp, _)| stamp)
+        self.0.split_once('-').map_or(self.0.as_str(), |(stamp, _)| stamp)
     }
 
     /// When it was made, to the second.
@@ -77,9 +75,7 @@ impl TryFrom<String> for ReleaseId {
     fn try_from(text: String) -> Result<Self, NotARelease> {
         let id = ReleaseId(text);
         let commit_ok = id.0.split_once('-').is_some_and(|(_, commit)| {
-            !commit.is_empty()
-                && commit.len() <= 40
-                && commit.chars().all(|c| c.is_ascii_alphanumeric())
+            !commit.is_empty() && commit.len() <= 40 && commit.chars().all(|c| c.is_ascii_alphanumeric())
         });
         if commit_ok && id.stamp().len() == 16 && id.made_at().is_some() {
             Ok(id)

@@ -1,0 +1,360 @@
+//! Starts a system program and waits for it: argv, never a shell string; a minimal
+//! environment; a deadline, after which its whole process group is killed.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// Output past this is dropped from the front: 16 MiB, far above any `nginx -T` or
+/// `pm2 jlist` seen, far below what a small machine has.
+const OUTPUT_LIMIT: usize = 16 << 20;
+
+/// The variable that marks every program of a run, so that the next run can find what a
+/// killed one left behind.
+pub const RUN_MARK: &str = "BG_RUN";
+
+static RUN: OnceLock<String> = OnceLock::new();
+
+/// From here on every program is marked as part of `run`.
+pub fn mark_run(run: &str) {
+    RUN.get_or_init(|| run.to_owned());
+}
+
+/// Variables that programs need from whoever started us. Everything else stays outside.
+const PASSED_ON: &[&str] = &[
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "SSH_AUTH_SOCK",
+];
+
+/// A command line, not yet started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    program: PathBuf,
+    args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    folder: Option<PathBuf>,
+    deadline: Duration,
+    marked: bool,
+}
+
+/// What a program that ended well has printed.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Standard output, invalid UTF-8 replaced.
+    pub stdout: String,
+    /// Standard error, the same way.
+    pub stderr: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A program that could not be started, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// There is no such program.
+    #[error("`{program}` is not installed, or not on PATH")]
+    NotFound {
+        /// What was looked for.
+        program: String,
+    },
+    /// The program is there and cannot be started.
+    #[error("`{command}` cannot be started")]
+    Spawn {
+        /// The command line.
+        command: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The deadline passed; the program and its children were killed.
+    #[error("`{command}` did not end within {} s and was killed", .after.as_secs_f64())]
+    TimedOut {
+        /// The command line.
+        command: String,
+        /// The deadline.
+        after: Duration,
+    },
+    /// It ended with another status than 0.
+    #[error("`{command}` failed ({status}){}", tail(.output))]
+    Failed {
+        /// The command line.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// Both outputs, standard output first.
+        output: String,
+    },
+}
+
+/// The last lines of a program's output, indented under the message that names it.
+fn tail(output: &str) -> String {
+    let lines: Vec<&str> = output.lines().filter(|line| !line.trim().is_empty()).collect();
+    let skipped = lines.len().saturating_sub(20);
+    lines
+        .iter()
+        .skip(skipped)
+        .map(|line| format!("\n  {line}"))
+        .collect()
+}
+
+impl Command {
+    /// `program`, found on PATH unless it is a path.
+    #[must_use]
+    pub fn new(program: impl AsRef<Path>) -> Command {
+        Command {
+            program: program.as_ref().to_owned(),
+            args: Vec::new(),
+            env: Vec::new(),
+            folder: None,
+            deadline: Duration::from_secs(30),
+            marked: true,
+        }
+    }
+
+    /// One more argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Command {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// More arguments.
+    #[must_use]
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Command {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// One more variable, which wins over one that is passed on.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Command {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// The folder it starts in.
+    #[must_use]
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Command {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// The deadline, 30 s without this.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Command {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Without the mark of the run: for a program that starts something meant to outlive
+    /// the run, as PM2's daemon.
+    #[must_use]
+    pub fn unmarked(mut self) -> Command {
+        self.marked = false;
+        self
+    }
+
+    /// Runs it to its end and expects status 0.
+    ///
+    /// # Errors
+    /// When it cannot be started, ends with another status, or misses the deadline.
+    pub async fn run(&self) -> Result<Output, CommandError> {
+        let output = self.finish().await?;
+        if output.status.success() {
+            Ok(output)
+        } else {
+            Err(CommandError::Failed {
+                command: self.to_string(),
+                status: output.status,
+                output: output.stdout + &output.stderr,
+            })
+        }
+    }
+
+    /// Runs it to its end, whatever its status.
+    ///
+    /// # Errors
+    /// When it cannot be started or misses the deadline.
+    pub async fn finish(&self) -> Result<Output, CommandError> {
+        let started = Instant::now();
+        let mut child = self
+            .prepare()
+            .spawn()
+            .map_err(|source| self.not_started(source))?;
+        let group = child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .map(Pid::from_raw);
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let whole = async {
+            let (stdout, stderr) = tokio::join!(read_capped(stdout), read_capped(stderr));
+            child.wait().await.map(|status| (status, stdout, stderr))
+        };
+        match tokio::time::timeout(self.deadline, whole).await {
+            Ok(Ok((status, stdout, stderr))) => Ok(Output {
+                status,
+                stdout,
+                stderr,
+                took: started.elapsed(),
+            }),
+            Ok(Err(source)) => Err(self.not_started(source)),
+            Err(_) => {
+                if let Some(group) = group {
+                    killpg(group, Signal::SIGKILL).ok();
+                }
+                Err(CommandError::TimedOut {
+                    command: self.to_string(),
+                    after: self.deadline,
+                })
+            }
+        }
+    }
+
+    fn prepare(&self) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(&self.program);
+        command
+            .args(&self.args)
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        for name in PASSED_ON {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        if let (true, Some(run)) = (self.marked, RUN.get()) {
+            command.env(RUN_MARK, run);
+        }
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        command
+    }
+
+    fn not_started(&self, source: std::io::Error) -> CommandError {
+        let folder_is_there = self.folder.as_ref().is_none_or(|folder| folder.is_dir());
+        if source.kind() == std::io::ErrorKind::NotFound && folder_is_there {
+            CommandError::NotFound {
+                program: self.program.display().to_string(),
+            }
+        } else {
+            CommandError::Spawn {
+                command: self.to_string(),
+                source,
+            }
+        }
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.program.display())?;
+        for arg in &self.args {
+            let word = arg.to_string_lossy();
+            let quoted = shlex::try_quote(&word).unwrap_or_else(|_| word.clone());
+            write!(f, " {quoted}")?;
+        }
+        Ok(())
+    }
+}
+
+async fn read_capped(stream: Option<impl AsyncRead + Unpin>) -> String {
+    let mut kept = Vec::new();
+    if let Some(mut stream) = stream {
+        let mut piece = vec![0; 64 << 10];
+        while let Ok(count @ 1..) = stream.read(&mut piece).await {
+            kept.extend(piece.iter().take(count));
+            if kept.len() > OUTPUT_LIMIT {
+                kept.drain(..kept.len() - OUTPUT_LIMIT);
+            }
+        }
+    }
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+/// Finds a program on PATH, so that its absolute path can be kept: under a
+/// non-interactive login the PATH is another one.
+#[must_use]
+pub fn find_program(program: &Path) -> Option<PathBuf> {
+    if program.components().count() > 1 {
+        return program.is_file().then(|| program.to_owned());
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|candidate| {
+            nix::unistd::access(candidate, nix::unistd::AccessFlags::X_OK).is_ok() && candidate.is_file()
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_program_gets_no_variable_that_was_not_meant_for_it() {
+        let output = Command::new("env").env("MEANT", "yes").run().await.unwrap();
+        assert!(output.stdout.contains("MEANT=yes"));
+        assert!(!output.stdout.contains("CARGO_"), "{}", output.stdout);
+    }
+
+    #[tokio::test]
+    async fn a_missed_deadline_kills_the_children_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let command = Command::new("sh")
+            .args(["-c", "sleep 300 & echo $! > child; wait"])
+            .folder(folder.path())
+            .deadline(Duration::from_millis(300));
+        let error = command.run().await.unwrap_err();
+        assert!(matches!(error, CommandError::TimedOut { .. }), "{error}");
+        let child = std::fs::read_to_string(folder.path().join("child")).unwrap();
+        let stat = format!("/proc/{}/stat", child.trim());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+            assert!(Instant::now() < deadline, "the child lives on");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_is_named() {
+        let error = Command::new("no-such-program").run().await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`no-such-program` is not installed, or not on PATH"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_failure_shows_the_command_and_its_last_lines() {
+        let error = Command::new("sh")
+            .args(["-c", "echo why >&2; exit 3"])
+            .run()
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`sh -c 'echo why >&2; exit 3'` failed (exit status: 3)\n  why"
+        );
+    }
+}
