@@ -1,3 +1,7 @@
 //! What touches the machine: every file, process and socket is reached through here.
 
 pub mod command;
+pub mod journal;
+pub mod link;
+pub mod lock;
+pub mod registry;
