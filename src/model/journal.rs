@@ -166,7 +166,9 @@ pub struct OpenRun {
     pub to: Route,
     /// The release in that color.
     pub release: Option<ReleaseId>,
-    /// What the slot held before, where the run replaces it.
+    /// Whether it had begun to replace what the idle slot held.
+    pub touched_slot: bool,
+    /// What that slot held before.
     pub replaces: Option<ReleaseId>,
 }
 
@@ -203,6 +205,7 @@ impl Story {
                     was: was.clone(),
                     to: *from,
                     release: None,
+                    touched_slot: false,
                     replaces: None,
                 });
             }
@@ -218,7 +221,10 @@ impl Story {
                     open.phase = *phase;
                     open.to = *to;
                     open.release.clone_from(release);
-                    open.replaces.clone_from(replaces);
+                    if *phase == Phase::Replacing {
+                        open.touched_slot = true;
+                        open.replaces.clone_from(replaces);
+                    }
                 }
             }
             Record::Commit { verb, live, was, .. } => {
