@@ -74,7 +74,7 @@ impl App {
             layout: Layout::new(&entry.root),
             nginx_files: NginxLayout::new(&config),
             link: Link::new(&entry.link_folder),
-            nginx: Nginx::new(&entry.nginx_bin, &entry.nginx_conf, &entry.nginx_pid),
+            nginx: Nginx::from(&entry),
             pm2: Pm2::new(&entry.pm2_bin, &entry.pm2_home),
             doors,
             entry,

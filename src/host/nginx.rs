@@ -109,6 +109,14 @@ impl Nginx {
         master::find(&self.pid_file, &self.conf)
     }
 
+    /// How many workers only finish what they began with an older configuration; none
+    /// where NGINX does not run.
+    #[must_use]
+    pub fn old_workers(&self) -> usize {
+        let workers = self.master().map(Master::workers).unwrap_or_default();
+        workers.iter().filter(|worker| worker.shutting_down).count()
+    }
+
     /// Has the configuration on disk tested and put in force, and sees that it is: new
     /// workers serve and no old one takes a connection. Tried once more when something
     /// that may pass was in the way, all within `deadline`.

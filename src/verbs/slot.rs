@@ -113,7 +113,6 @@ async fn quiet(app: &App, color: Color, sink: &dyn Sink) {
 async fn drain(app: &App, color: Color, sink: &dyn Sink) -> Result<usize, Failure> {
     let settings = &app.config.drain;
     let port = app.config.process.ports.of(color);
-    let busy = || async move { sockets::open_connections(port) + app.nginx.old_workers().unwrap_or(0) };
     let patience = match settings.connections {
         OpenConnections::Wait => LONGEST_WAIT,
         OpenConnections::Close | OpenConnections::Refuse => settings.timeout.0,
@@ -121,7 +120,7 @@ async fn drain(app: &App, color: Color, sink: &dyn Sink) -> Result<usize, Failur
     let deadline = Instant::now() + patience;
     let mut told = false;
     loop {
-        let open = busy().await;
+        let open = sockets::open_connections(port) + app.nginx.old_workers();
         if open == 0 {
             return Ok(0);
         }

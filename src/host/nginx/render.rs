@@ -102,6 +102,15 @@ pub fn site_mark(app: &str) -> String {
     format!("# Written by bg for {app}.")
 }
 
+/// The variable that holds the folder of the live color's release, for a site's own
+/// `root` and `alias`.
+///
+/// # Errors
+/// When the app's name cannot be one of NGINX's.
+pub fn root_variable(app: &str) -> Result<String, RenderError> {
+    Ok(format!("${}_root", values::identifier(app)?))
+}
+
 /// The files that every site needs: proxying, route, upstreams and, last, the hook that
 /// makes NGINX read them. `realip` says whether this NGINX has the realip module.
 ///

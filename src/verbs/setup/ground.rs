@@ -6,7 +6,9 @@ use nix::unistd::{Uid, User};
 
 use crate::host::command::find_program;
 use crate::host::nginx::render::site_mark;
-use crate::host::nginx::{Build, Dump, Nginx};
+use crate::host::nginx::Nginx;
+use crate::host::nginx::build::Build;
+use crate::host::nginx::dump::{Dump, Server};
 use crate::host::registry::Registry;
 use crate::model::config::{Config, SwitchWay};
 use crate::model::failure::{Failure, Kind};
@@ -40,22 +42,21 @@ pub async fn survey(config: &Config, registry: &Registry) -> Result<Ground, Fail
     let owner = owner(config)?;
     let nginx_bin = program(&config.nginx.bin, "nginx.bin")?;
     let pm2_bin = program(&config.pm2.bin, "pm2.bin")?;
-    let first = Nginx::new(&nginx_bin, files.conf(), Path::new("/run/nginx.pid"));
-    let build = first
+    let mut nginx = Nginx { bin: nginx_bin.clone(), conf: files.conf().to_owned(), pid_file: "/run/nginx.pid".into() };
+    let build = nginx
         .build()
         .await
         .map_err(|error| Failure::failed("NGINX does not say what it is").because(error))?;
-    let dump = first.dump().await.map_err(|error| {
+    let dump = nginx.dump(config.timeouts.reload.0).await.map_err(|error| {
         Failure::failed("NGINX's configuration cannot be read, or is broken")
             .because(error)
             .hint("`nginx -t` must pass before `bg setup`; as an ordinary user it may need sudo")
     })?;
-    let nginx_pid = dump
-        .pid(files.conf_dir())
-        .or_else(|| build.pid_path.clone())
-        .unwrap_or_else(|| PathBuf::from("/run/nginx.pid"));
-    let running = Nginx::new(&nginx_bin, files.conf(), &nginx_pid).master().is_ok();
-    let (switch, switch_reason) = decide(config, &build, &dump, &owner)?;
+    if let Some(pid_file) = dump.pid().or_else(|| build.pid_path.clone()) {
+        nginx.pid_file = pid_file;
+    }
+    let running = nginx.master().is_ok();
+    let (switch, switch_reason) = decide(config, &build, &site(config, &files, &dump), &owner)?;
     let entry = Entry {
         format: Entry::FORMAT,
         app: config.app.clone(),
@@ -68,7 +69,7 @@ pub async fn survey(config: &Config, registry: &Registry) -> Result<Ground, Fail
         switch_reason,
         nginx_bin,
         nginx_conf: files.conf().to_owned(),
-        nginx_pid,
+        nginx_pid: nginx.pid_file,
         link_folder: files.link_folder().to_owned(),
     };
     let ground = Ground { site_is_ours: is_ours(&files, &config.app)?, entry, owner, build, dump, running };
@@ -95,14 +96,26 @@ fn program(wanted: &Path, key: &str) -> Result<PathBuf, Failure> {
     })
 }
 
-fn decide(config: &Config, build: &Build, dump: &Dump, owner: &User) -> Result<(SwitchWay, String), Failure> {
-    let listeners = config.nginx.listen.iter().filter_map(|text| text.parse::<Listener>().ok());
-    let http2_or_3 = listeners.into_iter().any(|listener| listener.http2 || listener.http3) || dump.http2_or_3();
+/// The servers of this site as NGINX has them now: those that include our route, or that
+/// carry one of its names.
+#[must_use]
+pub fn site(config: &Config, files: &NginxLayout, dump: &Dump) -> Vec<Server> {
+    let ours = |server: &Server| {
+        server.includes.contains(&files.route())
+            || server.names.iter().any(|name| config.nginx.server_names.contains(name))
+    };
+    dump.servers().into_iter().filter(ours).collect()
+}
+
+fn decide(config: &Config, build: &Build, site: &[Server], owner: &User) -> Result<(SwitchWay, String), Failure> {
+    let mut listeners = config.nginx.listen.iter().filter_map(|text| text.parse::<Listener>().ok());
+    let http2_or_3 = listeners.any(|listener| listener.http2 || listener.http3)
+        || site.iter().any(|server| server.http2 || server.http3);
     // Whoever deploys must be able to signal NGINX's master and write what it reads.
     let can_reload = owner.uid == Uid::effective();
     let ground = way::Ground {
         version: build.version,
-        keepalive_min_timeout: dump.keepalive_min_timeout(),
+        keepalive_min_timeout: !site.is_empty() && site.iter().all(|server| server.keepalive_min_timeout.is_some()),
         http2_or_3,
         can_reload,
     };
@@ -126,15 +139,17 @@ fn is_ours(files: &NginxLayout, app: &str) -> Result<bool, Failure> {
 
 fn stands_against(config: &Config, ground: &Ground, registry: &Registry) -> Result<(), Failure> {
     let files = NginxLayout::new(config);
-    if !ground.dump.includes(&files.hook()) {
+    if !ground.dump.http_includes(&files.hook()) {
         return Err(Failure::new(
             Kind::Config,
             format!("`{}` does not include `{}/*.conf` inside `http`", files.conf().display(), config.nginx.include.display()),
         )
         .hint("add that include, or name a folder that it includes as `nginx.include` in bg.toml"));
     }
-    for (folder, place) in ground.dump.served_folders() {
-        if config.root.starts_with(&folder) {
+    for served in ground.dump.served_folders() {
+        let (folder, place) = (Path::new(&served.text), &served.place);
+        // What we serve ourselves lies inside the root, never around it.
+        if folder.is_absolute() && config.root.starts_with(folder) {
             return Err(Failure::new(
                 Kind::Config,
                 format!("`root` {} lies inside {}, which NGINX serves ({place})", config.root.display(), folder.display()),
