@@ -52,10 +52,16 @@ impl Ui {
 pub fn out(text: &str) {
     let mut stdout = anstream::stdout().lock();
     // A reader that went away is no reason to stop half-way through a switch.
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).ok();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .ok();
 }
 
 fn story(text: &str) {
     let mut stderr = anstream::stderr().lock();
-    stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()).ok();
+    stderr
+        .write_all(text.as_bytes())
+        .and_then(|()| stderr.flush())
+        .ok();
 }

@@ -11,7 +11,7 @@ use crate::host::launcher;
 use crate::host::registry::{Registry, RegistryError};
 use crate::model::config::{Config, difference, schema};
 use crate::model::failure::{Failure, Kind};
-use crate::model::layout::Layout;
+use crate::model::layout::{Entry, Layout};
 use crate::ui::report::Answer;
 use crate::ui::{self, Ui};
 use crate::verbs::deploy::Ask;
@@ -32,8 +32,17 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let ui = if args.json { Ui::Json } else { Ui::Human { name: shell::name_to_type() } };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let ui = if args.json {
+        Ui::Json
+    } else {
+        Ui::Human {
+            name: shell::name_to_type(),
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     let done = match runtime {
         Ok(runtime) => runtime.block_on(dispatch(args, ui)),
         Err(error) => Err(Failure::failed("this program cannot start").because(error)),
@@ -52,10 +61,14 @@ pub fn main() -> ExitCode {
 }
 
 async fn dispatch(args: Args, ui: Ui) -> Result<Option<Answer>, Failure> {
-    let here = Here { app: args.app, config: args.config };
+    let here = Here {
+        app: args.app,
+        config: args.config,
+    };
     match args.verb {
         Verb::Init { force } => {
-            let folder = std::env::current_dir().map_err(|error| Failure::failed("where are we?").because(error))?;
+            let folder =
+                std::env::current_dir().map_err(|error| Failure::failed("where are we?").because(error))?;
             init::init(&folder, force).await.map(Answer::Started).map(Some)
         }
         Verb::Check { strict } => check(&here, strict).await.map(Some),
@@ -63,38 +76,74 @@ async fn dispatch(args: Args, ui: Ui) -> Result<Option<Answer>, Failure> {
             let config = here.config_for_setup()?;
             setup::setup(config, plan, &ui).await.map(Answer::SetUp).map(Some)
         }
-        Verb::Deploy { reference, no_switch, plan: true, .. } => {
+        Verb::Deploy {
+            reference,
+            no_switch,
+            plan: true,
+            ..
+        } => {
             let app = here.app_to_deploy()?;
-            plan::plan(&app, reference, no_switch).await.map(Answer::Planned).map(Some)
+            plan::plan(&app, reference, no_switch)
+                .await
+                .map(Answer::Planned)
+                .map(Some)
         }
-        Verb::Deploy { reference, no_switch, plan: false, force_gate, patience } => {
+        Verb::Deploy {
+            reference,
+            no_switch,
+            plan: false,
+            force_gate,
+            patience,
+        } => {
             let app = here.app_to_deploy()?;
-            let ask = Ask { reference, no_switch, force_gate, patience: time(&patience) };
-            deploy::deploy(&app, &ask, &ui).await.map(Answer::Deployed).map(Some)
+            let ask = Ask {
+                reference,
+                no_switch,
+                force_gate,
+                patience: time(&patience),
+            };
+            deploy::deploy(&app, &ask, &ui)
+                .await
+                .map(Answer::Deployed)
+                .map(Some)
         }
-        Verb::Switch { color, patience } => {
-            switch::switch(&here.open()?, color, time(&patience), &ui).await.map(Answer::Deployed).map(Some)
-        }
-        Verb::Rollback { to, patience } => {
-            switch::rollback(&here.open()?, to, time(&patience), &ui).await.map(Answer::Deployed).map(Some)
-        }
+        Verb::Switch { color, patience } => switch::switch(&here.open()?, color, time(&patience), &ui)
+            .await
+            .map(Answer::Deployed)
+            .map(Some),
+        Verb::Rollback { to, patience } => switch::rollback(&here.open()?, to, time(&patience), &ui)
+            .await
+            .map(Answer::Deployed)
+            .map(Some),
         Verb::Status { watch } => show_status(&here.open()?, watch, ui).await.map(Some),
-        Verb::History { run: Some(run), .. } => history::story_of(&here.open()?, &run).map(Answer::Run).map(Some),
-        Verb::History { run: None, lines } => history::history(&here.open()?, lines).map(Answer::History).map(Some),
+        Verb::History { run: Some(run), .. } => {
+            history::story_of(&here.open()?, &run).map(Answer::Run).map(Some)
+        }
+        Verb::History { run: None, lines } => history::history(&here.open()?, lines)
+            .map(Answer::History)
+            .map(Some),
         Verb::Logs { color, follow, lines } => show_logs(&here.open()?, color, follow, lines).await,
         Verb::Releases => history::kept(&here.open()?).map(Answer::Releases).map(Some),
         Verb::Exec { color, command } => Err(logs::exec(&here.open()?, color, &command)),
         Verb::Maintenance { state, patience } => {
             let on = state == OnOff::On;
-            maintenance::maintenance(&here.open()?, on, time(&patience), &ui).await.map(Answer::Maintenance).map(Some)
+            maintenance::maintenance(&here.open()?, on, time(&patience), &ui)
+                .await
+                .map(Answer::Maintenance)
+                .map(Some)
         }
         Verb::Repair { plan: true, .. } => repair::plan(&here.open()?).await.map(Answer::Repaired).map(Some),
-        Verb::Repair { plan: false, patience } => {
-            repair::repair(&here.open()?, time(&patience), &ui).await.map(Answer::Repaired).map(Some)
-        }
-        Verb::Remove { yes, purge } => {
-            remove::remove(&here.open()?, yes, purge, &ui).await.map(Answer::Removed).map(Some)
-        }
+        Verb::Repair {
+            plan: false,
+            patience,
+        } => repair::repair(&here.open()?, time(&patience), &ui)
+            .await
+            .map(Answer::Repaired)
+            .map(Some),
+        Verb::Remove { yes, purge } => remove::remove(&here.open_as_is()?, yes, purge, &ui)
+            .await
+            .map(Answer::Removed)
+            .map(Some),
         Verb::Schema => Ok(print(&schema::schema())),
         Verb::Completions { shell } => Ok(print(&completions(shell))),
         Verb::Man => man(),
@@ -132,7 +181,10 @@ fn man() -> Result<Option<Answer>, Failure> {
 
 async fn check(here: &Here, strict: bool) -> Result<Answer, Failure> {
     let config = here.config_for_setup()?;
-    Ok(Answer::Checked { report: check::check(&config).await?, strict })
+    Ok(Answer::Checked {
+        report: check::check(&config).await?,
+        strict,
+    })
 }
 
 async fn show_status(app: &App, watch: bool, ui: Ui) -> Result<Answer, Failure> {
@@ -181,7 +233,7 @@ impl Here {
         if let Some(config) = self.config_at_hand()? {
             return Ok(config);
         }
-        match self.open() {
+        match self.open_as_is() {
             Ok(app) => Ok(app.config),
             Err(_) if self.app.is_none() => {
                 Err(Failure::new(Kind::Config, "there is no bg.toml here").hint("`bg init` writes a starter"))
@@ -190,7 +242,19 @@ impl Here {
         }
     }
 
+    /// Opens the app as its owner: root gives its rights up first.
     fn open(&self) -> Result<App, Failure> {
+        let entry = self.entry()?;
+        super::user::become_owner(&entry)?;
+        App::open(entry).map_err(config_failure)
+    }
+
+    /// Opens the app with the rights that this process has, for what only setup may do.
+    fn open_as_is(&self) -> Result<App, Failure> {
+        App::open(self.entry()?).map_err(config_failure)
+    }
+
+    fn entry(&self) -> Result<Entry, Failure> {
         let registry = Registry::of_this_user();
         let named = match &self.app {
             Some(app) => Some(app.clone()),
@@ -200,20 +264,23 @@ impl Here {
             Some(app) => registry.find(&app),
             None => registry.only(),
         };
-        let entry = entry.map_err(registry_failure)?;
-        super::user::become_owner(&entry)?;
-        App::open(entry).map_err(config_failure)
+        entry.map_err(registry_failure)
     }
 
     /// The app with the configuration at hand, if that may be used without `bg setup`.
     fn app_to_deploy(&self) -> Result<App, Failure> {
         let app = self.open()?;
-        let Some(config) = self.config_at_hand()? else { return Ok(app) };
+        let Some(config) = self.config_at_hand()? else {
+            return Ok(app);
+        };
         let changes = difference::difference(&app.config, &config);
         if difference::needs_setup(&changes) {
             let keys: Vec<String> = changes.iter().map(|change| format!("`{}`", change.key)).collect();
-            return Err(Failure::new(Kind::Config, format!("bg.toml changed what `bg setup` prepares: {}", keys.join(", ")))
-                .hint("`bg setup` applies it; then deploy again"));
+            return Err(Failure::new(
+                Kind::Config,
+                format!("bg.toml changed what `bg setup` prepares: {}", keys.join(", ")),
+            )
+            .hint("`bg setup` applies it; then deploy again"));
         }
         App::with(app.entry, config).map_err(config_failure)
     }

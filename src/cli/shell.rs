@@ -11,7 +11,11 @@ const MARKER: &str = "BLUEGREEN_SHELL";
 /// The name to type for our program, as things stand.
 #[must_use]
 pub fn name_to_type() -> &'static str {
-    if std::env::var_os(MARKER).is_some() { "bg" } else { "bluegreen" }
+    if std::env::var_os(MARKER).is_some() {
+        "bg"
+    } else {
+        "bluegreen"
+    }
 }
 
 /// The function for `shell`.

@@ -106,8 +106,10 @@ impl App {
 /// # Errors
 /// When it cannot be read or makes no sense.
 pub fn read_config(path: &Path) -> Result<Config, AppError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| AppError::Read { path: path.display().to_string(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| AppError::Read {
+        path: path.display().to_string(),
+        source,
+    })?;
     Ok(crate::model::config::read::parse(&text, path)?)
 }
 
@@ -119,7 +121,11 @@ fn doors(config: &Config) -> Result<Vec<Door>, AppError> {
         .iter()
         .map(|text| {
             let listener: Listener = text.parse()?;
-            Ok(Door { address: listener.address, tls: listener.tls, host: host.clone() })
+            Ok(Door {
+                address: listener.address,
+                tls: listener.tls,
+                host: host.clone(),
+            })
         })
         .collect()
 }

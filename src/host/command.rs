@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, User};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Output past this is dropped from the front: 16 MiB, far above any `nginx -T` or
@@ -25,6 +25,13 @@ static RUN: OnceLock<String> = OnceLock::new();
 /// From here on every program is marked as part of `run`.
 pub fn mark_run(run: &str) {
     RUN.get_or_init(|| run.to_owned());
+}
+
+static ACTOR: OnceLock<User> = OnceLock::new();
+
+/// From here on programs find the home and the name of `user`, not of whoever called us.
+pub fn act_as(user: &User) {
+    ACTOR.get_or_init(|| user.clone());
 }
 
 /// Variables that programs need from whoever started us. Everything else stays outside.
@@ -240,6 +247,12 @@ impl Command {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }
+        }
+        if let Some(user) = ACTOR.get() {
+            command
+                .env("HOME", &user.dir)
+                .env("USER", &user.name)
+                .env("LOGNAME", &user.name);
         }
         if let (true, Some(run)) = (self.marked, RUN.get()) {
             command.env(RUN_MARK, run);

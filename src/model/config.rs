@@ -1,8 +1,11 @@
 //! `bg.toml`: the types, their defaults, and nothing else. Reading and explaining
 //! what is wrong with a file lives in [`crate::model::config::read`].
 
+pub mod difference;
 pub mod duration;
 pub mod read;
+pub mod schema;
+pub mod starter;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

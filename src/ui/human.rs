@@ -27,8 +27,16 @@ pub(super) fn event(event: &Event, name: &str) -> String {
         Event::Waiting { holder } => return sign(CARE, "…", &format!("waiting for {holder}")),
         Event::Warned { text } => return sign(CARE, "!", &typed(text, name)),
         Event::Noted { text } => return sign(DIM, "·", &typed(text, name)),
-        Event::GateForced { color, reason, problem } => {
-            return sign(CARE, "!", &format!("{color} did not pass the gate, forced ({reason}): {problem}"));
+        Event::GateForced {
+            color,
+            reason,
+            problem,
+        } => {
+            return sign(
+                CARE,
+                "!",
+                &format!("{color} did not pass the gate, forced ({reason}): {problem}"),
+            );
         }
         Event::PutBack { live, reason } => {
             return sign(BAD, "✗", &format!("{reason}; traffic put back to {live}"));
@@ -41,12 +49,27 @@ pub(super) fn event(event: &Event, name: &str) -> String {
 }
 
 fn began(event: &Event) -> String {
-    let Event::Began { app, verb, live, color, release, subject } = event else {
+    let Event::Began {
+        app,
+        verb,
+        live,
+        color,
+        release,
+        subject,
+    } = event
+    else {
         return String::new();
     };
-    let release = release.as_ref().map_or(String::new(), |release| format!(" {}", release.short()));
-    let subject = subject.as_ref().map_or(String::new(), |subject| format!(" \"{subject}\""));
-    format!("  {app} · {} · {verb}{release}{subject} to {color}\n", live_words(live))
+    let release = release
+        .as_ref()
+        .map_or(String::new(), |release| format!(" {}", release.short()));
+    let subject = subject
+        .as_ref()
+        .map_or(String::new(), |subject| format!(" \"{subject}\""));
+    format!(
+        "  {app} · {} · {verb}{release}{subject} to {color}\n",
+        live_words(live)
+    )
 }
 
 fn live_words(live: &Standing) -> String {
@@ -59,52 +82,110 @@ fn live_words(live: &Standing) -> String {
 fn done(event: &Event) -> String {
     let (text, took): (String, Option<f64>) = match event {
         Event::Recovered { what } => (what.clone(), None),
-        Event::Fetched { commit, took_ms, .. } => {
-            (format!("fetched {}", commit.get(..7).unwrap_or(commit)), Some(*took_ms as f64))
-        }
-        Event::EnvironmentReady { reused: true, took_ms, .. } => {
-            ("python packages unchanged, environment reused".to_owned(), Some(*took_ms as f64))
-        }
-        Event::EnvironmentReady { installer, took_ms, .. } => {
-            (format!("python packages installed with {installer}"), Some(*took_ms as f64))
-        }
+        Event::Fetched { commit, took_ms, .. } => (
+            format!("fetched {}", commit.get(..7).unwrap_or(commit)),
+            Some(*took_ms as f64),
+        ),
+        Event::EnvironmentReady {
+            reused: true,
+            took_ms,
+            ..
+        } => (
+            "python packages unchanged, environment reused".to_owned(),
+            Some(*took_ms as f64),
+        ),
+        Event::EnvironmentReady {
+            installer, took_ms, ..
+        } => (
+            format!("python packages installed with {installer}"),
+            Some(*took_ms as f64),
+        ),
         Event::ReleaseMade { release, took_ms } => (format!("release {release} made"), Some(*took_ms as f64)),
-        Event::SlotFreed { color, closed: 0, took_ms } => {
-            (format!("{color} let go, no request cut"), Some(*took_ms as f64))
-        }
-        Event::SlotFreed { color, closed, took_ms } => {
-            (format!("{color} let go, {closed} open connections closed"), Some(*took_ms as f64))
-        }
-        Event::Started { color, port, pid, took_ms } => {
-            (format!("{color} started on :{port} (pid {pid})"), Some(*took_ms as f64))
-        }
-        Event::Revived { color, release } => {
-            (format!("{color} was not running and was started again from {release}"), None)
-        }
-        Event::GatePassed { color, passed, probes, slowest_ms, soaked_ms, took_ms } => {
-            let soak = if *soaked_ms == 0 { String::new() } else { format!(", soaked {}", seconds(*soaked_ms as f64)) };
+        Event::SlotFreed {
+            color,
+            closed: 0,
+            took_ms,
+        } => (format!("{color} let go, no request cut"), Some(*took_ms as f64)),
+        Event::SlotFreed {
+            color,
+            closed,
+            took_ms,
+        } => (
+            format!("{color} let go, {closed} open connections closed"),
+            Some(*took_ms as f64),
+        ),
+        Event::Started {
+            color,
+            port,
+            pid,
+            took_ms,
+        } => (
+            format!("{color} started on :{port} (pid {pid})"),
+            Some(*took_ms as f64),
+        ),
+        Event::Revived { color, release } => (
+            format!("{color} was not running and was started again from {release}"),
+            None,
+        ),
+        Event::GatePassed {
+            color,
+            passed,
+            probes,
+            slowest_ms,
+            soaked_ms,
+            took_ms,
+        } => {
+            let soak = if *soaked_ms == 0 {
+                String::new()
+            } else {
+                format!(", soaked {}", seconds(*soaked_ms as f64))
+            };
             (
                 format!("{color} passed the gate, {passed} of {probes} probes, {slowest_ms:.0} ms{soak}"),
                 Some(*took_ms as f64),
             )
         }
-        Event::TrafficMoved { from, to, paths, listeners, took_ms } => {
-            let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+        Event::TrafficMoved {
+            from,
+            to,
+            paths,
+            listeners,
+            took_ms,
+        } => {
+            let plural =
+                |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
             let proof = if *paths == 0 {
                 "proven behind the maintenance page".to_owned()
             } else {
-                format!("proven on {} and {}", plural(*paths, "path"), plural(*listeners, "listener"))
+                format!(
+                    "proven on {} and {}",
+                    plural(*paths, "path"),
+                    plural(*listeners, "listener")
+                )
             };
-            (format!("traffic moved {} → {}, {proof}", from.color, to.color), Some(*took_ms))
+            (
+                format!("traffic moved {} → {}, {proof}", from.color, to.color),
+                Some(*took_ms),
+            )
         }
-        Event::Saved { took_ms } => ("process list saved for a reboot".to_owned(), Some(*took_ms as f64)),
-        Event::Pruned { releases, environments } => (
-            format!("{} old releases and {environments} environments deleted", releases.len()),
+        Event::Saved { took_ms } => (
+            "process list saved for a reboot".to_owned(),
+            Some(*took_ms as f64),
+        ),
+        Event::Pruned {
+            releases,
+            environments,
+        } => (
+            format!(
+                "{} old releases and {environments} environments deleted",
+                releases.len()
+            ),
             None,
         ),
-        Event::MaintenanceSet { on } => {
-            (format!("maintenance page {}", if *on { "up" } else { "taken away" }), None)
-        }
+        Event::MaintenanceSet { on } => (
+            format!("maintenance page {}", if *on { "up" } else { "taken away" }),
+            None,
+        ),
         Event::Began { .. }
         | Event::Waiting { .. }
         | Event::GateForced { .. }
@@ -118,16 +199,31 @@ fn done(event: &Event) -> String {
         None => line,
         Some(took) => {
             let pad = TIME_COLUMN.saturating_sub(text.chars().count()).max(1);
-            format!("{}{}{DIM}{:>7}{DIM:#}\n", line.trim_end_matches('\n'), " ".repeat(pad), seconds(took))
+            format!(
+                "{}{}{DIM}{:>7}{DIM:#}\n",
+                line.trim_end_matches('\n'),
+                " ".repeat(pad),
+                seconds(took)
+            )
         }
     }
 }
 
 fn counted(event: &Event, style: Style, mark: &str) -> String {
-    let Event::Counted { sent, failed, failures, window_ms, last_old_ms, enough } = event else {
+    let Event::Counted {
+        sent,
+        failed,
+        failures,
+        window_ms,
+        last_old_ms,
+        enough,
+    } = event
+    else {
         return String::new();
     };
-    let last = last_old_ms.map_or(String::new(), |last| format!(", last old answer after {last:.0} ms"));
+    let last = last_old_ms.map_or(String::new(), |last| {
+        format!(", last old answer after {last:.0} ms")
+    });
     let enough = if *enough { "" } else { " (not enough to tell)" };
     let window = seconds(*window_ms as f64);
     let mut text = sign(

@@ -126,18 +126,29 @@ fn way(switch: &str) -> String {
 }
 
 fn deployed(done: &Deployed) -> String {
-    let Deployed { live, other, switched, .. } = done;
+    let Deployed {
+        live,
+        other,
+        switched,
+        ..
+    } = done;
     if !switched {
         return format!("{live} is live, {other} stands beside it: `bg switch` moves traffic there\n");
     }
     match &other.release {
-        Some(_) => format!("{} is live. {other} stays warm: `bg rollback` takes it back at once.\n", live.color),
+        Some(_) => format!(
+            "{} is live. {other} stays warm: `bg rollback` takes it back at once.\n",
+            live.color
+        ),
         None => format!("{live} is live\n"),
     }
 }
 
 fn planned(plan: &Planned) -> String {
-    let mut text = format!("{} would deploy {} \"{}\" to {}\n", plan.app, plan.commit, plan.subject, plan.color);
+    let mut text = format!(
+        "{} would deploy {} \"{}\" to {}\n",
+        plan.app, plan.commit, plan.subject, plan.color
+    );
     for change in &plan.config {
         writeln!(text, "  {}: {} → {}", change.key, change.old, change.new).ok();
     }
@@ -148,20 +159,42 @@ fn planned(plan: &Planned) -> String {
 }
 
 fn status(now: &Status) -> String {
-    let live = now.live.as_ref().map_or("it is not known what is live".to_owned(), |live| match &live.release {
-        Some(_) => format!("{live} is live"),
-        None => "nothing is live yet: `bg deploy`".to_owned(),
-    });
-    let mut text = format!("{} · {live}{}\n", now.app, if now.maintenance { ", behind the maintenance page" } else { "" });
+    let live = now
+        .live
+        .as_ref()
+        .map_or("it is not known what is live".to_owned(), |live| {
+            match &live.release {
+                Some(_) => format!("{live} is live"),
+                None => "nothing is live yet: `bg deploy`".to_owned(),
+            }
+        });
+    let mut text = format!(
+        "{} · {live}{}\n",
+        now.app,
+        if now.maintenance {
+            ", behind the maintenance page"
+        } else {
+            ""
+        }
+    );
     for slot in &now.slots {
-        text.push_str(&slot_line(slot, now.live.as_ref().is_some_and(|live| live.color == slot.color)));
+        text.push_str(&slot_line(
+            slot,
+            now.live.as_ref().is_some_and(|live| live.color == slot.color),
+        ));
     }
     text.push_str(&match &now.rollback {
         RollbackStatus::Ready { to } => format!("  rollback: ready, to {to}\n"),
         RollbackStatus::Cold { to, why } => format!("  rollback: {to} would be started first ({why})\n"),
         RollbackStatus::Nothing { why } => format!("  rollback: none, {why}\n"),
     });
-    writeln!(text, "  switch: {} ({})", format!("{:?}", now.switch).to_lowercase(), now.switch_reason).ok();
+    writeln!(
+        text,
+        "  switch: {} ({})",
+        format!("{:?}", now.switch).to_lowercase(),
+        now.switch_reason
+    )
+    .ok();
     if let Some(holder) = &now.locked_by {
         writeln!(text, "  running now: {holder}").ok();
     }
@@ -179,10 +212,17 @@ fn slot_line(slot: &SlotStatus, live: bool) -> String {
         Health::Down(why) => format!("down: {why}"),
     };
     let release = slot.release.as_deref().unwrap_or("-");
-    let subject = slot.subject.as_ref().map_or(String::new(), |subject| format!(" \"{subject}\""));
+    let subject = slot
+        .subject
+        .as_ref()
+        .map_or(String::new(), |subject| format!(" \"{subject}\""));
     let process = slot.pid.map_or(String::new(), |pid| format!(", pid {pid}"));
     let mark = if live { "●" } else { "○" };
-    format!("  {mark} {:<5} :{} {release}{subject}, {health}{process}\n", slot.color.name(), slot.port)
+    format!(
+        "  {mark} {:<5} :{} {release}{subject}, {health}{process}\n",
+        slot.color.name(),
+        slot.port
+    )
 }
 
 fn history(lines: &[Line]) -> String {
@@ -193,7 +233,12 @@ fn history(lines: &[Line]) -> String {
     for line in lines {
         let mark = if line.done { "✓" } else { "✗" };
         let at = line.at.strftime("%Y-%m-%d %H:%M:%S");
-        writeln!(text, "{mark} {at}  {:<11} {}  ({}, {})", line.verb, line.summary, line.by, line.run).ok();
+        writeln!(
+            text,
+            "{mark} {at}  {:<11} {}  ({}, {})",
+            line.verb, line.summary, line.by, line.run
+        )
+        .ok();
     }
     text
 }
@@ -201,10 +246,19 @@ fn history(lines: &[Line]) -> String {
 fn run(events: &[serde_json::Value], name: &str) -> String {
     let mut text = String::new();
     for line in events {
-        let event = line.get("event").cloned().and_then(|event| serde_json::from_value::<Event>(event).ok());
+        let event = line
+            .get("event")
+            .cloned()
+            .and_then(|event| serde_json::from_value::<Event>(event).ok());
         if let Some(event) = event {
             let ms = line.get("ms").and_then(serde_json::Value::as_u64).unwrap_or(0);
-            write!(text, "{:>8} {}", super::human::seconds(ms as f64), super::human::event(&event, name)).ok();
+            write!(
+                text,
+                "{:>8} {}",
+                super::human::seconds(ms as f64),
+                super::human::event(&event, name)
+            )
+            .ok();
         }
     }
     text
@@ -217,7 +271,11 @@ fn releases(kept: &[Kept]) -> String {
     let mut text = String::new();
     for release in kept {
         let colors: Vec<&str> = release.colors.iter().map(|color| color.name()).collect();
-        let unfit = if release.unfit { "  (refused or rolled back from)" } else { "" };
+        let unfit = if release.unfit {
+            "  (refused or rolled back from)"
+        } else {
+            ""
+        };
         writeln!(
             text,
             "{}  {:<10} {} \"{}\" by {}{unfit}",
@@ -233,7 +291,10 @@ fn releases(kept: &[Kept]) -> String {
 }
 
 fn repair(repaired: &Repaired) -> String {
-    let live = repaired.live.as_ref().map_or(String::new(), |live| format!("{live} is live\n"));
+    let live = repaired
+        .live
+        .as_ref()
+        .map_or(String::new(), |live| format!("{live} is live\n"));
     if repaired.plan.is_empty() {
         return format!("nothing to repair; {live}");
     }
@@ -245,7 +306,11 @@ fn steps(steps: &[String], done: bool, otherwise: &str) -> String {
     for step in steps {
         writeln!(text, "  {step}").ok();
     }
-    if done { text + "done\n" } else { text + "nothing was changed; " + otherwise + "\n" }
+    if done {
+        text + "done\n"
+    } else {
+        text + "nothing was changed; " + otherwise + "\n"
+    }
 }
 
 fn check(report: &Report) -> String {
@@ -261,7 +326,13 @@ fn check(report: &Report) -> String {
             writeln!(text, "    {fix}").ok();
         }
     }
-    let count = |level| report.findings.iter().filter(|finding| finding.level == level).count();
+    let count = |level| {
+        report
+            .findings
+            .iter()
+            .filter(|finding| finding.level == level)
+            .count()
+    };
     writeln!(
         text,
         "{} fine, {} to look at, {} wrong",

@@ -71,7 +71,12 @@ impl Report {
     }
 
     fn add(&mut self, level: Level, subject: &str, found: impl Into<String>, fix: Option<String>) {
-        self.findings.push(Finding { level, subject: subject.to_owned(), found: found.into(), fix });
+        self.findings.push(Finding {
+            level,
+            subject: subject.to_owned(),
+            found: found.into(),
+            fix,
+        });
     }
 }
 
@@ -85,7 +90,10 @@ pub async fn check(config: &Config) -> Result<Report, Failure> {
     let ground = match ground::survey(config, &registry).await {
         Ok(ground) => ground,
         Err(failure) => {
-            let found = std::iter::once(failure.what.clone()).chain(failure.causes()).collect::<Vec<_>>().join(": ");
+            let found = std::iter::once(failure.what.clone())
+                .chain(failure.causes())
+                .collect::<Vec<_>>()
+                .join(": ");
             report.wrong("set-up", found, &failure.hints.join("; "));
             return Ok(report);
         }
@@ -95,8 +103,15 @@ pub async fn check(config: &Config) -> Result<Report, Failure> {
     let app = App::with(entry, config.clone())
         .map_err(|error| Failure::new(Kind::Config, "the configuration cannot be used").because(error))?;
     match known {
-        Some(_) => report.fine("set-up", format!("{} is set up in {}", app.name(), app.layout.root().display())),
-        None => report.warn("set-up", format!("{} is not set up on this host", app.name()), "`bg setup` does that"),
+        Some(_) => report.fine(
+            "set-up",
+            format!("{} is set up in {}", app.name(), app.layout.root().display()),
+        ),
+        None => report.warn(
+            "set-up",
+            format!("{} is not set up on this host", app.name()),
+            "`bg setup` does that",
+        ),
     }
     site::look(&mut report, &app, &ground).await;
     machine::look(&mut report, &app).await;

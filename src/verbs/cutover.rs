@@ -60,7 +60,11 @@ pub async fn cutover(run: &Run<'_>, passed: Passed) -> Result<Switched, Failure>
         None => None,
     };
     swapped?;
-    Ok(Switched { live: passed.standing(), replaced, counted })
+    Ok(Switched {
+        live: passed.standing(),
+        replaced,
+        counted,
+    })
 }
 
 /// Moves the route to `to`: the journal, the rename, NGINX, the proof. Without proof it is
@@ -74,16 +78,19 @@ pub async fn swap(run: &Run<'_>, to: Route, passed: Option<&Passed>) -> Result<M
     run.enter(Phase::Swapping, to, release.as_ref(), None)?;
     let began = Instant::now();
     app.link.swap(run.from, to).map_err(|error| {
-        Failure::failed("the link was not replaced").because(error).with_traffic(traffic::unchanged(app))
+        Failure::failed("the link was not replaced")
+            .because(error)
+            .with_traffic(traffic::unchanged(app))
     })?;
     match reached(app, to, passed.is_some()).await {
         Ok(proof) => {
             let took = began.elapsed();
-            run.enter(Phase::Proven, to, release.as_ref(), None).or_else(|failure| {
-                // Proven and unwritten: the next command proves it again.
-                run.sink.emit(Event::Warned { text: failure.what });
-                Ok::<(), Failure>(())
-            })?;
+            run.enter(Phase::Proven, to, release.as_ref(), None)
+                .or_else(|failure| {
+                    // Proven and unwritten: the next command proves it again.
+                    run.sink.emit(Event::Warned { text: failure.what });
+                    Ok::<(), Failure>(())
+                })?;
             if passed.is_some() {
                 run.sink.emit(Event::TrafficMoved {
                     from: run.live(),
@@ -152,7 +159,11 @@ pub async fn reached(app: &App, route: Route, slot_is_full: bool) -> Result<Proo
 /// # Errors
 /// When no new generation of workers comes up.
 pub async fn follow(app: &App) -> Result<(), Unproven> {
-    if app.reloads() { reload_now(app).await } else { Ok(()) }
+    if app.reloads() {
+        reload_now(app).await
+    } else {
+        Ok(())
+    }
 }
 
 /// Makes NGINX read its configuration, one command of this host at a time.
@@ -165,7 +176,12 @@ pub async fn reload_now(app: &App) -> Result<(), Unproven> {
     // Once more: others reload too, and two at the same moment can make each other fail.
     match app.nginx.reload(deadline).await {
         Ok(_) => Ok(()),
-        Err(_) => app.nginx.reload(deadline).await.map(|_| ()).map_err(Unproven::Reload),
+        Err(_) => app
+            .nginx
+            .reload(deadline)
+            .await
+            .map(|_| ())
+            .map_err(Unproven::Reload),
     }
 }
 
@@ -183,32 +199,48 @@ async fn reload_lock(app: &App) -> Result<Lock, Unproven> {
 /// What it answered instead.
 pub async fn prove(app: &App, route: Route, slot_is_full: bool) -> Result<Proof, Unproven> {
     let deadline = app.config.timeouts.proof.0;
-    let unproven = |source| Unproven::Answers { color: route.color, source };
+    let unproven = |source| Unproven::Answers {
+        color: route.color,
+        source,
+    };
     front::prove_route(&app.doors, app.name(), route.color, route.maintenance, deadline)
         .await
         .map_err(unproven)?;
     if route.maintenance || !slot_is_full {
-        return Ok(Proof { paths: 0, listeners: app.doors.len() });
+        return Ok(Proof {
+            paths: 0,
+            listeners: app.doors.len(),
+        });
     }
     let slot = std::net::SocketAddr::from(([127, 0, 0, 1], app.config.process.ports.of(route.color)));
     let proven = front::prove_all(&app.doors, &app.config.nginx.paths, slot, FRESH, deadline)
         .await
         .map_err(unproven)?;
-    Ok(Proof { paths: proven.paths, listeners: proven.listeners })
+    Ok(Proof {
+        paths: proven.paths,
+        listeners: proven.listeners,
+    })
 }
 
 /// Renames the link back to `from` and proves that NGINX follows.
 pub async fn put_back(app: &App, from: Route, to: Route, why: Unproven, sink: &dyn Sink) -> Failure {
     let live = traffic::standing(app, from.color);
     let back = match app.link.swap(to, from) {
-        Ok(()) => reached(app, from, live.release.is_some()).await.map_err(|error| describe(&error)),
+        Ok(()) => reached(app, from, live.release.is_some())
+            .await
+            .map_err(|error| describe(&error)),
         Err(error) => Err(error.to_string()),
     };
     let what = format!("traffic was not proven to reach {}", to.color);
     match back {
         Ok(_) => {
-            sink.emit(Event::PutBack { live: live.clone(), reason: what.clone() });
-            Failure::failed(what).because(why).with_traffic(Traffic::PutBack { live })
+            sink.emit(Event::PutBack {
+                live: live.clone(),
+                reason: what.clone(),
+            });
+            Failure::failed(what)
+                .because(why)
+                .with_traffic(Traffic::PutBack { live })
         }
         Err(problem) => {
             let seen = match app.link.read() {
@@ -258,7 +290,12 @@ fn evidence(run: &Run<'_>) -> Option<Prober> {
         return None;
     }
     let door: &Door = app.doors.first()?;
-    let path = app.config.evidence.path.as_ref().or_else(|| app.config.nginx.paths.first())?;
+    let path = app
+        .config
+        .evidence
+        .path
+        .as_ref()
+        .or_else(|| app.config.nginx.paths.first())?;
     let old = std::net::SocketAddr::from(([127, 0, 0, 1], app.config.process.ports.of(run.from.color)));
     Some((Evidence::start(door.clone(), path.clone(), old), Instant::now()))
 }
@@ -280,7 +317,15 @@ pub fn summary(run: &Run<'_>, switched: &Switched, release: &ReleaseId) -> Strin
     let subject = releases::manifest(&run.app.layout, release).map(|manifest| manifest.subject);
     let subject = subject.map_or(String::new(), |subject| format!(" \"{subject}\""));
     let count = switched.counted.as_ref().map_or(String::new(), |counted| {
-        format!(", {} requests around the switch, {} failed", counted.sent, counted.failed)
+        format!(
+            ", {} requests around the switch, {} failed",
+            counted.sent, counted.failed
+        )
     });
-    format!("{} → {} ({}{subject}){count}", switched.replaced.color, switched.live.color, release.short())
+    format!(
+        "{} → {} ({}{subject}){count}",
+        switched.replaced.color,
+        switched.live.color,
+        release.short()
+    )
 }

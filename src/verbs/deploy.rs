@@ -93,7 +93,12 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     let release = manifest.id.clone();
     let before = releases::slot(&app.layout, color);
     slot_may_be_used(run)?;
-    run.enter(Phase::Replacing, run.from.with_color(color), Some(&release), before.as_ref())?;
+    run.enter(
+        Phase::Replacing,
+        run.from.with_color(color),
+        Some(&release),
+        before.as_ref(),
+    )?;
     *staged.slot.borrow_mut() = Slot::Replaced { release, before };
     slot::free(app, color, &run.sink).await?;
     let running = slot::start(app, color, manifest, &run.id.0, &run.sink).await?;
@@ -132,34 +137,62 @@ async fn build(run: &Run<'_>, ask: &Ask) -> Result<Manifest, Failure> {
     let began = Instant::now();
     let git = Git::new(app.layout.mirror());
     let checkout = app.layout.release(&id);
-    checkout::export(&git, &commit.sha, &checkout).await.map_err(|error| refused(run, "the release was not made", error))?;
+    checkout::export(&git, &commit.sha, &checkout)
+        .await
+        .map_err(|error| refused(run, "the release was not made", error))?;
     checkout::link_shared(&app.config.shared, &app.layout.shared(), &checkout)
         .map_err(|error| refused(run, "the shared files were not linked", error))?;
-    run.sink.emit(Event::ReleaseMade { release: id.clone(), took_ms: millis(began.elapsed()) });
+    run.sink.emit(Event::ReleaseMade {
+        release: id.clone(),
+        took_ms: millis(began.elapsed()),
+    });
 
-    let folder = app.config.source.folder.as_ref().map_or(checkout.clone(), |folder| checkout.join(folder));
+    let folder = app
+        .config
+        .source
+        .folder
+        .as_ref()
+        .map_or(checkout.clone(), |folder| checkout.join(folder));
     if !folder.is_dir() {
         let folder = app.config.source.folder.clone().unwrap_or_default();
-        return Err(Failure::new(Kind::Config, format!("there is no folder `{}` in {}", folder.display(), id.short()))
-            .hint("`source.folder` in bg.toml names it"));
+        return Err(Failure::new(
+            Kind::Config,
+            format!("there is no folder `{}` in {}", folder.display(), id.short()),
+        )
+        .hint("`source.folder` in bg.toml names it"));
     }
-    let built = venv::ensure(&app.layout, &app.config.python, &folder, &commit.sha, app.config.timeouts.build.0)
-        .await
-        .map_err(|error| refused(run, "the python environment was not built", error))?;
+    let built = venv::ensure(
+        &app.layout,
+        &app.config.python,
+        &folder,
+        &commit.sha,
+        app.config.timeouts.build.0,
+    )
+    .await
+    .map_err(|error| refused(run, "the python environment was not built", error))?;
     run.sink.emit(Event::EnvironmentReady {
         key: built.key.clone(),
         reused: built.reused,
         installer: built.installer.clone(),
         took_ms: millis(built.took),
     });
-    let env_file = app.config.env.file.as_ref().map(|file| releases::snapshot_env(&app.layout, file)).transpose();
+    let env_file = app
+        .config
+        .env
+        .file
+        .as_ref()
+        .map(|file| releases::snapshot_env(&app.layout, file))
+        .transpose();
     let env_file = env_file.map_err(|error| refused(run, "the environment file cannot be used", error))?;
     let manifest = Manifest {
         format: Manifest::FORMAT,
         id,
         commit: commit.sha,
         subject: commit.subject,
-        reference: ask.reference.clone().unwrap_or_else(|| app.config.source.branch.clone()),
+        reference: ask
+            .reference
+            .clone()
+            .unwrap_or_else(|| app.config.source.branch.clone()),
         made_at: Timestamp::now(),
         made_by: user_name(),
         folder: app.config.source.folder.clone(),
@@ -170,7 +203,8 @@ async fn build(run: &Run<'_>, ask: &Ask) -> Result<Manifest, Failure> {
         env_file,
         config: app.config.clone(),
     };
-    dotenv::check(&app.layout, &manifest).map_err(|error| refused(run, "the environment file cannot be used", error))?;
+    dotenv::check(&app.layout, &manifest)
+        .map_err(|error| refused(run, "the environment file cannot be used", error))?;
     releases::write_manifest(&app.layout, &manifest)
         .map_err(|error| refused(run, "the manifest was not written", error))?;
     venv::compile_release(&app.layout, &manifest).await;
@@ -204,7 +238,9 @@ fn new_id(app: &App, commit: &Commit) -> ReleaseId {
 }
 
 fn refused(run: &Run<'_>, what: &str, error: impl std::error::Error + Send + Sync + 'static) -> Failure {
-    Failure::failed(what).because(error).with_traffic(super::traffic::unchanged(run.app))
+    Failure::failed(what)
+        .because(error)
+        .with_traffic(super::traffic::unchanged(run.app))
 }
 
 /// Before the swap: whatever was staged goes, and the slot gets back what it held.
@@ -237,7 +273,9 @@ async fn undo(run: &Run<'_>, staged: &Staged, release: Option<&ReleaseId>, failu
         if slot::drained(run.app, run.idle()).await {
             restore(run, before.as_ref()).await;
         } else {
-            run.sink.emit(Event::Warned { text: format!("{} is still busy and was left running", run.idle()) });
+            run.sink.emit(Event::Warned {
+                text: format!("{} is still busy and was left running", run.idle()),
+            });
         }
     }
     run.abort(&failure.what, release);
@@ -247,9 +285,17 @@ async fn undo(run: &Run<'_>, staged: &Staged, release: Option<&ReleaseId>, failu
 /// `--no-switch`: the candidate stays in its slot, warm.
 async fn park(run: &Run<'_>, passed: &Passed) -> Result<Deployed, Failure> {
     let save = save(run).await;
-    run.commit(run.live(), run.from.maintenance, format!("staged {} beside {}", passed.standing(), run.live()))?;
-    let deployed =
-        Deployed { live: run.live(), other: passed.standing(), switched: false, run: run.id.to_string() };
+    run.commit(
+        run.live(),
+        run.from.maintenance,
+        format!("staged {} beside {}", passed.standing(), run.live()),
+    )?;
+    let deployed = Deployed {
+        live: run.live(),
+        other: passed.standing(),
+        switched: false,
+        run: run.id.to_string(),
+    };
     save.map(|()| deployed)
 }
 
@@ -258,15 +304,28 @@ async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failure> 
     let app = run.app;
     let saved = save(run).await;
     let release = switched.live.release.clone();
-    let summary = release.as_ref().map_or(String::new(), |release| cutover::summary(run, &switched, release));
+    let summary = release
+        .as_ref()
+        .map_or(String::new(), |release| cutover::summary(run, &switched, release));
     let committed = run.commit(switched.live.clone(), run.from.maintenance, summary);
-    let moved = |failure: Failure| failure.with_traffic(Traffic::Moved { live: switched.live.clone() });
+    let moved = |failure: Failure| {
+        failure.with_traffic(Traffic::Moved {
+            live: switched.live.clone(),
+        })
+    };
     committed.map_err(moved)?;
     saved.map_err(moved)?;
     keep_what_was_applied(app).map_err(moved)?;
-    cool_down(app, switched.replaced.color, &run.sink).await.map_err(moved)?;
+    cool_down(app, switched.replaced.color, &run.sink)
+        .await
+        .map_err(moved)?;
     prune(run).await.map_err(moved)?;
-    Ok(Deployed { live: switched.live, other: switched.replaced, switched: true, run: run.id.to_string() })
+    Ok(Deployed {
+        live: switched.live,
+        other: switched.replaced,
+        switched: true,
+        run: run.id.to_string(),
+    })
 }
 
 /// The configuration that this release was made with is the one that is applied now.
@@ -289,9 +348,14 @@ pub async fn save(run: &Run<'_>) -> Result<(), Failure> {
     run.app.pm2.save().await.map_err(|error| {
         Failure::failed("the process list was not saved: a reboot would bring back the old one")
             .because(error)
-            .hint(format!("`PM2_HOME={} pm2 save`", run.app.entry.pm2_home.display()))
+            .hint(format!(
+                "`PM2_HOME={} pm2 save`",
+                run.app.entry.pm2_home.display()
+            ))
     })?;
-    run.sink.emit(Event::Saved { took_ms: millis(began.elapsed()) });
+    run.sink.emit(Event::Saved {
+        took_ms: millis(began.elapsed()),
+    });
     Ok(())
 }
 
@@ -302,15 +366,20 @@ pub async fn save(run: &Run<'_>) -> Result<(), Failure> {
 pub async fn cool_down(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failure> {
     if app.config.keep.warm == KeepWarm::Never {
         slot::free(app, color, sink).await?;
-        app.pm2.save().await.map_err(|error| Failure::failed("the process list was not saved").because(error))?;
+        app.pm2
+            .save()
+            .await
+            .map_err(|error| Failure::failed("the process list was not saved").because(error))?;
     }
     Ok(())
 }
 
 async fn prune(run: &Run<'_>) -> Result<(), Failure> {
     let app = run.app;
-    let mut needed: BTreeSet<ReleaseId> =
-        Color::BOTH.iter().filter_map(|color| releases::slot(&app.layout, *color)).collect();
+    let mut needed: BTreeSet<ReleaseId> = Color::BOTH
+        .iter()
+        .filter_map(|color| releases::slot(&app.layout, *color))
+        .collect();
     for id in releases::ids(&app.layout) {
         if let Ok(target) = run.story.rollback_target(&id)
             && needed.contains(&id)
@@ -318,7 +387,13 @@ async fn prune(run: &Run<'_>) -> Result<(), Failure> {
             needed.insert(target.clone());
         }
     }
-    let dump: Vec<_> = app.pm2.dump().unwrap_or_default().into_iter().map(|kept| kept.cwd).collect();
+    let dump: Vec<_> = app
+        .pm2
+        .dump()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|kept| kept.cwd)
+        .collect();
     let pruned = releases::prune(&app.layout, app.config.keep.releases, &needed, &dump)
         .map_err(|error| Failure::failed("old releases were not deleted").because(error))?;
     if !pruned.releases.is_empty() {

@@ -7,8 +7,8 @@ use crate::host::app::{App, site_host};
 use crate::host::command::Command;
 use crate::host::health::{self, Probe, Round};
 use crate::host::identity;
-use crate::host::process::Process;
 use crate::host::pm2::Proc;
+use crate::host::process::Process;
 use crate::model::color::Color;
 use crate::model::config::Config;
 use crate::model::event::{Event, Sink};
@@ -38,7 +38,10 @@ impl Passed {
     /// The color and its release.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        Standing { color: self.color, release: Some(self.release.clone()) }
+        Standing {
+            color: self.color,
+            release: Some(self.release.clone()),
+        }
     }
 
     /// Goes past a gate that was not passed: the operator gave a reason, which is recorded.
@@ -48,7 +51,10 @@ impl Passed {
             reason: reason.to_owned(),
             problem: refusal.problem.clone(),
         });
-        Passed { color: running.color, release: running.manifest.id.clone() }
+        Passed {
+            color: running.color,
+            release: running.manifest.id.clone(),
+        }
     }
 }
 
@@ -67,7 +73,12 @@ pub struct Refusal {
 
 impl Refusal {
     fn new(problem: impl Into<String>) -> Refusal {
-        Refusal { problem: problem.into(), probes: Vec::new(), log: Vec::new(), hints: Vec::new() }
+        Refusal {
+            problem: problem.into(),
+            probes: Vec::new(),
+            log: Vec::new(),
+            hints: Vec::new(),
+        }
     }
 
     /// The failure that ends the command.
@@ -102,7 +113,10 @@ pub async fn full(app: &App, running: &Running, sink: &dyn Sink) -> Result<Passe
                 soaked_ms: millis(settings.soak.0),
                 took_ms: millis(started.elapsed()),
             });
-            Ok(Passed { color: running.color, release: running.manifest.id.clone() })
+            Ok(Passed {
+                color: running.color,
+                release: running.manifest.id.clone(),
+            })
         }
         Err(mut refusal) => {
             refusal.log = slot::log_since(app, running);
@@ -161,7 +175,10 @@ async fn soak(app: &App, running: &Running) -> Result<(), Refusal> {
     let settings = &running.manifest.config.gate;
     let until = Instant::now() + settings.soak.0;
     while Instant::now() < until {
-        let pause = settings.interval.0.min(until.saturating_duration_since(Instant::now()));
+        let pause = settings
+            .interval
+            .0
+            .min(until.saturating_duration_since(Instant::now()));
         watch(app, running, pause).await?;
         still_running(app, running).await?;
         let round = round(running, 1, false).await;
@@ -180,9 +197,13 @@ async fn soak(app: &App, running: &Running) -> Result<(), Refusal> {
 
 async fn smoke(app: &App, running: &Running, sink: &dyn Sink) -> Result<(), Refusal> {
     let config = &running.manifest.config;
-    let Some(smoke) = &config.gate.smoke else { return Ok(()) };
+    let Some(smoke) = &config.gate.smoke else {
+        return Ok(());
+    };
     let words = shlex::split(smoke).unwrap_or_default();
-    let Some((program, args)) = words.split_first() else { return Ok(()) };
+    let Some((program, args)) = words.split_first() else {
+        return Ok(());
+    };
     let port = running.manifest.ports.of(running.color);
     let ran = Command::new(program)
         .args(args)
@@ -195,7 +216,9 @@ async fn smoke(app: &App, running: &Running, sink: &dyn Sink) -> Result<(), Refu
         .await;
     match ran {
         Ok(_) => {
-            sink.emit(Event::Noted { text: format!("`{smoke}` passed") });
+            sink.emit(Event::Noted {
+                text: format!("`{smoke}` passed"),
+            });
             Ok(())
         }
         Err(error) => Err(Refusal::new(format!("`gate.smoke` failed: {error}"))),
@@ -214,7 +237,10 @@ pub async fn brief(app: &App, running: &Running) -> Result<Passed, Refusal> {
     }
     let round = round(running, 1, true).await;
     if round.probes.iter().all(|probe| probe.outcome.is_ok()) {
-        return Ok(Passed { color: running.color, release: running.manifest.id.clone() });
+        return Ok(Passed {
+            color: running.color,
+            release: running.manifest.id.clone(),
+        });
     }
     let mut refusal = Refusal::new("its checks did not pass");
     refusal.probes = health::summary(&round.probes);
@@ -233,7 +259,11 @@ async fn round(running: &Running, times: u32, at_once: bool) -> Round {
 }
 
 fn has_tls(config: &Config) -> bool {
-    config.nginx.listen.iter().any(|listen| listen.split_whitespace().any(|word| word == "ssl"))
+    config
+        .nginx
+        .listen
+        .iter()
+        .any(|listen| listen.split_whitespace().any(|word| word == "ssl"))
 }
 
 /// Three probes a worker: each has then answered with a likelihood of 95 in 100, and an
@@ -243,7 +273,10 @@ fn times(running: &Running) -> u32 {
 }
 
 fn slowest(probes: &[Probe]) -> f64 {
-    probes.iter().map(|probe| probe.took.as_secs_f64() * 1000.0).fold(0.0, f64::max)
+    probes
+        .iter()
+        .map(|probe| probe.took.as_secs_f64() * 1000.0)
+        .fold(0.0, f64::max)
 }
 
 pub(super) fn millis(time: Duration) -> u64 {
@@ -257,8 +290,18 @@ enum Identity {
 
 fn who_answers(running: &Running) -> Result<(), Identity> {
     let port = running.manifest.ports.of(running.color);
-    identity::check(running.process.pid, port, &running.folder, running.nonce.as_deref()).map_err(|error| {
-        if error.may_pass() { Identity::NotYet(error.to_string()) } else { Identity::Wrong(error.to_string()) }
+    identity::check(
+        running.process.pid,
+        port,
+        &running.folder,
+        running.nonce.as_deref(),
+    )
+    .map_err(|error| {
+        if error.may_pass() {
+            Identity::NotYet(error.to_string())
+        } else {
+            Identity::Wrong(error.to_string())
+        }
     })
 }
 
@@ -266,14 +309,22 @@ async fn still_running(app: &App, running: &Running) -> Result<(), Refusal> {
     if running.process.alive() {
         return Ok(());
     }
-    let state = app.pm2.named(&app.process(running.color)).await.unwrap_or_default();
+    let state = app
+        .pm2
+        .named(&app.process(running.color))
+        .await
+        .unwrap_or_default();
     Err(Refusal::new(ended(running, state.first())))
 }
 
 fn ended(running: &Running, state: Option<&Proc>) -> String {
     let after = running.since.elapsed().as_secs_f64();
-    let how = state.and_then(|state| state.exit_code).map_or(String::new(), |code| format!(" with exit code {code}"));
-    let state = state.map_or(String::new(), |state| format!(" (PM2: {}, {} restarts)", state.status, state.restarts));
+    let how = state
+        .and_then(|state| state.exit_code)
+        .map_or(String::new(), |code| format!(" with exit code {code}"));
+    let state = state.map_or(String::new(), |state| {
+        format!(" (PM2: {}, {} restarts)", state.status, state.restarts)
+    });
     format!("its process ended {after:.1} s after its start{how}{state}")
 }
 
@@ -290,7 +341,10 @@ pub async fn warm(app: &App, color: Color, manifest: Manifest) -> Result<Running
             count => format!("PM2 has {count} entries named `{name}`"),
         });
     };
-    let process = entry.pid.and_then(Process::of).filter(|_| entry.status == "online");
+    let process = entry
+        .pid
+        .and_then(Process::of)
+        .filter(|_| entry.status == "online");
     let process = process.ok_or_else(|| format!("`{name}` is {} and has no process", entry.status))?;
     Ok(Running::found(app, color, manifest, process))
 }

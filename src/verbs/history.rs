@@ -34,12 +34,13 @@ pub struct Line {
 /// # Errors
 /// When the journal cannot be read.
 pub fn history(app: &App, lines: usize) -> Result<Vec<Line>, Failure> {
-    let records =
-        Journal::read(&app.layout.journal()).map_err(|error| run::journal_failure(app, error))?;
+    let records = Journal::read(&app.layout.journal()).map_err(|error| run::journal_failure(app, error))?;
     let mut all: Vec<Line> = Vec::new();
     for record in &records {
         match record {
-            Record::Begin { run, at, verb, by, .. } => all.push(Line {
+            Record::Begin {
+                run, at, verb, by, ..
+            } => all.push(Line {
                 run: run.to_string(),
                 at: *at,
                 verb: verb.to_string(),
@@ -69,15 +70,16 @@ fn end(lines: &mut [Line], run: &str, at: Timestamp, done: bool, summary: &str) 
 /// # Errors
 /// When there is no such run.
 pub fn story_of(app: &App, run: &str) -> Result<Vec<serde_json::Value>, Failure> {
-    let unknown = || {
-        Failure::failed(format!("no run `{run}` is kept")).hint("`bg history` lists the runs")
-    };
+    let unknown = || Failure::failed(format!("no run `{run}` is kept")).hint("`bg history` lists the runs");
     if run.contains('/') || run.starts_with('.') {
         return Err(unknown());
     }
     let path = app.layout.runs().join(format!("{run}.ndjson"));
     let text = std::fs::read_to_string(path).map_err(|_| unknown())?;
-    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    Ok(text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect())
 }
 
 /// One release, as `bg releases` lists it.
@@ -102,22 +104,28 @@ pub struct Kept {
 /// # Errors
 /// When the journal cannot be read.
 pub fn kept(app: &App) -> Result<Vec<Kept>, Failure> {
-    let records =
-        Journal::read(&app.layout.journal()).map_err(|error| run::journal_failure(app, error))?;
+    let records = Journal::read(&app.layout.journal()).map_err(|error| run::journal_failure(app, error))?;
     let story = Story::of(&records);
     let mut ids = releases::ids(&app.layout);
     ids.sort();
     let lines = ids.into_iter().rev().map(|id| {
-        let colors =
-            Color::BOTH.into_iter().filter(|color| releases::slot(&app.layout, *color).as_ref() == Some(&id));
+        let colors = Color::BOTH
+            .into_iter()
+            .filter(|color| releases::slot(&app.layout, *color).as_ref() == Some(&id));
         let manifest = releases::manifest(&app.layout, &id);
         let unread = |error: &releases::ReleaseError| format!("({error})");
         Kept {
             colors: colors.collect(),
             unfit: story.is_unfit(&id),
-            subject: manifest.as_ref().map_or_else(unread, |manifest| manifest.subject.clone()),
-            reference: manifest.as_ref().map_or(String::new(), |manifest| manifest.reference.clone()),
-            by: manifest.as_ref().map_or(String::new(), |manifest| manifest.made_by.clone()),
+            subject: manifest
+                .as_ref()
+                .map_or_else(unread, |manifest| manifest.subject.clone()),
+            reference: manifest
+                .as_ref()
+                .map_or(String::new(), |manifest| manifest.reference.clone()),
+            by: manifest
+                .as_ref()
+                .map_or(String::new(), |manifest| manifest.made_by.clone()),
             release: id.to_string(),
         }
     });

@@ -31,5 +31,8 @@ pub async fn init(folder: &Path, force: bool) -> Result<Started, Failure> {
     let guess = guess::guess(folder).await;
     releases::write_whole(&path, starter::starter(&guess).as_bytes())
         .map_err(|error| Failure::failed(format!("`{}` cannot be written", path.display())).because(error))?;
-    Ok(Started { path, guessed: guess.describe() })
+    Ok(Started {
+        path,
+        guessed: guess.describe(),
+    })
 }

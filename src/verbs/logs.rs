@@ -44,13 +44,21 @@ pub fn open(app: &App, color: Color, lines: usize) -> Result<(Log, String), Fail
     };
     let mut file = std::fs::File::open(&path).map_err(missing)?;
     let length = file.metadata().map_err(missing)?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(REACH))).map_err(missing)?;
-    let manifest = releases::slot(&app.layout, color).and_then(|id| releases::manifest(&app.layout, &id).ok());
-    let mut log = Log { file, redactor: manifest.map(|manifest| dotenv::redactor(&app.layout, &manifest)) };
+    file.seek(SeekFrom::Start(length.saturating_sub(REACH)))
+        .map_err(missing)?;
+    let manifest =
+        releases::slot(&app.layout, color).and_then(|id| releases::manifest(&app.layout, &id).ok());
+    let mut log = Log {
+        file,
+        redactor: manifest.map(|manifest| dotenv::redactor(&app.layout, &manifest)),
+    };
     let text = log.more();
     let kept: Vec<&str> = text.lines().collect();
-    let tail: String =
-        kept.iter().skip(kept.len().saturating_sub(lines)).map(|line| format!("{line}\n")).collect();
+    let tail: String = kept
+        .iter()
+        .skip(kept.len().saturating_sub(lines))
+        .map(|line| format!("{line}\n"))
+        .collect();
     Ok((log, tail))
 }
 
@@ -60,7 +68,9 @@ impl Log {
         let mut bytes = Vec::new();
         self.file.read_to_end(&mut bytes).ok();
         let text = String::from_utf8_lossy(&bytes);
-        self.redactor.as_ref().map_or_else(|| text.to_string(), |redactor| redactor.redact(&text))
+        self.redactor
+            .as_ref()
+            .map_or_else(|| text.to_string(), |redactor| redactor.redact(&text))
     }
 
     /// Waits a little and reads what came: a log that is appended to shows no event that

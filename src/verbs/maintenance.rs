@@ -33,8 +33,15 @@ pub async fn maintenance(
     sink: &dyn Sink,
 ) -> Result<MaintenanceSet, Failure> {
     let run = Run::begin(app, Verb::Maintenance, patience, sink).await?;
-    let to = Route { maintenance: on, ..run.from };
-    let words = if on { "maintenance page up" } else { "maintenance page taken away" };
+    let to = Route {
+        maintenance: on,
+        ..run.from
+    };
+    let words = if on {
+        "maintenance page up"
+    } else {
+        "maintenance page taken away"
+    };
     let answer = MaintenanceSet { on, live: run.live() };
     if to == run.from {
         run.abort("nothing to do", None);

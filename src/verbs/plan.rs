@@ -39,9 +39,11 @@ pub async fn plan(app: &App, reference: Option<String>, no_switch: bool) -> Resu
     let reference = reference.unwrap_or_else(|| app.config.source.branch.clone());
     let git = Git::new(app.layout.mirror());
     let unchanged = |failure: Failure| failure.with_traffic(traffic::unchanged(app));
-    git.fetch(&app.config.source.git, app.config.timeouts.fetch.0).await.map_err(|error| {
-        unchanged(Failure::failed(format!("`{}` was not fetched", app.config.source.git)).because(error))
-    })?;
+    git.fetch(&app.config.source.git, app.config.timeouts.fetch.0)
+        .await
+        .map_err(|error| {
+            unchanged(Failure::failed(format!("`{}` was not fetched", app.config.source.git)).because(error))
+        })?;
     let commit = git.resolve(&reference).await.map_err(|error| {
         unchanged(Failure::failed(format!("`{reference}` cannot be deployed")).because(error))
     })?;
@@ -59,20 +61,43 @@ pub async fn plan(app: &App, reference: Option<String>, no_switch: bool) -> Resu
 
 fn steps(app: &App, color: Color, sha: &str, no_switch: bool) -> Vec<String> {
     let config = &app.config;
-    let mut steps = vec![format!("check out {} into a new release", sha.get(..7).unwrap_or(sha))];
+    let mut steps = vec![format!(
+        "check out {} into a new release",
+        sha.get(..7).unwrap_or(sha)
+    )];
     steps.push("reuse the python environment, or build one beside it".to_owned());
     if let Some(held) = releases::slot(&app.layout, color) {
         let left = config.drain.quiet.0.saturating_sub(app.link.age()).as_secs();
-        let wait = if left > 0 { format!(", in {left} s at the earliest") } else { String::new() };
+        let wait = if left > 0 {
+            format!(", in {left} s at the earliest")
+        } else {
+            String::new()
+        };
         steps.push(format!("let {} ({}) go{wait}", app.process(color), held.short()));
     }
-    steps.push(format!("start {} on :{}", app.process(color), config.process.ports.of(color)));
-    steps.push(format!("{} health checks, then a soak of {}", config.health.len(), config.gate.soak));
+    steps.push(format!(
+        "start {} on :{}",
+        app.process(color),
+        config.process.ports.of(color)
+    ));
+    steps.push(format!(
+        "{} health checks, then a soak of {}",
+        config.health.len(),
+        config.gate.soak
+    ));
     if no_switch {
         steps.push("leave it there; traffic stays".to_owned());
     } else {
-        let way = if app.reloads() { "rename the link and reload NGINX" } else { "rename the link" };
-        steps.push(format!("{way}, prove it on {} paths and {} listeners", config.nginx.paths.len(), app.doors.len()));
+        let way = if app.reloads() {
+            "rename the link and reload NGINX"
+        } else {
+            "rename the link"
+        };
+        steps.push(format!(
+            "{way}, prove it on {} paths and {} listeners",
+            config.nginx.paths.len(),
+            app.doors.len()
+        ));
     }
     steps
 }

@@ -34,7 +34,14 @@ impl Plan {
     /// The plan in a sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let OpenRun { run, verb, phase, from, to, .. } = &self.open;
+        let OpenRun {
+            run,
+            verb,
+            phase,
+            from,
+            to,
+            ..
+        } = &self.open;
         let action = match self.action {
             Action::Abandon => "note that it ended; traffic never moved".to_owned(),
             Action::RestoreSlot => format!("bring back what {} held; traffic is on {from}", to.color),
@@ -43,7 +50,11 @@ impl Plan {
             Action::Follow => format!("make NGINX follow the link to {from}"),
             Action::Refuse => "touch nothing; a person must look".to_owned(),
         };
-        format!("{verb} {run} died while {} ({}): {action}", phase_words(*phase), self.seen)
+        format!(
+            "{verb} {run} died while {} ({}): {action}",
+            phase_words(*phase),
+            self.seen
+        )
     }
 }
 
@@ -61,10 +72,16 @@ fn phase_words(phase: Phase) -> &'static str {
 pub async fn plan(app: &App, story: &Story) -> Option<Plan> {
     let open = story.open.clone()?;
     let Sight { link, nginx } = traffic::look(app).await;
-    let words = |route: Option<crate::model::color::Route>| route.map_or("nothing".to_owned(), |route| route.to_string());
+    let words = |route: Option<crate::model::color::Route>| {
+        route.map_or("nothing".to_owned(), |route| route.to_string())
+    };
     let (link, nginx) = (link.ok(), nginx.ok());
     let action = action(open.phase, Seen::of(link, &open), Seen::of(nginx, &open));
-    Some(Plan { open, action, seen: format!("link: {}, NGINX: {}", words(link), words(nginx)) })
+    Some(Plan {
+        open,
+        action,
+        seen: format!("link: {}, NGINX: {}", words(link), words(nginx)),
+    })
 }
 
 /// Does what the table wants about a run that died, and notes it in the journal.
@@ -76,15 +93,21 @@ pub async fn recover(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Resul
     let Some(open) = &story.open else { return Ok(()) };
     let ended = process::end_marked(&open.run.0, CHILD_GRACE).await;
     if ended > 0 {
-        sink.emit(Event::Recovered { what: format!("{ended} programs that {} had left were ended", open.run) });
+        sink.emit(Event::Recovered {
+            what: format!("{ended} programs that {} had left were ended", open.run),
+        });
     }
     for color in Color::BOTH {
         std::fs::remove_file(app.layout.hold(color)).ok();
     }
-    let Some(plan) = plan(app, &story).await else { return Ok(()) };
+    let Some(plan) = plan(app, &story).await else {
+        return Ok(());
+    };
     let sentence = plan.sentence();
     let record = carry_out(app, &plan, sink).await?;
-    journal.write(record).map_err(|error| run::journal_failure(app, error))?;
+    journal
+        .write(record)
+        .map_err(|error| run::journal_failure(app, error))?;
     sink.emit(Event::Recovered { what: sentence });
     Ok(())
 }
@@ -123,25 +146,40 @@ async fn finish(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Failu
         return put_back(app, plan, sink).await;
     }
     if let Err(error) = app.pm2.save().await {
-        sink.emit(Event::Warned { text: format!("the process list was not saved for a reboot: {error}") });
+        sink.emit(Event::Warned {
+            text: format!("the process list was not saved for a reboot: {error}"),
+        });
     }
     Ok(Record::Commit {
         run: open.run.clone(),
         at: Timestamp::now(),
         verb: open.verb,
-        live: Standing { color: open.to.color, release: traffic::standing(app, open.to.color).release },
+        live: Standing {
+            color: open.to.color,
+            release: traffic::standing(app, open.to.color).release,
+        },
         maintenance: open.to.maintenance,
         was: open.was.clone(),
-        summary: format!("{} → {}, finished by the next command", open.from.color, open.to.color),
+        summary: format!(
+            "{} → {}, finished by the next command",
+            open.from.color, open.to.color
+        ),
     })
 }
 
 async fn put_back(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Failure> {
     let open = &plan.open;
-    app.link.swap(open.to, open.from).map_err(|error| stuck(plan).because(error))?;
-    cutover::reached(app, open.from, open.was.is_some()).await.map_err(|error| stuck(plan).because(error))?;
+    app.link
+        .swap(open.to, open.from)
+        .map_err(|error| stuck(plan).because(error))?;
+    cutover::reached(app, open.from, open.was.is_some())
+        .await
+        .map_err(|error| stuck(plan).because(error))?;
     let live = traffic::standing(app, open.from.color);
-    sink.emit(Event::PutBack { live, reason: format!("{} {} died", open.verb, open.run) });
+    sink.emit(Event::PutBack {
+        live,
+        reason: format!("{} {} died", open.verb, open.run),
+    });
     Ok(ended(open, true))
 }
 

@@ -29,7 +29,9 @@ pub struct Removed {
 /// When the site is its owner's and still includes our files; nothing is changed then.
 pub async fn remove(app: &App, yes: bool, purge: bool, sink: &dyn Sink) -> Result<Removed, Failure> {
     let files = nginx_files(app)?;
-    let mut steps: Vec<String> = Color::BOTH.map(|color| format!("stop {}", app.process(color))).to_vec();
+    let mut steps: Vec<String> = Color::BOTH
+        .map(|color| format!("stop {}", app.process(color)))
+        .to_vec();
     steps.extend(files.iter().map(|path| format!("delete {}", path.display())));
     steps.push(format!("delete {}", app.entry.link_folder.display()));
     steps.push("take the app out of the registry".to_owned());
@@ -42,7 +44,9 @@ pub async fn remove(app: &App, yes: bool, purge: bool, sink: &dyn Sink) -> Resul
         return Ok(Removed { steps, done: false });
     }
     let _lock = Lock::take(&app.layout.lock(), &Holder::this("remove")).map_err(|error| {
-        Failure::new(Kind::Locked, "another command goes on").because(error).with_traffic(traffic::unchanged(app))
+        Failure::new(Kind::Locked, "another command goes on")
+            .because(error)
+            .with_traffic(traffic::unchanged(app))
     })?;
     take_from_nginx(app, &files).await?;
     for color in Color::BOTH {
@@ -54,7 +58,9 @@ pub async fn remove(app: &App, yes: bool, purge: bool, sink: &dyn Sink) -> Resul
     if purge {
         delete(app.layout.root())?;
     }
-    sink.emit(Event::Noted { text: format!("{} is off this host", app.name()) });
+    sink.emit(Event::Noted {
+        text: format!("{} is off this host", app.name()),
+    });
     Ok(Removed { steps, done: true })
 }
 
@@ -64,17 +70,27 @@ fn nginx_files(app: &App) -> Result<Vec<PathBuf>, Failure> {
     let mut mine = vec![files.hook(), files.folder()];
     if site.starts_with(&site_mark(app.name())) {
         mine.insert(0, files.site());
-    } else if site.contains(&*files.folder().to_string_lossy()) || site.contains(&format!("bg/{}/", app.name())) {
-        return Err(Failure::new(Kind::Config, format!("`{}` still includes this app's files", files.site().display()))
-            .hint("take those includes out first: NGINX would not start without the files they name")
-            .with_traffic(traffic::unchanged(app)));
+    } else if site.contains(&*files.folder().to_string_lossy())
+        || site.contains(&format!("bg/{}/", app.name()))
+    {
+        return Err(Failure::new(
+            Kind::Config,
+            format!("`{}` still includes this app's files", files.site().display()),
+        )
+        .hint("take those includes out first: NGINX would not start without the files they name")
+        .with_traffic(traffic::unchanged(app)));
     }
     Ok(mine)
 }
 
 /// Moves our files aside, tests, reloads; brings them back when NGINX minds.
 async fn take_from_nginx(app: &App, files: &[PathBuf]) -> Result<(), Failure> {
-    let aside = |path: &PathBuf| path.with_file_name(format!(".{}.removed", path.file_name().unwrap_or_default().to_string_lossy()));
+    let aside = |path: &PathBuf| {
+        path.with_file_name(format!(
+            ".{}.removed",
+            path.file_name().unwrap_or_default().to_string_lossy()
+        ))
+    };
     let mut moved = Vec::new();
     for path in files.iter().filter(|path| path.exists()) {
         std::fs::rename(path, aside(path)).map_err(|error| {
@@ -92,15 +108,21 @@ async fn take_from_nginx(app: &App, files: &[PathBuf]) -> Result<(), Failure> {
         for path in moved.iter().rev() {
             std::fs::rename(aside(path), path).ok();
         }
-        return Err(Failure::failed("NGINX does not do without this app's files; they were put back")
-            .because(error)
-            .with_traffic(traffic::unchanged(app)));
+        return Err(
+            Failure::failed("NGINX does not do without this app's files; they were put back")
+                .because(error)
+                .with_traffic(traffic::unchanged(app)),
+        );
     }
     moved.iter().try_for_each(|path| delete(&aside(path)))
 }
 
 fn delete(path: &std::path::Path) -> Result<(), Failure> {
-    let done = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    let done = if path.is_dir() {
+        std::fs::remove_dir_all(path)
+    } else {
+        std::fs::remove_file(path)
+    };
     match done {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(Failure::failed(format!("`{}` cannot be deleted", path.display())).because(error))

@@ -30,14 +30,21 @@ pub struct Repaired {
 /// # Errors
 /// When the journal cannot be read.
 pub async fn plan(app: &App) -> Result<Repaired, Failure> {
-    let records =
-        Journal::read(&app.layout.journal()).map_err(|error| run::journal_failure(app, error))?;
+    let records = Journal::read(&app.layout.journal()).map_err(|error| run::journal_failure(app, error))?;
     let story = Story::of(&records);
-    let mut steps: Vec<String> = recover::plan(app, &story).await.map(|plan| plan.sentence()).into_iter().collect();
+    let mut steps: Vec<String> = recover::plan(app, &story)
+        .await
+        .map(|plan| plan.sentence())
+        .into_iter()
+        .collect();
     if steps.is_empty() {
         steps.extend(lagging(app).await);
     }
-    Ok(Repaired { plan: steps, done: false, live: live(app).await })
+    Ok(Repaired {
+        plan: steps,
+        done: false,
+        live: live(app).await,
+    })
 }
 
 /// Carries it out.
@@ -53,20 +60,28 @@ pub async fn repair(app: &App, patience: Duration, sink: &dyn Sink) -> Result<Re
     recover::recover(app, &mut journal, sink).await?;
     if let (true, Ok(route)) = (lagging(app).await.is_some(), app.link.read()) {
         let full = traffic::standing(app, route.color).release.is_some();
-        cutover::reached(app, route, full)
-            .await
-            .map_err(|error| Failure::unknown("NGINX does not follow the link", format!("the link says {route}")).because(error))?;
+        cutover::reached(app, route, full).await.map_err(|error| {
+            Failure::unknown("NGINX does not follow the link", format!("the link says {route}"))
+                .because(error)
+        })?;
     }
     let route = traffic::observe(app).await?;
-    Ok(Repaired { plan: shown.plan, done: true, live: Some(traffic::standing(app, route.color)) })
+    Ok(Repaired {
+        plan: shown.plan,
+        done: true,
+        live: Some(traffic::standing(app, route.color)),
+    })
 }
 
 /// In the reload way NGINX can be behind the link, when a reload never came.
 async fn lagging(app: &App) -> Option<String> {
     match traffic::look(app).await {
-        Sight { link: Ok(link), nginx: Ok(nginx) } if link != nginx && app.reloads() => {
-            Some(format!("NGINX answers from {nginx} and the link says {link}: make NGINX read the link"))
-        }
+        Sight {
+            link: Ok(link),
+            nginx: Ok(nginx),
+        } if link != nginx && app.reloads() => Some(format!(
+            "NGINX answers from {nginx} and the link says {link}: make NGINX read the link"
+        )),
         _ => None,
     }
 }

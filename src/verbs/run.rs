@@ -74,7 +74,16 @@ impl<'a> Run<'a> {
             })
             .map_err(|error| journal_failure(app, error))?;
         let sink = Tee::new(app, &id, sink);
-        Ok(Run { app, id, verb, from, story, sink, journal: Mutex::new(journal), _lock: lock })
+        Ok(Run {
+            app,
+            id,
+            verb,
+            from,
+            story,
+            sink,
+            journal: Mutex::new(journal),
+            _lock: lock,
+        })
     }
 
     /// What is live.
@@ -143,8 +152,13 @@ impl<'a> Run<'a> {
     }
 
     fn write(&self, record: Record) -> Result<(), Failure> {
-        let mut journal = self.journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        journal.write(record).map_err(|error| journal_failure(self.app, error))
+        let mut journal = self
+            .journal
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        journal
+            .write(record)
+            .map_err(|error| journal_failure(self.app, error))
     }
 
     /// Does `work`, which must be safe to drop at any point, unless a signal asks to stop.
@@ -160,8 +174,11 @@ impl<'a> Run<'a> {
             signal = asked_to_stop() => signal,
         };
         process::end_marked(&self.id.0, CHILD_GRACE).await;
-        Err(Failure::new(Kind::Interrupted, format!("interrupted by {signal} before traffic moved"))
-            .with_traffic(traffic::unchanged(self.app)))
+        Err(Failure::new(
+            Kind::Interrupted,
+            format!("interrupted by {signal} before traffic moved"),
+        )
+        .with_traffic(traffic::unchanged(self.app)))
     }
 }
 
@@ -198,7 +215,9 @@ pub(super) async fn open(
         .map_err(|error| lock_failure(app, error))?;
     let journal = Journal::open(&app.layout.journal()).map_err(|error| journal_failure(app, error))?;
     for damage in journal.damage() {
-        sink.emit(Event::Warned { text: format!("journal: {damage}") });
+        sink.emit(Event::Warned {
+            text: format!("journal: {damage}"),
+        });
     }
     Ok((lock, journal))
 }
@@ -235,7 +254,11 @@ impl<'a> Tee<'a> {
         let file = std::fs::create_dir_all(app.layout.runs())
             .and_then(|()| File::create(app.layout.runs().join(format!("{run}.ndjson"))))
             .ok();
-        Tee { onlooker, file: file.map(|file| Arc::new(Mutex::new(file))), began: Instant::now() }
+        Tee {
+            onlooker,
+            file: file.map(|file| Arc::new(Mutex::new(file))),
+            began: Instant::now(),
+        }
     }
 }
 

@@ -50,12 +50,18 @@ pub struct SetUp {
 pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<SetUp, Failure> {
     let registry = Registry::of_this_user();
     let ground = ground::survey(&config, &registry).await?;
-    let app = App::with(ground.entry.clone(), config)
-        .map_err(|error| Failure::new(FailureKind::Config, "the configuration cannot be used").because(error))?;
+    let app = App::with(ground.entry.clone(), config).map_err(|error| {
+        Failure::new(FailureKind::Config, "the configuration cannot be used").because(error)
+    })?;
     let wanted = wanted(&app, &ground)?;
     let mut set_up = SetUp {
         changes: wanted.describe(),
-        diffs: wanted.nginx.iter().filter(|change| change.kind != Kind::Same).map(|change| change.diff.clone()).collect(),
+        diffs: wanted
+            .nginx
+            .iter()
+            .filter(|change| change.kind != Kind::Same)
+            .map(|change| change.diff.clone())
+            .collect(),
         done: false,
         switch: format!("{:?}: {}", app.entry.switch, app.entry.switch_reason).to_lowercase(),
         snippet: (!ground.site_is_ours).then(|| snippet(&app)),
@@ -107,38 +113,55 @@ impl Wanted {
 fn wanted(app: &App, ground: &Ground) -> Result<Wanted, Failure> {
     let config = &app.config;
     let failed = |error: render::RenderError| {
-        Failure::new(FailureKind::Config, "the NGINX files cannot be written from this configuration").because(error)
+        Failure::new(
+            FailureKind::Config,
+            "the NGINX files cannot be written from this configuration",
+        )
+        .because(error)
     };
     let (way, realip) = (app.entry.switch, ground.build.realip);
-    let mut rendered =
-        render::render(config, &app.layout, &app.nginx_files, way, realip).map_err(failed)?;
+    let mut rendered = render::render(config, &app.layout, &app.nginx_files, way, realip).map_err(failed)?;
     if ground.site_is_ours {
-        rendered.push(render::render_site(config, &app.layout, &app.nginx_files, way, realip).map_err(failed)?);
+        rendered
+            .push(render::render_site(config, &app.layout, &app.nginx_files, way, realip).map_err(failed)?);
     }
     let page = maintenance_page(app)?;
-    let targets = render::link_targets(config, &app.layout, &app.nginx_files, page.as_deref()).map_err(failed)?;
+    let targets =
+        render::link_targets(config, &app.layout, &app.nginx_files, page.as_deref()).map_err(failed)?;
     let compare = |files: &[render::Rendered]| {
         files::plan(files).map_err(|error| Failure::failed("a file cannot be compared").because(error))
     };
     let folder = app.nginx_files.link_folder();
     Ok(Wanted {
-        folders: [app.layout.root(), folder].into_iter().filter(|path| !path.is_dir()).map(PathBuf::from).collect(),
+        folders: [app.layout.root(), folder]
+            .into_iter()
+            .filter(|path| !path.is_dir())
+            .map(PathBuf::from)
+            .collect(),
         targets: compare(&targets)?,
         nginx: compare(&rendered)?,
-        registered: Registry::of_this_user().find(app.name()).is_ok_and(|entry| entry == app.entry),
-        applied: crate::host::app::read_config(&app.layout.config()).is_ok_and(|applied| applied == app.config),
+        registered: Registry::of_this_user()
+            .find(app.name())
+            .is_ok_and(|entry| entry == app.entry),
+        applied: crate::host::app::read_config(&app.layout.config())
+            .is_ok_and(|applied| applied == app.config),
     })
 }
 
 fn maintenance_page(app: &App) -> Result<Option<String>, Failure> {
-    let Some(page) = &app.config.nginx.maintenance_page else { return Ok(None) };
+    let Some(page) = &app.config.nginx.maintenance_page else {
+        return Ok(None);
+    };
     let path = app.layout.shared().join(page);
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok(Some(text)),
         Err(_) if !app.layout.root().exists() => Ok(None),
-        Err(error) => Err(Failure::new(FailureKind::Config, format!("`{}` cannot be read", path.display()))
-            .because(error)
-            .hint("`nginx.maintenance_page` in bg.toml names it")),
+        Err(error) => Err(Failure::new(
+            FailureKind::Config,
+            format!("`{}` cannot be read", path.display()),
+        )
+        .because(error)
+        .hint("`nginx.maintenance_page` in bg.toml names it")),
     }
 }
 
@@ -150,9 +173,13 @@ fn lay_out(app: &App, ground: &Ground) -> Result<(), Failure> {
 }
 
 async fn lock(app: &App) -> Result<Lock, Failure> {
-    Lock::wait(&app.layout.lock(), &Holder::this("setup"), PATIENCE, |_| ()).await.map_err(|error| {
-        Failure::new(FailureKind::Locked, "another command goes on").because(error).with_traffic(traffic::unchanged(app))
-    })
+    Lock::wait(&app.layout.lock(), &Holder::this("setup"), PATIENCE, |_| ())
+        .await
+        .map_err(|error| {
+            Failure::new(FailureKind::Locked, "another command goes on")
+                .because(error)
+                .with_traffic(traffic::unchanged(app))
+        })
 }
 
 /// The link and what it can point at: made before NGINX is told of them.
@@ -163,7 +190,9 @@ fn link(app: &App, ground: &Ground, wanted: &Wanted) -> Result<(), Failure> {
         std::fs::create_dir_all(app.nginx_files.target(route)).map_err(|error| failed().because(error))?;
     }
     files::apply(wanted.targets.clone(), &backups(app)).map_err(|error| failed().because(error))?;
-    app.link.lay_out(Route::to(Color::Blue)).map_err(|error| failed().because(error))?;
+    app.link
+        .lay_out(Route::to(Color::Blue))
+        .map_err(|error| failed().because(error))?;
     owner::own_link_folder(app, ground)
 }
 
@@ -180,15 +209,20 @@ async fn apply(app: &App, ground: &Ground, wanted: Wanted, sink: &dyn Sink) -> R
     }
     let before = app.nginx.test(app.config.timeouts.reload.0).await;
     if let Err(error) = before {
-        return Err(Failure::failed("NGINX's configuration is broken before anything was changed")
-            .because(error)
-            .hint("mend it first: no file of it was touched")
-            .with_traffic(traffic::unchanged(app)));
+        return Err(
+            Failure::failed("NGINX's configuration is broken before anything was changed")
+                .because(error)
+                .hint("mend it first: no file of it was touched")
+                .with_traffic(traffic::unchanged(app)),
+        );
     }
     let applied = files::apply(wanted.nginx, &backups(app)).map_err(|error| {
         Failure::failed("NGINX's files cannot be written")
             .because(error)
-            .hint(format!("`bg setup` needs to write into `{}`: run it with sudo", app.nginx_files.conf_dir().display()))
+            .hint(format!(
+                "`bg setup` needs to write into `{}`: run it with sudo",
+                app.nginx_files.conf_dir().display()
+            ))
             .with_traffic(traffic::unchanged(app))
     })?;
     let tested = app.nginx.test(app.config.timeouts.reload.0).await;
@@ -197,7 +231,9 @@ async fn apply(app: &App, ground: &Ground, wanted: Wanted, sink: &dyn Sink) -> R
         Err(error) => Err(cutover::Unproven::Reload(error)),
     };
     let Err(error) = took else {
-        sink.emit(Event::Noted { text: "NGINX reads the new configuration".to_owned() });
+        sink.emit(Event::Noted {
+            text: "NGINX reads the new configuration".to_owned(),
+        });
         return Ok(());
     };
     let restored = applied.restore();
@@ -205,7 +241,9 @@ async fn apply(app: &App, ground: &Ground, wanted: Wanted, sink: &dyn Sink) -> R
     match restored {
         Ok(()) => {
             cutover::reload_now(app).await.ok();
-            Err(Failure::failed(what).because(error).with_traffic(traffic::unchanged(app)))
+            Err(Failure::failed(what)
+                .because(error)
+                .with_traffic(traffic::unchanged(app)))
         }
         Err(problem) => Err(Failure::unknown(what, problem.to_string()).because(error)),
     }
@@ -213,8 +251,9 @@ async fn apply(app: &App, ground: &Ground, wanted: Wanted, sink: &dyn Sink) -> R
 
 fn register(app: &App, registry: &Registry) -> Result<(), Failure> {
     let write = |path: PathBuf, text: String| {
-        releases::write_whole(&path, text.as_bytes())
-            .map_err(|error| Failure::failed(format!("`{}` cannot be written", path.display())).because(error))
+        releases::write_whole(&path, text.as_bytes()).map_err(|error| {
+            Failure::failed(format!("`{}` cannot be written", path.display())).because(error)
+        })
     };
     let config = toml::to_string(&app.config)
         .map_err(|error| Failure::failed("the configuration cannot be kept").because(error))?;
@@ -234,9 +273,10 @@ async fn reached(app: &App, set_up: &SetUp) -> Result<(), Failure> {
     };
     let failure = Failure::failed("NGINX does not answer for this app yet").because(error);
     Err(match &set_up.snippet {
-        Some(snippet) => failure
-            .showing(snippet.lines().map(str::to_owned))
-            .hint(format!("add these lines to `{}`, then `nginx -t`, reload, and `bg setup` again", app.nginx_files.site().display())),
+        Some(snippet) => failure.showing(snippet.lines().map(str::to_owned)).hint(format!(
+            "add these lines to `{}`, then `nginx -t`, reload, and `bg setup` again",
+            app.nginx_files.site().display()
+        )),
         None => failure.hint("`bg check` says what stands in the way"),
     })
 }
@@ -246,16 +286,20 @@ async fn reached(app: &App, set_up: &SetUp) -> Result<(), Failure> {
 pub fn snippet(app: &App) -> String {
     let files = &app.nginx_files;
     let mut lines = vec![
-        format!("# in each `server` of {}, once, above the locations:", files.site().display()),
+        format!(
+            "# in each `server` of {}, once, above the locations:",
+            files.site().display()
+        ),
         format!("include \"{}\";", files.route().display()),
         String::new(),
         "# in each `location` that is passed on to the app, in place of its `proxy_pass`:".to_owned(),
         format!("include \"{}\";", files.proxy().display()),
     ];
+    let root = render::root_variable(app.name()).unwrap_or_default();
     for served in &app.config.nginx.static_files {
         lines.push(String::new());
         lines.push(format!("# in place of the root or alias of {}:", served.url));
-        lines.push(format!("alias \"{}/{}/\";", render::root_variable(app.name()), served.folder.display()));
+        lines.push(format!("alias \"{}/{}/\";", root, served.folder.display()));
     }
     lines.join("\n")
 }

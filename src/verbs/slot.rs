@@ -83,8 +83,15 @@ pub fn app_folder(app: &App, manifest: &Manifest) -> PathBuf {
 pub async fn free(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failure> {
     let started = Instant::now();
     let name = app.process(color);
-    let entries = app.pm2.named(&name).await.map_err(|error| pm2_failure(app, error))?;
-    let old: Vec<Process> = entries.iter().filter_map(|entry| Process::of(entry.pid?)).collect();
+    let entries = app
+        .pm2
+        .named(&name)
+        .await
+        .map_err(|error| pm2_failure(app, error))?;
+    let old: Vec<Process> = entries
+        .iter()
+        .filter_map(|entry| Process::of(entry.pid?))
+        .collect();
     let mut closed = 0;
     if !old.is_empty() {
         quiet(app, color, sink).await;
@@ -92,7 +99,11 @@ pub async fn free(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failur
     }
     stop(app, color, &old).await?;
     if !entries.is_empty() {
-        sink.emit(Event::SlotFreed { color, closed, took_ms: millis(started.elapsed()) });
+        sink.emit(Event::SlotFreed {
+            color,
+            closed,
+            took_ms: millis(started.elapsed()),
+        });
     }
     Ok(())
 }
@@ -105,7 +116,10 @@ async fn quiet(app: &App, color: Color, sink: &dyn Sink) {
         return;
     }
     sink.emit(Event::Noted {
-        text: format!("{color} may still finish requests from before the last switch: {:.0} s more", left.as_secs_f64().ceil()),
+        text: format!(
+            "{color} may still finish requests from before the last switch: {:.0} s more",
+            left.as_secs_f64().ceil()
+        ),
     });
     tokio::time::sleep(left).await;
 }
@@ -133,7 +147,10 @@ async fn drain(app: &App, color: Color, sink: &dyn Sink) -> Result<usize, Failur
         if !told {
             told = true;
             sink.emit(Event::Noted {
-                text: format!("{open} connections to {color} are still open: waiting up to {}", settings.timeout),
+                text: format!(
+                    "{open} connections to {color} are still open: waiting up to {}",
+                    settings.timeout
+                ),
             });
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -155,18 +172,19 @@ pub async fn drained(app: &App, color: Color) -> bool {
 }
 
 fn still_open(app: &App, color: Color, open: usize) -> Failure {
-    Failure::failed(format!("{color} still has {open} open connections and may not be stopped"))
-        .hint("`drain.connections = \"close\"` closes them after the drain time; or try again later")
-        .with_traffic(traffic::unchanged(app))
+    Failure::failed(format!(
+        "{color} still has {open} open connections and may not be stopped"
+    ))
+    .hint("`drain.connections = \"close\"` closes them after the drain time; or try again later")
+    .with_traffic(traffic::unchanged(app))
 }
 
 /// Ends processes of a slot and takes its entries out of PM2. While the hold is there, the
 /// launcher that PM2 starts in their place waits instead of starting the app again.
 async fn stop(app: &App, color: Color, old: &[Process]) -> Result<(), Failure> {
     let hold = app.layout.hold(color);
-    std::fs::write(&hold, "").map_err(|error| {
-        Failure::failed(format!("`{}` cannot be written", hold.display())).because(error)
-    })?;
+    std::fs::write(&hold, "")
+        .map_err(|error| Failure::failed(format!("`{}` cannot be written", hold.display())).because(error))?;
     for process in old {
         process::end(*process, app.config.process.stop_timeout.0).await;
     }
@@ -181,7 +199,10 @@ async fn stop(app: &App, color: Color, old: &[Process]) -> Result<(), Failure> {
 /// When PM2 does not let go.
 pub async fn discard(app: &App, color: Color) -> Result<(), Failure> {
     let entries = app.pm2.named(&app.process(color)).await.unwrap_or_default();
-    let old: Vec<Process> = entries.iter().filter_map(|entry| Process::of(entry.pid?)).collect();
+    let old: Vec<Process> = entries
+        .iter()
+        .filter_map(|entry| Process::of(entry.pid?))
+        .collect();
     stop(app, color, &old).await
 }
 
@@ -189,12 +210,21 @@ pub async fn discard(app: &App, color: Color) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When the port is taken, or PM2 does not start it.
-pub async fn start(app: &App, color: Color, manifest: Manifest, nonce: &str, sink: &dyn Sink) -> Result<Running, Failure> {
+pub async fn start(
+    app: &App,
+    color: Color,
+    manifest: Manifest,
+    nonce: &str,
+    sink: &dyn Sink,
+) -> Result<Running, Failure> {
     let since = Instant::now();
     let port = manifest.ports.of(color);
     if let Some(holder) = sockets::holder(port) {
-        return Err(Failure::failed(format!("port {port} of {color} is taken by {holder}"))
-            .hint(format!("end that process, or give {color} another port in `process.ports`")));
+        return Err(
+            Failure::failed(format!("port {port} of {color} is taken by {holder}")).hint(format!(
+                "end that process, or give {color} another port in `process.ports`"
+            )),
+        );
     }
     hold_ready(app, color, &manifest.id)?;
     let log_from = log_length(app, color);
@@ -232,7 +262,12 @@ pub async fn start(app: &App, color: Color, manifest: Manifest, nonce: &str, sin
             Ok(_) => failure.hint(format!("`bg logs {color}` shows what it printed")),
         });
     };
-    sink.emit(Event::Started { color, port, pid: process.pid, took_ms: millis(since.elapsed()) });
+    sink.emit(Event::Started {
+        color,
+        port,
+        pid: process.pid,
+        took_ms: millis(since.elapsed()),
+    });
     Ok(running(process))
 }
 
@@ -243,7 +278,8 @@ fn hold_ready(app: &App, color: Color, release: &ReleaseId) -> Result<(), Failur
         .map_err(|error| failed("the slot cannot be set").because(error))?;
     releases::write_answer(&app.nginx_files, app.name(), color, release)
         .map_err(|error| failed("NGINX's answer cannot be written").because(error))?;
-    let program = std::env::current_exe().map_err(|error| failed("this program cannot be found").because(error))?;
+    let program =
+        std::env::current_exe().map_err(|error| failed("this program cannot be found").because(error))?;
     launcher::install(&program, &app.layout)
         .map_err(|error| failed("the launcher cannot be put in place").because(error))?;
     std::fs::remove_file(app.layout.hold(color)).ok();
@@ -269,12 +305,18 @@ pub async fn restore(
     };
     match revive(app, color, before, nonce, sink).await {
         Ok(_) => {
-            sink.emit(Event::Noted { text: format!("{color} runs {} again, ready for a rollback", before.short()) });
+            sink.emit(Event::Noted {
+                text: format!("{color} runs {} again, ready for a rollback", before.short()),
+            });
             Ok(true)
         }
         Err(failure) => {
             sink.emit(Event::Warned {
-                text: format!("{color} could not be started with {} again: {}", before.short(), failure.what),
+                text: format!(
+                    "{color} could not be started with {} again: {}",
+                    before.short(),
+                    failure.what
+                ),
             });
             Ok(false)
         }
@@ -296,8 +338,13 @@ pub async fn revive(
     let mut manifest = read_manifest(app, release)?;
     manifest.config.gate.soak = crate::model::config::duration::Span::seconds(0);
     let running = start(app, color, manifest, nonce, &Quiet).await?;
-    let passed = gate::full(app, &running, &Quiet).await.map_err(|refusal| refusal.into_failure(color))?;
-    sink.emit(Event::Revived { color, release: release.clone() });
+    let passed = gate::full(app, &running, &Quiet)
+        .await
+        .map_err(|refusal| refusal.into_failure(color))?;
+    sink.emit(Event::Revived {
+        color,
+        release: release.clone(),
+    });
     Ok(passed)
 }
 
@@ -334,7 +381,11 @@ fn log_lines(app: &App, color: Color, manifest: &Manifest, from: u64) -> Vec<Str
     let text = redactor.redact(&String::from_utf8_lossy(&bytes));
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let name = app.process(color);
-    lines.iter().skip(lines.len().saturating_sub(LOG_LINES)).map(|line| format!("{name} | {line}")).collect()
+    lines
+        .iter()
+        .skip(lines.len().saturating_sub(LOG_LINES))
+        .map(|line| format!("{name} | {line}"))
+        .collect()
 }
 
 fn log_length(app: &App, color: Color) -> u64 {
@@ -344,7 +395,10 @@ fn log_length(app: &App, color: Color) -> u64 {
 fn pm2_failure(app: &App, error: crate::host::pm2::Pm2Error) -> Failure {
     Failure::failed("PM2 did not do its part")
         .because(error)
-        .hint(format!("`PM2_HOME={} pm2 list` shows what it knows", app.entry.pm2_home.display()))
+        .hint(format!(
+            "`PM2_HOME={} pm2 list` shows what it knows",
+            app.entry.pm2_home.display()
+        ))
         .with_traffic(traffic::unchanged(app))
 }
 

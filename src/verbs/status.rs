@@ -8,7 +8,6 @@ use crate::host::lock;
 use crate::host::releases;
 use crate::model::color::Color;
 use crate::model::config::SwitchWay;
-use crate::model::event::Sink;
 use crate::model::failure::Standing;
 use crate::model::journal::Story;
 
@@ -97,14 +96,23 @@ pub enum RollbackStatus {
 }
 
 /// Looks at everything, changes nothing.
-pub async fn status(app: &App, _sink: &dyn Sink) -> Status {
-    let (sight, blue, green) =
-        tokio::join!(traffic::look(app), slot_status(app, Color::Blue), slot_status(app, Color::Green));
+pub async fn status(app: &App) -> Status {
+    let (sight, blue, green) = tokio::join!(
+        traffic::look(app),
+        slot_status(app, Color::Blue),
+        slot_status(app, Color::Green)
+    );
     let records = Journal::read(&app.layout.journal()).unwrap_or_default();
     let story = Story::of(&records);
     let mut drift = Vec::new();
-    if let Some(holder) = story.open.as_ref().filter(|_| lock::current_holder(&app.layout.lock()).is_none()) {
-        let plan = recover::plan(app, &story).await.map_or_else(|| holder.run.to_string(), |plan| plan.sentence());
+    if let Some(holder) = story
+        .open
+        .as_ref()
+        .filter(|_| lock::current_holder(&app.layout.lock()).is_none())
+    {
+        let plan = recover::plan(app, &story)
+            .await
+            .map_or_else(|| holder.run.to_string(), |plan| plan.sentence());
         drift.push(format!("{plan}; `bg repair` does that"));
     }
     let route = agreed(&sight, &mut drift);
@@ -126,17 +134,37 @@ pub async fn status(app: &App, _sink: &dyn Sink) -> Status {
 
 fn agreed(sight: &Sight, drift: &mut Vec<String>) -> Option<crate::model::color::Route> {
     match sight {
-        Sight { link: Ok(link), nginx: Ok(nginx) } if link == nginx => return Some(*link),
-        Sight { link: Ok(link), nginx: Ok(nginx) } => {
-            drift.push(format!("the link says {link}, NGINX answers from {nginx}: `bg repair`, then `bg check`"));
+        Sight {
+            link: Ok(link),
+            nginx: Ok(nginx),
+        } if link == nginx => return Some(*link),
+        Sight {
+            link: Ok(link),
+            nginx: Ok(nginx),
+        } => {
+            drift.push(format!(
+                "the link says {link}, NGINX answers from {nginx}: `bg repair`, then `bg check`"
+            ));
         }
-        Sight { link: Ok(link), nginx: Err(error) } => {
+        Sight {
+            link: Ok(link),
+            nginx: Err(error),
+        } => {
             drift.push(format!("the link says {link}, NGINX gives no answer: {error}"));
         }
-        Sight { link: Err(error), nginx: Ok(nginx) } => {
-            drift.push(format!("{error}; NGINX answers from {nginx}: `bg switch {}` mends the link", nginx.color));
+        Sight {
+            link: Err(error),
+            nginx: Ok(nginx),
+        } => {
+            drift.push(format!(
+                "{error}; NGINX answers from {nginx}: `bg switch {}` mends the link",
+                nginx.color
+            ));
         }
-        Sight { link: Err(error), nginx: Err(other) } => drift.push(format!("{error}; NGINX gives no answer: {other}")),
+        Sight {
+            link: Err(error),
+            nginx: Err(other),
+        } => drift.push(format!("{error}; NGINX gives no answer: {other}")),
     }
     None
 }
@@ -151,7 +179,9 @@ async fn slot_status(app: &App, color: Color) -> SlotStatus {
         restarts: None,
         health: Health::Empty,
     };
-    let Some(release) = releases::slot(&app.layout, color) else { return status };
+    let Some(release) = releases::slot(&app.layout, color) else {
+        return status;
+    };
     status.release = Some(release.to_string());
     let manifest = match slot::read_manifest(app, &release) {
         Ok(manifest) => manifest,
@@ -178,10 +208,14 @@ async fn slot_status(app: &App, color: Color) -> SlotStatus {
 
 fn rollback(app: &App, story: &Story, live: Option<&Standing>, slots: &[SlotStatus]) -> RollbackStatus {
     let Some(live) = live else {
-        return RollbackStatus::Nothing { why: "it is not known what is live".to_owned() };
+        return RollbackStatus::Nothing {
+            why: "it is not known what is live".to_owned(),
+        };
     };
     let Some(release) = &live.release else {
-        return RollbackStatus::Nothing { why: "nothing was deployed yet".to_owned() };
+        return RollbackStatus::Nothing {
+            why: "nothing was deployed yet".to_owned(),
+        };
     };
     let target = match story.rollback_target(release) {
         Ok(target) => target.to_string(),
@@ -189,14 +223,19 @@ fn rollback(app: &App, story: &Story, live: Option<&Standing>, slots: &[SlotStat
     };
     let held = releases::slot(&app.layout, live.color.other()).map(|held| held.to_string());
     if held.as_ref() != Some(&target) {
-        return RollbackStatus::Nothing { why: format!("{target}, which served before, is no longer in a slot") };
+        return RollbackStatus::Nothing {
+            why: format!("{target}, which served before, is no longer in a slot"),
+        };
     }
     let idle = slots.iter().find(|slot| slot.color == live.color.other());
     match idle.map(|slot| &slot.health) {
         Some(Health::Healthy) => RollbackStatus::Ready { to: target },
-        Some(Health::Down(why) | Health::Unhealthy(why)) => {
-            RollbackStatus::Cold { to: target, why: why.clone() }
-        }
-        _ => RollbackStatus::Nothing { why: "the other slot is empty".to_owned() },
+        Some(Health::Down(why) | Health::Unhealthy(why)) => RollbackStatus::Cold {
+            to: target,
+            why: why.clone(),
+        },
+        _ => RollbackStatus::Nothing {
+            why: "the other slot is empty".to_owned(),
+        },
     }
 }

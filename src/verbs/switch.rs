@@ -33,13 +33,23 @@ pub async fn switch(
     let color = color.unwrap_or(run.idle());
     if color == run.from.color {
         run.abort("nothing to do", None);
-        sink.emit(Event::Noted { text: format!("{} is live already", run.live()) });
+        sink.emit(Event::Noted {
+            text: format!("{} is live already", run.live()),
+        });
         let other = traffic::standing(app, color.other());
-        return Ok(Deployed { live: run.live(), other, switched: false, run: run.id.to_string() });
+        return Ok(Deployed {
+            live: run.live(),
+            other,
+            switched: false,
+            run: run.id.to_string(),
+        });
     }
     let Some(release) = releases::slot(&app.layout, color) else {
-        return Err(refuse(&run, Failure::failed(format!("{color} is empty: there is nothing to switch to"))
-            .hint("`bg deploy` puts a release there")));
+        return Err(refuse(
+            &run,
+            Failure::failed(format!("{color} is empty: there is nothing to switch to"))
+                .hint("`bg deploy` puts a release there"),
+        ));
     };
     if run.story.is_unfit(&release) {
         sink.emit(Event::Warned {
@@ -56,10 +66,12 @@ async fn mend_link(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failu
         return Ok(());
     }
     let seen = traffic::look(app).await.nginx.unwrap_or(Route::to(color));
-    app.link
-        .replace(seen)
-        .map_err(|error| Failure::unknown("the live link cannot be made", "the link cannot be read").because(error))?;
-    sink.emit(Event::Recovered { what: format!("the live link was missing and points at {seen} again") });
+    app.link.replace(seen).map_err(|error| {
+        Failure::unknown("the live link cannot be made", "the link cannot be read").because(error)
+    })?;
+    sink.emit(Event::Recovered {
+        what: format!("the live link was missing and points at {seen} again"),
+    });
     Ok(())
 }
 
@@ -80,9 +92,16 @@ pub async fn rollback(
     };
     if run.live().release.as_ref() == Some(&target) {
         run.abort("nothing to do", None);
-        sink.emit(Event::Noted { text: format!("{} is live already", run.live()) });
+        sink.emit(Event::Noted {
+            text: format!("{} is live already", run.live()),
+        });
         let other = traffic::standing(app, run.idle());
-        return Ok(Deployed { live: run.live(), other, switched: false, run: run.id.to_string() });
+        return Ok(Deployed {
+            live: run.live(),
+            other,
+            switched: false,
+            run: run.id.to_string(),
+        });
     }
     let idle = run.idle();
     if releases::slot(&app.layout, idle).as_ref() == Some(&target) {
@@ -100,9 +119,14 @@ fn target(run: &Run<'_>, to: Option<&ReleaseId>) -> Result<ReleaseId, Failure> {
     let nothing = |why: NoRollback| {
         let failure = Failure::failed("there is nothing to roll back to").because(why);
         match &held {
-            Some(held) if run.story.is_unfit(held) => failure
-                .hint(format!("{idle} holds {}, which was rolled back from: `bg switch {idle}` goes there all the same", held.short())),
-            Some(held) => failure.hint(format!("`bg switch {idle}` goes to {}, which {idle} holds", held.short())),
+            Some(held) if run.story.is_unfit(held) => failure.hint(format!(
+                "{idle} holds {}, which was rolled back from: `bg switch {idle}` goes there all the same",
+                held.short()
+            )),
+            Some(held) => failure.hint(format!(
+                "`bg switch {idle}` goes to {}, which {idle} holds",
+                held.short()
+            )),
             None => failure,
         }
         .hint("`bg rollback --to RELEASE` brings back any of `bg releases`")
@@ -111,7 +135,11 @@ fn target(run: &Run<'_>, to: Option<&ReleaseId>) -> Result<ReleaseId, Failure> {
         return Err(Failure::failed("nothing was deployed yet").hint("`bg deploy` does that"));
     };
     let target = run.story.rollback_target(&live).map_err(nothing)?.clone();
-    if held.as_ref() == Some(&target) { Ok(target) } else { Err(nothing(NoRollback::Gone(target))) }
+    if held.as_ref() == Some(&target) {
+        Ok(target)
+    } else {
+        Err(nothing(NoRollback::Gone(target)))
+    }
 }
 
 fn refuse(run: &Run<'_>, failure: Failure) -> Failure {
@@ -140,7 +168,12 @@ async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Passe
         },
         Err(problem) => problem,
     };
-    run.sink.emit(Event::Noted { text: format!("{color} is not warm ({dead}): starting it from {}", release.short()) });
+    run.sink.emit(Event::Noted {
+        text: format!(
+            "{color} is not warm ({dead}): starting it from {}",
+            release.short()
+        ),
+    });
     slot::discard(app, color).await?;
     slot::revive(app, color, release, &run.id.0, &run.sink).await
 }
@@ -160,11 +193,23 @@ async fn move_traffic(run: &Run<'_>, passed: Passed, release: &ReleaseId) -> Res
 async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Result<Deployed, Failure> {
     let saved = deploy::save(run).await;
     let summary = cutover::summary(run, &switched, release);
-    let moved = |failure: Failure| failure.with_traffic(Traffic::Moved { live: switched.live.clone() });
-    run.commit(switched.live.clone(), run.from.maintenance, summary).map_err(moved)?;
+    let moved = |failure: Failure| {
+        failure.with_traffic(Traffic::Moved {
+            live: switched.live.clone(),
+        })
+    };
+    run.commit(switched.live.clone(), run.from.maintenance, summary)
+        .map_err(moved)?;
     saved.map_err(moved)?;
-    deploy::cool_down(run.app, switched.replaced.color, &run.sink).await.map_err(moved)?;
-    Ok(Deployed { live: switched.live, other: switched.replaced, switched: true, run: run.id.to_string() })
+    deploy::cool_down(run.app, switched.replaced.color, &run.sink)
+        .await
+        .map_err(moved)?;
+    Ok(Deployed {
+        live: switched.live,
+        other: switched.replaced,
+        switched: true,
+        run: run.id.to_string(),
+    })
 }
 
 /// To a release that no slot holds: started in the idle color from its own snapshot, put
@@ -172,7 +217,12 @@ async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Resul
 async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failure> {
     let (app, color) = (run.app, run.idle());
     let before = releases::slot(&app.layout, color);
-    run.enter(Phase::Replacing, run.from.with_color(color), Some(&target), before.as_ref())?;
+    run.enter(
+        Phase::Replacing,
+        run.from.with_color(color),
+        Some(&target),
+        before.as_ref(),
+    )?;
     let staged = run
         .until_interrupted(async {
             slot::free(app, color, &run.sink).await?;
@@ -187,6 +237,14 @@ async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
         },
         Err(failure) => failure,
     };
-    slot::restore(app, color, before.as_ref(), &format!("{}-back", run.id), &run.sink).await.ok();
+    slot::restore(
+        app,
+        color,
+        before.as_ref(),
+        &format!("{}-back", run.id),
+        &run.sink,
+    )
+    .await
+    .ok();
     Err(refuse(run, failure))
 }

@@ -19,12 +19,18 @@ pub struct Sight {
 
 /// Looks at both.
 pub async fn look(app: &App) -> Sight {
-    Sight { link: app.link.read(), nginx: nginx_route(app).await }
+    Sight {
+        link: app.link.read(),
+        nginx: nginx_route(app).await,
+    }
 }
 
 async fn nginx_route(app: &App) -> Result<Route, FrontError> {
     let answers = front::live_answers(&app.doors, app.name()).await?;
-    Ok(Route { color: answers.color, maintenance: answers.maintenance })
+    Ok(Route {
+        color: answers.color,
+        maintenance: answers.maintenance,
+    })
 }
 
 /// What is live, agreed on by the link and NGINX.
@@ -72,14 +78,21 @@ fn disagreement_hint(app: &App) -> String {
 /// A color with what its slot holds.
 #[must_use]
 pub fn standing(app: &App, color: Color) -> Standing {
-    Standing { color, release: releases::slot(&app.layout, color) }
+    Standing {
+        color,
+        release: releases::slot(&app.layout, color),
+    }
 }
 
 /// Where traffic is, for a failure that did not move it.
 #[must_use]
 pub fn unchanged(app: &App) -> Traffic {
     match app.link.read() {
-        Ok(route) => Traffic::Unchanged { live: standing(app, route.color) },
-        Err(error) => Traffic::Unknown { seen: error.to_string() },
+        Ok(route) => Traffic::Unchanged {
+            live: standing(app, route.color),
+        },
+        Err(error) => Traffic::Unknown {
+            seen: error.to_string(),
+        },
     }
 }

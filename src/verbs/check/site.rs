@@ -20,7 +20,10 @@ const SECRETS: [&str; 3] = ["/.env", "/.git/config", "/bg.toml"];
 pub(super) async fn look(report: &mut Report, app: &App, ground: &Ground) {
     report.fine("nginx", ground.build.text.clone());
     if ground.running {
-        report.fine("nginx runs", format!("pid file {}", app.entry.nginx_pid.display()));
+        report.fine(
+            "nginx runs",
+            format!("pid file {}", app.entry.nginx_pid.display()),
+        );
     } else {
         report.wrong(
             "nginx runs",
@@ -38,11 +41,18 @@ pub(super) async fn look(report: &mut Report, app: &App, ground: &Ground) {
 
 fn switch_way(report: &mut Report, app: &App, ground: &Ground) {
     let way = |way: SwitchWay| format!("{way:?}").to_lowercase();
-    report.fine("switch way", format!("{} ({})", way(app.entry.switch), app.entry.switch_reason));
+    report.fine(
+        "switch way",
+        format!("{} ({})", way(app.entry.switch), app.entry.switch_reason),
+    );
     if app.entry.switch != ground.entry.switch {
         report.warn(
             "switch way",
-            format!("today `bg setup` would choose {}: {}", way(ground.entry.switch), ground.entry.switch_reason),
+            format!(
+                "today `bg setup` would choose {}: {}",
+                way(ground.entry.switch),
+                ground.entry.switch_reason
+            ),
             "`bg setup` changes it; nothing else ever does",
         );
     }
@@ -53,22 +63,35 @@ async fn includes(report: &mut Report, app: &App, ground: &Ground) {
     let servers = ground::site(&app.config, &app.nginx_files, &ground.dump);
     for server in &servers {
         if server.includes.contains(&route) {
-            report.fine("site", format!("the server at {} includes the route", server.place));
+            report.fine(
+                "site",
+                format!("the server at {} includes the route", server.place),
+            );
         } else {
             report.wrong(
                 "site",
-                format!("the server at {} answers for this site and does not include the route", server.place),
+                format!(
+                    "the server at {} answers for this site and does not include the route",
+                    server.place
+                ),
                 &format!("add `include \"{}\";` to it", route.display()),
             );
         }
     }
     for door in &app.doors {
         match front::live_answer(door, app.name()).await {
-            Ok(answer) => report.fine("listener", format!("{} answers from {}", door.address, answer.color)),
+            Ok(answer) => report.fine(
+                "listener",
+                format!("{} answers from {}", door.address, answer.color),
+            ),
             Err(error) => report.wrong(
                 "listener",
                 error.to_string(),
-                &format!("the server on {} needs `include \"{}\";`", door.address, route.display()),
+                &format!(
+                    "the server on {} needs `include \"{}\";`",
+                    door.address,
+                    route.display()
+                ),
             ),
         }
     }
@@ -82,8 +105,14 @@ fn other_ways(report: &mut Report, app: &App, ground: &Ground) {
             clean = false;
             report.wrong(
                 "other ways",
-                format!("`{}` at {} goes to {color}'s port past the switch", found.text, found.place),
-                &format!("replace that `proxy_pass` by `include \"{}\";`", app.nginx_files.proxy().display()),
+                format!(
+                    "`{}` at {} goes to {color}'s port past the switch",
+                    found.text, found.place
+                ),
+                &format!(
+                    "replace that `proxy_pass` by `include \"{}\";`",
+                    app.nginx_files.proxy().display()
+                ),
             );
         }
     }
@@ -100,7 +129,10 @@ fn caches(report: &mut Report, app: &App, ground: &Ground) {
         if live && !reached && !cache.starts_with("off") {
             report.warn(
                 "file cache",
-                format!("`open_file_cache {cache}` is on in the server at {}", server.place),
+                format!(
+                    "`open_file_cache {cache}` is on in the server at {}",
+                    server.place
+                ),
                 "the included route turns it off there: a cached look at the link would be a stale one",
             );
         }
@@ -108,7 +140,10 @@ fn caches(report: &mut Report, app: &App, ground: &Ground) {
         if symlinks != "off" {
             report.wrong(
                 "symlinks",
-                format!("`disable_symlinks {symlinks}` hides the link from NGINX in the server at {}", server.place),
+                format!(
+                    "`disable_symlinks {symlinks}` hides the link from NGINX in the server at {}",
+                    server.place
+                ),
                 "`disable_symlinks off;` in that server",
             );
         }
@@ -127,16 +162,26 @@ fn folders(report: &mut Report, app: &App, ground: &Ground) {
     }
     // Without root NGINX's workers are whoever started it.
     let master_is_root = ground.running && nginx_is_root(app);
-    let Some(user) = (if master_is_root { User::from_name(&name).ok().flatten() } else { None }) else {
+    let Some(user) = (if master_is_root {
+        User::from_name(&name).ok().flatten()
+    } else {
+        None
+    }) else {
         return;
     };
     for place in places {
-        let closed = super::ancestors(&place).into_iter().find(|folder| folder.is_dir() && !may_enter(folder, &user));
+        let closed = super::ancestors(&place)
+            .into_iter()
+            .find(|folder| folder.is_dir() && !may_enter(folder, &user));
         match closed {
             None => report.fine("folders", format!("`{name}` can look into {}", place.display())),
             Some(folder) => report.wrong(
                 "folders",
-                format!("NGINX's user `{name}` cannot enter {}, on the way to {}", folder.display(), place.display()),
+                format!(
+                    "NGINX's user `{name}` cannot enter {}, on the way to {}",
+                    folder.display(),
+                    place.display()
+                ),
                 &format!("chmod o+x {}", folder.display()),
             ),
         }
@@ -144,12 +189,16 @@ fn folders(report: &mut Report, app: &App, ground: &Ground) {
 }
 
 fn nginx_is_root(app: &App) -> bool {
-    let Ok(master) = app.nginx.master() else { return false };
+    let Ok(master) = app.nginx.master() else {
+        return false;
+    };
     std::fs::metadata(format!("/proc/{}", master.pid)).is_ok_and(|process| process.uid() == 0)
 }
 
 fn may_enter(folder: &Path, user: &User) -> bool {
-    let Ok(about) = std::fs::metadata(folder) else { return true };
+    let Ok(about) = std::fs::metadata(folder) else {
+        return true;
+    };
     let mode = about.permissions().mode();
     if user.uid.is_root() {
         return true;

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Uid, User};
 
 use crate::host::command::find_program;
-use crate::host::nginx::render::site_mark;
 use crate::host::nginx::Nginx;
 use crate::host::nginx::build::Build;
 use crate::host::nginx::dump::{Dump, Server};
+use crate::host::nginx::render::site_mark;
 use crate::host::registry::Registry;
 use crate::model::config::{Config, SwitchWay};
 use crate::model::failure::{Failure, Kind};
@@ -42,7 +42,11 @@ pub async fn survey(config: &Config, registry: &Registry) -> Result<Ground, Fail
     let owner = owner(config)?;
     let nginx_bin = program(&config.nginx.bin, "nginx.bin")?;
     let pm2_bin = program(&config.pm2.bin, "pm2.bin")?;
-    let mut nginx = Nginx { bin: nginx_bin.clone(), conf: files.conf().to_owned(), pid_file: "/run/nginx.pid".into() };
+    let mut nginx = Nginx {
+        bin: nginx_bin.clone(),
+        conf: files.conf().to_owned(),
+        pid_file: "/run/nginx.pid".into(),
+    };
     let build = nginx
         .build()
         .await
@@ -72,7 +76,14 @@ pub async fn survey(config: &Config, registry: &Registry) -> Result<Ground, Fail
         nginx_pid: nginx.pid_file,
         link_folder: files.link_folder().to_owned(),
     };
-    let ground = Ground { site_is_ours: is_ours(&files, &config.app)?, entry, owner, build, dump, running };
+    let ground = Ground {
+        site_is_ours: is_ours(&files, &config.app)?,
+        entry,
+        owner,
+        build,
+        dump,
+        running,
+    };
     stands_against(config, &ground, registry)?;
     Ok(ground)
 }
@@ -84,15 +95,23 @@ fn owner(config: &Config) -> Result<User, Failure> {
         None => User::from_uid(Uid::effective()),
     };
     found.ok().flatten().ok_or_else(|| {
-        Failure::new(Kind::Config, format!("there is no user `{}` on this host", named.unwrap_or_default()))
-            .hint("`owner` in bg.toml names the user that deploys and runs the app")
+        Failure::new(
+            Kind::Config,
+            format!("there is no user `{}` on this host", named.unwrap_or_default()),
+        )
+        .hint("`owner` in bg.toml names the user that deploys and runs the app")
     })
 }
 
 fn program(wanted: &Path, key: &str) -> Result<PathBuf, Failure> {
     find_program(wanted).ok_or_else(|| {
-        Failure::new(Kind::Config, format!("`{}` is not installed, or not on PATH", wanted.display()))
-            .hint(format!("install it, or give its absolute path as `{key}` in bg.toml"))
+        Failure::new(
+            Kind::Config,
+            format!("`{}` is not installed, or not on PATH", wanted.display()),
+        )
+        .hint(format!(
+            "install it, or give its absolute path as `{key}` in bg.toml"
+        ))
     })
 }
 
@@ -102,27 +121,46 @@ fn program(wanted: &Path, key: &str) -> Result<PathBuf, Failure> {
 pub fn site(config: &Config, files: &NginxLayout, dump: &Dump) -> Vec<Server> {
     let ours = |server: &Server| {
         server.includes.contains(&files.route())
-            || server.names.iter().any(|name| config.nginx.server_names.contains(name))
+            || server
+                .names
+                .iter()
+                .any(|name| config.nginx.server_names.contains(name))
     };
     dump.servers().into_iter().filter(ours).collect()
 }
 
-fn decide(config: &Config, build: &Build, site: &[Server], owner: &User) -> Result<(SwitchWay, String), Failure> {
-    let mut listeners = config.nginx.listen.iter().filter_map(|text| text.parse::<Listener>().ok());
+fn decide(
+    config: &Config,
+    build: &Build,
+    site: &[Server],
+    owner: &User,
+) -> Result<(SwitchWay, String), Failure> {
+    let mut listeners = config
+        .nginx
+        .listen
+        .iter()
+        .filter_map(|text| text.parse::<Listener>().ok());
     let http2_or_3 = listeners.any(|listener| listener.http2 || listener.http3)
         || site.iter().any(|server| server.http2 || server.http3);
     // Whoever deploys must be able to signal NGINX's master and write what it reads.
     let can_reload = owner.uid == Uid::effective();
     let ground = way::Ground {
         version: build.version,
-        keepalive_min_timeout: !site.is_empty() && site.iter().all(|server| server.keepalive_min_timeout.is_some()),
+        keepalive_min_timeout: !site.is_empty()
+            && site.iter().all(|server| server.keepalive_min_timeout.is_some()),
         http2_or_3,
         can_reload,
     };
     let decided = way::decide(config.nginx.switch, ground);
     if decided.0 == SwitchWay::Reload && !can_reload {
-        return Err(Failure::new(Kind::Config, format!("`{}` cannot reload NGINX, so it cannot switch by a reload", owner.name))
-            .hint("`nginx.switch = \"live\"` needs no reload; or let root own the app (`owner = \"root\"`)"));
+        return Err(Failure::new(
+            Kind::Config,
+            format!(
+                "`{}` cannot reload NGINX, so it cannot switch by a reload",
+                owner.name
+            ),
+        )
+        .hint("`nginx.switch = \"live\"` needs no reload; or let root own the app (`owner = \"root\"`)"));
     }
     Ok(decided)
 }
@@ -142,7 +180,11 @@ fn stands_against(config: &Config, ground: &Ground, registry: &Registry) -> Resu
     if !ground.dump.http_includes(&files.hook()) {
         return Err(Failure::new(
             Kind::Config,
-            format!("`{}` does not include `{}/*.conf` inside `http`", files.conf().display(), config.nginx.include.display()),
+            format!(
+                "`{}` does not include `{}/*.conf` inside `http`",
+                files.conf().display(),
+                config.nginx.include.display()
+            ),
         )
         .hint("add that include, or name a folder that it includes as `nginx.include` in bg.toml"));
     }
@@ -152,19 +194,35 @@ fn stands_against(config: &Config, ground: &Ground, registry: &Registry) -> Resu
         if folder.is_absolute() && config.root.starts_with(folder) {
             return Err(Failure::new(
                 Kind::Config,
-                format!("`root` {} lies inside {}, which NGINX serves ({place})", config.root.display(), folder.display()),
+                format!(
+                    "`root` {} lies inside {}, which NGINX serves ({place})",
+                    config.root.display(),
+                    folder.display()
+                ),
             )
             .hint("choose another `root`, as `/srv/NAME`: secrets and history must not be served"));
         }
     }
-    if let Some(tree) = config.root.ancestors().find(|folder| folder.join(".git").exists()) {
+    if let Some(tree) = config
+        .root
+        .ancestors()
+        .find(|folder| folder.join(".git").exists())
+    {
         return Err(Failure::new(
             Kind::Config,
-            format!("`root` {} lies inside the git work tree {}", config.root.display(), tree.display()),
+            format!(
+                "`root` {} lies inside the git work tree {}",
+                config.root.display(),
+                tree.display()
+            ),
         )
         .hint("choose another `root`, as `/srv/NAME`"));
     }
-    for other in registry.entries().into_iter().filter(|other| other.app != config.app) {
+    for other in registry
+        .entries()
+        .into_iter()
+        .filter(|other| other.app != config.app)
+    {
         clash(config, ground, &other)?;
     }
     if let Ok(entry) = registry.find(&config.app)
@@ -172,7 +230,11 @@ fn stands_against(config: &Config, ground: &Ground, registry: &Registry) -> Resu
     {
         return Err(Failure::new(
             Kind::Config,
-            format!("app `{}` is set up on this host with root {}", config.app, entry.root.display()),
+            format!(
+                "app `{}` is set up on this host with root {}",
+                config.app,
+                entry.root.display()
+            ),
         )
         .hint("give this one another `app`, or `bg remove` that one first"));
     }
@@ -183,7 +245,11 @@ fn stands_against(config: &Config, ground: &Ground, registry: &Registry) -> Resu
 fn clash(config: &Config, ground: &Ground, other: &Entry) -> Result<(), Failure> {
     let mine = &ground.entry;
     let refuse = |what: String, hint: &str| {
-        Err(Failure::new(Kind::Config, format!("{what} belongs to app `{}` on this host", other.app)).hint(hint.to_owned()))
+        Err(Failure::new(
+            Kind::Config,
+            format!("{what} belongs to app `{}` on this host", other.app),
+        )
+        .hint(hint.to_owned()))
     };
     if other.process_name == mine.process_name && other.pm2_home == mine.pm2_home {
         return refuse(
@@ -192,12 +258,19 @@ fn clash(config: &Config, ground: &Ground, other: &Entry) -> Result<(), Failure>
         );
     }
     if other.root == mine.root || other.root.starts_with(&mine.root) || mine.root.starts_with(&other.root) {
-        return refuse(format!("root {}", other.root.display()), "choose another `root` in bg.toml");
+        return refuse(
+            format!("root {}", other.root.display()),
+            "choose another `root` in bg.toml",
+        );
     }
     if other.link_folder == mine.link_folder {
-        return refuse(format!("link folder {}", mine.link_folder.display()), "choose another `nginx.link_folder`");
+        return refuse(
+            format!("link folder {}", mine.link_folder.display()),
+            "choose another `nginx.link_folder`",
+        );
     }
-    let theirs = crate::host::app::read_config(&other.root.join("bg.toml")).map(|config| config.process.ports);
+    let theirs =
+        crate::host::app::read_config(&other.root.join("bg.toml")).map(|config| config.process.ports);
     if let Ok(theirs) = theirs {
         let ours = config.process.ports;
         for port in [ours.blue, ours.green] {

@@ -59,13 +59,18 @@ fn give_all(folder: &Path, ground: &Ground, depth: usize) -> Result<(), Failure>
 }
 
 fn give(path: &Path, ground: &Ground) -> Result<(), Failure> {
-    let Some((uid, gid)) = new_owner(ground) else { return Ok(()) };
+    let Some((uid, gid)) = new_owner(ground) else {
+        return Ok(());
+    };
     chown(path, Some(uid), Some(gid)).map_err(|error| refused(path, error))
 }
 
 fn give_link(path: &Path, ground: &Ground) -> Result<(), Failure> {
-    let Some((uid, gid)) = new_owner(ground) else { return Ok(()) };
-    std::os::unix::fs::lchown(path, Some(uid.as_raw()), Some(gid.as_raw())).map_err(|error| refused(path, error))
+    let Some((uid, gid)) = new_owner(ground) else {
+        return Ok(());
+    };
+    std::os::unix::fs::lchown(path, Some(uid.as_raw()), Some(gid.as_raw()))
+        .map_err(|error| refused(path, error))
 }
 
 /// Only root gives anything away, and only to somebody else.

@@ -1,0 +1,3 @@
+pub fn starter(_g: &crate::host::guess::Guess) -> String {
+    String::new()
+}
