@@ -208,4 +208,6 @@ mod rehearsal;
 #[cfg(test)]
 mod reload_tests;
 #[cfg(test)]
+mod render_tests;
+#[cfg(test)]
 mod route_tests;

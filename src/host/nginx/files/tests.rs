@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn file(path: PathBuf, text: &str) -> Rendered {
