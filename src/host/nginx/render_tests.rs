@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use super::files;
-use super::rehearsal::{PATIENCE, Rehearsal, Scene};
+use super::rehearsal::{PATIENCE, Rehearsal, Scene, free_port};
 use super::render::{RenderError, link_targets, render, render_site, site_mark};
 use crate::model::color::{Color, Route};
-use crate::model::config::{Config, StaticFiles, SwitchWay};
+use crate::model::config::{Config, StaticFiles, SwitchWay, Tls};
 use crate::model::layout::{Layout, NginxLayout};
 
 #[tokio::test]
@@ -83,7 +83,8 @@ async fn apps_share_no_name_and_the_longest_one_fits() {
         let mut config = r.config.clone();
         config.app = app.to_owned();
         let (layout, files) = (Layout::new(&config.root), NginxLayout::new(&config));
-        let mut all = render(&config, &layout, &files, SwitchWay::Live, true).unwrap();
+        let realip = app != "shop-proof";
+        let mut all = render(&config, &layout, &files, SwitchWay::Live, realip).unwrap();
         all.push(render_site(&config, &layout, &files, SwitchWay::Live, true).unwrap());
         assert!(all.last().unwrap().text.starts_with(&site_mark(app)));
         files::apply(files::plan(&all).unwrap(), &files.folder().join("backup")).unwrap();
@@ -131,4 +132,36 @@ async fn templates_of_the_users_own_win() {
     assert!(matches!(again(&r).unwrap_err(), RenderError::TemplateFile { .. }));
     let page = link_targets(&r.config, &r.layout, &r.files, Some("<p>ours"));
     assert!(matches!(page.unwrap_err(), RenderError::TemplateFile { .. }));
+}
+
+#[tokio::test]
+async fn a_site_with_tls_passes_nginx_own_test() {
+    let mut r = Rehearsal::prepare(&Scene::default()).await;
+    let made = rcgen::generate_simple_self_signed(vec!["shop.example".to_owned()]).unwrap();
+    let folder = r.files.conf_dir().to_owned();
+    let tls = Tls {
+        certificate: folder.join("full chain.pem"),
+        key: folder.join("key.pem"),
+    };
+    std::fs::write(&tls.certificate, made.cert.pem()).unwrap();
+    std::fs::write(&tls.key, made.signing_key.serialize_pem()).unwrap();
+    r.config.nginx.tls = Some(tls);
+    r.config
+        .nginx
+        .listen
+        .push(format!("127.0.0.1:{} ssl http2", free_port()));
+    let site = render_site(&r.config, &r.layout, &r.files, SwitchWay::Live, true).unwrap();
+    files::apply(files::plan(&[site]).unwrap(), &r.files.folder().join("backup")).unwrap();
+    let dump = r.nginx.dump(PATIENCE).await.unwrap();
+    let server = dump.servers().pop().unwrap();
+    assert_eq!((server.listens.len(), server.http2), (2, true));
+    assert_eq!(server.includes, [r.files.route(), r.files.proxy()]);
+    assert!(dump.http_includes(&r.files.hook()) && dump.http_includes(&r.files.upstreams()));
+    let ports = r.config.process.ports;
+    assert_eq!(dump.others_that_pass_to(ports.blue, &r.files.folder()), []);
+    assert_eq!(
+        dump.others_that_pass_to(ports.blue, &folder.join("elsewhere"))
+            .len(),
+        1
+    );
 }

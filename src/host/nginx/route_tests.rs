@@ -44,7 +44,10 @@ async fn both_ways_follow_the_link() {
             assert_eq!(live.header("X-Bg-Maintenance"), Some("0"));
             assert_eq!(live.header("Cache-Control"), Some("no-store"));
         }
-        assert_eq!(r.get("/.bg/other").await.status, 404);
+        for hidden in ["/.bg/other", "/.bg/shop/maintenance", "/.env", "/.git/config"] {
+            assert_eq!(r.get(hidden).await.status, 404, "{hidden}");
+        }
+        assert_eq!(r.get("/.well-known/security.txt").await.status, 200);
     }
 }
 
