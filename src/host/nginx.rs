@@ -216,4 +216,6 @@ mod rehearsal;
 #[cfg(test)]
 mod reload_tests;
 #[cfg(test)]
+mod render_tests;
+#[cfg(test)]
 mod route_tests;

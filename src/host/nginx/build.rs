@@ -72,7 +72,8 @@ mod tests {
         let debian = "nginx version: nginx/1.22.1\nbuilt with OpenSSL 3.0.22 25 Aug 2026\nTLS SNI support enabled\n\
             configure arguments: --with-cc-opt='-g -O2 -D_FORTIFY_SOURCE=2' --prefix=/usr/share/nginx \
             --conf-path=/etc/nginx/nginx.conf --pid-path=/run/nginx.pid --with-http_realip_module --with-threads\n";
-        let table: &[(&str, (u64, u64, u64), &str, bool)] = &[
+        type Row = (&'static str, (u64, u64, u64), &'static str, bool);
+        let table: &[Row] = &[
             (debian, (1, 22, 1), "nginx/1.22.1", true),
             (
                 "nginx version: nginx/1.18.0 (Ubuntu)\nconfigure arguments: --with-http_realip_module\n",

@@ -1,16 +1,15 @@
 //! A real NGINX in a folder of its own, two apps that say their color, and a client that
 //! hides nothing. For tests.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+mod wire;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpSocket;
 
 use super::files;
 use super::render::{link_targets, render, render_site};
@@ -18,6 +17,8 @@ use super::{Build, Nginx};
 use crate::model::color::{Color, Route};
 use crate::model::config::{Config, SwitchWay};
 use crate::model::layout::{Layout, NginxLayout};
+use wire::serve_color;
+pub use wire::{Answer, ask};
 
 /// Far above anything measured, for a machine that is busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -235,92 +236,4 @@ fn main_conf(base: &std::path::Path, http: &str) -> String {
         "{user} daemon off; worker_processes 2;\npid \"{base}/pid\";\nerror_log \"{base}/error.log\";\n\
          events {{ worker_connections 64; }}\nhttp {{ access_log off;\n{temp}{http}\ninclude conf.d/*.conf; }}\n"
     )
-}
-
-/// What came back.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    /// The header lines, as sent.
-    pub head: String,
-    pub body: String,
-}
-
-impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
-            let (found, value) = line.split_once(": ")?;
-            found.eq_ignore_ascii_case(name).then_some(value)
-        })
-    }
-
-    /// The color of the app that answered.
-    pub fn color(&self) -> &str {
-        self.header("X-Color").unwrap_or("none")
-    }
-}
-
-pub async fn ask(
-    from: IpAddr,
-    to: SocketAddr,
-    method: &str,
-    path: &str,
-    headers: &str,
-    body: &str,
-) -> Answer {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(SocketAddr::new(from, 0)).unwrap();
-    let mut stream = socket.connect(to).await.unwrap();
-    let length = body.len();
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: shop.example:81\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
-    );
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut bytes = Vec::new();
-    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes))
-        .await
-        .unwrap()
-        .unwrap();
-    let text = String::from_utf8(bytes).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    Answer {
-        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
-        head: head.to_owned(),
-        body: body.to_owned(),
-    }
-}
-
-/// An app that answers with its color and what it was asked.
-fn serve_color(color: Color, port: u16) {
-    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || answer(color, stream));
-        }
-    });
-}
-
-fn answer(color: Color, stream: TcpStream) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let mut stream = stream;
-    loop {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if reader.read_line(&mut head).ok()? == 0 {
-                return None;
-            }
-        }
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("Content-Length: "));
-        let mut body = vec![0; length.map_or(0, |n| n.parse().unwrap())];
-        reader.read_exact(&mut body).ok()?;
-        let text = head + &String::from_utf8_lossy(&body);
-        let length = text.len();
-        write!(
-            stream,
-            "HTTP/1.1 200 OK\r\nX-Color: {color}\r\nContent-Length: {length}\r\n\r\n{text}"
-        )
-        .ok()?;
-    }
 }

@@ -36,17 +36,17 @@ async fn a_reload_is_seen_by_its_workers() {
 
 #[tokio::test]
 async fn a_worker_that_finishes_a_request_is_known_as_old() {
-    use std::io::Write;
+    use std::io::{Read, Write};
     let r = Rehearsal::start(Scene::default()).await;
     let mut slow = std::net::TcpStream::connect(("127.0.0.1", r.port)).unwrap();
     write!(
         slow,
-        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf"
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
     )
     .unwrap();
-    // An answer on another connection to the same workers is no proof that the request
-    // was taken, so wait for what its taking leaves: a busy connection survives the reload.
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut go_on = [0; 12];
+    slow.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100");
     let applied = r.nginx.reload(PATIENCE).await.unwrap();
     let workers = r.nginx.master().unwrap().workers();
     let old: Vec<i32> = workers
@@ -85,7 +85,7 @@ async fn what_is_in_the_way_for_a_moment_is_tried_again() {
     let broken = r.files.hook().with_file_name("theirs.conf");
     std::fs::write(&broken, "broken").unwrap();
     let mend = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(150));
+        std::thread::sleep(Duration::from_millis(100));
         std::fs::remove_file(broken).unwrap();
     });
     r.nginx.reload(PATIENCE).await.unwrap();

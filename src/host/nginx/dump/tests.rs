@@ -82,13 +82,10 @@ fn an_include_is_known_before_its_file_is_there() {
 #[test]
 fn servers_show_their_listeners_and_what_is_in_force() {
     let servers = Dump::parse(OUTPUT).servers();
-    let seen: Vec<(u64, bool, bool, Option<&str>, Option<&str>)> = servers
-        .iter()
-        .map(|s| {
-            let (kept, cache) = (s.keepalive_min_timeout.as_deref(), s.open_file_cache.as_deref());
-            (s.place.line, s.http2, s.http3, kept, cache)
-        })
-        .collect();
+    let seen = servers.iter().map(|s| {
+        let (kept, cache) = (s.keepalive_min_timeout.as_deref(), s.open_file_cache.as_deref());
+        (s.place.line, s.http2, s.http3, kept, cache)
+    });
     let (five, cache) = (Some("5s"), Some("max=1000"));
     let expected = [
         (1, true, false, five, Some("off")),
@@ -96,7 +93,7 @@ fn servers_show_their_listeners_and_what_is_in_force() {
         (16, true, false, five, cache),
         (17, false, true, Some("0"), cache),
     ];
-    assert_eq!(seen, expected);
+    assert!(seen.clone().eq(expected), "{:?}", seen.collect::<Vec<_>>());
     let shop = servers.first().unwrap();
     assert_eq!(shop.names, ["shop.example", "www.shop.example"]);
     assert_eq!(shop.listens, [vec!["80"], vec!["[::]:443", "ssl", "http2"]]);
