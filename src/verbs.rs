@@ -1,6 +1,7 @@
 //! What an operator can ask for. Each verb reads as the story that it tells.
 
 pub mod check;
+pub mod cool;
 pub mod cutover;
 pub mod deploy;
 pub mod gate;

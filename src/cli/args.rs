@@ -177,6 +177,16 @@ pub enum Verb {
         /// The shell
         shell: PromptShell,
     },
+    /// Stop a color when its warm time is over, unless traffic moved since
+    #[command(hide = true)]
+    Cool {
+        /// The color
+        #[arg(long)]
+        color: Color,
+        /// The warm time
+        #[arg(long)]
+        after: Span,
+    },
     /// What PM2 starts: wait while the slot is held, then become the app
     #[command(hide = true)]
     Launch {

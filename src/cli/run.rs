@@ -16,7 +16,7 @@ use crate::ui::report::Answer;
 use crate::ui::{self, Ui};
 use crate::verbs::deploy::Ask;
 use crate::verbs::{
-    check, deploy, history, init, logs, maintenance, plan, remove, repair, setup, status, switch,
+    check, cool, deploy, history, init, logs, maintenance, plan, remove, repair, setup, status, switch,
 };
 
 use super::args::{Args, OnOff, Patience, Verb};
@@ -148,6 +148,9 @@ async fn dispatch(args: Args, ui: Ui) -> Result<Option<Answer>, Failure> {
         Verb::Completions { shell } => Ok(print(&completions(shell))),
         Verb::Man => man(),
         Verb::ShellInit { shell } => Ok(print(&shell::init(shell))),
+        Verb::Cool { color, after } => cool::later(&here.open()?, color, after.0, &ui)
+            .await
+            .map(|()| None),
         Verb::Launch { root, color } => {
             let nonce = std::env::var("BG_NONCE").unwrap_or_default();
             let Err(error) = launcher::launch(&Layout::new(root), color, &nonce);

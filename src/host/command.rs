@@ -45,6 +45,7 @@ const PASSED_ON: &[&str] = &[
     "TZ",
     "TMPDIR",
     "SSH_AUTH_SOCK",
+    "BG_REGISTRY",
 ];
 
 /// A command line, not yet started.
@@ -231,6 +232,22 @@ impl Command {
                 })
             }
         }
+    }
+
+    /// Starts it and leaves it to itself, without any of our streams.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn detach(&self) -> Result<(), CommandError> {
+        let mut command = self.prepare();
+        command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(false);
+        command
+            .spawn()
+            .map(drop)
+            .map_err(|source| self.not_started(source))
     }
 
     fn prepare(&self) -> tokio::process::Command {

@@ -12,12 +12,12 @@ use crate::host::git::{Commit, Git};
 use crate::host::lock::user_name;
 use crate::host::{checkout, dotenv, releases, venv};
 use crate::model::color::Color;
-use crate::model::config::KeepWarm;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, Standing, Traffic};
 use crate::model::journal::{Phase, Verb};
 use crate::model::release::{Manifest, ReleaseId};
 
+use super::cool;
 use super::cutover::{self, Switched};
 use super::gate::{self, Passed, millis};
 use super::run::Run;
@@ -316,7 +316,7 @@ async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failure> 
     committed.map_err(moved)?;
     saved.map_err(moved)?;
     keep_what_was_applied(app).map_err(moved)?;
-    cool_down(app, switched.replaced.color, &run.sink)
+    cool::down(app, switched.replaced.color, &run.sink)
         .await
         .map_err(moved)?;
     prune(run).await.map_err(moved)?;
@@ -356,21 +356,6 @@ pub async fn save(run: &Run<'_>) -> Result<(), Failure> {
     run.sink.emit(Event::Saved {
         took_ms: millis(began.elapsed()),
     });
-    Ok(())
-}
-
-/// `keep.warm = "never"`: the old color goes, once nobody uses it.
-///
-/// # Errors
-/// When it cannot be stopped.
-pub async fn cool_down(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failure> {
-    if app.config.keep.warm == KeepWarm::Never {
-        slot::free(app, color, sink).await?;
-        app.pm2
-            .save()
-            .await
-            .map_err(|error| Failure::failed("the process list was not saved").because(error))?;
-    }
     Ok(())
 }
 

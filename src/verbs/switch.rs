@@ -10,6 +10,7 @@ use crate::model::failure::{Failure, Traffic};
 use crate::model::journal::{NoRollback, Phase, Verb};
 use crate::model::release::ReleaseId;
 
+use super::cool;
 use super::cutover::{self, Switched};
 use super::deploy::{self, Deployed};
 use super::gate::{self, Passed};
@@ -201,7 +202,7 @@ async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Resul
     run.commit(switched.live.clone(), run.from.maintenance, summary)
         .map_err(moved)?;
     saved.map_err(moved)?;
-    deploy::cool_down(run.app, switched.replaced.color, &run.sink)
+    cool::down(run.app, switched.replaced.color, &run.sink)
         .await
         .map_err(moved)?;
     Ok(Deployed {
