@@ -2,7 +2,12 @@
 //! what is wrong with a file lives in [`crate::model::config::read`].
 
 pub mod duration;
+mod explain;
+mod mistake;
+mod place;
 pub mod read;
+mod rules;
+pub mod run;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -265,7 +270,8 @@ pub struct Nginx {
     /// How traffic moves.
     #[serde(default)]
     pub switch: SwitchWay,
-    /// A folder with templates that win over the built-in ones of the same name.
+    /// A folder with templates that win over the built-in ones of the same name; absolute,
+    /// or relative to `root`.
     #[serde(default)]
     pub templates: Option<PathBuf>,
     /// `client_max_body_size` of a site that `bg` writes.
