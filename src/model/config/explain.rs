@@ -89,10 +89,17 @@ pub(super) fn syntax(error: &Error, text: &str) -> Mistake {
         .message()
         .split_once(", expected ")
         .map_or((error.message(), None), |(what, expected)| (what, Some(expected)));
+    let span = error.span().unwrap_or(text.len()..text.len());
+    let found = text.get(span.clone()).unwrap_or_default();
     Mistake {
-        span: error.span().unwrap_or(text.len()..text.len()),
+        write: match (what, write) {
+            ("string values must be quoted", _) => format!("write `\"{found}\"`"),
+            ("duplicate key", _) => "it is there already, further up: keep one of the two".into(),
+            (_, Some(expected)) => format!("expected {expected}"),
+            (_, None) => "this is not TOML".into(),
+        },
+        span,
         what: format!("no valid TOML: {what}"),
-        write: write.map_or_else(String::new, |expected| format!("expected {expected}")),
         note: None,
     }
 }
@@ -137,8 +144,17 @@ pub(super) fn shape(error: &Error, text: &str, places: &Places<'_>) -> Mistake {
         }
     } else if let Some(types) = message.strip_prefix("invalid type: ") {
         mistyped(span, &path, types, text)
+    } else if let Some((_, expected)) = message
+        .strip_prefix("invalid value: ")
+        .and_then(|values| values.split_once("expected "))
+    {
+        Mistake {
+            span,
+            what: format!("`{}` is out of range", dotted(&path)),
+            write: format!("expected {}", in_words(expected)),
+            note: None,
+        }
     } else {
-        let message = message.strip_prefix("invalid value: ").unwrap_or(message);
         let (what, expected) = message.split_once("expected ").unwrap_or((message, ""));
         Mistake {
             span,
@@ -191,7 +207,7 @@ fn missing_key(span: Range<usize>, path: &[String], name: &str, text: &str) -> M
         write: if is_table {
             format!("add {example} below")
         } else if path.is_empty() {
-            format!("add `{example}` above")
+            format!("add `{example}` at the top")
         } else {
             format!("add `{example}`")
         },
@@ -208,6 +224,9 @@ fn mistyped(span: Range<usize>, path: &[String], types: &str, text: &str) -> Mis
             format!("write `[[{}]]`, in double brackets", dotted(path))
         }
         ("string", "a sequence") => format!("write `[{written}]`"),
+        (_, expected) if expected.starts_with("struct ") => {
+            format!("write the keys below `[{}]`", dotted(path))
+        }
         ("integer" | "floating" | "boolean", "a string" | "path string") => format!("write `\"{written}\"`"),
         ("string", "u16" | "u32" | "usize") if written.trim_matches(['"', '\'']).parse::<u32>().is_ok() => {
             format!("write `{}`, without quotes", written.trim_matches(['"', '\'']))
@@ -233,11 +252,11 @@ fn mistyped(span: Range<usize>, path: &[String], types: &str, text: &str) -> Mis
 /// What `serde` calls a type, as a user would.
 fn in_words(expected: &str) -> &str {
     match expected {
-        "a string" => "text in quotes",
-        "path string" => "a path in quotes",
+        "a string" => "text",
+        "path string" => "a path",
         "u16" => "a number from 1 to 65535",
         "u32" | "usize" => "a whole number from 1 on",
-        "a sequence" => "a list in brackets",
+        "a sequence" => "a list",
         "a map" => "a table",
         other if other.starts_with("struct ") => "a table",
         other => other,
@@ -247,6 +266,9 @@ fn in_words(expected: &str) -> &str {
 fn table_of(path: &[String]) -> String {
     match path.split_last() {
         None => String::new(),
+        Some((_, outer)) if outer.iter().any(|step| step.parse::<usize>().is_ok()) => {
+            format!(" in `{}`", dotted(path))
+        }
         Some((last, list)) if last.parse::<usize>().is_ok() => format!(" in `[[{}]]`", dotted(list)),
         Some(_) => format!(" in `[{}]`", dotted(path)),
     }

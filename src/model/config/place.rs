@@ -10,6 +10,7 @@ use super::Config;
 
 /// A parsed file that still knows where everything stood.
 pub(super) struct Places<'t> {
+    text: &'t str,
     root: Spanned<DeTable<'t>>,
     value: DeValue<'t>,
 }
@@ -20,7 +21,7 @@ impl<'t> Places<'t> {
     pub(super) fn parse(text: &'t str) -> Result<Places<'t>, toml::de::Error> {
         let root = DeTable::parse(text)?;
         let value = DeValue::Table(root.get_ref().clone());
-        Ok(Places { root, value })
+        Ok(Places { text, root, value })
     }
 
     /// The file as a configuration, its values not yet looked at.
@@ -46,6 +47,15 @@ impl<'t> Places<'t> {
             value = next.get_ref();
         }
         place
+    }
+
+    /// Where `part` stands inside `place`; all of `place` when it is not there as it is.
+    pub(super) fn part(&self, place: Range<usize>, part: &str) -> Range<usize> {
+        let written = self.text.get(place.clone()).unwrap_or_default();
+        match written.find(part) {
+            Some(offset) if !part.is_empty() => place.start + offset..place.start + offset + part.len(),
+            _ => place,
+        }
     }
 
     /// Where the last key of `path` stands.
@@ -105,10 +115,14 @@ pub(super) fn dotted<S: AsRef<str>>(path: &[S]) -> String {
     for step in path.iter().map(AsRef::as_ref) {
         if step.parse::<usize>().is_ok() {
             text.push_str(&format!("[{step}]"));
-        } else if text.is_empty() {
-            text.push_str(step);
-        } else {
-            text.push_str(&format!(".{step}"));
+            continue;
+        }
+        if !text.is_empty() {
+            text.push('.');
+        }
+        match step.contains(['.', ' ']) {
+            true => text.push_str(&format!("\"{step}\"")),
+            false => text.push_str(step),
         }
     }
     text

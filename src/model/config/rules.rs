@@ -73,7 +73,10 @@ impl Findings<'_, '_> {
     fn note(&mut self, span: Range<usize>, path: &[&str], verdict: Verdict) {
         if let Err(wrong) = verdict {
             self.mistakes.push(Mistake {
-                span,
+                span: match wrong.part {
+                    Some(part) => self.places.part(span, &part),
+                    None => span,
+                },
                 what: format!("`{}` {}", dotted(path), wrong.what),
                 write: wrong.write,
                 note: None,

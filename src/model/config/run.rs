@@ -13,7 +13,7 @@ pub enum RunError {
     #[error("there is no word in it")]
     Empty,
     /// `{{` without `}}`, or another template tag.
-    #[error("`{0}` is not closed, or no variable in double braces")]
+    #[error("`{0}` opens no variable in double braces")]
     Braces(String),
     /// A variable that does not exist.
     #[error("`{{{{ {0} }}}}` is not known")]

@@ -4,6 +4,9 @@ use super::super::{Config, HealthCheck};
 use super::Findings;
 use super::value::{Verdict, is_token, text, url_path, word, wrong};
 
+/// The key under which `toml` hands a date to other formats.
+const DATE: &str = "$__toml_private_datetime";
+
 pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
     if config.health.is_empty() {
         findings.value(
@@ -52,6 +55,12 @@ fn one(key: &str, health: &HealthCheck, findings: &mut Findings<'_, '_>) {
                 "write some text, or leave it out",
             ),
         );
+    }
+    if let Some(json) = &health.json
+        && json.equals.to_string().contains(DATE)
+    {
+        let verdict = wrong("is a date, which JSON has not", "write it in quotes");
+        findings.value(&format!("{key}.json.equals"), verdict);
     }
     if let Some(json) = &health.json
         && !json.pointer.is_empty()

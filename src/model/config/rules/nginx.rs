@@ -78,6 +78,7 @@ fn server_name(name: &str) -> Verdict {
             "write a name as `\"example.com\"`, or `\"_\"` for any",
         );
     }
+    safe_in_nginx(name)?;
     if let Some((_, rest)) = name.split_once("://") {
         let host = rest.split(['/', ':']).next().unwrap_or_default();
         return wrong("is a URL, not a name", alone(host));
@@ -92,10 +93,7 @@ fn server_name(name: &str) -> Verdict {
     if let Some((host, port)) = name.split_once(':')
         && port.parse::<u16>().is_ok()
     {
-        return wrong(
-            "contains a port",
-            alone(host) + "; the port belongs into `listen`",
-        );
+        return wrong("contains a port", alone(host) + "; the port belongs in `listen`");
     }
     if name.starts_with('~') {
         return wrong(
@@ -178,7 +176,7 @@ fn listener(listen: &str, ports: Ports) -> Verdict {
     for (color, taken) in [("blue", ports.blue), ("green", ports.green)] {
         if to_ourselves && taken == port {
             return wrong(
-                format!("takes the port of `process.ports.{color}`"),
+                format!("is the port of `process.ports.{color}`"),
                 "write another port here or there",
             );
         }
@@ -211,7 +209,7 @@ fn locations(nginx: &Nginx, findings: &mut Findings<'_, '_>) {
 }
 
 fn location<'n>(path: &'n str, seen: &mut BTreeSet<&'n str>) -> Verdict {
-    url_path(path, "/")?;
+    url_path(path, "/api/")?;
     safe_in_nginx(path)?;
     if path.starts_with("/.bg/") {
         return wrong(

@@ -3,10 +3,13 @@
 use super::super::run::{self, RunError, VARIABLES};
 use super::super::{Config, Env, Ports};
 use super::Findings;
-use super::value::{Verdict, relative, wrong};
+use super::value::{Verdict, relative, wrong, wrong_part};
 
 /// Options by which servers for Python are told where to listen.
 const BIND: [&str; 5] = ["-b", "--bind", "--host", "--listen", "--http-socket"];
+
+/// Hosts that mean every address of the machine.
+const OPEN: [&str; 5] = ["0.0.0.0", "[::]", "::", "*", ""];
 
 /// What only a shell understands.
 const SHELL: [&str; 6] = ["&&", "||", "|", ";", ">", "&"];
@@ -45,13 +48,15 @@ fn command(line: &str) -> Verdict {
         Err(error) => return cannot_split(&error),
     };
     if let Some(word) = words.iter().find(|word| SHELL.contains(&word.as_str())) {
-        return wrong(
+        return wrong_part(
+            word,
             format!("contains `{word}`, and no shell reads it"),
             "write one command; put more than one into a script of the repository",
         );
     }
     if let Some((name, _)) = words.first().and_then(|word| word.split_once('=')) {
-        return wrong(
+        return wrong_part(
+            name,
             format!("sets `{name}`, and no shell reads it"),
             "write the variable under `[env.set]`",
         );
@@ -62,14 +67,16 @@ fn command(line: &str) -> Verdict {
     if let Some(word) = words.iter().find(|word| *word == "--daemon" || *word == "-D")
         && gunicorn
     {
-        return wrong(
+        return wrong_part(
+            word,
             format!("sends gunicorn to the background with `{word}`, where PM2 loses it"),
             format!("leave `{word}` out"),
         );
     }
-    if let Some(address) = open_address(&words) {
-        return wrong(
-            format!("listens on `{address}`, which is open to every network"),
+    if let Some(host) = open_host(&words) {
+        return wrong_part(
+            host,
+            "listens on every address, open to any network",
             "write `127.0.0.1:{{ port }}`: NGINX stands in front of it",
         );
     }
@@ -83,46 +90,49 @@ fn command(line: &str) -> Verdict {
 }
 
 fn cannot_split(error: &RunError) -> Verdict {
-    let write = match error {
-        RunError::Quotes => "close every quote, or escape it".into(),
-        RunError::Empty => {
-            "write `\"{{ venv }}/bin/python -m gunicorn -b 127.0.0.1:{{ port }} app:app\"`".into()
-        }
-        RunError::Braces(_) => "write `{{ port }}`; there is no other template syntax here".into(),
-        RunError::Variable(_) => {
+    let what = format!("cannot be read: {error}");
+    match error {
+        RunError::Quotes => wrong(what, "close every quote, or escape it"),
+        RunError::Empty => wrong(
+            "is empty",
+            "write `\"{{ venv }}/bin/python -m gunicorn -b 127.0.0.1:{{ port }} app:app\"`",
+        ),
+        RunError::Braces(tag) => wrong_part(
+            tag,
+            what,
+            "write `{{ port }}`; there is no other template syntax here",
+        ),
+        RunError::Variable(name) => {
             let known: Vec<String> = VARIABLES
                 .iter()
                 .map(|name| format!("`{{{{ {name} }}}}`"))
                 .collect();
-            format!("expected one of {}", known.join(", "))
+            wrong_part(name, what, format!("expected one of {}", known.join(", ")))
         }
-    };
-    wrong(format!("cannot be read: {error}"), write)
+    }
 }
 
-/// The first address that is told to be reachable from outside.
-fn open_address(words: &[String]) -> Option<&str> {
+/// The host of the first address that is reachable from outside.
+fn open_host(words: &[String]) -> Option<&str> {
     let mut words = words.iter().map(String::as_str).peekable();
     while let Some(word) = words.next() {
         let value = match word.split_once('=') {
             Some((option, value)) if BIND.contains(&option) => Some(value),
             _ if BIND.contains(&word) => words.peek().copied(),
-            _ => word.strip_prefix("-b").filter(|_| !word.starts_with("-b=")),
+            _ => word.strip_prefix("-b"),
         };
-        if let Some(value) = value.filter(|value| is_open(value)) {
-            return Some(value);
+        if let Some(host) = value.map(host_of).filter(|host| OPEN.contains(host)) {
+            return Some(host);
         }
     }
     None
 }
 
-/// `0.0.0.0`, `[::]`, `*` and an empty host mean every address of the machine.
-fn is_open(address: &str) -> bool {
-    let host = match address.rsplit_once(':') {
+fn host_of(address: &str) -> &str {
+    match address.rsplit_once(':') {
         Some((host, _)) if address != "::" => host,
         _ => address,
-    };
-    matches!(host, "0.0.0.0" | "[::]" | "::" | "*" | "")
+    }
 }
 
 fn ports(ports: Ports, findings: &mut Findings<'_, '_>) {

@@ -47,7 +47,7 @@ fn app_name(app: &str) -> Verdict {
         && app.len() <= 31;
     match fits {
         true => Ok(()),
-        false => wrong("is no name for an app", rule),
+        false => wrong("is no name that NGINX, PM2 and files can share", rule),
     }
 }
 
@@ -63,7 +63,9 @@ fn repository(git: &str) -> Verdict {
     let example = "git@example.com:you/shop.git";
     text(git, example)?;
     no_option(git, example)?;
-    if let Some((helper, _)) = git.split_once("::") {
+    if let Some((helper, _)) = git.split_once("::")
+        && helper.chars().all(char::is_alphanumeric)
+    {
         return wrong(
             format!("names the transport `{helper}::`, which may run any command"),
             format!("write a URL as `\"{example}\"`, or an absolute path"),

@@ -6,11 +6,12 @@ use std::path::{Component, Path};
 const NGINX_SYNTAX: &[char] = &[';', '{', '}', '"', '\'', '$', '\\'];
 
 /// What is wrong with a value, and what to write instead. `what` goes on where the key was
-/// named: "is empty".
+/// named: "is empty". `part` narrows the caret to the part of the value that is to blame.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wrong {
     pub(super) what: String,
     pub(super) write: String,
+    pub(super) part: Option<String>,
 }
 
 pub(super) type Verdict = Result<(), Wrong>;
@@ -19,6 +20,15 @@ pub(super) fn wrong(what: impl Into<String>, write: impl Into<String>) -> Verdic
     Err(Wrong {
         what: what.into(),
         write: write.into(),
+        part: None,
+    })
+}
+
+/// As [`wrong`], with the caret under `part`.
+pub(super) fn wrong_part(part: &str, what: impl Into<String>, write: impl Into<String>) -> Verdict {
+    wrong(what, write).map_err(|wrong| Wrong {
+        part: Some(part.to_owned()),
+        ..wrong
     })
 }
 
@@ -62,7 +72,8 @@ pub(super) fn no_option(value: &str, example: &str) -> Verdict {
 /// A value that ends up in NGINX's files.
 pub(super) fn safe_in_nginx(value: &str) -> Verdict {
     match value.chars().find(|c| NGINX_SYNTAX.contains(c)) {
-        Some(c) => wrong(
+        Some(c) => wrong_part(
+            &c.to_string(),
             format!("contains `{c}`, which NGINX reads as its own syntax"),
             "write it without `;`, `{`, `}`, `$`, `\\` and quotes",
         ),
@@ -131,9 +142,17 @@ pub(super) fn url_path(value: &str, example: &str) -> Verdict {
         true => Ok(()),
         false => wrong(
             "does not start with `/`",
-            format!("write the path alone, as `\"{example}\"`"),
+            format!("write the path alone, as `\"{}\"`", path_of(value)),
         ),
     }
+}
+
+/// The path that was probably meant.
+fn path_of(value: &str) -> String {
+    let path = value.split_once("://").map_or(value, |(_, rest)| {
+        rest.split_once('/').map_or("", |(_, path)| path)
+    });
+    format!("/{path}")
 }
 
 /// What HTTP calls a token: the name of a method or of a header.
@@ -146,7 +165,7 @@ pub(super) fn is_token(value: &str) -> bool {
 
 fn no_way_up(path: &Path) -> Verdict {
     match path.components().any(|part| part == Component::ParentDir) {
-        true => wrong("contains `..`", "write the path without it"),
+        true => wrong_part("..", "contains `..`", "write the path without it"),
         false => Ok(()),
     }
 }
