@@ -1,6 +1,7 @@
 //! `bg.toml`: the types, their defaults, and nothing else. Reading and explaining
 //! what is wrong with a file lives in [`crate::model::config::read`].
 
+pub mod difference;
 pub mod duration;
 mod explain;
 mod mistake;
@@ -8,6 +9,8 @@ mod place;
 pub mod read;
 mod rules;
 pub mod run;
+pub mod schema;
+pub mod starter;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
