@@ -205,6 +205,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_app_in_a_folder_starts_there_when_nothing_speaks_against_it() {
+        let (_temp, folder) = project("shop", &[("web/app.py", APP)]);
+        let guess = guess(&folder).await;
+        assert_eq!(guess.folder.as_deref(), Some(Path::new("web")));
+        assert_eq!(guess.module, "app:app");
+    }
+
+    #[tokio::test]
     async fn a_package_with_a_factory() {
         let (_temp, folder) = project(
             "shop",

@@ -192,6 +192,15 @@ mod tests {
         ] {
             assert!(!needs(more), "{more}");
         }
+        let alike = Change {
+            key: "pm2_logs".into(),
+            old: "not set".into(),
+            new: "1".into(),
+        };
+        assert!(
+            !needs_setup(&[alike]),
+            "only the beginning of the key is the same"
+        );
         let mut moved = config("");
         moved.process.ports.blue = 6001;
         assert!(needs_setup(&difference(&config(""), &moved)));

@@ -86,27 +86,24 @@ fn child<'v, 't>(value: &'v DeValue<'t>, step: &str) -> Option<&'v Spanned<DeVal
 
 /// Leaves in `path` the way to `place`, or what was there before.
 fn find(value: &DeValue<'_>, place: &Range<usize>, path: &mut Vec<String>) -> bool {
-    let children: Vec<(String, Option<Range<usize>>, &Spanned<DeValue<'_>>)> = match value {
+    let mut enter = |name: String, is_here: bool, value: &Spanned<DeValue<'_>>| {
+        path.push(name);
+        let found = is_here || value.span() == *place || find(value.get_ref(), place, path);
+        if !found {
+            path.pop();
+        }
+        found
+    };
+    match value {
         DeValue::Table(table) => table
             .iter()
-            .map(|(key, value)| (key.get_ref().to_string(), Some(key.span()), value))
-            .collect(),
+            .any(|(key, value)| enter(key.get_ref().to_string(), key.span() == *place, value)),
         DeValue::Array(array) => array
             .iter()
             .enumerate()
-            .map(|(index, value)| (index.to_string(), None, value))
-            .collect(),
-        _ => Vec::new(),
-    };
-    for (name, key, value) in children {
-        path.push(name);
-        let here = key.as_ref() == Some(place) || value.span() == *place;
-        if here || find(value.get_ref(), place, path) {
-            return true;
-        }
-        path.pop();
+            .any(|(index, value)| enter(index.to_string(), false, value)),
+        _ => false,
     }
-    false
 }
 
 /// A path as people write it: `nginx.listen[0]`.
