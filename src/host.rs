@@ -9,6 +9,7 @@ pub mod front;
 pub mod git;
 pub mod guess;
 pub mod health;
+pub mod http;
 pub mod identity;
 pub mod journal;
 pub mod launcher;

@@ -3,7 +3,12 @@
 
 pub mod difference;
 pub mod duration;
+mod explain;
+mod mistake;
+mod place;
 pub mod read;
+mod rules;
+pub mod run;
 pub mod schema;
 pub mod starter;
 
@@ -268,7 +273,8 @@ pub struct Nginx {
     /// How traffic moves.
     #[serde(default)]
     pub switch: SwitchWay,
-    /// A folder with templates that win over the built-in ones of the same name.
+    /// A folder with templates that win over the built-in ones of the same name; absolute,
+    /// or relative to `root`.
     #[serde(default)]
     pub templates: Option<PathBuf>,
     /// `client_max_body_size` of a site that `bg` writes.
