@@ -1,3 +1,4 @@
 //! What touches the machine: every file, process and socket is reached through here.
 
 pub mod command;
+pub mod http;
