@@ -1,4 +1,5 @@
 //! What touches the machine: every file, process and socket is reached through here.
 
 pub mod command;
+pub mod health;
 pub mod http;
