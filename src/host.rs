@@ -1,5 +1,6 @@
 //! What touches the machine: every file, process and socket is reached through here.
 
 pub mod command;
+pub mod front;
 pub mod health;
 pub mod http;
