@@ -7,8 +7,9 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser};
 
 use crate::host::app::{App, AppError, read_config};
-use crate::host::launcher;
 use crate::host::registry::{Registry, RegistryError};
+use crate::host::{identity, launcher};
+use crate::model::color::Color;
 use crate::model::config::{Config, difference, schema};
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::{Entry, Layout};
@@ -39,6 +40,11 @@ pub fn main() -> ExitCode {
             name: shell::name_to_type(),
         }
     };
+    if let Verb::Launch { root, color } = args.verb {
+        let failure = launch(root, color);
+        ui.failure(&failure);
+        return ExitCode::from(failure.exit_code());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -58,6 +64,13 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// Becomes the app, before there is a runtime: the app must not inherit its threads' signals.
+fn launch(root: PathBuf, color: Color) -> Failure {
+    let nonce = std::env::var(identity::NONCE).unwrap_or_default();
+    let Err(error) = launcher::launch(&Layout::new(root), color, &nonce);
+    Failure::failed(format!("{color} cannot be started")).because(error)
 }
 
 async fn dispatch(args: Args, ui: Ui) -> Result<Option<Answer>, Failure> {
@@ -151,11 +164,7 @@ async fn dispatch(args: Args, ui: Ui) -> Result<Option<Answer>, Failure> {
         Verb::Cool { color, after } => cool::later(&here.open()?, color, after.0, &ui)
             .await
             .map(|()| None),
-        Verb::Launch { root, color } => {
-            let nonce = std::env::var("BG_NONCE").unwrap_or_default();
-            let Err(error) = launcher::launch(&Layout::new(root), color, &nonce);
-            Err(Failure::failed(format!("{color} cannot be started")).because(error))
-        }
+        Verb::Launch { root, color } => Err(launch(root, color)),
     }
 }
 
@@ -200,7 +209,7 @@ async fn show_status(app: &App, watch: bool, ui: Ui) -> Result<Answer, Failure> 
 
 async fn show_logs(
     app: &App,
-    color: Option<crate::model::color::Color>,
+    color: Option<Color>,
     follow: bool,
     lines: usize,
 ) -> Result<Option<Answer>, Failure> {

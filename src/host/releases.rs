@@ -212,7 +212,7 @@ pub fn write_answer(
     nginx: &NginxLayout,
     app: &str,
     color: Color,
-    id: &ReleaseId,
+    id: Option<&ReleaseId>,
 ) -> Result<(), ReleaseError> {
     let answer = serde_json::json!({"app": app, "color": color, "release": id});
     write_whole(&nginx.answer(color), format!("{answer}\n").as_bytes())

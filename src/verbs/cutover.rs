@@ -1,10 +1,11 @@
 //! The moment traffic moves: one rename, proven from outside or undone.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::host::app::App;
-use crate::host::evidence::{Counted, Evidence};
-use crate::host::front::{self, Door};
+use crate::host::evidence::{Counted, Evidence, Running};
+use crate::host::front;
 use crate::host::lock::{Holder, Lock};
 use crate::host::nginx::NginxError;
 use crate::host::releases;
@@ -47,18 +48,14 @@ pub async fn cutover(run: &Run<'_>, passed: Passed) -> Result<Switched, Failure>
     let replaced = run.live();
     reload_would_work(app).await?;
     let evidence = evidence(run);
-    let swapped = swap(run, to, Some(&passed)).await;
-    let counted = match evidence {
-        Some((running, began)) => {
-            if let Ok(at) = &swapped {
-                running.swapped_at(at.began);
-            }
-            let counted = running.finish(app.config.evidence.window.0).await;
-            run.sink.emit(told(&counted, began.elapsed()));
-            Some(counted)
-        }
-        None => None,
-    };
+    let began = Instant::now();
+    let swapped = swap(run, to, Some(&passed), evidence.as_ref()).await;
+    let mut counted = None;
+    if let Some(prober) = evidence {
+        let count = prober.finish(app.config.evidence.window.0).await;
+        run.sink.emit(told(&count, began.elapsed()));
+        counted = Some(count);
+    }
     swapped?;
     Ok(Switched {
         live: passed.standing(),
@@ -72,7 +69,12 @@ pub async fn cutover(run: &Run<'_>, passed: Passed) -> Result<Switched, Failure>
 ///
 /// # Errors
 /// As [`cutover`].
-pub async fn swap(run: &Run<'_>, to: Route, passed: Option<&Passed>) -> Result<Moved, Failure> {
+pub async fn swap(
+    run: &Run<'_>,
+    to: Route,
+    passed: Option<&Passed>,
+    prober: Option<&Running>,
+) -> Result<(), Failure> {
     let app = run.app;
     let release = passed.and_then(|passed| passed.standing().release);
     run.enter(Phase::Swapping, to, release.as_ref(), None)?;
@@ -82,6 +84,9 @@ pub async fn swap(run: &Run<'_>, to: Route, passed: Option<&Passed>) -> Result<M
             .because(error)
             .with_traffic(traffic::unchanged(app))
     })?;
+    if let Some(prober) = prober {
+        prober.swapped();
+    }
     match reached(app, to, passed.is_some()).await {
         Ok(proof) => {
             let took = began.elapsed();
@@ -100,20 +105,13 @@ pub async fn swap(run: &Run<'_>, to: Route, passed: Option<&Passed>) -> Result<M
                     took_ms: took.as_secs_f64() * 1000.0,
                 });
             }
-            Ok(Moved { began })
+            Ok(())
         }
         Err(unproven) => {
             run.enter(Phase::PuttingBack, to, release.as_ref(), None).ok();
             Err(put_back(app, run.from, to, unproven, &run.sink).await)
         }
     }
-}
-
-/// A swap that was proven.
-#[derive(Debug)]
-pub struct Moved {
-    /// When the link was replaced.
-    pub began: Instant,
 }
 
 /// On how much a switch was proven; no path where the maintenance page answers.
@@ -138,7 +136,7 @@ pub enum Unproven {
         color: Color,
         /// What it did.
         #[source]
-        source: front::NotProven,
+        source: front::Unproven,
     },
     /// Somebody else's reload did not end.
     #[error("another reload of this NGINX goes on: {0}")]
@@ -199,27 +197,28 @@ async fn reload_lock(app: &App) -> Result<Lock, Unproven> {
 /// What it answered instead.
 pub async fn prove(app: &App, route: Route, slot_is_full: bool) -> Result<Proof, Unproven> {
     let deadline = app.config.timeouts.proof.0;
-    let unproven = |source| Unproven::Answers {
-        color: route.color,
-        source,
+    let port = app.config.process.ports.of(route.color);
+    let proof = front::Proof {
+        app: app.name().to_owned(),
+        route,
+        release: releases::slot(&app.layout, route.color).map(String::from),
+        upstream: SocketAddr::from(([127, 0, 0, 1], port)),
+        fresh: FRESH,
     };
-    front::prove_route(&app.doors, app.name(), route.color, route.maintenance, deadline)
-        .await
-        .map_err(unproven)?;
-    if route.maintenance || !slot_is_full {
-        return Ok(Proof {
-            paths: 0,
-            listeners: app.doors.len(),
-        });
-    }
-    let slot = std::net::SocketAddr::from(([127, 0, 0, 1], app.config.process.ports.of(route.color)));
-    let proven = front::prove_all(&app.doors, &app.config.nginx.paths, slot, FRESH, deadline)
-        .await
-        .map_err(unproven)?;
-    Ok(Proof {
-        paths: proven.paths,
-        listeners: proven.listeners,
-    })
+    let proven = if slot_is_full {
+        front::prove_all(&app.doors, &app.config.nginx.paths, &proof, deadline).await
+    } else {
+        front::prove_routes(&app.doors, &proof, deadline).await
+    };
+    proven
+        .map(|proven| Proof {
+            paths: proven.paths,
+            listeners: proven.listeners,
+        })
+        .map_err(|source| Unproven::Answers {
+            color: route.color,
+            source,
+        })
 }
 
 /// Renames the link back to `from` and proves that NGINX follows.
@@ -279,25 +278,28 @@ async fn reload_would_work(app: &App) -> Result<(), Failure> {
     })
 }
 
-type Prober = (crate::host::evidence::Running, Instant);
-
 /// The prober, where a healthy color stands on both sides: before the first deploy every
 /// request fails, and behind the maintenance page none reaches a color.
-fn evidence(run: &Run<'_>) -> Option<Prober> {
+fn evidence(run: &Run<'_>) -> Option<Running> {
     let app = run.app;
     run.live().release.as_ref()?;
     if run.from.maintenance || app.config.evidence.window.0.is_zero() {
         return None;
     }
-    let door: &Door = app.doors.first()?;
     let path = app
         .config
         .evidence
         .path
         .as_ref()
         .or_else(|| app.config.nginx.paths.first())?;
-    let old = std::net::SocketAddr::from(([127, 0, 0, 1], app.config.process.ports.of(run.from.color)));
-    Some((Evidence::start(door.clone(), path.clone(), old), Instant::now()))
+    let old = SocketAddr::from(([127, 0, 0, 1], app.config.process.ports.of(run.from.color)));
+    let watched = Evidence {
+        door: app.doors.first()?.clone(),
+        path: path.clone(),
+        old: Some(old),
+        maintenance: false,
+    };
+    watched.start().ok()
 }
 
 fn told(counted: &Counted, window: Duration) -> Event {

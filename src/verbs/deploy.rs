@@ -10,8 +10,9 @@ use serde::Serialize;
 use crate::host::app::App;
 use crate::host::git::{Commit, Git};
 use crate::host::lock::user_name;
-use crate::host::{checkout, dotenv, releases, venv};
+use crate::host::{checkout, launcher, releases, venv};
 use crate::model::color::Color;
+use crate::model::config::run::words;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, Standing, Traffic};
 use crate::model::journal::{Phase, Verb};
@@ -196,14 +197,15 @@ async fn build(run: &Run<'_>, ask: &Ask) -> Result<Manifest, Failure> {
         made_at: Timestamp::now(),
         made_by: user_name(),
         folder: app.config.source.folder.clone(),
-        run: shlex::split(&app.config.process.run).unwrap_or_default(),
+        run: words(&app.config.process.run)
+            .map_err(|error| refused(run, "`process.run` cannot be used", error))?,
         ports: app.config.process.ports,
         venv: built.key,
         env: app.config.env.set.clone(),
         env_file,
         config: app.config.clone(),
     };
-    dotenv::check(&app.layout, &manifest)
+    launcher::secrets(&app.layout, &manifest)
         .map_err(|error| refused(run, "the environment file cannot be used", error))?;
     releases::write_manifest(&app.layout, &manifest)
         .map_err(|error| refused(run, "the manifest was not written", error))?;

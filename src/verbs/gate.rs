@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::host::app::{App, site_host};
 use crate::host::command::Command;
-use crate::host::health::{self, Probe, Round};
+use crate::host::health::{self, Pace, Probe, Round};
 use crate::host::identity;
 use crate::host::pm2::Proc;
 use crate::host::process::Process;
@@ -109,7 +109,7 @@ pub async fn full(app: &App, running: &Running, sink: &dyn Sink) -> Result<Passe
                 color: running.color,
                 passed: round.probes.iter().filter(|probe| probe.outcome.is_ok()).count(),
                 probes: round.probes.len(),
-                slowest_ms: slowest(&round.probes),
+                slowest_ms: round.slowest().unwrap_or_default().as_secs_f64() * 1000.0,
                 soaked_ms: millis(settings.soak.0),
                 took_ms: millis(started.elapsed()),
             });
@@ -140,8 +140,13 @@ async fn first_healthy_round(app: &App, running: &Running, started: Instant) -> 
         still_running(app, running).await?;
         match who_answers(running) {
             Ok(()) => {
-                let round = round(running, times(running), false).await;
-                if round.probes.iter().all(|probe| probe.outcome.is_ok()) {
+                let round = round(
+                    running,
+                    health::full_gate_times(running.manifest.config.process.workers),
+                    Pace::InTurn,
+                )
+                .await;
+                if round.is_healthy() {
                     return Ok(round);
                 }
                 not_yet = "its checks did not pass".to_owned();
@@ -181,8 +186,8 @@ async fn soak(app: &App, running: &Running) -> Result<(), Refusal> {
             .min(until.saturating_duration_since(Instant::now()));
         watch(app, running, pause).await?;
         still_running(app, running).await?;
-        let round = round(running, 1, false).await;
-        if round.probes.iter().any(|probe| probe.outcome.is_err()) {
+        let round = round(running, 1, Pace::InTurn).await;
+        if !round.is_healthy() {
             let mut refusal = Refusal::new("it was healthy and did not stay so");
             refusal.probes = health::summary(&round.probes);
             return Err(refusal);
@@ -235,8 +240,8 @@ pub async fn brief(app: &App, running: &Running) -> Result<Passed, Refusal> {
         Ok(()) => {}
         Err(Identity::NotYet(problem) | Identity::Wrong(problem)) => return Err(Refusal::new(problem)),
     }
-    let round = round(running, 1, true).await;
-    if round.probes.iter().all(|probe| probe.outcome.is_ok()) {
+    let round = round(running, 1, Pace::AtOnce).await;
+    if round.is_healthy() {
         return Ok(Passed {
             color: running.color,
             release: running.manifest.id.clone(),
@@ -248,14 +253,14 @@ pub async fn brief(app: &App, running: &Running) -> Result<Passed, Refusal> {
     Err(refusal)
 }
 
-async fn round(running: &Running, times: u32, at_once: bool) -> Round {
+async fn round(running: &Running, times: u32, pace: Pace) -> Round {
     let config = &running.manifest.config;
     let target = health::Target {
         port: running.manifest.ports.of(running.color),
         site_host: site_host(config),
         https: has_tls(config),
     };
-    health::round(&target, &config.health, times, config.gate.attempt.0, at_once).await
+    health::round(&target, &config.health, times, config.gate.attempt.0, pace).await
 }
 
 fn has_tls(config: &Config) -> bool {
@@ -264,19 +269,6 @@ fn has_tls(config: &Config) -> bool {
         .listen
         .iter()
         .any(|listen| listen.split_whitespace().any(|word| word == "ssl"))
-}
-
-/// Three probes a worker: each has then answered with a likelihood of 95 in 100, and an
-/// app whose workers fail one in three is not let through by luck.
-fn times(running: &Running) -> u32 {
-    running.manifest.config.process.workers.saturating_mul(3).max(3)
-}
-
-fn slowest(probes: &[Probe]) -> f64 {
-    probes
-        .iter()
-        .map(|probe| probe.took.as_secs_f64() * 1000.0)
-        .fold(0.0, f64::max)
 }
 
 pub(super) fn millis(time: Duration) -> u64 {

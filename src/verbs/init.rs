@@ -29,10 +29,17 @@ pub async fn init(folder: &Path, force: bool) -> Result<Started, Failure> {
             .hint("`bg init --force` replaces it"));
     }
     let guess = guess::guess(folder).await;
-    releases::write_whole(&path, starter::starter(&guess).as_bytes())
+    let text = starter::starter(&guess)
+        .map_err(|error| Failure::failed("the starter cannot be written").because(error))?;
+    releases::write_whole(&path, text.as_bytes())
         .map_err(|error| Failure::failed(format!("`{}` cannot be written", path.display())).because(error))?;
     Ok(Started {
         path,
-        guessed: guess.describe(),
+        guessed: vec![
+            format!("app = {}", guess.app),
+            format!("source.git = {}, branch {}", guess.git, guess.branch),
+            format!("the WSGI app = {}", guess.module),
+            format!("a health check = {}", guess.health),
+        ],
     })
 }

@@ -4,7 +4,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::time::Duration;
 
 use crate::host::app::App;
-use crate::host::dotenv::{self, Redactor};
+use crate::host::dotenv::Redactor;
 use crate::host::{launcher, releases};
 use crate::model::color::Color;
 use crate::model::failure::Failure;
@@ -50,7 +50,7 @@ pub fn open(app: &App, color: Color, lines: usize) -> Result<(Log, String), Fail
         releases::slot(&app.layout, color).and_then(|id| releases::manifest(&app.layout, &id).ok());
     let mut log = Log {
         file,
-        redactor: manifest.map(|manifest| dotenv::redactor(&app.layout, &manifest)),
+        redactor: manifest.map(|manifest| slot::redactor(app, &manifest)),
     };
     let text = log.more();
     let kept: Vec<&str> = text.lines().collect();

@@ -193,6 +193,14 @@ fn link(app: &App, ground: &Ground, wanted: &Wanted) -> Result<(), Failure> {
     app.link
         .lay_out(Route::to(Color::Blue))
         .map_err(|error| failed().because(error))?;
+    for color in Color::BOTH
+        .into_iter()
+        .filter(|color| !app.nginx_files.answer(*color).exists())
+    {
+        let release = releases::slot(&app.layout, color);
+        releases::write_answer(&app.nginx_files, app.name(), color, release.as_ref())
+            .map_err(|error| failed().because(error))?;
+    }
     owner::own_link_folder(app, ground)
 }
 

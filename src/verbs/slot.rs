@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::host::app::App;
-use crate::host::dotenv;
+use crate::host::dotenv::Redactor;
 use crate::host::launcher;
 use crate::host::pm2::Spec;
 use crate::host::process::{self, Process};
@@ -68,11 +68,7 @@ impl Running {
 /// The folder of a release in which the app runs.
 #[must_use]
 pub fn app_folder(app: &App, manifest: &Manifest) -> PathBuf {
-    let release = app.layout.release(&manifest.id);
-    match &manifest.folder {
-        Some(folder) => release.join(folder),
-        None => release,
-    }
+    launcher::folder(&app.layout, manifest)
 }
 
 /// Lets the old process of an idle slot go: a quiet time since it was last live, requests
@@ -186,7 +182,11 @@ async fn stop(app: &App, color: Color, old: &[Process]) -> Result<(), Failure> {
     std::fs::write(&hold, "")
         .map_err(|error| Failure::failed(format!("`{}` cannot be written", hold.display())).because(error))?;
     for process in old {
-        process::end(*process, app.config.process.stop_timeout.0).await;
+        process::end(*process, app.config.process.stop_timeout.0)
+            .await
+            .map_err(|error| {
+                Failure::failed(format!("{color}'s process {} cannot be ended", process.pid)).because(error)
+            })?;
     }
     let deleted = app.pm2.delete(&app.process(color)).await;
     std::fs::remove_file(&hold).ok();
@@ -276,7 +276,7 @@ fn hold_ready(app: &App, color: Color, release: &ReleaseId) -> Result<(), Failur
     let failed = |what: &str| Failure::failed(format!("{what} for {color}"));
     releases::point_slot(&app.layout, color, release)
         .map_err(|error| failed("the slot cannot be set").because(error))?;
-    releases::write_answer(&app.nginx_files, app.name(), color, release)
+    releases::write_answer(&app.nginx_files, app.name(), color, Some(release))
         .map_err(|error| failed("NGINX's answer cannot be written").because(error))?;
     let program =
         std::env::current_exe().map_err(|error| failed("this program cannot be found").because(error))?;
@@ -301,6 +301,7 @@ pub async fn restore(
     discard(app, color).await?;
     let Some(before) = before else {
         releases::empty_slot(&app.layout, color).ok();
+        releases::write_answer(&app.nginx_files, app.name(), color, None).ok();
         return Ok(false);
     };
     match revive(app, color, before, nonce, sink).await {
@@ -377,8 +378,7 @@ fn log_lines(app: &App, color: Color, manifest: &Manifest, from: u64) -> Vec<Str
             file.take(64 << 10).read_to_end(&mut bytes)
         })
         .ok();
-    let redactor = dotenv::redactor(&app.layout, manifest);
-    let text = redactor.redact(&String::from_utf8_lossy(&bytes));
+    let text = redactor(app, manifest).redact(&String::from_utf8_lossy(&bytes));
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let name = app.process(color);
     lines
@@ -386,6 +386,13 @@ fn log_lines(app: &App, color: Color, manifest: &Manifest, from: u64) -> Vec<Str
         .skip(lines.len().saturating_sub(LOG_LINES))
         .map(|line| format!("{name} | {line}"))
         .collect()
+}
+
+/// What takes a release's secrets out of a text.
+#[must_use]
+pub fn redactor(app: &App, manifest: &Manifest) -> Redactor {
+    launcher::secrets(&app.layout, manifest)
+        .map_or_else(|_| Redactor::default(), |secrets| Redactor::new(&secrets))
 }
 
 fn log_length(app: &App, color: Color) -> u64 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::host::app::App;
 use crate::host::command::Command;
 use crate::host::git::Git;
-use crate::host::pm2::Pm2Error;
+use crate::host::pm2::Daemon;
 use crate::host::{process, releases, sockets, space};
 use crate::model::color::Color;
 use crate::model::config::Installer;
@@ -52,11 +52,13 @@ async fn pm2(report: &mut Report, app: &App) {
         Err(error) => report.wrong("pm2", error.to_string(), "npm install -g pm2"),
     }
     match app.pm2.list().await {
-        Ok(list) => report.fine(
-            "pm2 daemon",
-            format!("runs with {} processes in {home}", list.len()),
-        ),
-        Err(Pm2Error::NoDaemon { .. }) => {
+        Ok(Daemon::Up(list)) => {
+            report.fine(
+                "pm2 daemon",
+                format!("runs with {} processes in {home}", list.len()),
+            );
+        }
+        Ok(Daemon::Down) => {
             report.fine(
                 "pm2 daemon",
                 format!("does not run in {home}; the first deploy starts it"),
