@@ -1,0 +1,166 @@
+//! The rules of the house: which room may look into which, and how long a file may be.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The rooms from the ground floor up. A room looks into itself and into those on lower
+/// floors, so neighbours of one floor do not know each other.
+const ROOMS: &[(&str, u32)] = &[
+    ("model", 0),
+    ("host", 1),
+    ("verbs", 2),
+    ("ui", 3),
+    ("remote", 3),
+    ("cli", 4),
+];
+
+/// Files that belong to no room: they hand over, and look where they like.
+const DOORS: &[&str] = &["lib", "bin"];
+
+/// No file of `src` is longer.
+const LONGEST_FILE: usize = 400;
+
+#[test]
+fn imports_run_only_downwards() {
+    let mut rooms_seen = Vec::new();
+    let mut upwards = Vec::new();
+    for file in sources() {
+        let path = module_path(&file);
+        let room = path[0].clone();
+        if DOORS.contains(&room.as_str()) {
+            continue;
+        }
+        let floor = floor_of(&room).unwrap_or_else(|| panic!("`{room}` is on no floor yet: add it to ROOMS"));
+        let text = fs::read_to_string(&file).unwrap();
+        for (line, named) in rooms_named(&text, path.len()) {
+            if named != room && floor_of(&named).is_some_and(|other| other >= floor) {
+                upwards.push(format!("{}:{line} looks into `{named}`", file.display()));
+            }
+        }
+        rooms_seen.push(room);
+    }
+    assert!(rooms_seen.iter().any(|room| room == "model"));
+    assert!(rooms_seen.iter().any(|room| room == "host"));
+    assert!(upwards.is_empty(), "{}", upwards.join("\n"));
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let files = sources();
+    assert!(files.len() > 10, "only {} files were found", files.len());
+    let too_long: Vec<String> = files
+        .iter()
+        .map(|file| (file, fs::read_to_string(file).unwrap().lines().count()))
+        .filter(|(_, lines)| *lines > LONGEST_FILE)
+        .map(|(file, lines)| format!("{}: {lines} lines", file.display()))
+        .collect();
+    assert!(too_long.is_empty(), "{}", too_long.join("\n"));
+}
+
+#[test]
+fn files_have_names_that_say_something() {
+    let vague = ["mod", "utils", "util", "helpers", "common", "misc"];
+    for file in sources() {
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        assert!(!vague.contains(&name), "{}", file.display());
+    }
+}
+
+#[test]
+fn every_way_to_name_a_room_is_found() {
+    let text = "use crate::verbs::deploy;\n\
+                use crate::{model::color, ui::human};\n\
+                use crate::{\n    cli,\n    host::{lock, ui_like},\n};\n\
+                // crate::remote in a comment\n\
+                pub(crate) fn x() { super::super::verbs::go() }\n\
+                fn y() { super::model() }\n";
+    let named: Vec<String> = rooms_named(text, 2).into_iter().map(|(_, name)| name).collect();
+    assert_eq!(named, ["verbs", "model", "ui", "cli", "host", "verbs"]);
+    let third = rooms_named(text, 2).into_iter().map(|(line, _)| line).nth(3);
+    assert_eq!(third, Some(3));
+}
+
+/// The line and the first name behind each `crate::`, and behind each chain of `super::`
+/// that climbs out of a module `depth` names deep.
+fn rooms_named(text: &str, depth: usize) -> Vec<(usize, String)> {
+    let code: String = text
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default().to_owned() + "\n")
+        .collect();
+    let to_the_root = "super::".repeat(depth);
+    let mut found = Vec::new();
+    for from in ["crate::", to_the_root.as_str()] {
+        for (at, _) in code.match_indices(from) {
+            let line = code[..at].matches('\n').count() + 1;
+            let rest = &code[at + from.len()..];
+            found.extend(first_names(rest).into_iter().map(|name| (line, name)));
+        }
+    }
+    found
+}
+
+/// `a` of `a::b`; `a` and `b` of `{a::{x, y}, b::z}`.
+fn first_names(rest: &str) -> Vec<String> {
+    let Some(group) = rest.strip_prefix('{') else {
+        return vec![identifier(rest)];
+    };
+    let mut names = Vec::new();
+    let mut nesting = 0;
+    let mut at_start = true;
+    for (at, letter) in group.char_indices() {
+        match letter {
+            '{' => nesting += 1,
+            '}' if nesting == 0 => break,
+            '}' => nesting -= 1,
+            ',' if nesting == 0 => at_start = true,
+            _ if at_start && !letter.is_whitespace() => {
+                names.push(identifier(&group[at..]));
+                at_start = false;
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+fn identifier(text: &str) -> String {
+    text.chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect()
+}
+
+fn floor_of(room: &str) -> Option<u32> {
+    ROOMS
+        .iter()
+        .find(|(name, _)| *name == room)
+        .map(|(_, floor)| *floor)
+}
+
+/// `["host", "pm2", "list"]` for `src/host/pm2/list.rs`.
+fn module_path(file: &Path) -> Vec<String> {
+    file.strip_prefix(source_folder())
+        .unwrap()
+        .with_extension("")
+        .iter()
+        .map(|name| name.to_str().unwrap().to_owned())
+        .collect()
+}
+
+fn source_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn sources() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![source_folder()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else if entry.path().extension().is_some_and(|ending| ending == "rs") {
+                files.push(entry.path());
+            }
+        }
+    }
+    files
+}

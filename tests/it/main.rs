@@ -1,0 +1,17 @@
+//! Everything that is tried with the real thing: NGINX, PM2, git, Python, sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test that meets the unexpected ends there and says so"
+)]
+
+mod harness;
+mod house;
+#[path = "../../ops/load/load.rs"]
+mod load;
+#[allow(dead_code, reason = "a harness offers more than each day's tests ask for")]
+mod sandbox;

@@ -1,0 +1,61 @@
+//! One request on a fresh connection, as plain as can be.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// Names as sent, in order.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Answer {
+    /// The first header of this name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// `GET`, as HTTP/1.0 so that the body comes in one piece and ends with the connection.
+pub fn get(address: SocketAddr, host: &str, path: &str) -> io::Result<Answer> {
+    get_with(address, host, path, &[])
+}
+
+/// The same with more headers.
+pub fn get_with(address: SocketAddr, host: &str, path: &str, headers: &[(&str, &str)]) -> io::Result<Answer> {
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let more: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\n{more}\r\n")?;
+    let mut whole = Vec::new();
+    stream.read_to_end(&mut whole)?;
+    let whole = String::from_utf8_lossy(&whole).into_owned();
+    parse(&whole).ok_or_else(|| io::Error::other(format!("not an answer: {whole:?}")))
+}
+
+fn parse(whole: &str) -> Option<Answer> {
+    let (head, body) = whole.split_once("\r\n\r\n")?;
+    let mut lines = head.lines();
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let headers = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    Some(Answer {
+        status,
+        headers,
+        body: body.to_owned(),
+    })
+}
