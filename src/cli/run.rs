@@ -200,11 +200,14 @@ async fn check(here: &Here, strict: bool) -> Result<Answer, Failure> {
 }
 
 async fn show_status(app: &App, watch: bool, ui: Ui) -> Result<Answer, Failure> {
-    while watch {
-        ui.answer(&Answer::Status(Box::new(status::status(app).await)));
+    loop {
+        let now = Answer::Status(Box::new(status::status(app).await));
+        if !watch {
+            return Ok(now);
+        }
+        ui.answer(&now);
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    Ok(Answer::Status(Box::new(status::status(app).await)))
 }
 
 async fn show_logs(
@@ -216,11 +219,13 @@ async fn show_logs(
     let color = color.map_or_else(|| logs::live_color(app), Ok)?;
     let (mut log, tail) = logs::open(app, color, lines)?;
     ui::out(&tail);
-    while follow {
+    loop {
+        if !follow {
+            return Ok(None);
+        }
         let more = log.wait().await;
         ui::out(&more);
     }
-    Ok(None)
 }
 
 /// Which app is meant: by name, by the configuration at hand, or the only one there is.

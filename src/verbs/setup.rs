@@ -191,7 +191,7 @@ fn link(app: &App, ground: &Ground, wanted: &Wanted) -> Result<(), Failure> {
     }
     files::apply(wanted.targets.clone(), &backups(app)).map_err(|error| failed().because(error))?;
     app.link
-        .lay_out(Route::to(Color::Blue))
+        .lay_out(Route::to(Color::Green))
         .map_err(|error| failed().because(error))?;
     for color in Color::BOTH
         .into_iter()

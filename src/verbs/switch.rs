@@ -148,8 +148,21 @@ fn refuse(run: &Run<'_>, failure: Failure) -> Failure {
     failure.or_traffic(Traffic::Unchanged { live: run.live() })
 }
 
+fn begin(run: &Run<'_>, color: Color, release: &ReleaseId) {
+    let manifest = releases::manifest(&run.app.layout, release).ok();
+    run.sink.emit(Event::Began {
+        app: run.app.name().to_owned(),
+        verb: run.verb,
+        live: run.live(),
+        color,
+        release: Some(release.clone()),
+        subject: manifest.map(|manifest| manifest.subject),
+    });
+}
+
 /// To a color that holds the release already.
 async fn go(run: &Run<'_>, color: Color, release: ReleaseId) -> Result<Deployed, Failure> {
+    begin(run, color, &release);
     match run.until_interrupted(ready(run, color, &release)).await {
         Ok(passed) => move_traffic(run, passed, &release).await,
         Err(failure) => Err(refuse(run, failure)),
@@ -217,6 +230,7 @@ async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Resul
 /// through the whole gate, nothing built.
 async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failure> {
     let (app, color) = (run.app, run.idle());
+    begin(run, color, &target);
     let before = releases::slot(&app.layout, color);
     run.enter(
         Phase::Replacing,
