@@ -36,6 +36,8 @@ pub struct Switched {
     pub replaced: Standing,
     /// The prober's count.
     pub counted: Option<Counted>,
+    /// The operator's reason, where the gate was forced.
+    pub forced: Option<String>,
 }
 
 /// Moves traffic to a color that passed the gate.
@@ -61,6 +63,7 @@ pub async fn cutover(run: &Run<'_>, passed: Passed) -> Result<Switched, Failure>
         live: passed.standing(),
         replaced,
         counted,
+        forced: passed.forced_because().map(str::to_owned),
     })
 }
 
@@ -325,9 +328,16 @@ pub fn summary(run: &Run<'_>, switched: &Switched, release: &ReleaseId) -> Strin
         )
     });
     format!(
-        "{} → {} ({}{subject}){count}",
+        "{} → {} ({}{subject}){count}{}",
         switched.replaced.color,
         switched.live.color,
-        release.short()
+        release.short(),
+        forced(switched.forced.as_deref())
     )
+}
+
+/// What the record of a run says about its gate, when that was forced.
+#[must_use]
+pub fn forced(reason: Option<&str>) -> String {
+    reason.map_or(String::new(), |reason| format!(", gate forced: {reason}"))
 }
