@@ -19,3 +19,4 @@ pub mod slot;
 pub mod status;
 pub mod switch;
 pub mod traffic;
+pub mod wake;

@@ -22,7 +22,7 @@ use super::cool;
 use super::cutover::{self, Switched};
 use super::gate::{self, Passed, millis};
 use super::run::Run;
-use super::slot;
+use super::{slot, wake};
 
 /// What was asked for.
 #[derive(Clone, Debug, Default)]
@@ -89,11 +89,13 @@ enum Slot {
 }
 
 async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Failure> {
+    wake::wake(run.app, &run.sink).await;
     let manifest = build(run, ask).await?;
     let (app, color) = (run.app, run.idle());
     let release = manifest.id.clone();
     let before = releases::slot(&app.layout, color);
     slot_may_be_used(run)?;
+    let idle = slot::finish_requests(app, color, &run.sink).await?;
     run.enter(
         Phase::Replacing,
         run.from.with_color(color),
@@ -101,12 +103,12 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
         before.as_ref(),
     )?;
     *staged.slot.borrow_mut() = Slot::Replaced { release, before };
-    slot::free(app, color, &run.sink).await?;
+    slot::clear(app, idle, &run.sink).await?;
     let running = slot::start(app, color, manifest, &run.id.0, &run.sink).await?;
     match gate::full(app, &running, &run.sink).await {
         Ok(passed) => Ok(passed),
         Err(refusal) => match &ask.force_gate {
-            Some(reason) if gate::can_be_forced(&running) => {
+            Some(reason) if refusal.can_be_forced(&running) => {
                 Ok(Passed::forced(&running, reason, &refusal, &run.sink))
             }
             Some(_) => Err(refusal.into_failure(color).hint(

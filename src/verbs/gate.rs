@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::host::app::{App, site_host};
 use crate::host::command::Command;
-use crate::host::health::{self, Pace, Probe, Round};
+use crate::host::health::{self, Pace, Probe, Round, Unhealthy};
 use crate::host::identity;
-use crate::host::pm2::Proc;
+use crate::host::pm2::{Daemon, Proc};
 use crate::host::process::Process;
 use crate::model::color::Color;
 use crate::model::config::Config;
@@ -66,7 +66,9 @@ impl Passed {
         sink.emit(Event::GateForced {
             color: running.color,
             reason: reason.to_owned(),
-            problem: refusal.problem.clone(),
+            problem: [vec![refusal.problem.clone()], refusal.probes.clone()]
+                .concat()
+                .join("; "),
         });
         Passed {
             forced: Some(reason.to_owned()),
@@ -83,13 +85,6 @@ impl Passed {
     }
 }
 
-/// Whether a forced gate would lead anywhere: the release's own process listens where NGINX
-/// asks. Forcing is for checks that fail, not for a color that cannot answer at all.
-#[must_use]
-pub fn can_be_forced(running: &Running) -> bool {
-    running.process.alive() && who_answers(running).is_ok()
-}
-
 /// Why the gate stayed shut.
 #[derive(Debug)]
 pub struct Refusal {
@@ -101,6 +96,7 @@ pub struct Refusal {
     pub log: Vec<String>,
     /// What to do about it.
     pub hints: Vec<String>,
+    answers: bool,
 }
 
 impl Refusal {
@@ -110,7 +106,25 @@ impl Refusal {
             probes: Vec::new(),
             log: Vec::new(),
             hints: Vec::new(),
+            answers: false,
         }
+    }
+
+    fn of_checks(problem: impl Into<String>, probes: &[Probe]) -> Refusal {
+        Refusal {
+            probes: health::summary(probes),
+            answers: probes
+                .iter()
+                .any(|probe| !matches!(probe.outcome, Err(Unhealthy::NoAnswer(_)))),
+            ..Refusal::new(problem)
+        }
+    }
+
+    /// Whether going past it leads anywhere: the release's own process answers where NGINX
+    /// asks, only not as its checks want.
+    #[must_use]
+    pub fn can_be_forced(&self, running: &Running) -> bool {
+        self.answers && running.process.alive() && who_answers(running).is_ok()
     }
 
     /// The failure that ends the command.
@@ -185,9 +199,8 @@ async fn first_healthy_round(app: &App, running: &Running, started: Instant) -> 
             Err(Identity::Wrong(problem)) => return Err(Refusal::new(problem)),
         }
         if started.elapsed() >= settings.timeout.0 {
-            let mut refusal = Refusal::new(format!("{not_yet} within {}", settings.timeout));
-            refusal.probes = health::summary(&tried);
-            return Err(refusal);
+            let problem = format!("{not_yet} within {}", settings.timeout);
+            return Err(Refusal::of_checks(problem, &tried));
         }
         watch(app, running, settings.interval.0).await?;
     }
@@ -218,9 +231,8 @@ async fn soak(app: &App, running: &Running) -> Result<(), Refusal> {
         let round = round(running, 1, Pace::InTurn).await;
         if !round.is_healthy() {
             watch(app, running, DYING).await?;
-            let mut refusal = Refusal::new("it was healthy and did not stay so");
-            refusal.probes = health::summary(&round.probes);
-            return Err(refusal);
+            let problem = "it was healthy and did not stay so";
+            return Err(Refusal::of_checks(problem, &round.probes));
         }
     }
     still_running(app, running).await?;
@@ -256,7 +268,10 @@ async fn smoke(app: &App, running: &Running, sink: &dyn Sink) -> Result<(), Refu
             });
             Ok(())
         }
-        Err(error) => Err(Refusal::new(format!("`gate.smoke` failed: {error}"))),
+        Err(error) => Err(Refusal {
+            answers: true,
+            ..Refusal::new(format!("`gate.smoke` failed: {error}"))
+        }),
     }
 }
 
@@ -274,8 +289,7 @@ pub async fn brief(app: &App, running: &Running) -> Result<Passed, Refusal> {
     if round.is_healthy() {
         return Ok(Passed::by(running));
     }
-    let mut refusal = Refusal::new("its checks did not pass");
-    refusal.probes = health::summary(&round.probes);
+    let mut refusal = Refusal::of_checks("its checks did not pass", &round.probes);
     refusal.log = slot::log_since(app, running);
     Err(refusal)
 }
@@ -367,7 +381,11 @@ fn ended(after: Duration, state: Option<&Proc>) -> String {
 /// Why there is none that could be looked at.
 pub async fn warm(app: &App, color: Color, manifest: Manifest) -> Result<Running, String> {
     let name = app.process(color);
-    let entries = app.pm2.named(&name).await.map_err(|error| error.to_string())?;
+    let mut entries = match app.pm2.list().await.map_err(|error| error.to_string())? {
+        Daemon::Down => return Err("PM2's daemon is down".to_owned()),
+        Daemon::Up(entries) => entries,
+    };
+    entries.retain(|entry| entry.name == name);
     let [entry] = entries.as_slice() else {
         return Err(match entries.len() {
             0 => format!("PM2 has no `{name}`"),

@@ -12,7 +12,7 @@ use crate::model::failure::Standing;
 use crate::model::journal::Story;
 
 use super::traffic::{self, Sight};
-use super::{gate, recover, slot};
+use super::{gate, recover, slot, wake};
 
 /// Everything that `bg status` says.
 #[derive(Clone, Debug, Serialize)]
@@ -116,6 +116,7 @@ pub async fn status(app: &App) -> Status {
         drift.push(format!("{plan}; `bg repair` does that"));
     }
     let route = agreed(&sight, &mut drift);
+    drift.extend(wake::asleep(app).await.map(|what| format!("{what}; `bg repair` does that")));
     let live = route.map(|route| traffic::standing(app, route.color));
     let slots = vec![blue, green];
     Status {

@@ -15,7 +15,7 @@ use super::cutover::{self, Switched};
 use super::deploy::{self, Deployed};
 use super::gate::{self, Passed};
 use super::run::Run;
-use super::{slot, traffic};
+use super::{slot, traffic, wake};
 
 /// Moves traffic to `color`, or to the one it is not on.
 ///
@@ -174,7 +174,10 @@ async fn go(run: &Run<'_>, color: Color, release: ReleaseId) -> Result<Deployed,
 async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Passed, Failure> {
     let app = run.app;
     let manifest = slot::read_manifest(app, release)?;
+    let was_down = wake::wake(app, &run.sink).await;
     let dead = match gate::warm(app, color, manifest).await {
+        // What came back with PM2 is only just starting.
+        _ if was_down => "PM2's daemon was down".to_owned(),
         Ok(running) => match gate::brief(app, &running).await {
             Ok(passed) => return Ok(passed),
             Err(refusal) if running.process.alive() => return Err(refusal.into_failure(color)),
@@ -231,6 +234,16 @@ async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Resul
 async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failure> {
     let (app, color) = (run.app, run.idle());
     begin(run, color, &target);
+    let drained = run
+        .until_interrupted(async {
+            wake::wake(app, &run.sink).await;
+            slot::finish_requests(app, color, &run.sink).await
+        })
+        .await;
+    let idle = match drained {
+        Ok(idle) => idle,
+        Err(failure) => return Err(refuse(run, failure)),
+    };
     let before = releases::slot(&app.layout, color);
     run.enter(
         Phase::Replacing,
@@ -240,7 +253,7 @@ async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
     )?;
     let staged = run
         .until_interrupted(async {
-            slot::free(app, color, &run.sink).await?;
+            slot::clear(app, idle, &run.sink).await?;
             slot::revive(app, color, &target, &run.id.0, &run.sink).await
         })
         .await;

@@ -79,7 +79,7 @@ fn check_with(sandbox: &Sandbox, more: &str) {
 #[test]
 fn an_app_that_is_open_to_the_network_is_refused_at_once() {
     let sandbox = Sandbox::deployed_with(|config| set(config, "gate", "timeout", "60s"));
-    serve_with(&sandbox, "exec gunicorn --bind 0.0.0.0:$BG_PORT app:app");
+    serve_with(&sandbox, "exec gunicorn --bind 0.0.0.0:$1 app:app");
     let refused = sandbox.bg(&["deploy"]);
     let port = sandbox.slot_address(Color::Green).port();
     let advice = format!("open to the network past NGINX: bind it with `-b 127.0.0.1:{port}`");
@@ -91,7 +91,7 @@ fn serve_with(sandbox: &Sandbox, line: &str) {
     sandbox.commit("served by a script", |repo| {
         executable(&repo.join("serve"), &format!("#!/bin/sh\n{line}\n"));
     });
-    sandbox.configure(|config| set(config, "process", "run", "{{ release }}/serve"));
+    sandbox.configure(|config| set(config, "process", "run", "{{ release }}/serve {{ port }}"));
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_stranger_on_the_idle_port_that_answers_health_checks_is_named() {
 fn an_app_that_leaves_its_process_is_refused_and_ended() {
     let sandbox = Sandbox::deployed_with(|config| set(config, "gate", "timeout", "60s"));
     let usual = sandbox.configured("process", "run");
-    serve_with(&sandbox, "gunicorn --daemon --bind 127.0.0.1:$BG_PORT app:app\nexec sleep 600");
+    serve_with(&sandbox, "gunicorn --daemon --bind 127.0.0.1:$1 app:app\nexec sleep 600");
     let refused = sandbox.bg(&["deploy"]);
     sandbox.assert_five(&refused, 1, "is held by process", Color::Blue);
     refused.assert_says("gunicorn");
@@ -164,7 +164,7 @@ fn a_crash_is_told_with_its_time_and_the_apps_words_long_before_the_deadline() {
     assert_eq!(cases.len(), 3);
 
     // What the slot held before runs there again.
-    let status = sandbox.bg(&["status", "--json"]).result();
+    let status = sandbox.status();
     assert_eq!(status["rollback"]["state"], "ready", "{status}");
     let rollback = sandbox.bg(&["rollback"]);
     rollback.assert_code(0);

@@ -159,6 +159,11 @@ impl Sandbox {
         Outcome::new(args, &output, started.elapsed())
     }
 
+    /// What `bg status` says.
+    pub fn status(&self) -> serde_json::Value {
+        self.bg(&["status", "--json"]).result()["answer"].take()
+    }
+
     /// `bg`, not started yet: standard output and error go where the caller says.
     pub fn bg_command(&self, args: &[&str]) -> Command {
         let mut command = self.command(env!("CARGO_BIN_EXE_bluegreen"));
