@@ -1,0 +1,332 @@
+//! What PM2 starts in place of the app: it reads the release that the slot's link names and
+//! becomes the app. The environment file is read here, from a file only its owner can
+//! read, because PM2 writes everything it is given to a file that everybody can.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::host::dotenv::{self, DotenvError, Variables};
+use crate::host::identity::NONCE;
+use crate::model::color::Color;
+use crate::model::layout::Layout;
+use crate::model::release::{Manifest, NotARelease, ReleaseId};
+
+/// How often a launcher that is held back looks whether it may go on.
+const HOLD_POLL: Duration = Duration::from_millis(100);
+
+/// Variables of ours that the app gets too.
+const PASSED_ON: &[&str] = &["HOME", "USER", "LANG", "TZ"];
+
+/// Why the app was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// The slot's link is missing.
+    #[error("`{}` cannot be read: nothing was deployed to {color} yet", .path.display())]
+    Slot {
+        /// The color.
+        color: Color,
+        /// The link.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The slot's link points somewhere else than at a release.
+    #[error("`{}` does not point at a release: deploy to {color} again", .path.display())]
+    SlotTarget {
+        /// The color.
+        color: Color,
+        /// The link.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: NotARelease,
+    },
+    /// The snapshot cannot be read.
+    #[error("`{}` cannot be read: deploy again, or roll back to another release", .path.display())]
+    Manifest {
+        /// The snapshot.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The snapshot is not what we write.
+    #[error("`{}` is damaged: deploy again, or roll back to another release", .path.display())]
+    ManifestDamaged {
+        /// The snapshot.
+        path: PathBuf,
+        /// Where.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The snapshot was written by another version.
+    #[error("`{}` has format {found}, this program reads {}: run `bluegreen setup` with the newer program", .path.display(), Manifest::FORMAT)]
+    ManifestFormat {
+        /// The snapshot.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// The release's copy of the environment file cannot be read.
+    #[error("the environment file `{}` cannot be read: deploy again", .path.display())]
+    EnvFile {
+        /// The copy.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The environment file is not one.
+    #[error("the environment file `{}` cannot be understood: correct it in `shared` and deploy again", .path.display())]
+    EnvSyntax {
+        /// The copy.
+        path: PathBuf,
+        /// Where.
+        #[source]
+        source: DotenvError,
+    },
+    /// The command does not render.
+    #[error("`process.run` cannot be used: correct it in `bg.toml` and deploy again")]
+    Run(#[source] RenderError),
+    /// The app's folder is missing.
+    #[error("`{}` is not there: deploy again, or correct `source.folder` in `bg.toml`", .folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The command cannot be started.
+    #[error("`{program}` cannot be started in `{}`: is it in the requirements, is it executable?", .folder.display())]
+    Exec {
+        /// The first word.
+        program: String,
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A command that does not render.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// There is no word in it.
+    #[error("the command is empty")]
+    Empty,
+    /// A word does not render.
+    #[error("`{word}` does not render: the variables are `port`, `venv`, `release` and `color`")]
+    Word {
+        /// The word.
+        word: String,
+        /// Where, and what is wrong.
+        #[source]
+        source: Box<tera::Error>,
+    },
+}
+
+/// Renders a command, word by word, so that a value with spaces stays one word.
+///
+/// # Errors
+/// When a word is no template, or names a variable that there is not.
+pub fn render_run(
+    words: &[String],
+    port: u16,
+    venv: &Path,
+    release: &Path,
+    color: Color,
+) -> Result<Vec<String>, RenderError> {
+    let mut context = tera::Context::new();
+    context.insert("port", &port);
+    context.insert("venv", &venv.to_string_lossy());
+    context.insert("release", &release.to_string_lossy());
+    context.insert("color", color.name());
+    if words.is_empty() {
+        return Err(RenderError::Empty);
+    }
+    words
+        .iter()
+        .map(|word| {
+            tera::Tera::one_off(word, &context, false).map_err(|source| RenderError::Word {
+                word: word.clone(),
+                source: Box::new(source),
+            })
+        })
+        .collect()
+}
+
+/// Becomes the app of `color`, once no hold keeps it back. Called before any thread or
+/// runtime is started; the app keeps this process's pid.
+///
+/// # Errors
+/// Returns only when the app cannot be started.
+pub fn launch(layout: &Layout, color: Color, nonce: &str) -> Result<Infallible, LaunchError> {
+    while layout.hold(color).exists() {
+        std::thread::sleep(HOLD_POLL);
+    }
+    let (id, manifest) = read_slot(layout, color)?;
+    let release = layout.release(&id);
+    let folder = manifest
+        .folder
+        .as_ref()
+        .map_or_else(|| release.clone(), |below| release.join(below));
+    fs::metadata(&folder).map_err(|source| LaunchError::Folder {
+        folder: folder.clone(),
+        source,
+    })?;
+    let venv = layout.venvs().join(&manifest.venv);
+    let port = manifest.ports.of(color);
+    let words = render_run(&manifest.run, port, &venv, &release, color).map_err(LaunchError::Run)?;
+    let (program, args) = words.split_first().ok_or(LaunchError::Run(RenderError::Empty))?;
+    let mut env = app_env(&manifest, read_env_file(layout, &manifest)?, &venv);
+    env.extend(
+        [
+            ("BG_APP", manifest.config.app.clone()),
+            ("BG_COLOR", color.to_string()),
+            ("BG_RELEASE", id.to_string()),
+            ("BG_PORT", port.to_string()),
+            (NONCE, nonce.to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    );
+    let source = std::process::Command::new(program)
+        .args(args)
+        .env_clear()
+        .envs(env)
+        .current_dir(&folder)
+        .exec();
+    Err(LaunchError::Exec {
+        program: program.clone(),
+        folder,
+        source,
+    })
+}
+
+/// The release that the slot's link names, and its snapshot.
+fn read_slot(layout: &Layout, color: Color) -> Result<(ReleaseId, Manifest), LaunchError> {
+    let path = layout.slot(color);
+    let target = fs::read_link(&path).map_err(|source| LaunchError::Slot {
+        color,
+        path: path.clone(),
+        source,
+    })?;
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let id: ReleaseId = name
+        .parse()
+        .map_err(|source| LaunchError::SlotTarget { color, path, source })?;
+    let manifest = read_manifest(&layout.manifest(&id))?;
+    Ok((id, manifest))
+}
+
+fn read_manifest(path: &Path) -> Result<Manifest, LaunchError> {
+    #[derive(Deserialize)]
+    struct Head {
+        format: u32,
+    }
+    let path = path.to_owned();
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(source) => return Err(LaunchError::Manifest { path, source }),
+    };
+    match serde_json::from_slice::<Head>(&text) {
+        Ok(head) if head.format != Manifest::FORMAT => Err(LaunchError::ManifestFormat {
+            path,
+            found: head.format,
+        }),
+        _ => serde_json::from_slice(&text).map_err(|source| LaunchError::ManifestDamaged { path, source }),
+    }
+}
+
+fn read_env_file(layout: &Layout, manifest: &Manifest) -> Result<Variables, LaunchError> {
+    let Some(name) = &manifest.env_file else {
+        return Ok(Variables::new());
+    };
+    let path = layout.envs().join(name);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(source) => return Err(LaunchError::EnvFile { path, source }),
+    };
+    dotenv::parse(&text).map_err(|source| LaunchError::EnvSyntax { path, source })
+}
+
+/// What the app starts with, but for our own variables. No `PORT`: gunicorn would bind
+/// 0.0.0.0 on seeing one.
+fn app_env(manifest: &Manifest, secrets: Variables, venv: &Path) -> BTreeMap<String, String> {
+    let inherited = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned());
+    let path = format!("{}:{inherited}", venv.join("bin").display());
+    // Programs that set their title would write it over the environment that the gate reads.
+    let own = [("PATH", path), ("SPT_NOENV", "1".to_owned())];
+    let passed_on = PASSED_ON
+        .iter()
+        .filter_map(|name| std::env::var(name).ok().map(|value| (*name, value)));
+    own.into_iter()
+        .chain(passed_on)
+        .map(|(name, value)| (name.to_owned(), value))
+        .chain(manifest.env.clone())
+        .chain(
+            secrets
+                .into_iter()
+                .map(|(name, value)| (name, value.expose().to_owned())),
+        )
+        .collect()
+}
+
+/// Copies the program `exe` to where PM2 starts it, unless the same is there already. A
+/// running launcher keeps the old copy. Returns whether it was copied.
+///
+/// # Errors
+/// When either file cannot be read or the new one not written.
+pub fn install(exe: &Path, layout: &Layout) -> io::Result<bool> {
+    let target = layout.launcher();
+    if same_content(exe, &target)? {
+        return Ok(false);
+    }
+    let folder = target.parent().unwrap_or(layout.root());
+    fs::create_dir_all(folder)?;
+    let mut copy = tempfile::NamedTempFile::new_in(folder)?;
+    io::copy(&mut fs::File::open(exe)?, &mut copy)?;
+    copy.as_file()
+        .set_permissions(fs::Permissions::from_mode(0o755))?;
+    copy.as_file().sync_all()?;
+    copy.persist(&target).map_err(|error| error.error)?;
+    fs::File::open(folder)?.sync_all()?;
+    Ok(true)
+}
+
+fn same_content(exe: &Path, target: &Path) -> io::Result<bool> {
+    let Ok(there) = fs::metadata(target) else {
+        return Ok(false);
+    };
+    Ok(there.is_file()
+        && there.permissions().mode() & 0o777 == 0o755
+        && there.len() == fs::metadata(exe)?.len()
+        && sha256(exe)? == sha256(target)?)
+}
+
+fn sha256(path: &Path) -> io::Result<[u8; 32]> {
+    let mut file = fs::File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        let count = file.read(&mut piece)?;
+        if count == 0 {
+            return Ok(hash.finalize().into());
+        }
+        hash.update(piece.get(..count).unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests;
