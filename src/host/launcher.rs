@@ -2,23 +2,26 @@
 //! becomes the app. The environment file is read here, from a file only its owner can
 //! read, because PM2 writes everything it is given to a file that everybody can.
 
+pub mod install;
+pub mod run;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs;
-use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use crate::host::dotenv::{self, DotenvError, Variables};
 use crate::host::identity::NONCE;
 use crate::model::color::Color;
 use crate::model::layout::Layout;
 use crate::model::release::{Manifest, NotARelease, ReleaseId};
+pub use install::install;
+pub use run::{RenderError, render_run};
 
 /// How often a launcher that is held back looks whether it may go on.
 const HOLD_POLL: Duration = Duration::from_millis(100);
@@ -118,53 +121,6 @@ pub enum LaunchError {
         #[source]
         source: io::Error,
     },
-}
-
-/// A command that does not render.
-#[derive(Debug, thiserror::Error)]
-pub enum RenderError {
-    /// There is no word in it.
-    #[error("the command is empty")]
-    Empty,
-    /// A word does not render.
-    #[error("`{word}` does not render: the variables are `port`, `venv`, `release` and `color`")]
-    Word {
-        /// The word.
-        word: String,
-        /// Where, and what is wrong.
-        #[source]
-        source: Box<tera::Error>,
-    },
-}
-
-/// Renders a command, word by word, so that a value with spaces stays one word.
-///
-/// # Errors
-/// When a word is no template, or names a variable that there is not.
-pub fn render_run(
-    words: &[String],
-    port: u16,
-    venv: &Path,
-    release: &Path,
-    color: Color,
-) -> Result<Vec<String>, RenderError> {
-    let mut context = tera::Context::new();
-    context.insert("port", &port);
-    context.insert("venv", &venv.to_string_lossy());
-    context.insert("release", &release.to_string_lossy());
-    context.insert("color", color.name());
-    if words.is_empty() {
-        return Err(RenderError::Empty);
-    }
-    words
-        .iter()
-        .map(|word| {
-            tera::Tera::one_off(word, &context, false).map_err(|source| RenderError::Word {
-                word: word.clone(),
-                source: Box::new(source),
-            })
-        })
-        .collect()
 }
 
 /// Becomes the app of `color`, once no hold keeps it back. Called before any thread or
@@ -281,51 +237,6 @@ fn app_env(manifest: &Manifest, secrets: Variables, venv: &Path) -> BTreeMap<Str
                 .map(|(name, value)| (name, value.expose().to_owned())),
         )
         .collect()
-}
-
-/// Copies the program `exe` to where PM2 starts it, unless the same is there already. A
-/// running launcher keeps the old copy. Returns whether it was copied.
-///
-/// # Errors
-/// When either file cannot be read or the new one not written.
-pub fn install(exe: &Path, layout: &Layout) -> io::Result<bool> {
-    let target = layout.launcher();
-    if same_content(exe, &target)? {
-        return Ok(false);
-    }
-    let folder = target.parent().unwrap_or(layout.root());
-    fs::create_dir_all(folder)?;
-    let mut copy = tempfile::NamedTempFile::new_in(folder)?;
-    io::copy(&mut fs::File::open(exe)?, &mut copy)?;
-    copy.as_file()
-        .set_permissions(fs::Permissions::from_mode(0o755))?;
-    copy.as_file().sync_all()?;
-    copy.persist(&target).map_err(|error| error.error)?;
-    fs::File::open(folder)?.sync_all()?;
-    Ok(true)
-}
-
-fn same_content(exe: &Path, target: &Path) -> io::Result<bool> {
-    let Ok(there) = fs::metadata(target) else {
-        return Ok(false);
-    };
-    Ok(there.is_file()
-        && there.permissions().mode() & 0o777 == 0o755
-        && there.len() == fs::metadata(exe)?.len()
-        && sha256(exe)? == sha256(target)?)
-}
-
-fn sha256(path: &Path) -> io::Result<[u8; 32]> {
-    let mut file = fs::File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut piece = vec![0; 64 << 10];
-    loop {
-        let count = file.read(&mut piece)?;
-        if count == 0 {
-            return Ok(hash.finalize().into());
-        }
-        hash.update(piece.get(..count).unwrap_or_default());
-    }
 }
 
 #[cfg(test)]
