@@ -108,7 +108,12 @@ impl Pm2 {
     /// # Errors
     /// When a daemon is there and its list cannot be had.
     pub async fn list(&self) -> Result<Daemon, Pm2Error> {
-        let odd = match self.call("getMonitorData").await {
+        let answer = match self.call("getMonitorData").await {
+            // A daemon that ends just now breaks the connection, and is down at the next look.
+            Err(RpcError::Io(_)) => self.call("getMonitorData").await,
+            answer => answer,
+        };
+        let odd = match answer {
             Ok(list) => match entry::from_json(list) {
                 Ok(entries) => return Ok(Daemon::Up(entries)),
                 Err(_) => RpcError::Odd("a list of entries"),
