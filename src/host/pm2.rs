@@ -304,4 +304,4 @@ fn write_ecosystem(spec: &Spec, folder: &Path) -> std::io::Result<tempfile::Name
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -169,6 +169,37 @@ fn the_secret_is_in_no_command_line() {
     child.wait().unwrap();
 }
 
+#[tokio::test]
+async fn the_secret_reaches_the_app_and_nothing_of_pm2s() {
+    let root = Root::new(&["sleep", "300"]);
+    let sandbox = crate::host::pm2::tests::Sandbox::new();
+    let test = "host::launcher::tests::becomes_the_app";
+    let spec = crate::host::pm2::Spec {
+        script: std::env::current_exe().unwrap(),
+        args: ["--exact", "--ignored", "--nocapture", test]
+            .map(String::from)
+            .into(),
+        env: BTreeMap::from([("BG_TEST_ROOT".into(), root.folder.path().to_str().unwrap().into())]),
+        ..sandbox.spec("flask-green", "new")
+    };
+    let entry = sandbox.start(&spec).await.unwrap();
+    let pid = entry.pid.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while process::cmdline(pid).as_deref() != Some("sleep 300") {
+        assert!(Instant::now() < deadline, "{:?}", process::cmdline(pid));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(process::env_has(pid, "SECRET", "hunter2 \"x\""));
+    sandbox.pm2.save().await.unwrap();
+    let dump = fs::read_to_string(sandbox.pm2.dump_file()).unwrap();
+    let log = fs::read_to_string(&spec.log).unwrap();
+    let listed = String::from_utf8(sandbox.cli(&["jlist"]).stdout).unwrap();
+    for (place, text) in [("dump", dump), ("log", log), ("list", listed)] {
+        assert!(!text.contains("hunter2"), "the secret is in PM2's {place}");
+        assert!(place == "log" || text.contains("BG_TEST_ROOT"));
+    }
+}
+
 #[test]
 fn a_hold_keeps_the_app_back_until_it_is_lifted() {
     let root = Root::new(&["sh", "-c", "echo > started; exec sleep 300"]);
@@ -201,7 +232,8 @@ fn a_hold_keeps_the_app_back_until_it_is_lifted() {
 
 #[test]
 fn what_cannot_be_started_says_what_to_mend() {
-    let cases: [(&str, fn(&Root), &str); 8] = [
+    type Case = (&'static str, fn(&Root), &'static str);
+    let cases: [Case; 8] = [
         (
             "no slot",
             |root| fs::remove_file(root.layout.slot(Color::Green)).unwrap(),

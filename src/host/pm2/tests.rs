@@ -8,13 +8,13 @@ use crate::host::process::{self, Process};
 use nix::sys::signal::Signal;
 
 /// A PM2 of its own in a folder short enough for a socket's path, ended when dropped.
-struct Sandbox {
+pub(crate) struct Sandbox {
     folder: tempfile::TempDir,
-    pm2: Pm2,
+    pub(crate) pm2: Pm2,
 }
 
 impl Sandbox {
-    fn new() -> Sandbox {
+    pub(crate) fn new() -> Sandbox {
         let folder = tempfile::Builder::new().prefix("bgp").tempdir_in("/tmp").unwrap();
         let bin = crate::host::command::find_program(Path::new("pm2")).expect("the tests need pm2");
         let pm2 = Pm2::new(bin, folder.path().join("h"));
@@ -37,7 +37,7 @@ impl Sandbox {
         path
     }
 
-    fn spec(&self, name: &str, folder: &str) -> Spec {
+    pub(crate) fn spec(&self, name: &str, folder: &str) -> Spec {
         Spec {
             name: name.into(),
             script: self.path().join("app"),
@@ -49,7 +49,7 @@ impl Sandbox {
         }
     }
 
-    async fn start(&self, spec: &Spec) -> Result<Proc, Pm2Error> {
+    pub(crate) async fn start(&self, spec: &Spec) -> Result<Proc, Pm2Error> {
         self.pm2.start(spec, self.path()).await
     }
 
@@ -58,10 +58,11 @@ impl Sandbox {
         Process::of(pid.trim().parse().ok()?)
     }
 
-    fn cli(&self, args: &[&str]) -> std::process::Output {
+    pub(crate) fn cli(&self, args: &[&str]) -> std::process::Output {
         std::process::Command::new(&self.pm2.bin)
             .args(args)
             .env("PM2_HOME", self.pm2.home())
+            .current_dir("/")
             .output()
             .unwrap()
     }
