@@ -22,6 +22,7 @@ use super::cool;
 use super::cutover::{self, Switched};
 use super::gate::{self, Passed, millis};
 use super::run::Run;
+use super::save;
 use super::slot;
 
 /// What was asked for.
@@ -347,7 +348,7 @@ fn keep_what_was_applied(app: &App) -> Result<(), Failure> {
 /// When it does not.
 pub async fn save(run: &Run<'_>) -> Result<(), Failure> {
     let began = Instant::now();
-    run.app.pm2.save().await.map_err(|error| {
+    save::save(run.app).await.map_err(|error| {
         Failure::failed("the process list was not saved: a reboot would bring back the old one")
             .because(error)
             .hint(format!(
