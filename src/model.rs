@@ -7,5 +7,7 @@ pub mod event;
 pub mod failure;
 pub mod journal;
 pub mod layout;
+pub mod listen;
 pub mod recovery;
 pub mod release;
+pub mod way;

@@ -1,2 +1,5 @@
-//! `bg`.
-fn main() {}
+//! `bg`, the same program by its short name.
+
+fn main() -> std::process::ExitCode {
+    bluegreen::cli::run::main()
+}

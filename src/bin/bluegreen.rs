@@ -1,2 +1,5 @@
-//! `bg`.
-fn main() {}
+//! `bluegreen`, for scripts and where `bg` is the shell's own.
+
+fn main() -> std::process::ExitCode {
+    bluegreen::cli::run::main()
+}

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, User};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Output past this is dropped from the front: 16 MiB, far above any `nginx -T` or
@@ -27,6 +27,13 @@ pub fn mark_run(run: &str) {
     RUN.get_or_init(|| run.to_owned());
 }
 
+static ACTOR: OnceLock<User> = OnceLock::new();
+
+/// From here on programs find the home and the name of `user`, not of whoever called us.
+pub fn act_as(user: &User) {
+    ACTOR.get_or_init(|| user.clone());
+}
+
 /// Variables that programs need from whoever started us. Everything else stays outside.
 const PASSED_ON: &[&str] = &[
     "PATH",
@@ -38,6 +45,7 @@ const PASSED_ON: &[&str] = &[
     "TZ",
     "TMPDIR",
     "SSH_AUTH_SOCK",
+    "BG_REGISTRY",
 ];
 
 /// A command line, not yet started.
@@ -226,6 +234,22 @@ impl Command {
         }
     }
 
+    /// Starts it and leaves it to itself, without any of our streams.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn detach(&self) -> Result<(), CommandError> {
+        let mut command = self.prepare();
+        command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(false);
+        command
+            .spawn()
+            .map(drop)
+            .map_err(|source| self.not_started(source))
+    }
+
     fn prepare(&self) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(&self.program);
         command
@@ -240,6 +264,12 @@ impl Command {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }
+        }
+        if let Some(user) = ACTOR.get() {
+            command
+                .env("HOME", &user.dir)
+                .env("USER", &user.name)
+                .env("LOGNAME", &user.name);
         }
         if let (true, Some(run)) = (self.marked, RUN.get()) {
             command.env(RUN_MARK, run);

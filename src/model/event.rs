@@ -1,1 +1,192 @@
-//! (being written)
+//! Facts that a run tells as they happen, in the past tense. One enum, one way to emit;
+//! every renderer matches all of it. The JSON form is a contract.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::color::Color;
+use crate::model::failure::Standing;
+use crate::model::journal::Verb;
+use crate::model::release::ReleaseId;
+
+/// One fact. Times are milliseconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A run began.
+    Began {
+        /// The app.
+        app: String,
+        /// What it sets out to do.
+        verb: Verb,
+        /// What is live.
+        live: Standing,
+        /// The color it works on.
+        color: Color,
+        /// What is put there, as far as it is known.
+        release: Option<ReleaseId>,
+        /// The commit's first line.
+        subject: Option<String>,
+    },
+    /// Another run holds the lock, and we wait for it.
+    Waiting {
+        /// Who holds it.
+        holder: String,
+    },
+    /// A run that had died half-way was finished or undone.
+    Recovered {
+        /// What was done about it.
+        what: String,
+    },
+    /// The commit is here.
+    Fetched {
+        /// The full commit.
+        commit: String,
+        /// Its first line.
+        subject: String,
+        /// How long it took.
+        took_ms: u64,
+    },
+    /// The Python environment is ready.
+    EnvironmentReady {
+        /// Its name.
+        key: String,
+        /// Whether it was there already.
+        reused: bool,
+        /// What built it, or would have.
+        installer: String,
+        /// How long it took.
+        took_ms: u64,
+    },
+    /// The checkout is whole.
+    ReleaseMade {
+        /// The release.
+        release: ReleaseId,
+        /// How long it took.
+        took_ms: u64,
+    },
+    /// The idle slot is free to be used again.
+    SlotFreed {
+        /// The color.
+        color: Color,
+        /// Connections that were still open and were closed.
+        closed: usize,
+        /// How long it took, the quiet time included.
+        took_ms: u64,
+    },
+    /// The app was started.
+    Started {
+        /// The color.
+        color: Color,
+        /// Its port.
+        port: u16,
+        /// Its process.
+        pid: u32,
+        /// How long it took.
+        took_ms: u64,
+    },
+    /// The warm color was found dead and started again from its release.
+    Revived {
+        /// The color.
+        color: Color,
+        /// Its release.
+        release: ReleaseId,
+    },
+    /// The gate was passed.
+    GatePassed {
+        /// The color.
+        color: Color,
+        /// Probes that answered as expected.
+        passed: usize,
+        /// Probes sent in the last round.
+        probes: usize,
+        /// The slowest of them.
+        slowest_ms: f64,
+        /// How long the app was watched after that.
+        soaked_ms: u64,
+        /// How long it took in all.
+        took_ms: u64,
+    },
+    /// The gate was not passed and the operator went past it.
+    GateForced {
+        /// The color.
+        color: Color,
+        /// What the operator gave as reason.
+        reason: String,
+        /// Why the gate was shut.
+        problem: String,
+    },
+    /// Traffic moved, and that was proven.
+    TrafficMoved {
+        /// Where it was.
+        from: Standing,
+        /// Where it is.
+        to: Standing,
+        /// Paths it was proven on.
+        paths: usize,
+        /// Listeners it was proven on.
+        listeners: usize,
+        /// From the swap to the proof.
+        took_ms: f64,
+    },
+    /// Traffic was put back.
+    PutBack {
+        /// Where it is again.
+        live: Standing,
+        /// Why.
+        reason: String,
+    },
+    /// The prober's count around the swap.
+    Counted {
+        /// Requests sent.
+        sent: u64,
+        /// Requests that failed.
+        failed: u64,
+        /// The distinct failures.
+        failures: Vec<String>,
+        /// How long it counted.
+        window_ms: u64,
+        /// From the swap to the last answer of the old color.
+        last_old_ms: Option<f64>,
+        /// Whether that is enough to say anything.
+        enough: bool,
+    },
+    /// PM2 will bring this back after a reboot.
+    Saved {
+        /// How long it took.
+        took_ms: u64,
+    },
+    /// What nobody needs was deleted.
+    Pruned {
+        /// Releases deleted.
+        releases: Vec<String>,
+        /// Python environments deleted.
+        environments: usize,
+    },
+    /// The maintenance page was put up or taken away.
+    MaintenanceSet {
+        /// Whether it is up.
+        on: bool,
+    },
+    /// Something that an operator may want to know.
+    Noted {
+        /// The sentence.
+        text: String,
+    },
+    /// Something that an operator should look at.
+    Warned {
+        /// The sentence.
+        text: String,
+    },
+}
+
+/// Where facts go.
+pub trait Sink: Send + Sync {
+    /// Tells one fact.
+    fn emit(&self, event: Event);
+}
+
+impl<S: Sink + ?Sized> Sink for &S {
+    fn emit(&self, event: Event) {
+        (**self).emit(event);
+    }
+}

@@ -1,1 +1,393 @@
-//! (being written)
+//! What the journal says: the records, and what follows from them. Reading and writing
+//! the file is the host's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::color::Route;
+use crate::model::failure::Standing;
+use crate::model::release::ReleaseId;
+
+/// Name of a run: when it began, to the millisecond, and its process.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RunId(pub String);
+
+impl RunId {
+    /// The id of a run that begins now in process `pid`.
+    #[must_use]
+    pub fn new(now: Timestamp, pid: u32) -> RunId {
+        RunId(format!("{}-{pid}", now.strftime("%Y%m%dT%H%M%S%3fZ")))
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a run sets out to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// `bg deploy`.
+    Deploy,
+    /// `bg switch`.
+    Switch,
+    /// `bg rollback`.
+    Rollback,
+    /// `bg maintenance`.
+    Maintenance,
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Verb::Deploy => "deploy",
+            Verb::Switch => "switch",
+            Verb::Rollback => "rollback",
+            Verb::Maintenance => "maintenance",
+        })
+    }
+}
+
+/// How far a run has come. Written and synced before the step that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Fetching and building; neither slot is touched.
+    Preparing,
+    /// The idle slot's old process is let go, or its new one started and gated.
+    Replacing,
+    /// About to rename the link: whether it happened, the link tells.
+    Swapping,
+    /// NGINX was seen to answer with the new route.
+    Proven,
+    /// About to rename the link back.
+    PuttingBack,
+}
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// A run begins.
+    Begin {
+        /// Its name.
+        run: RunId,
+        /// When.
+        at: Timestamp,
+        /// What it sets out to do.
+        verb: Verb,
+        /// Who asked.
+        by: String,
+        /// The route it found.
+        from: Route,
+        /// The release that is live.
+        was: Option<ReleaseId>,
+    },
+    /// It goes on to the next phase.
+    Enter {
+        /// The run.
+        run: RunId,
+        /// When.
+        at: Timestamp,
+        /// The phase.
+        phase: Phase,
+        /// The route it is heading for.
+        to: Route,
+        /// The release in that color.
+        release: Option<ReleaseId>,
+        /// What the slot held before, where the run replaces it.
+        replaces: Option<ReleaseId>,
+    },
+    /// It reached its end, and this is live.
+    Commit {
+        /// The run.
+        run: RunId,
+        /// When.
+        at: Timestamp,
+        /// What it did.
+        verb: Verb,
+        /// What is live.
+        live: Standing,
+        /// Whether the maintenance page stands in front.
+        maintenance: bool,
+        /// What was live before.
+        was: Option<ReleaseId>,
+        /// The line for `bg history`.
+        summary: String,
+    },
+    /// It ended without; what was live before is live.
+    Abort {
+        /// The run.
+        run: RunId,
+        /// When.
+        at: Timestamp,
+        /// What it had set out to do.
+        verb: Verb,
+        /// Why.
+        reason: String,
+        /// A release that was found unfit: refused by the gate, or put back after the swap.
+        refused: Option<ReleaseId>,
+    },
+}
+
+impl Record {
+    /// The run it belongs to.
+    #[must_use]
+    pub fn run(&self) -> &RunId {
+        match self {
+            Record::Begin { run, .. }
+            | Record::Enter { run, .. }
+            | Record::Commit { run, .. }
+            | Record::Abort { run, .. } => run,
+        }
+    }
+}
+
+/// A run that neither committed nor aborted: its process died.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenRun {
+    /// The run.
+    pub run: RunId,
+    /// What it had set out to do.
+    pub verb: Verb,
+    /// How far it had come.
+    pub phase: Phase,
+    /// The route it found.
+    pub from: Route,
+    /// The release that was live.
+    pub was: Option<ReleaseId>,
+    /// The route it was heading for.
+    pub to: Route,
+    /// The release in that color.
+    pub release: Option<ReleaseId>,
+    /// Whether it had begun to replace what the idle slot held.
+    pub touched_slot: bool,
+    /// What that slot held before.
+    pub replaces: Option<ReleaseId>,
+}
+
+/// The journal, folded.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Story {
+    /// The run that died half-way, if any.
+    pub open: Option<OpenRun>,
+    before: BTreeMap<ReleaseId, ReleaseId>,
+    unfit: BTreeSet<ReleaseId>,
+}
+
+impl Story {
+    /// Folds the records, oldest first.
+    #[must_use]
+    pub fn of<'a>(records: impl IntoIterator<Item = &'a Record>) -> Story {
+        let mut story = Story::default();
+        for record in records {
+            story.add(record);
+        }
+        story
+    }
+
+    fn add(&mut self, record: &Record) {
+        match record {
+            Record::Begin {
+                run, verb, from, was, ..
+            } => {
+                self.open = Some(OpenRun {
+                    run: run.clone(),
+                    verb: *verb,
+                    phase: Phase::Preparing,
+                    from: *from,
+                    was: was.clone(),
+                    to: *from,
+                    release: None,
+                    touched_slot: false,
+                    replaces: None,
+                });
+            }
+            Record::Enter {
+                run,
+                phase,
+                to,
+                release,
+                replaces,
+                ..
+            } => {
+                if let Some(open) = self.open.as_mut().filter(|open| open.run == *run) {
+                    open.phase = *phase;
+                    open.to = *to;
+                    open.release.clone_from(release);
+                    if *phase == Phase::Replacing {
+                        open.touched_slot = true;
+                        open.replaces.clone_from(replaces);
+                    }
+                }
+            }
+            Record::Commit { verb, live, was, .. } => {
+                self.open = None;
+                self.served(*verb, live.release.as_ref(), was.as_ref());
+            }
+            Record::Abort { refused, .. } => {
+                self.open = None;
+                self.unfit.extend(refused.clone());
+            }
+        }
+    }
+
+    fn served(&mut self, verb: Verb, live: Option<&ReleaseId>, was: Option<&ReleaseId>) {
+        let Some(live) = live else { return };
+        if was == Some(live) {
+            return;
+        }
+        self.unfit.remove(live);
+        match (verb, was) {
+            (Verb::Rollback, Some(was)) => {
+                self.unfit.insert(was.clone());
+            }
+            (_, Some(was)) => {
+                self.before.insert(live.clone(), was.clone());
+            }
+            (_, None) => {}
+        }
+    }
+
+    /// What a rollback from `live` goes to: what served before it, unless that was found
+    /// unfit since.
+    ///
+    /// # Errors
+    /// Says why there is nothing to go back to.
+    pub fn rollback_target(&self, live: &ReleaseId) -> Result<&ReleaseId, NoRollback> {
+        let Some(before) = self.before.get(live) else {
+            return Err(NoRollback::NothingBefore(live.clone()));
+        };
+        if self.unfit.contains(before) {
+            return Err(NoRollback::Unfit(before.clone()));
+        }
+        Ok(before)
+    }
+
+    /// Whether a release was refused, put back, or rolled back from, and not live since.
+    #[must_use]
+    pub fn is_unfit(&self, release: &ReleaseId) -> bool {
+        self.unfit.contains(release)
+    }
+}
+
+/// Why there is nothing to roll back to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRollback {
+    /// Nothing served before it, as far as the journal knows.
+    #[error("nothing is known to have served before {0}")]
+    NothingBefore(ReleaseId),
+    /// What served before was refused or rolled back from.
+    #[error("{0}, which served before, was itself refused or rolled back from")]
+    Unfit(ReleaseId),
+    /// The slot was used for another release since.
+    #[error("{0}, which served before, is no longer in a slot")]
+    Gone(ReleaseId),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::color::Color;
+
+    fn release(second: u8) -> ReleaseId {
+        format!("20261123T1815{second:02}Z-aaaaaaa").parse().unwrap()
+    }
+
+    fn commit(verb: Verb, live: u8, was: Option<u8>) -> Record {
+        Record::Commit {
+            run: RunId("r".into()),
+            at: Timestamp::UNIX_EPOCH,
+            verb,
+            live: Standing {
+                color: Color::Blue,
+                release: Some(release(live)),
+            },
+            maintenance: false,
+            was: was.map(release),
+            summary: String::new(),
+        }
+    }
+
+    fn refused(unfit: u8) -> Record {
+        Record::Abort {
+            run: RunId("r".into()),
+            at: Timestamp::UNIX_EPOCH,
+            verb: Verb::Deploy,
+            reason: "gate".into(),
+            refused: Some(release(unfit)),
+        }
+    }
+
+    #[test]
+    fn a_rollback_goes_to_what_served_before() {
+        let story = Story::of(&[commit(Verb::Deploy, 1, None), commit(Verb::Deploy, 2, Some(1))]);
+        assert_eq!(story.rollback_target(&release(2)), Ok(&release(1)));
+        assert_eq!(
+            story.rollback_target(&release(1)),
+            Err(NoRollback::NothingBefore(release(1)))
+        );
+    }
+
+    #[test]
+    fn a_rollback_typed_twice_does_not_swing_back() {
+        let story = Story::of(&[
+            commit(Verb::Deploy, 1, None),
+            commit(Verb::Deploy, 2, Some(1)),
+            commit(Verb::Rollback, 1, Some(2)),
+        ]);
+        assert_eq!(
+            story.rollback_target(&release(1)),
+            Err(NoRollback::NothingBefore(release(1)))
+        );
+        assert!(story.is_unfit(&release(2)));
+    }
+
+    #[test]
+    fn a_refused_release_is_never_a_target() {
+        let story = Story::of(&[
+            commit(Verb::Deploy, 1, None),
+            commit(Verb::Deploy, 2, Some(1)),
+            refused(3),
+        ]);
+        assert_eq!(story.rollback_target(&release(2)), Ok(&release(1)));
+        assert!(story.is_unfit(&release(3)));
+    }
+
+    #[test]
+    fn a_deploy_after_a_rollback_goes_back_to_the_release_in_between() {
+        let story = Story::of(&[
+            commit(Verb::Deploy, 1, None),
+            commit(Verb::Deploy, 2, Some(1)),
+            commit(Verb::Rollback, 1, Some(2)),
+            commit(Verb::Deploy, 4, Some(1)),
+        ]);
+        assert_eq!(story.rollback_target(&release(4)), Ok(&release(1)));
+    }
+
+    #[test]
+    fn switching_to_an_unfit_release_by_hand_forgives_it() {
+        let story = Story::of(&[
+            commit(Verb::Deploy, 2, Some(1)),
+            commit(Verb::Rollback, 1, Some(2)),
+            commit(Verb::Switch, 2, Some(1)),
+        ]);
+        assert!(!story.is_unfit(&release(2)));
+        assert_eq!(story.rollback_target(&release(2)), Ok(&release(1)));
+    }
+
+    #[test]
+    fn a_maintenance_commit_changes_no_target() {
+        let story = Story::of(&[
+            commit(Verb::Deploy, 2, Some(1)),
+            commit(Verb::Maintenance, 2, Some(2)),
+        ]);
+        assert_eq!(story.rollback_target(&release(2)), Ok(&release(1)));
+    }
+}

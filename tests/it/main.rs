@@ -13,5 +13,6 @@ mod harness;
 mod house;
 #[path = "../../ops/load/load.rs"]
 mod load;
+mod release;
 #[allow(dead_code, reason = "a harness offers more than each day's tests ask for")]
 mod sandbox;

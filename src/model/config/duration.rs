@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::KeepWarm;
 
-/// A length of time, never negative.
+/// A length of time in whole milliseconds, never negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
@@ -25,7 +26,7 @@ impl Span {
 
 /// Text that is no duration.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a duration: expected a number with a unit, as `30s`, `500ms` or `1m 30s`")]
+#[error("`{0}` is no duration: expected whole numbers with units, as `30s`, `500ms` or `1m 30s`")]
 pub struct NotADuration(String);
 
 impl FromStr for Span {
@@ -35,6 +36,7 @@ impl FromStr for Span {
         text.parse::<SignedDuration>()
             .ok()
             .and_then(|duration| Duration::try_from(duration).ok())
+            .filter(|duration| duration.subsec_nanos() % 1_000_000 == 0)
             .map(Span)
             .ok_or_else(|| NotADuration(text.to_owned()))
     }
@@ -69,8 +71,30 @@ impl Serialize for Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        let text = deserializer.deserialize_str(Written("a duration as `\"30s\"`"))?;
+        text.parse().map_err(Error::custom)
+    }
+}
+
+/// Text, where people tend to write a bare number of seconds.
+struct Written(&'static str);
+
+impl Visitor<'_> for Written {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<String, E> {
+        let seconds = number.max(0);
+        Err(E::custom(format!(
+            "`{number}` has no unit: expected a duration as `\"{seconds}s\"`"
+        )))
     }
 }
 
@@ -96,13 +120,14 @@ impl Serialize for KeepWarm {
 
 impl<'de> Deserialize<'de> for KeepWarm {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let expected = "`\"always\"`, `\"never\"` or a duration as `\"15m\"`";
+        let text = deserializer.deserialize_str(Written(expected))?;
         match text.as_str() {
             "always" => Ok(KeepWarm::Always),
             "never" => Ok(KeepWarm::Never),
             other => other.parse().map(KeepWarm::For).map_err(|_| {
-                serde::de::Error::custom(format!(
-                    "`{other}` is no way to keep the old color warm: expected `always`, `never` or a duration as `15m`"
+                Error::custom(format!(
+                    "`{other}` is no time to keep the old color warm: expected {expected}"
                 ))
             }),
         }
@@ -132,7 +157,7 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused() {
-        for text in ["", "5", "-3s", "soon", "2 fortnights"] {
+        for text in ["", "5", "-3s", "soon", "2 fortnights", "10us", "1.0005s"] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }

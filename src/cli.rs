@@ -1,0 +1,6 @@
+//! The command line: types, and which verb each goes to.
+
+pub mod args;
+pub mod run;
+pub mod shell;
+pub mod user;

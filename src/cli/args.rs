@@ -1,0 +1,220 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::model::color::Color;
+use crate::model::config::duration::Span;
+use crate::model::release::ReleaseId;
+
+/// Zero-downtime blue-green releases for Flask behind NGINX
+#[derive(Debug, Parser)]
+#[command(
+    name = "bluegreen",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes say where traffic is: 0 done, 1 failed and traffic unchanged, 2 usage, 3 config, \
+                  4 locked, 5 switched then put back, 6 switched but clean-up unfinished, 7 unknown: look now, \
+                  130 interrupted before traffic moved."
+)]
+pub struct Args {
+    /// The app; needed only where the host has several and no bg.toml is at hand
+    #[arg(long, short, global = true, env = "BG_APP", value_name = "NAME")]
+    pub app: Option<String>,
+
+    /// The configuration [default: ./bg.toml if there is one, else what was last applied]
+    #[arg(long, short, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Print events as JSON lines on stdout, then one result object
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// What to do
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// How long to wait for another run to end.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Patience {
+    /// Wait for another `bg` command to end [default when given without a time: 15m]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "15m")]
+    pub wait: Option<Span>,
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Write a starter bg.toml for the app in this folder
+    Init {
+        /// Replace an existing bg.toml
+        #[arg(long)]
+        force: bool,
+    },
+    /// Look over the host and the site, and say what stands in the way
+    Check {
+        /// Warnings fail too
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Prepare this host for the app: folders, registry, NGINX
+    Setup {
+        /// Show what would be done, change nothing
+        #[arg(long)]
+        plan: bool,
+        /// Answer yes to questions
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Build a release, start it in the idle color, gate it, and move traffic to it
+    Deploy {
+        /// A branch, tag or commit [default: the configured branch]
+        reference: Option<String>,
+        /// Stop after the gate; `bg switch` moves traffic later
+        #[arg(long)]
+        no_switch: bool,
+        /// Show what would be done, change nothing
+        #[arg(long)]
+        plan: bool,
+        /// Go on when the gate is not passed; the reason is recorded
+        #[arg(long, value_name = "REASON")]
+        force_gate: Option<String>,
+        /// How long to wait for another run
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// Move traffic to the other color, or to the one named
+    Switch {
+        /// The color that is to be live
+        color: Option<Color>,
+        /// How long to wait for another run
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// Go back to what served before
+    Rollback {
+        /// Any kept release, without rebuilding it
+        #[arg(long, value_name = "RELEASE")]
+        to: Option<ReleaseId>,
+        /// How long to wait for another run
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// What is live, what is warm, what a rollback would do
+    Status {
+        /// Look again every second until interrupted
+        #[arg(long)]
+        watch: bool,
+    },
+    /// What was deployed, switched and rolled back, newest first
+    History {
+        /// Show everything that this run told
+        run: Option<String>,
+        /// How many lines
+        #[arg(long, short = 'n', default_value_t = 20)]
+        lines: usize,
+    },
+    /// What the app printed
+    Logs {
+        /// The color [default: the live one]
+        color: Option<Color>,
+        /// Go on as it prints more
+        #[arg(long, short)]
+        follow: bool,
+        /// How many lines
+        #[arg(long, short = 'n', default_value_t = 50)]
+        lines: usize,
+    },
+    /// The releases on this host
+    Releases,
+    /// Run a command in a color's release with its environment
+    Exec {
+        /// The color
+        color: Color,
+        /// The command and its arguments
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Put up the maintenance page, or take it away
+    Maintenance {
+        /// on or off
+        state: OnOff,
+        /// How long to wait for another run
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// Finish or undo what a killed run left behind
+    Repair {
+        /// Show what would be done, change nothing
+        #[arg(long)]
+        plan: bool,
+        /// How long to wait for another run
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// Take the app off this host: processes, NGINX files, registry entry
+    Remove {
+        /// Do it; without this the plan is shown
+        #[arg(long, short)]
+        yes: bool,
+        /// Delete the root folder too: releases, shared files, history
+        #[arg(long)]
+        purge: bool,
+    },
+    /// Print the JSON schema of bg.toml, for editors
+    Schema,
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page
+    Man,
+    /// Print a shell function that makes `bg` work at the prompt
+    ShellInit {
+        /// The shell
+        shell: PromptShell,
+    },
+    /// Stop a color when its warm time is over, unless traffic moved since
+    #[command(hide = true)]
+    Cool {
+        /// The color
+        #[arg(long)]
+        color: Color,
+        /// The warm time
+        #[arg(long)]
+        after: Span,
+    },
+    /// What PM2 starts: wait while the slot is held, then become the app
+    #[command(hide = true)]
+    Launch {
+        /// The app's root
+        #[arg(long)]
+        root: PathBuf,
+        /// The color
+        #[arg(long)]
+        color: Color,
+    },
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnOff {
+    /// Visitors get the page.
+    On,
+    /// Visitors get the app.
+    Off,
+}
+
+/// Shells whose prompt has a `bg` of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PromptShell {
+    /// bash
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
+}

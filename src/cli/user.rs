@@ -1,0 +1,43 @@
+//! Root gives its rights up before it reads anything that the app's owner can write, and
+//! anyone else is told what to type.
+
+use nix::unistd::{Uid, User, initgroups, setgid, setuid};
+
+use crate::host::command;
+use crate::model::failure::{Failure, Kind};
+use crate::model::layout::Entry;
+
+/// Becomes the owner of an app.
+///
+/// # Errors
+/// Names the `sudo` line when this user is neither the owner nor root.
+pub fn become_owner(entry: &Entry) -> Result<(), Failure> {
+    let me = Uid::effective();
+    let owner = User::from_name(&entry.owner).ok().flatten().ok_or_else(|| {
+        Failure::new(
+            Kind::Config,
+            format!("there is no user `{}` on this host any more", entry.owner),
+        )
+        .hint("`owner` in bg.toml, then `bg setup`")
+    })?;
+    if owner.uid == me {
+        return Ok(());
+    }
+    if !me.is_root() {
+        let words: Vec<String> = std::env::args().skip(1).collect();
+        let line = shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default();
+        return Err(Failure::new(
+            Kind::Usage,
+            format!("`{}` belongs to `{}`", entry.app, entry.owner),
+        )
+        .hint(format!("type: sudo -u {} bluegreen {line}", entry.owner)));
+    }
+    let refused =
+        |error: nix::Error| Failure::failed(format!("cannot become `{}`", entry.owner)).because(error);
+    let name = std::ffi::CString::new(entry.owner.clone()).unwrap_or_default();
+    initgroups(&name, owner.gid).map_err(refused)?;
+    setgid(owner.gid).map_err(refused)?;
+    setuid(owner.uid).map_err(refused)?;
+    command::act_as(&owner);
+    Ok(())
+}

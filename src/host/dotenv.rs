@@ -1,0 +1,250 @@
+//! The app's environment file, and the guard that keeps its values out of everything we
+//! show, write or log.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A value of the environment file. It does not print itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Value(String);
+
+impl Value {
+    /// The value itself, for the app's environment only.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[hidden]")
+    }
+}
+
+/// The variables of an environment file, by name.
+pub type Variables = BTreeMap<String, Value>;
+
+/// What is wrong with an environment file. No variant carries a value.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {problem}")]
+pub struct DotenvError {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+/// What is wrong with a line.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// No `=`.
+    #[error("expected `NAME=value`")]
+    NoEquals,
+    /// The name has a character that no variable's name has.
+    #[error("a name consists of letters, digits and `_` and does not begin with a digit")]
+    Name,
+    /// The file ends inside a quoted value.
+    #[error("the quote that begins here is never closed")]
+    OpenQuote,
+    /// `NAME="value" more`.
+    #[error("there is text after the closing quote")]
+    AfterQuote,
+    /// No environment can carry that.
+    #[error("a value cannot hold a NUL character")]
+    Nul,
+}
+
+/// Reads an environment file: `NAME=value` lines, comments, blank lines, an optional
+/// `export`. Nothing is expanded. Values may be in single quotes, taken as they are, or in
+/// double quotes, with `\n`, `\r`, `\t`, `\"`, `\$` and `\\`; either may span lines. Without
+/// quotes a `#` after a space begins a comment. The last of several lines for a name wins.
+///
+/// # Errors
+/// The first line that is none of these.
+pub fn parse(text: &str) -> Result<Variables, DotenvError> {
+    let mut variables = Variables::new();
+    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut line = 1;
+    while !rest.is_empty() {
+        let (used, found) = parse_entry(rest).map_err(|problem| DotenvError { line, problem })?;
+        variables.extend(found);
+        let (done, left) = rest.split_at(used);
+        line += done.matches('\n').count();
+        rest = left;
+    }
+    Ok(variables)
+}
+
+/// Reads the entry that `text` begins with: the bytes it takes and what it says.
+fn parse_entry(text: &str) -> Result<(usize, Option<(String, Value)>), Problem> {
+    let end = text.find('\n').map_or(text.len(), |at| at + 1);
+    let line = text.get(..end).unwrap_or(text);
+    let content = line.trim();
+    if content.is_empty() || content.starts_with('#') {
+        return Ok((end, None));
+    }
+    let (left, _) = line.split_once('=').ok_or(Problem::NoEquals)?;
+    let name = parse_name(left)?;
+    let begin = left.len() + 1;
+    let right = text.get(begin..).unwrap_or_default();
+    let gap = right.len() - right.trim_start_matches([' ', '\t']).len();
+    let right = right.get(gap..).unwrap_or_default();
+    let (used, value) = match right.chars().next() {
+        Some(quote @ ('"' | '\'')) => parse_quoted(right, quote)?,
+        _ => {
+            let value = right.split('\n').next().unwrap_or_default();
+            (value.len(), plain(value).to_owned())
+        }
+    };
+    if value.contains('\0') {
+        return Err(Problem::Nul);
+    }
+    let after = begin + gap + used;
+    let newline = text.get(after..).is_some_and(|rest| rest.starts_with('\n'));
+    Ok((after + usize::from(newline), Some((name, Value(value)))))
+}
+
+fn parse_name(left: &str) -> Result<String, Problem> {
+    let left = left.trim();
+    let name = left
+        .strip_prefix("export")
+        .filter(|rest| rest.starts_with([' ', '\t']))
+        .map_or(left, str::trim_start);
+    let valid = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && name.chars().next().is_some_and(|c| !c.is_ascii_digit());
+    valid.then(|| name.to_owned()).ok_or(Problem::Name)
+}
+
+fn plain(value: &str) -> &str {
+    let comment = value
+        .char_indices()
+        .find(|(at, c)| {
+            *c == '#'
+                && value
+                    .get(..*at)
+                    .is_some_and(|before| before.is_empty() || before.ends_with([' ', '\t']))
+        })
+        .map_or(value.len(), |(at, _)| at);
+    value.get(..comment).unwrap_or(value).trim()
+}
+
+/// Reads a value whose first character is `quote`, and the rest of its last line.
+fn parse_quoted(text: &str, quote: char) -> Result<(usize, String), Problem> {
+    let mut value = String::new();
+    let mut chars = text.char_indices().skip(1);
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' if quote == '"' => match chars.next().ok_or(Problem::OpenQuote)?.1 {
+                'n' => value.push('\n'),
+                'r' => value.push('\r'),
+                't' => value.push('\t'),
+                same @ ('"' | '\\' | '$') => value.push(same),
+                other => value.extend(['\\', other]),
+            },
+            c if c == quote => {
+                let after = at + c.len_utf8();
+                let tail = text
+                    .get(after..)
+                    .and_then(|rest| rest.split('\n').next())
+                    .unwrap_or_default();
+                return if plain(tail).is_empty() {
+                    Ok((after + tail.len(), value))
+                } else {
+                    Err(Problem::AfterQuote)
+                };
+            }
+            c => value.push(c),
+        }
+    }
+    Err(Problem::OpenQuote)
+}
+
+/// Words that environment files are full of and that are no secrets, although long enough.
+const PLAIN_WORDS: &[&str] = &[
+    "development",
+    "localhost",
+    "127.0.0.1",
+    "production",
+    "staging",
+    "testing",
+    "warning",
+];
+
+/// Replaces the values of an environment file by `[NAME]` wherever they turn up.
+#[derive(Clone, Default)]
+pub struct Redactor {
+    /// What is looked for and what replaces it, longest first.
+    secrets: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Redactor of {} values", self.secrets.len())
+    }
+}
+
+impl Redactor {
+    /// Guards the values of `variables`, the lines of those that have several, and the
+    /// passwords of those that are URLs. A value counts as a secret from six characters on,
+    /// from four when there is a digit in it: better too many than one too few.
+    #[must_use]
+    pub fn new(variables: &Variables) -> Redactor {
+        let mut secrets: Vec<(String, String)> = variables
+            .iter()
+            .flat_map(|(name, Value(value))| {
+                std::iter::once(value.as_str())
+                    .chain(value.lines().map(str::trim))
+                    .chain(password(value))
+                    .filter(|secret| is_secret(secret))
+                    .map(|secret| (secret.to_owned(), format!("[{name}]")))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        secrets.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
+        secrets.dedup_by(|a, b| a.0 == b.0);
+        Redactor { secrets }
+    }
+
+    /// `text` without the values. One pass: a name that was put in is not searched again.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        let mut shown = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let hit = self
+                .secrets
+                .iter()
+                .find(|(secret, _)| rest.starts_with(secret.as_str()));
+            let used = match hit {
+                Some((secret, name)) => {
+                    shown.push_str(name);
+                    secret.len()
+                }
+                None => {
+                    shown.push(first);
+                    first.len_utf8()
+                }
+            };
+            rest = rest.get(used..).unwrap_or_default();
+        }
+        shown
+    }
+}
+
+/// The password of `scheme://user:password@host`, which drivers print without the rest.
+fn password(value: &str) -> Option<&str> {
+    let (_, rest) = value.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let (login, _) = authority.rsplit_once('@')?;
+    login.split_once(':').map(|(_, password)| password)
+}
+
+fn is_secret(value: &str) -> bool {
+    let length = value.chars().count();
+    let guessable = PLAIN_WORDS.contains(&value.to_ascii_lowercase().as_str());
+    !guessable && (length >= 6 || (length >= 4 && value.chars().any(|c| c.is_ascii_digit())))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! The prober around a switch: asks NGINX like visitors do, from before the swap until a
+//! while after it, and counts. It counts strictly: no request is ever sent twice, so a
+//! request lost on a kept-alive connection is seen, which a pooled client would hide.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+use crate::host::front::{Door, Nonce};
+use crate::host::http::HttpError;
+
+mod certificate;
+mod tally;
+mod wire;
+
+pub use tally::Counted;
+use tally::Tally;
+use wire::{Caller, Failed, Wire};
+
+/// How the prober introduces itself.
+pub const USER_AGENT: &str = "bluegreen-evidence";
+
+/// Two connections that stay open and ask every 10 ms, and 50 fresh ones a second: 250
+/// requests a second at most, a quarter of a core for an app that answers in 1 ms, and
+/// enough for [`ENOUGH`] within the quarter of a second around a swap.
+const KEPT_ALIVE: usize = 2;
+const KEPT_ALIVE_EVERY: Duration = Duration::from_millis(10);
+const FRESH_EVERY: Duration = Duration::from_millis(20);
+
+/// Fresh connections wait for each other beyond this, so that an app that hangs does not
+/// get more and more of them.
+const FRESH_AT_ONCE: usize = 32;
+
+/// A request without a complete answer after this long has failed.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// With fewer requests than this nothing can be said.
+pub const ENOUGH: u64 = 50;
+
+/// What is to be watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// The listener.
+    pub door: Door,
+    /// The path.
+    pub path: String,
+    /// The slot that traffic leaves, if any: its address as NGINX names it.
+    pub old: Option<SocketAddr>,
+    /// Whether 503 is what visitors should get before or after the swap.
+    pub maintenance: bool,
+}
+
+/// The prober at work. Dropping it ends it at once.
+#[derive(Debug)]
+pub struct Running {
+    tasks: JoinSet<()>,
+    tally: Arc<Tally>,
+    stop: watch::Sender<bool>,
+}
+
+impl Evidence {
+    /// Starts asking and returns at once; must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When no request can be made of the path and the host.
+    pub fn start(self) -> Result<Running, HttpError> {
+        let tally = Arc::new(Tally::new(self.old, self.maintenance));
+        let caller = Arc::new(Caller::new(&self.door, &self.path)?);
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        for _ in 0..KEPT_ALIVE {
+            tasks.spawn(keep_alive(prober(&caller, &tally), stopped.clone()));
+        }
+        tasks.spawn(fresh(prober(&caller, &tally), stopped));
+        Ok(Running { tasks, tally, stop })
+    }
+}
+
+impl Running {
+    /// Marks the moment of the swap. Only the first call counts.
+    pub fn swapped(&self) {
+        self.tally.swapped();
+    }
+
+    /// Goes on until `window` after the swap (after this call if there was none), waits for
+    /// the requests in flight, 5 s at most, and counts.
+    pub async fn finish(mut self, window: Duration) -> Counted {
+        let from = self.tally.swap().unwrap_or_else(Instant::now);
+        tokio::time::sleep_until((from + window).into()).await;
+        self.tally.stopped();
+        self.stop.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+        self.tally.counted()
+    }
+}
+
+fn prober(caller: &Arc<Caller>, tally: &Arc<Tally>) -> Prober {
+    Prober {
+        caller: Arc::clone(caller),
+        tally: Arc::clone(tally),
+        nonce: Nonce::fresh(),
+    }
+}
+
+/// One visitor.
+#[derive(Clone)]
+struct Prober {
+    caller: Arc<Caller>,
+    tally: Arc<Tally>,
+    nonce: Nonce,
+}
+
+async fn keep_alive(prober: Prober, mut stopped: watch::Receiver<bool>) {
+    let mut ticks = ticks(KEPT_ALIVE_EVERY);
+    let mut wire = None;
+    for n in 0.. {
+        tokio::select! {
+            // After a slow request both are ready, and no further one may begin.
+            biased;
+            _ = stopped.changed() => return,
+            _ = ticks.tick() => {}
+        }
+        wire = prober.ask(wire, n).await;
+    }
+}
+
+async fn fresh(prober: Prober, mut stopped: watch::Receiver<bool>) {
+    let mut ticks = ticks(FRESH_EVERY);
+    let mut in_flight = JoinSet::new();
+    for n in 0.. {
+        tokio::select! {
+            biased;
+            _ = stopped.changed() => break,
+            _ = ticks.tick() => {}
+        }
+        while in_flight.try_join_next().is_some() {}
+        if in_flight.len() < FRESH_AT_ONCE {
+            let prober = prober.clone();
+            in_flight.spawn(async move { prober.ask(None, n).await.map(drop) });
+        }
+    }
+    while in_flight.join_next().await.is_some() {}
+}
+
+fn ticks(every: Duration) -> tokio::time::Interval {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+impl Prober {
+    /// One request, counted; gives the connection back if it can be used again.
+    async fn ask(&self, wire: Option<Wire>, n: u64) -> Option<Wire> {
+        let nonce = self.nonce.nth(n);
+        let asked = self.try_ask(wire, &nonce);
+        let outcome = tokio::time::timeout(DEADLINE, asked).await;
+        let late = HttpError::NoAnswer { after: DEADLINE };
+        match outcome.unwrap_or(Err(Failed::Answer {
+            error: late,
+            reused: false,
+        })) {
+            Ok((wire, answer)) => {
+                self.tally.answered(&answer);
+                wire
+            }
+            Err(failed) => {
+                self.tally.failed(&failed);
+                None
+            }
+        }
+    }
+
+    async fn try_ask(
+        &self,
+        wire: Option<Wire>,
+        nonce: &Nonce,
+    ) -> Result<(Option<Wire>, wire::Answer), Failed> {
+        if let Some(wire) = wire {
+            match wire.send(&self.caller, nonce).await {
+                // The close was seen before anything was sent: nothing is lost, and every
+                // visitor's browser opens a new connection here too.
+                Err(Failed::NotSent) => {}
+                outcome => return outcome,
+            }
+        }
+        let wire = self
+            .caller
+            .open()
+            .await
+            .map_err(|error| Failed::Answer { error, reused: false })?;
+        wire.send(&self.caller, nonce).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

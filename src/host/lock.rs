@@ -1,0 +1,206 @@
+//! The lock of an app: in the kernel, so that a dead holder never blocks anyone. What is
+//! written inside the file is for people.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+
+/// Who holds a lock.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The user.
+    pub by: String,
+    /// The process.
+    pub pid: u32,
+    /// The command.
+    pub command: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Holder {
+    /// This process, doing `command`.
+    #[must_use]
+    pub fn this(command: &str) -> Holder {
+        Holder {
+            by: user_name(),
+            pid: std::process::id(),
+            command: command.to_owned(),
+            since: Timestamp::now(),
+        }
+    }
+
+    /// `deploy by ada (pid 4711) since 12 s`.
+    #[must_use]
+    pub fn describe(&self, now: Timestamp) -> String {
+        let age = now.duration_since(self.since).as_secs().max(0);
+        format!(
+            "`{}` by {} (pid {}), for {age} s",
+            self.command, self.by, self.pid
+        )
+    }
+}
+
+/// The name of the user who runs this, for records.
+#[must_use]
+pub fn user_name() -> String {
+    let sudo = std::env::var("SUDO_USER").ok();
+    sudo.or_else(|| {
+        nix::unistd::User::from_uid(nix::unistd::Uid::effective())
+            .ok()
+            .flatten()
+            .map(|user| user.name)
+    })
+    .unwrap_or_else(|| nix::unistd::Uid::effective().to_string())
+}
+
+/// A held lock; dropping it lets go. Children do not inherit it: the descriptor closes on
+/// exec, and the kernel frees it with the process.
+#[derive(Debug)]
+pub struct Lock {
+    _held: Flock<File>,
+}
+
+/// A lock that was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody else has it.
+    #[error("locked: {holder}")]
+    Held {
+        /// Who, in words.
+        holder: String,
+    },
+    /// The file cannot be opened or locked.
+    #[error("the lock `{}` cannot be opened", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Lock {
+    /// Takes the lock at `path` or says who has it.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] at once when somebody else has it.
+    pub fn take(path: &Path, holder: &Holder) -> Result<Lock, LockError> {
+        let io = |source| LockError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o644)
+            .open(path)
+            .map_err(io)?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(mut held) => {
+                // For people only: on a full disk the lock is as good without it.
+                write_holder(&mut held, holder).ok();
+                Ok(Lock { _held: held })
+            }
+            Err((_, Errno::EWOULDBLOCK)) => Err(LockError::Held {
+                holder: describe_holder(path),
+            }),
+            Err((_, errno)) => Err(io(errno.into())),
+        }
+    }
+
+    /// Takes the lock, waiting up to `patience`; `waiting` is told once who has it.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] when the patience ends.
+    pub async fn wait(
+        path: &Path,
+        holder: &Holder,
+        patience: Duration,
+        waiting: impl FnOnce(String),
+    ) -> Result<Lock, LockError> {
+        let deadline = Instant::now() + patience;
+        let mut waiting = Some(waiting);
+        loop {
+            match Lock::take(path, holder) {
+                Err(LockError::Held { holder }) if Instant::now() < deadline => {
+                    if let Some(tell) = waiting.take() {
+                        tell(holder);
+                    }
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                other => return other,
+            }
+        }
+    }
+}
+
+/// Whether somebody holds the lock now, and who. Asks the kernel's list of locks: taking
+/// the lock to find out could make somebody else's attempt fail.
+#[must_use]
+pub fn current_holder(path: &Path) -> Option<String> {
+    let inode = format!(":{} ", std::fs::metadata(path).ok()?.ino());
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    let held = locks
+        .lines()
+        .any(|line| line.contains(" FLOCK ") && line.contains(&inode));
+    held.then(|| describe_holder(path))
+}
+
+fn write_holder(file: &mut File, holder: &Holder) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    serde_json::to_writer(&mut *file, holder)?;
+    file.flush()
+}
+
+fn describe_holder(path: &Path) -> String {
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(4096).read_to_string(&mut text))
+        .ok();
+    serde_json::from_str::<Holder>(&text).map_or_else(
+        |_| "another `bg` command".to_owned(),
+        |holder| holder.describe(Timestamp::now()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_one_is_told_who_holds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let first = Lock::take(&path, &Holder::this("deploy")).unwrap();
+        let second = Lock::take(&path, &Holder::this("switch")).unwrap_err();
+        assert!(second.to_string().contains("`deploy` by"), "{second}");
+        assert!(current_holder(&path).unwrap().contains("`deploy`"));
+        drop(first);
+        assert!(current_holder(&path).is_none());
+        Lock::take(&path, &Holder::this("switch")).unwrap();
+    }
+
+    #[test]
+    fn a_child_does_not_inherit_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let lock = Lock::take(&path, &Holder::this("deploy")).unwrap();
+        let mut child = std::process::Command::new("sleep").arg("300").spawn().unwrap();
+        drop(lock);
+        assert!(Lock::take(&path, &Holder::this("switch")).is_ok());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,292 @@
+//! The configuration that NGINX reads, as `nginx -T` prints it, and what can be asked of it.
+
+use std::path::{Path, PathBuf};
+
+use super::syntax::{self, Directive, Place};
+
+/// How deep includes are followed: NGINX itself would have refused a circle.
+const DEEPEST: usize = 16;
+
+/// All files of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dump {
+    /// Each file with its text, the main one first.
+    pub files: Vec<(PathBuf, String)>,
+    /// The main file with every include in its place.
+    tree: Vec<Directive>,
+}
+
+/// A `server` of `http`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Where it begins.
+    pub place: Place,
+    /// The words of each `listen`.
+    pub listens: Vec<Vec<String>>,
+    /// Its names.
+    pub names: Vec<String>,
+    /// Whether it speaks HTTP/2, also because a server on the same address does.
+    pub http2: bool,
+    /// Whether it speaks HTTP/3.
+    pub http3: bool,
+    /// `keepalive_min_timeout` as in force, from here or from `http`.
+    pub keepalive_min_timeout: Option<String>,
+    /// `open_file_cache` as in force, `None` or `off` when there is none.
+    pub open_file_cache: Option<String>,
+    /// `disable_symlinks` as in force.
+    pub disable_symlinks: Option<String>,
+    /// Every file that is included in it, at any depth, absolute.
+    pub includes: Vec<PathBuf>,
+}
+
+/// A directive of interest and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where.
+    pub place: Place,
+    /// Its arguments, one space between: an address, a folder.
+    pub text: String,
+}
+
+impl Dump {
+    /// Reads what `nginx -T` has printed.
+    #[must_use]
+    pub fn parse(output: &str) -> Dump {
+        let mut files: Vec<(PathBuf, String)> = Vec::new();
+        for line in output.split_inclusive('\n') {
+            let name = line
+                .strip_prefix("# configuration file ")
+                .and_then(|rest| rest.trim_end().strip_suffix(':'));
+            match (name, files.last_mut()) {
+                (Some(name), _) => files.push((PathBuf::from(name), String::new())),
+                (None, Some((_, text))) => text.push_str(line),
+                (None, None) => {}
+            }
+        }
+        let tree = files.first().map_or_else(Vec::new, |(main, text)| {
+            let dir = main.parent().unwrap_or(Path::new("/"));
+            expand(syntax::parse(main, text), dir, &files, DEEPEST)
+        });
+        Dump { files, tree }
+    }
+
+    /// The `pid` of the main file.
+    #[must_use]
+    pub fn pid(&self) -> Option<PathBuf> {
+        self.main("pid").map(PathBuf::from)
+    }
+
+    /// The user of the workers, as written.
+    #[must_use]
+    pub fn user(&self) -> Option<String> {
+        self.main("user").map(str::to_owned)
+    }
+
+    /// The first `error_log` outside of all blocks that is a file.
+    #[must_use]
+    pub fn error_log(&self) -> Option<PathBuf> {
+        self.main("error_log")
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    }
+
+    fn main(&self, name: &str) -> Option<&str> {
+        first(&self.tree, name)
+    }
+
+    fn http(&self) -> impl Iterator<Item = &Directive> {
+        self.tree
+            .iter()
+            .filter(|d| d.name == "http")
+            .flat_map(|http| &http.block)
+    }
+
+    /// Whether a file at `path`, there or not yet, is included inside `http`.
+    #[must_use]
+    pub fn http_includes(&self, path: &Path) -> bool {
+        let dir = self.dir();
+        self.http()
+            .filter(|d| d.name == "include")
+            .any(|d| d.args.iter().any(|pattern| matches(&dir.join(pattern), path)))
+    }
+
+    fn dir(&self) -> &Path {
+        self.files
+            .first()
+            .and_then(|(main, _)| main.parent())
+            .unwrap_or(Path::new("/"))
+    }
+
+    /// Every `server` of `http`.
+    #[must_use]
+    pub fn servers(&self) -> Vec<Server> {
+        let http: Vec<&Directive> = self.http().collect();
+        let in_force = |block: &[Directive], name: &str| {
+            let outer = || http.iter().find(|d| d.name == name).map(|d| d.args.join(" "));
+            block
+                .iter()
+                .find(|d| d.name == name)
+                .map(|d| d.args.join(" "))
+                .or_else(outer)
+        };
+        let mut servers: Vec<Server> = http
+            .iter()
+            .filter(|d| d.name == "server")
+            .map(|server| {
+                let block = &server.block;
+                let listens: Vec<Vec<String>> = block
+                    .iter()
+                    .filter(|d| d.name == "listen")
+                    .map(|d| d.args.clone())
+                    .collect();
+                let speaks = |word: &str| listens.iter().flatten().any(|found| found == word);
+                Server {
+                    place: server.place.clone(),
+                    http2: speaks("http2") || in_force(block, "http2").as_deref() == Some("on"),
+                    // `quic` alone is enough: `http3` is on unless it was turned off.
+                    http3: speaks("quic") && in_force(block, "http3").as_deref() != Some("off"),
+                    names: block
+                        .iter()
+                        .filter(|d| d.name == "server_name")
+                        .flat_map(|d| d.args.clone())
+                        .collect(),
+                    keepalive_min_timeout: in_force(block, "keepalive_min_timeout"),
+                    open_file_cache: in_force(block, "open_file_cache"),
+                    disable_symlinks: in_force(block, "disable_symlinks"),
+                    includes: self.included(block),
+                    listens,
+                }
+            })
+            .collect();
+        share_http2(&mut servers);
+        servers
+    }
+
+    fn included(&self, block: &[Directive]) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        walk(block, &mut |d| {
+            if d.name == "include" {
+                found.extend(d.args.iter().map(|path| self.dir().join(path)));
+            }
+        });
+        found
+    }
+
+    /// Every way to `port` on this machine (`proxy_pass` and its kin, and servers of
+    /// upstreams) that stands outside of the folder `ours`.
+    #[must_use]
+    pub fn others_that_pass_to(&self, port: u16, ours: &Path) -> Vec<Found> {
+        self.find(|d| {
+            let target = d.args.first().map_or("", String::as_str);
+            let passes = d.name.ends_with("_pass") || (d.name == "server" && d.block.is_empty());
+            passes && !d.place.file.starts_with(ours) && is_local_port(target, port)
+        })
+    }
+
+    /// Every folder that NGINX serves files from: `root` and `alias`, as written.
+    #[must_use]
+    pub fn served_folders(&self) -> Vec<Found> {
+        self.find(|d| d.name == "root" || d.name == "alias")
+    }
+
+    fn find(&self, wanted: impl Fn(&Directive) -> bool) -> Vec<Found> {
+        let mut found: Vec<Found> = Vec::new();
+        walk(&self.tree, &mut |d| {
+            let one = Found {
+                place: d.place.clone(),
+                text: d.args.join(" "),
+            };
+            // A file that is included twice is reported once.
+            if wanted(d) && !found.contains(&one) {
+                found.push(one);
+            }
+        });
+        found
+    }
+}
+
+/// Before `http2 on`, the word was the address's: one server turned it on for all.
+fn share_http2(servers: &mut [Server]) {
+    let spoken: Vec<String> = servers
+        .iter()
+        .flat_map(|server| &server.listens)
+        .filter(|words| words.iter().any(|word| word == "http2"))
+        .filter_map(|words| words.first().cloned())
+        .collect();
+    for server in servers {
+        let shared = |words: &Vec<String>| words.first().is_some_and(|address| spoken.contains(address));
+        server.http2 |= server.listens.iter().any(shared);
+    }
+}
+
+/// The first word behind the first directive of this name.
+fn first<'a>(block: &'a [Directive], name: &str) -> Option<&'a str> {
+    let directive = block.iter().find(|d| d.name == name)?;
+    directive.args.first().map(String::as_str)
+}
+
+fn walk(block: &[Directive], visit: &mut impl FnMut(&Directive)) {
+    for directive in block {
+        visit(directive);
+        walk(&directive.block, visit);
+    }
+}
+
+/// Puts what a file includes behind the `include` that names it.
+fn expand(block: Vec<Directive>, dir: &Path, files: &[(PathBuf, String)], deep: usize) -> Vec<Directive> {
+    let mut all = Vec::new();
+    for mut directive in block {
+        let patterns = match (directive.name.as_str(), deep) {
+            ("include", 1..) => directive.args.clone(),
+            _ => Vec::new(),
+        };
+        directive.block = expand(directive.block, dir, files, deep);
+        all.push(directive);
+        for pattern in patterns {
+            let pattern = dir.join(pattern);
+            for (path, text) in files.iter().filter(|(path, _)| matches(&pattern, path)) {
+                all.extend(expand(syntax::parse(path, text), dir, files, deep - 1));
+            }
+        }
+    }
+    all
+}
+
+/// Whether `path` fits an include's pattern. `*` and `?` stay within a folder's name, and
+/// a hidden file fits only a pattern that begins with a dot, as in glob(3).
+fn matches(pattern: &Path, path: &Path) -> bool {
+    let (pattern, path): (Vec<_>, Vec<_>) = (pattern.components().collect(), path.components().collect());
+    pattern.len() == path.len()
+        && pattern.iter().zip(&path).all(|(pattern, name)| {
+            let (pattern, name) = (
+                pattern.as_os_str().to_string_lossy(),
+                name.as_os_str().to_string_lossy(),
+            );
+            let hidden = name.starts_with('.') && !pattern.starts_with('.');
+            pattern == name || (!hidden && name_fits(pattern.as_bytes(), name.as_bytes()))
+        })
+}
+
+fn name_fits(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern.split_first(), name.split_first()) {
+        (None, None) => true,
+        (Some((b'*', rest)), Some((_, shorter))) => name_fits(rest, name) || name_fits(pattern, shorter),
+        (Some((b'*', rest)), None) => name_fits(rest, name),
+        (Some((p, rest)), Some((n, shorter))) => (p == n || *p == b'?') && name_fits(rest, shorter),
+        _ => false,
+    }
+}
+
+/// `http://127.0.0.1:5000/x`, `localhost:5000`, `[::1]:5000`: this machine at `port`.
+fn is_local_port(target: &str, port: u16) -> bool {
+    let rest = target.split_once("://").map_or(target, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or(rest);
+    let Some((host, digits)) = authority.rsplit_once(':') else {
+        return false;
+    };
+    let here = host.starts_with("127.") || ["localhost", "0.0.0.0", "[::1]", "[::]"].contains(&host);
+    here && digits.parse() == Ok(port)
+}
+
+#[cfg(test)]
+mod tests;

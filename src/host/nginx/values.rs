@@ -1,0 +1,263 @@
+//! What the templates may say, checked before it reaches them.
+
+use std::path::{Component, Path};
+
+use serde::Serialize;
+
+use super::render::RenderError;
+use crate::model::config::{Config, Ports, SwitchWay};
+use crate::model::layout::{Layout, NginxLayout};
+use crate::model::listen::Listener;
+
+/// NGINX's hash of variables takes names of 46 bytes without further settings:
+/// 46 - `bg_` - `_maintenance`.
+const LONGEST_APP: usize = 31;
+
+/// What route, proxying, upstreams and hook are made of.
+#[derive(Serialize)]
+pub(super) struct Values {
+    app: String,
+    /// `bg_` and the app's name with `_` for `-`, which no name contains.
+    id: String,
+    ports: Ports,
+    /// The app's root.
+    root: String,
+    /// The folder of our rendered files.
+    folder: String,
+    /// The folder of the live link.
+    link: String,
+    /// The live way; otherwise the reload way.
+    live: bool,
+    realip: bool,
+    /// In milliseconds, as NGINX writes them.
+    proxy_timeout: String,
+}
+
+/// What a site is made of.
+#[derive(Serialize)]
+pub(super) struct Site {
+    #[serde(flatten)]
+    values: Values,
+    listen: Vec<String>,
+    server_names: Vec<String>,
+    tls: Option<Tls>,
+    max_body_size: String,
+    paths: Vec<String>,
+    statics: Vec<Static>,
+}
+
+#[derive(Serialize)]
+struct Tls {
+    certificate: String,
+    key: String,
+}
+
+#[derive(Serialize)]
+struct Static {
+    url: String,
+    folder: String,
+}
+
+impl Values {
+    pub(super) fn new(
+        config: &Config,
+        layout: &Layout,
+        nginx: &NginxLayout,
+        way: SwitchWay,
+        realip: bool,
+    ) -> Result<Values, RenderError> {
+        Ok(Values {
+            id: identifier(&config.app)?,
+            app: config.app.clone(),
+            ports: config.process.ports,
+            root: absolute("root", layout.root())?,
+            folder: included("the folder of NGINX's files", &nginx.folder())?,
+            link: included("the folder of the live link", nginx.link_folder())?,
+            live: match way {
+                SwitchWay::Live => true,
+                SwitchWay::Reload => false,
+                SwitchWay::Auto => return Err(RenderError::Undecided),
+            },
+            realip,
+            proxy_timeout: format!("{}ms", config.nginx.proxy_timeout.0.as_millis()),
+        })
+    }
+}
+
+impl Site {
+    pub(super) fn new(config: &Config, values: Values) -> Result<Site, RenderError> {
+        let nginx = &config.nginx;
+        let listeners = nginx
+            .listen
+            .iter()
+            .map(|text| {
+                Listener::parse(text).map_err(|source| RenderError::Listen {
+                    text: text.clone(),
+                    source,
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let tls = match &nginx.tls {
+            Some(tls) => Some(Tls {
+                certificate: absolute("nginx.tls.certificate", &tls.certificate)?,
+                key: absolute("nginx.tls.key", &tls.key)?,
+            }),
+            None => None,
+        };
+        if let (None, Some(listener)) = (&tls, listeners.iter().find(|listener| listener.tls)) {
+            return Err(RenderError::NoCertificate {
+                listen: listener.text.clone(),
+            });
+        }
+        Ok(Site {
+            values,
+            listen: listeners.into_iter().map(|listener| listener.text).collect(),
+            server_names: words("nginx.server_names", &nginx.server_names)?,
+            tls,
+            max_body_size: size(&nginx.max_body_size)?,
+            paths: nginx
+                .paths
+                .iter()
+                .map(|path| url("nginx.paths", path))
+                .collect::<Result<_, _>>()?,
+            statics: nginx
+                .static_files
+                .iter()
+                .map(|files| {
+                    Ok(Static {
+                        url: with_slash(url("nginx.static.url", &files.url)?),
+                        folder: inside("nginx.static.folder", &files.folder)?,
+                    })
+                })
+                .collect::<Result<_, RenderError>>()?,
+        })
+    }
+}
+
+/// `bg_shop_api` for `shop-api`. No two apps share one, and since our own words behind it
+/// have no `_`, no two variables either.
+pub(super) fn identifier(app: &str) -> Result<String, RenderError> {
+    let first = app.chars().next().is_some_and(|c| c.is_ascii_lowercase());
+    let rest = app
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if !first || !rest {
+        return Err(refused(
+            "app",
+            app,
+            "expected lower-case letters, digits and dashes",
+        ));
+    }
+    if app.len() > LONGEST_APP {
+        return Err(refused(
+            "app",
+            app,
+            "NGINX's variables take names of up to 31 letters",
+        ));
+    }
+    Ok(format!("bg_{}", app.replace('-', "_")))
+}
+
+fn refused(what: &'static str, value: &str, why: &'static str) -> RenderError {
+    RenderError::Value {
+        what,
+        value: value.to_owned(),
+        why,
+    }
+}
+
+/// Text that means the same inside NGINX's double quotes, once escaped.
+fn plain(what: &'static str, text: &str) -> Result<String, RenderError> {
+    if text.contains('$') {
+        Err(refused(
+            what,
+            text,
+            "NGINX has no way to write a `$` that is no variable",
+        ))
+    } else if text.chars().any(char::is_control) {
+        Err(refused(
+            what,
+            text,
+            "it holds a line end or another control character",
+        ))
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+fn absolute(what: &'static str, path: &Path) -> Result<String, RenderError> {
+    let text = path.to_string_lossy();
+    match path.to_str() {
+        None => Err(refused(what, &text, "it is not UTF-8")),
+        Some(_) if !path.is_absolute() => Err(refused(what, &text, "expected an absolute path")),
+        Some(text) => plain(what, text),
+    }
+}
+
+/// A path that `include` reads: it would take these characters for a pattern, and a
+/// pattern that matches nothing is silently nothing.
+fn included(what: &'static str, path: &Path) -> Result<String, RenderError> {
+    let text = absolute(what, path)?;
+    if text.contains(['*', '?', '[']) {
+        return Err(refused(
+            what,
+            &text,
+            "`include` would read `*`, `?` or `[` as a pattern",
+        ));
+    }
+    Ok(text)
+}
+
+fn url(what: &'static str, path: &str) -> Result<String, RenderError> {
+    if !path.starts_with('/') {
+        return Err(refused(what, path, "expected a path that begins with `/`"));
+    }
+    plain(what, path)
+}
+
+/// Without the slash at the end, `/static../` would step out of the folder.
+fn with_slash(url: String) -> String {
+    if url.ends_with('/') { url } else { url + "/" }
+}
+
+/// A folder below the release, never the release itself.
+fn inside(what: &'static str, folder: &Path) -> Result<String, RenderError> {
+    let text = folder.to_string_lossy();
+    let names: Option<Vec<&str>> = folder
+        .components()
+        .filter(|part| *part != Component::CurDir)
+        .map(|part| match part {
+            Component::Normal(name) => name.to_str(),
+            _ => None,
+        })
+        .collect();
+    match names {
+        Some(names) if !names.is_empty() => plain(what, &names.join("/")),
+        _ => Err(refused(
+            what,
+            &text,
+            "expected a folder inside the repository, never its root",
+        )),
+    }
+}
+
+fn words(what: &'static str, all: &[String]) -> Result<Vec<String>, RenderError> {
+    if all.is_empty() {
+        return Err(refused(what, "", "expected at least one name"));
+    }
+    all.iter()
+        .map(|name| match name.chars().any(char::is_whitespace) {
+            true => Err(refused(what, name, "a name holds no space")),
+            false => plain(what, name),
+        })
+        .collect()
+}
+
+fn size(text: &str) -> Result<String, RenderError> {
+    let digits = text.trim_end_matches(['k', 'K', 'm', 'M', 'g', 'G']);
+    let unit = text.len() - digits.len();
+    if digits.is_empty() || unit > 1 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(refused("nginx.max_body_size", text, "expected a size as `10m`"));
+    }
+    Ok(text.to_owned())
+}

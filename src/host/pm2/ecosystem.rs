@@ -1,0 +1,59 @@
+//! What PM2 is told to start, as the JSON file that `pm2 start` reads.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// One process to be kept by PM2. Nothing in here may be a secret: PM2 writes all of it to
+/// a file that everybody on the host can read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// PM2's name for it.
+    pub name: String,
+    /// The program, absolute, executable, at a path that is never pruned.
+    pub script: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// The folder it starts in, absolute.
+    pub folder: PathBuf,
+    /// Its variables.
+    pub env: BTreeMap<String, String>,
+    /// The file that takes both its outputs.
+    pub log: PathBuf,
+    /// How long it has to end before PM2 kills it; above the app's own graceful time-out.
+    pub kill_timeout: Duration,
+}
+
+/// An app that dies within this time counts towards PM2's limit of restarts. PM2's own
+/// second lets an app that crashes after two loop for ever.
+const MIN_UPTIME_MS: u64 = 10_000;
+
+/// Restarts in a row that are too quick before PM2 calls it `errored`.
+const MAX_RESTARTS: u64 = 3;
+
+impl Spec {
+    /// The file's content.
+    #[must_use]
+    pub fn ecosystem(&self) -> Value {
+        json!({ "apps": [{
+            "name": self.name,
+            "script": self.script,
+            "args": self.args,
+            "cwd": self.folder,
+            "env": self.env,
+            "interpreter": "none",
+            "exec_mode": "fork",
+            "autorestart": true,
+            "min_uptime": MIN_UPTIME_MS,
+            "max_restarts": MAX_RESTARTS,
+            "kill_timeout": u64::try_from(self.kill_timeout.as_millis()).unwrap_or(u64::MAX),
+            "merge_logs": true,
+            "out_file": self.log,
+            "error_file": self.log,
+            // It looks for a version in the folder's git repository at each start.
+            "vizion": false,
+        }]})
+    }
+}

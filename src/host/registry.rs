@@ -1,0 +1,164 @@
+//! The registry: one file per app that says where it lives, so that `bg rollback` works
+//! on the host with no configuration at hand.
+
+use std::path::{Path, PathBuf};
+
+use crate::model::layout::Entry;
+
+/// Where a root installation keeps it.
+const SYSTEM: &str = "/etc/bluegreen/apps";
+
+/// The registry could not be read or written, or does not know the app.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// There is no such app.
+    #[error("no app `{app}` is set up on this host{}", there_is(.known))]
+    Unknown {
+        /// What was asked for.
+        app: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// No app was named and there is not exactly one.
+    #[error("which app? {}", if .known.is_empty() { "none is set up on this host".to_owned() } else { format!("on this host: {}", .known.join(", ")) })]
+    Which {
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// A file makes no sense.
+    #[error("the registry entry `{}` makes no sense", .path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A file of a later version.
+    #[error("the registry entry `{}` was written by a newer bluegreen", .0.display())]
+    Newer(PathBuf),
+    /// The system refused.
+    #[error("`{}` cannot be {what}", .path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+fn there_is(apps: &[String]) -> String {
+    if apps.is_empty() {
+        ": `bg setup` does that".to_owned()
+    } else {
+        format!(" (there is {})", apps.join(", "))
+    }
+}
+
+/// The folders that are searched, first match wins.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    folders: Vec<PathBuf>,
+}
+
+impl Registry {
+    /// `$BG_REGISTRY` alone if it is set; else root's folder, and for an ordinary user the
+    /// one in their own configuration folder before it.
+    #[must_use]
+    pub fn of_this_user() -> Registry {
+        if let Some(folder) = std::env::var_os("BG_REGISTRY") {
+            return Registry {
+                folders: vec![folder.into()],
+            };
+        }
+        let mut folders = Vec::new();
+        if !nix::unistd::Uid::effective().is_root() {
+            let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
+            let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or(home);
+            folders.extend(config.map(|folder| folder.join("bluegreen/apps")));
+        }
+        folders.push(SYSTEM.into());
+        Registry { folders }
+    }
+
+    /// The apps that are set up, sorted.
+    #[must_use]
+    pub fn apps(&self) -> Vec<String> {
+        let mut apps: Vec<String> = self
+            .folders
+            .iter()
+            .filter_map(|folder| std::fs::read_dir(folder).ok())
+            .flatten()
+            .filter_map(|file| file.ok()?.file_name().into_string().ok())
+            .filter_map(|name| name.strip_suffix(".toml").map(str::to_owned))
+            .collect();
+        apps.sort();
+        apps.dedup();
+        apps
+    }
+
+    /// Every entry that can be read.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Entry> {
+        self.apps().iter().filter_map(|app| self.find(app).ok()).collect()
+    }
+
+    /// The entry of `app`.
+    ///
+    /// # Errors
+    /// When there is none or it makes no sense.
+    pub fn find(&self, app: &str) -> Result<Entry, RegistryError> {
+        for folder in &self.folders {
+            let path = folder.join(format!("{app}.toml"));
+            match std::fs::read_to_string(&path) {
+                Ok(text) => return parse(&path, &text),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(source) => {
+                    return Err(RegistryError::Io {
+                        what: "read",
+                        path,
+                        source,
+                    });
+                }
+            }
+        }
+        Err(RegistryError::Unknown {
+            app: app.to_owned(),
+            known: self.apps(),
+        })
+    }
+
+    /// The entry of the only app there is.
+    ///
+    /// # Errors
+    /// When there is none, or more than one.
+    pub fn only(&self) -> Result<Entry, RegistryError> {
+        match self.apps().as_slice() {
+            [app] => self.find(app),
+            apps => Err(RegistryError::Which { known: apps.to_vec() }),
+        }
+    }
+
+    /// The file of an entry that is to be written.
+    #[must_use]
+    pub fn path(&self, app: &str) -> PathBuf {
+        let folder = self.folders.first().map_or(Path::new(SYSTEM), PathBuf::as_path);
+        folder.join(format!("{app}.toml"))
+    }
+}
+
+fn parse(path: &Path, text: &str) -> Result<Entry, RegistryError> {
+    let format = toml::from_str::<toml::Table>(text)
+        .ok()
+        .and_then(|table| table.get("format").and_then(toml::Value::as_integer));
+    if format.is_some_and(|format| format > i64::from(Entry::FORMAT)) {
+        return Err(RegistryError::Newer(path.to_owned()));
+    }
+    toml::from_str(text).map_err(|source| RegistryError::Broken {
+        path: path.to_owned(),
+        source: Box::new(source),
+    })
+}

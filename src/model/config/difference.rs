@@ -1,0 +1,208 @@
+//! What changed between two configurations, and whether `bg setup` has to hear of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde_json::Value;
+
+use super::Config;
+use super::place::dotted;
+
+/// What `bg setup` writes to the host. Everything else a deploy takes into its snapshot.
+const SETUP: [&str; 7] = [
+    "app",
+    "root",
+    "owner",
+    "process.name",
+    "process.ports",
+    "nginx",
+    "pm2",
+];
+
+/// One key that changed.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Change {
+    /// The key, as `nginx.listen` or `health[0].path`.
+    pub key: String,
+    /// Its value before, as one would write it in TOML; `not set` where there was none.
+    pub old: String,
+    /// Its value now, in the same form.
+    pub new: String,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} -> {}", self.key, self.old, self.new)
+    }
+}
+
+/// Every key whose value differs, by name. A default that is written out is no change.
+#[must_use]
+pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
+    let (old, new) = (leaves(old), leaves(new));
+    let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let shown = |value: Option<&String>| value.cloned().unwrap_or_else(|| "not set".into());
+    // An empty list that got tables, or lost them, is told by its tables.
+    let is_told_by_tables = |key: &str| {
+        let table = format!("{key}[");
+        keys.iter().any(|key| key.starts_with(&table))
+    };
+    keys.iter()
+        .copied()
+        .filter(|key| old.get(*key) != new.get(*key) && !is_told_by_tables(key))
+        .map(|key| Change {
+            key: key.clone(),
+            old: shown(old.get(key)),
+            new: shown(new.get(key)),
+        })
+        .collect()
+}
+
+/// Whether one of `changes` only takes effect through `bg setup`.
+#[must_use]
+pub fn needs_setup(changes: &[Change]) -> bool {
+    changes.iter().any(|change| {
+        SETUP.iter().any(|key| {
+            change
+                .key
+                .strip_prefix(key)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
+    })
+}
+
+fn leaves(config: &Config) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    // Cannot fail: keys are text, and paths came from TOML, which is UTF-8.
+    if let Ok(tree) = serde_json::to_value(config) {
+        collect(&tree, &mut Vec::new(), &mut found);
+    }
+    found
+}
+
+/// Lists of tables are entered, other lists are one value.
+fn collect(value: &Value, path: &mut Vec<String>, found: &mut BTreeMap<String, String>) {
+    let children: Vec<(String, &Value)> = match value {
+        Value::Null => return,
+        Value::Object(table) => table.iter().map(|(key, value)| (key.clone(), value)).collect(),
+        Value::Array(list) if list.iter().any(Value::is_object) => list
+            .iter()
+            .enumerate()
+            .map(|(index, value)| (index.to_string(), value))
+            .collect(),
+        _ => {
+            found.insert(dotted(path), in_toml(value));
+            return;
+        }
+    };
+    for (name, child) in children {
+        path.push(name);
+        collect(child, path, found);
+        path.pop();
+    }
+}
+
+fn in_toml(value: &Value) -> String {
+    toml::Value::try_from(value).map_or_else(|_| value.to_string(), |value| value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::read::parse;
+    use super::*;
+
+    fn config(more: &str) -> Config {
+        let text = format!(
+            r#"
+            app = "shop"
+            root = "/srv/shop"
+            source.git = "/home/you/shop"
+            process.run = "gunicorn -b 127.0.0.1:{{{{ port }}}} app:app"
+            process.ports = {{ blue = 5001, green = 5002 }}
+            nginx.server_names = ["example.com"]
+            {more}
+            "#
+        );
+        parse(&text, Path::new("bg.toml")).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn lines(old: &str, new: &str) -> Vec<String> {
+        difference(&config(old), &config(new))
+            .iter()
+            .map(Change::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn a_default_written_out_is_no_change() {
+        assert!(lines("", "gate.soak = \"5s\"\nkeep.warm = \"always\"").is_empty());
+    }
+
+    #[test]
+    fn each_changed_key_is_named_with_both_values() {
+        let changed = lines(
+            "gate.soak = \"60s\"\nenv.set.LEVEL = \"info\"",
+            "gate.soak = \"0s\"\nnginx.listen = [\"80\", \"8080\"]\nsource.folder = \"web\"",
+        );
+        assert_eq!(
+            changed,
+            [
+                "env.set.LEVEL: \"info\" -> not set",
+                "gate.soak: \"1m\" -> \"0s\"",
+                "nginx.listen: [\"80\"] -> [\"80\", \"8080\"]",
+                "source.folder: not set -> \"web\"",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_list_of_tables_is_compared_entry_by_entry() {
+        let changed = lines("health = [{ path = \"/\" }]", "health = [{ path = \"/health\" }]");
+        assert_eq!(changed, ["health[0].path: \"/\" -> \"/health\""]);
+        let changed = lines("", "nginx.static = [{ url = \"/s/\", folder = \"s\" }]");
+        assert_eq!(
+            changed,
+            [
+                "nginx.static[0].folder: not set -> \"s\"",
+                "nginx.static[0].url: not set -> \"/s/\""
+            ]
+        );
+    }
+
+    #[test]
+    fn only_what_setup_writes_needs_setup() {
+        let needs = |more: &str| needs_setup(&difference(&config(""), &config(more)));
+        for more in [
+            "nginx.max_body_size = \"1g\"",
+            "nginx.static = [{ url = \"/static/\", folder = \"static\" }]",
+            "process.name = \"shop\"",
+            "pm2.bin = \"/usr/bin/pm2\"",
+            "owner = \"deploy\"",
+        ] {
+            assert!(needs(more), "{more}");
+        }
+        for more in [
+            "",
+            "process.workers = 4",
+            "env.set.APP = \"1\"",
+            "gate.soak = \"1s\"",
+            "source.folder = \"app\"",
+        ] {
+            assert!(!needs(more), "{more}");
+        }
+        let alike = Change {
+            key: "pm2_logs".into(),
+            old: "not set".into(),
+            new: "1".into(),
+        };
+        assert!(
+            !needs_setup(&[alike]),
+            "only the beginning of the key is the same"
+        );
+        let mut moved = config("");
+        moved.process.ports.blue = 6001;
+        assert!(needs_setup(&difference(&config(""), &moved)));
+    }
+}

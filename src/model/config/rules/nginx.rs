@@ -1,0 +1,245 @@
+//! The front door.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::super::{Nginx, Ports};
+use super::Findings;
+use super::value::{Verdict, absolute, program, relative, safe_in_nginx, text, url_path, word, wrong};
+
+pub(super) fn check(nginx: &Nginx, ports: Ports, findings: &mut Findings<'_, '_>) {
+    files(nginx, findings);
+    if nginx.server_names.is_empty() {
+        let verdict = wrong("is empty", "write at least one name, as `[\"example.com\"]`");
+        findings.value("nginx.server_names", verdict);
+    }
+    findings.each(
+        "nginx.server_names",
+        nginx.server_names.iter().map(|name| server_name(name)),
+    );
+    listeners(nginx, ports, findings);
+    locations(nginx, findings);
+    findings.value("nginx.max_body_size", size(&nginx.max_body_size));
+}
+
+fn files(nginx: &Nginx, findings: &mut Findings<'_, '_>) {
+    findings.value("nginx.bin", program(&nginx.bin, "nginx"));
+    findings.value("nginx.conf", absolute(&nginx.conf, "/etc/nginx/nginx.conf"));
+    findings.value(
+        "nginx.include",
+        relative(&nginx.include, "the folder of `nginx.conf`", "conf.d"),
+    );
+    if let Some(site) = &nginx.site {
+        let example = "sites-available/shop";
+        findings.value(
+            "nginx.site",
+            relative(site, "the folder of `nginx.conf`", example),
+        );
+    }
+    if let Some(templates) = &nginx.templates {
+        let verdict = match templates.is_absolute() {
+            true => absolute(templates, "templates"),
+            false => relative(templates, "`root`", "templates"),
+        };
+        findings.value("nginx.templates", verdict);
+    }
+    if let Some(folder) = &nginx.link_folder {
+        let verdict = in_nginx(folder, absolute(folder, "/var/lib/bluegreen/shop"));
+        findings.value("nginx.link_folder", verdict);
+    }
+    if let Some(page) = &nginx.maintenance_page {
+        let verdict = in_nginx(page, relative(page, "`<root>/shared`", "maintenance.html"));
+        findings.value("nginx.maintenance_page", verdict);
+    }
+    if let Some(tls) = &nginx.tls {
+        let files = [
+            (
+                "nginx.tls.certificate",
+                &tls.certificate,
+                "/etc/ssl/shop/fullchain.pem",
+            ),
+            ("nginx.tls.key", &tls.key, "/etc/ssl/shop/key.pem"),
+        ];
+        for (key, path, example) in files {
+            findings.value(key, in_nginx(path, absolute(path, example)));
+        }
+    }
+}
+
+fn in_nginx(path: &Path, verdict: Verdict) -> Verdict {
+    verdict.and_then(|()| safe_in_nginx(&path.to_string_lossy()))
+}
+
+fn server_name(name: &str) -> Verdict {
+    let alone = |name: &str| format!("write the name alone, as `\"{name}\"`");
+    if name.is_empty() {
+        return wrong(
+            "is empty",
+            "write a name as `\"example.com\"`, or `\"_\"` for any",
+        );
+    }
+    safe_in_nginx(name)?;
+    if let Some((_, rest)) = name.split_once("://") {
+        let host = rest.split(['/', ':']).next().unwrap_or_default();
+        return wrong("is a URL, not a name", alone(host));
+    }
+    if name.contains(char::is_whitespace) {
+        let names: Vec<&str> = name.split_whitespace().collect();
+        return wrong(
+            "contains a space",
+            format!("write each name in quotes of its own: `{}`", quoted(&names)),
+        );
+    }
+    if let Some((host, port)) = name.split_once(':')
+        && port.parse::<u16>().is_ok()
+    {
+        return wrong("contains a port", alone(host) + "; the port belongs in `listen`");
+    }
+    if name.starts_with('~') {
+        return wrong(
+            "is a regular expression, which no probe can ask for",
+            "write names, or a wildcard as `\"*.example.com\"`",
+        );
+    }
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-*".contains(c);
+    match name.chars().all(fits) && !name.starts_with('-') {
+        true => Ok(()),
+        false => wrong(
+            "is no host name",
+            "write letters, digits, `.` and `-`, as `\"example.com\"`; other scripts in their `xn--` form",
+        ),
+    }
+}
+
+fn quoted(words: &[&str]) -> String {
+    let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    words.join(", ")
+}
+
+fn listeners(nginx: &Nginx, ports: Ports, findings: &mut Findings<'_, '_>) {
+    if nginx.listen.is_empty() {
+        findings.value("nginx.listen", wrong("is empty", "write `[\"80\"]`"));
+    }
+    let mut seen = BTreeSet::new();
+    for (index, listen) in nginx.listen.iter().enumerate() {
+        let address = listen.split_whitespace().next().unwrap_or_default();
+        let verdict = listener(listen, ports).and_then(|()| match seen.insert(address) {
+            true => Ok(()),
+            false => wrong(
+                format!("listens on `{address}` once more"),
+                "write each address once, with all its options",
+            ),
+        });
+        findings.value(&format!("nginx.listen.{index}"), verdict);
+    }
+    let encrypted = nginx.listen.iter().position(|listen| is_encrypted(listen));
+    match (encrypted, &nginx.tls) {
+        (Some(index), None) => findings.value(
+            &format!("nginx.listen.{index}"),
+            wrong(
+                "needs a certificate",
+                "add `[nginx.tls]` with `certificate` and `key`, or listen without `ssl`",
+            ),
+        ),
+        (None, Some(_)) => findings.value(
+            "nginx.tls",
+            wrong(
+                "is used by no listener",
+                "add `\"443 ssl\"` to `nginx.listen`, or remove the table",
+            ),
+        ),
+        _ => {}
+    }
+}
+
+fn is_encrypted(listen: &str) -> bool {
+    listen
+        .split_whitespace()
+        .skip(1)
+        .any(|word| word == "ssl" || word == "quic")
+}
+
+/// `[address:]port` and NGINX's options after it.
+fn listener(listen: &str, ports: Ports) -> Verdict {
+    let example = "80";
+    text(listen, example)?;
+    safe_in_nginx(listen)?;
+    let address = listen.split_whitespace().next().unwrap_or_default();
+    let (host, port) = address.rsplit_once(':').unwrap_or(("", address));
+    let Some(port) = port.parse::<u16>().ok().filter(|port| *port > 0) else {
+        return wrong(
+            "has no valid port",
+            "write `\"80\"`, `\"127.0.0.1:8080\"` or `\"443 ssl\"`",
+        );
+    };
+    let to_ourselves = matches!(host, "" | "*" | "0.0.0.0" | "127.0.0.1" | "localhost");
+    for (color, taken) in [("blue", ports.blue), ("green", ports.green)] {
+        if to_ourselves && taken == port {
+            return wrong(
+                format!("is the port of `process.ports.{color}`"),
+                "write another port here or there",
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Each becomes a `location`, and NGINX takes each only once.
+fn locations(nginx: &Nginx, findings: &mut Findings<'_, '_>) {
+    if nginx.paths.is_empty() {
+        let verdict = wrong("is empty, so that nothing reaches the app", "write `[\"/\"]`");
+        findings.value("nginx.paths", verdict);
+    }
+    let mut seen = BTreeSet::new();
+    for (index, path) in nginx.paths.iter().enumerate() {
+        let verdict = location(path, &mut seen);
+        findings.value(&format!("nginx.paths.{index}"), verdict);
+    }
+    for (index, files) in nginx.static_files.iter().enumerate() {
+        let url = location(&files.url, &mut seen).and_then(|()| match files.url.ends_with('/') {
+            true => Ok(()),
+            false => wrong("does not end with `/`", format!("write `\"{}/\"`", files.url)),
+        });
+        findings.value(&format!("nginx.static.{index}.url"), url);
+        findings.value(
+            &format!("nginx.static.{index}.folder"),
+            static_folder(&files.folder),
+        );
+    }
+}
+
+fn location<'n>(path: &'n str, seen: &mut BTreeSet<&'n str>) -> Verdict {
+    url_path(path, "/api/")?;
+    safe_in_nginx(path)?;
+    if path.starts_with("/.bg/") {
+        return wrong(
+            "is in `/.bg/`, where this program answers itself",
+            "write another path",
+        );
+    }
+    match seen.insert(path) {
+        true => Ok(()),
+        false => wrong("is there twice", "write each path once, proxied or static"),
+    }
+}
+
+fn static_folder(folder: &Path) -> Verdict {
+    let is_root = !folder.is_absolute() && folder.components().all(|part| part.as_os_str() == ".");
+    if is_root && !folder.as_os_str().is_empty() {
+        return wrong(
+            "is the whole repository, `.env` and `.git` with it",
+            "name the folder of the files, as `\"static\"`",
+        );
+    }
+    in_nginx(folder, relative(folder, "the repository", "static"))
+}
+
+fn size(size: &str) -> Verdict {
+    word(size, "10m")?;
+    let number = size.trim_end_matches(['k', 'm', 'g', 'K', 'M', 'G']);
+    let is_number = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit());
+    match is_number && size.len() - number.len() <= 1 {
+        true => Ok(()),
+        false => wrong("is no size", "write a number with `k`, `m` or `g`, as `\"10m\"`"),
+    }
+}

@@ -1,0 +1,82 @@
+//! `process.run`, word by word.
+
+/// What `process.run` may name in double braces.
+pub const VARIABLES: [&str; 4] = ["port", "venv", "release", "color"];
+
+/// A command that cannot be split into words.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// A quote or a backslash has no end.
+    #[error("the quotes do not pair up")]
+    Quotes,
+    /// There is no word.
+    #[error("there is no word in it")]
+    Empty,
+    /// `{{` without `}}`, or another template tag.
+    #[error("`{0}` opens no variable in double braces")]
+    Braces(String),
+    /// A variable that does not exist.
+    #[error("`{{{{ {0} }}}}` is not known")]
+    Variable(String),
+}
+
+/// Splits `run` as a shell would, without running one. Each word is a template of its own
+/// that names only [`VARIABLES`], its braces without spaces: `127.0.0.1:{{port}}`. Render
+/// the words, not the line: a path with spaces then stays one word.
+///
+/// # Errors
+/// When quotes or braces do not pair up, a variable is unknown, or no word is left.
+pub fn words(run: &str) -> Result<Vec<String>, RunError> {
+    let words = shlex::split(&close_braces(run)?).ok_or(RunError::Quotes)?;
+    if words.first().is_none_or(String::is_empty) {
+        return Err(RunError::Empty);
+    }
+    Ok(words)
+}
+
+/// `{{ port }}` as `{{port}}`, so that splitting does not tear it.
+fn close_braces(run: &str) -> Result<String, RunError> {
+    for tag in ["{%", "{#"] {
+        if run.contains(tag) {
+            return Err(RunError::Braces(tag.into()));
+        }
+    }
+    let mut pieces = run.split("{{");
+    let mut closed = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (name, rest) = piece
+            .split_once("}}")
+            .ok_or_else(|| RunError::Braces("{{".into()))?;
+        let name = name.trim();
+        if !VARIABLES.contains(&name) {
+            return Err(RunError::Variable(name.into()));
+        }
+        closed.push_str(&format!("{{{{{name}}}}}{rest}"));
+    }
+    Ok(closed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_with_spaces_in_its_braces_stays_one_word() {
+        assert_eq!(
+            words("'{{ venv }}/bin/my python' -b 127.0.0.1:{{ port }} {{color}}").unwrap(),
+            ["{{venv}}/bin/my python", "-b", "127.0.0.1:{{port}}", "{{color}}"]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_split_says_why() {
+        assert_eq!(words("  "), Err(RunError::Empty));
+        assert_eq!(words("gunicorn 'app"), Err(RunError::Quotes));
+        assert_eq!(words("gunicorn {{ port"), Err(RunError::Braces("{{".into())));
+        assert_eq!(words("{% if x %}gunicorn"), Err(RunError::Braces("{%".into())));
+        assert_eq!(
+            words("gunicorn {{ prot }}"),
+            Err(RunError::Variable("prot".into()))
+        );
+    }
+}

@@ -1,0 +1,269 @@
+//! The story for people: one line a fact, its time at the right; and a failure's page.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::model::event::Event;
+use crate::model::failure::{Failure, Standing};
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const CARE: Style = AnsiColor::Yellow.on_default();
+const DIM: Style = Style::new().dimmed();
+
+/// The column where times stand, so that they line up on an 80-column terminal.
+const TIME_COLUMN: usize = 66;
+
+/// Commands in texts are written with `bg`; at a prompt where that is the shell's own
+/// builtin they are shown as what works there.
+pub(super) fn typed(text: &str, name: &str) -> String {
+    text.replace("`bg ", &format!("`{name} "))
+}
+
+pub(super) fn event(event: &Event, name: &str) -> String {
+    let text = match event {
+        Event::Began { .. } => return began(event),
+        Event::Waiting { holder } => return sign(CARE, "…", &format!("waiting for {holder}")),
+        Event::Warned { text } => return sign(CARE, "!", &typed(text, name)),
+        Event::Noted { text } => return sign(DIM, "·", &typed(text, name)),
+        Event::GateForced {
+            color,
+            reason,
+            problem,
+        } => {
+            return sign(
+                CARE,
+                "!",
+                &format!("{color} did not pass the gate, forced ({reason}): {problem}"),
+            );
+        }
+        Event::PutBack { live, reason } => {
+            return sign(BAD, "✗", &format!("{reason}; traffic put back to {live}"));
+        }
+        Event::Counted { failed, .. } if *failed > 0 => return counted(event, BAD, "✗"),
+        Event::Counted { .. } => return counted(event, GOOD, "✓"),
+        other => other,
+    };
+    done(text)
+}
+
+fn began(event: &Event) -> String {
+    let Event::Began {
+        app,
+        verb,
+        live,
+        color,
+        release,
+        subject,
+    } = event
+    else {
+        return String::new();
+    };
+    let release = release
+        .as_ref()
+        .map_or(String::new(), |release| format!(" {}", release.short()));
+    let subject = subject
+        .as_ref()
+        .map_or(String::new(), |subject| format!(" \"{subject}\""));
+    format!(
+        "  {app} · {} · {verb}{release}{subject} to {color}\n",
+        live_words(live)
+    )
+}
+
+fn live_words(live: &Standing) -> String {
+    match &live.release {
+        Some(release) => format!("{} is live ({})", live.color, release.short()),
+        None => "nothing is live yet".to_owned(),
+    }
+}
+
+fn done(event: &Event) -> String {
+    let (text, took): (String, Option<f64>) = match event {
+        Event::Recovered { what } => (what.clone(), None),
+        Event::Fetched { commit, took_ms, .. } => (
+            format!("fetched {}", commit.get(..7).unwrap_or(commit)),
+            Some(*took_ms as f64),
+        ),
+        Event::EnvironmentReady {
+            reused: true,
+            took_ms,
+            ..
+        } => (
+            "python packages unchanged, environment reused".to_owned(),
+            Some(*took_ms as f64),
+        ),
+        Event::EnvironmentReady {
+            installer, took_ms, ..
+        } => (
+            format!("python packages installed with {installer}"),
+            Some(*took_ms as f64),
+        ),
+        Event::ReleaseMade { release, took_ms } => (format!("release {release} made"), Some(*took_ms as f64)),
+        Event::SlotFreed {
+            color,
+            closed: 0,
+            took_ms,
+        } => (format!("{color} let go, no request cut"), Some(*took_ms as f64)),
+        Event::SlotFreed {
+            color,
+            closed,
+            took_ms,
+        } => (
+            format!("{color} let go, {closed} open connections closed"),
+            Some(*took_ms as f64),
+        ),
+        Event::Started {
+            color,
+            port,
+            pid,
+            took_ms,
+        } => (
+            format!("{color} started on :{port} (pid {pid})"),
+            Some(*took_ms as f64),
+        ),
+        Event::Revived { color, release } => (
+            format!("{color} was not running and was started again from {release}"),
+            None,
+        ),
+        Event::GatePassed {
+            color,
+            passed,
+            probes,
+            slowest_ms,
+            soaked_ms,
+            took_ms,
+        } => {
+            let soak = if *soaked_ms == 0 {
+                String::new()
+            } else {
+                format!(", soaked {}", seconds(*soaked_ms as f64))
+            };
+            (
+                format!("{color} passed the gate, {passed} of {probes} probes, {slowest_ms:.0} ms{soak}"),
+                Some(*took_ms as f64),
+            )
+        }
+        Event::TrafficMoved {
+            from,
+            to,
+            paths,
+            listeners,
+            took_ms,
+        } => {
+            let plural =
+                |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+            let proof = if *paths == 0 {
+                "proven behind the maintenance page".to_owned()
+            } else {
+                format!(
+                    "proven on {} and {}",
+                    plural(*paths, "path"),
+                    plural(*listeners, "listener")
+                )
+            };
+            (
+                format!("traffic moved {} → {}, {proof}", from.color, to.color),
+                Some(*took_ms),
+            )
+        }
+        Event::Saved { took_ms } => (
+            "process list saved for a reboot".to_owned(),
+            Some(*took_ms as f64),
+        ),
+        Event::Pruned {
+            releases,
+            environments,
+        } => (
+            format!(
+                "{} old releases and {environments} environments deleted",
+                releases.len()
+            ),
+            None,
+        ),
+        Event::MaintenanceSet { on } => (
+            format!("maintenance page {}", if *on { "up" } else { "taken away" }),
+            None,
+        ),
+        Event::Began { .. }
+        | Event::Waiting { .. }
+        | Event::GateForced { .. }
+        | Event::PutBack { .. }
+        | Event::Counted { .. }
+        | Event::Noted { .. }
+        | Event::Warned { .. } => return String::new(),
+    };
+    let line = sign(GOOD, "✓", &text);
+    match took {
+        None => line,
+        Some(took) => {
+            let pad = TIME_COLUMN.saturating_sub(text.chars().count()).max(1);
+            format!(
+                "{}{}{DIM}{:>7}{DIM:#}\n",
+                line.trim_end_matches('\n'),
+                " ".repeat(pad),
+                seconds(took)
+            )
+        }
+    }
+}
+
+fn counted(event: &Event, style: Style, mark: &str) -> String {
+    let Event::Counted {
+        sent,
+        failed,
+        failures,
+        window_ms,
+        last_old_ms,
+        enough,
+    } = event
+    else {
+        return String::new();
+    };
+    let last = last_old_ms.map_or(String::new(), |last| {
+        format!(", last old answer after {last:.0} ms")
+    });
+    let enough = if *enough { "" } else { " (not enough to tell)" };
+    let window = seconds(*window_ms as f64);
+    let mut text = sign(
+        style,
+        mark,
+        &format!("{sent} requests in the {window} around the switch, {failed} failed{last}{enough}"),
+    );
+    for failure in failures {
+        writeln!(text, "      {failure}").ok();
+    }
+    text
+}
+
+fn sign(style: Style, mark: &str, text: &str) -> String {
+    format!("  {style}{mark}{style:#} {text}\n")
+}
+
+/// `0.4s`, `12s`, `3m 5s`; two digits below a tenth of a second.
+pub(super) fn seconds(ms: f64) -> String {
+    match ms {
+        ms if ms < 100.0 => format!("{:.2}s", ms / 1000.0),
+        ms if ms < 10_000.0 => format!("{:.1}s", ms / 1000.0),
+        ms if ms < 120_000.0 => format!("{:.0}s", ms / 1000.0),
+        ms => format!("{:.0}m {:.0}s", (ms / 60_000.0).floor(), (ms % 60_000.0) / 1000.0),
+    }
+}
+
+pub(super) fn failure(failure: &Failure, name: &str) -> String {
+    let mut page = format!("{BAD}error:{BAD:#} {}\n", typed(&failure.what, name));
+    for cause in failure.causes() {
+        writeln!(page, "caused by: {}", typed(&cause, name)).ok();
+    }
+    for line in &failure.evidence {
+        writeln!(page, "  {line}").ok();
+    }
+    if failure.traffic != crate::model::failure::Traffic::Untouched {
+        writeln!(page, "traffic: {}", failure.traffic).ok();
+    }
+    for hint in &failure.hints {
+        writeln!(page, "hint: {}", typed(hint, name)).ok();
+    }
+    page
+}

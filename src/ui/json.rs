@@ -1,0 +1,37 @@
+//! Events as JSON lines on stdout, then one result object.
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::model::event::Event;
+use crate::model::failure::Failure;
+
+use super::out;
+use super::report::Answer;
+
+pub(super) fn event(event: &Event) {
+    line(event);
+}
+
+pub(super) fn answer(answer: &Answer) {
+    line(&json!({"result": "done", "exit_code": 0, "answer": answer}));
+}
+
+pub(super) fn failure(failure: &Failure) {
+    line(&json!({
+        "result": "failed",
+        "exit_code": failure.exit_code(),
+        "error": failure.what,
+        "causes": failure.causes(),
+        "evidence": failure.evidence,
+        "traffic": failure.traffic,
+        "hints": failure.hints,
+    }));
+}
+
+fn line(value: &impl Serialize) {
+    if let Ok(mut text) = serde_json::to_string(value) {
+        text.push('\n');
+        out(&text);
+    }
+}

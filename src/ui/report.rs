@@ -1,0 +1,345 @@
+//! Answers: what a command found or did, for stdout.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::model::event::Event;
+use crate::verbs::check::{Level, Report};
+use crate::verbs::deploy::Deployed;
+use crate::verbs::history::{Kept, Line};
+use crate::verbs::init::Started;
+use crate::verbs::maintenance::MaintenanceSet;
+use crate::verbs::plan::Planned;
+use crate::verbs::remove::Removed;
+use crate::verbs::repair::Repaired;
+use crate::verbs::setup::SetUp;
+use crate::verbs::status::{Health, RollbackStatus, SlotStatus, Status};
+
+use super::human::typed;
+
+/// Every answer there is.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// `bg init`.
+    Started(Started),
+    /// `bg check`.
+    Checked {
+        /// What was found.
+        report: Report,
+        /// Whether warnings count as errors.
+        #[serde(skip)]
+        strict: bool,
+    },
+    /// `bg setup`.
+    SetUp(SetUp),
+    /// `bg deploy`, `bg switch`, `bg rollback`.
+    Deployed(Deployed),
+    /// `bg deploy --plan`.
+    Planned(Planned),
+    /// `bg status`.
+    Status(Box<Status>),
+    /// `bg history`.
+    History(Vec<Line>),
+    /// `bg history RUN`.
+    Run(Vec<serde_json::Value>),
+    /// `bg releases`.
+    Releases(Vec<Kept>),
+    /// `bg maintenance`.
+    Maintenance(MaintenanceSet),
+    /// `bg repair`.
+    Repaired(Repaired),
+    /// `bg remove`.
+    Removed(Removed),
+}
+
+impl Answer {
+    /// 0, but for a check that found something.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Answer::Checked { report, strict } => u8::from(!report.passes(*strict)),
+            Answer::Status(status) if status.live.is_none() => 7,
+            _ => 0,
+        }
+    }
+}
+
+/// An answer as text; `name` is what to type for this program.
+pub(super) fn text(answer: &Answer, name: &str) -> String {
+    let text = match answer {
+        Answer::Started(started) => init(started),
+        Answer::Checked { report, .. } => check(report),
+        Answer::SetUp(done) => setup(done),
+        Answer::Deployed(done) => deployed(done),
+        Answer::Planned(plan) => planned(plan),
+        Answer::Status(now) => status(now),
+        Answer::History(lines) => history(lines),
+        Answer::Run(events) => run(events, name),
+        Answer::Releases(kept) => releases(kept),
+        Answer::Maintenance(set) => {
+            let page = if set.on { "the maintenance page" } else { "the app" };
+            format!("visitors get {page}; {} is behind the link\n", set.live)
+        }
+        Answer::Repaired(repaired) => repair(repaired),
+        Answer::Removed(removed) => steps(&removed.steps, removed.done, "`bg remove --yes` does it"),
+    };
+    typed(&text, name)
+}
+
+fn init(started: &Started) -> String {
+    let mut text = format!("wrote {}\n", started.path.display());
+    for guess in &started.guessed {
+        writeln!(text, "  guessed {guess}").ok();
+    }
+    text + "look it over, then `bg check` and `bg setup`\n"
+}
+
+fn setup(done: &SetUp) -> String {
+    if done.changes.is_empty() {
+        return "nothing to change\n".to_owned();
+    }
+    let mut text = String::new();
+    if done.done {
+        for line in &done.changes {
+            writeln!(text, "  {line}").ok();
+        }
+        writeln!(text, "traffic moves the {}", way(&done.switch)).ok();
+        return text + "ready: `bg deploy`\n";
+    }
+    for diff in &done.diffs {
+        text.push_str(diff);
+    }
+    for line in &done.changes {
+        writeln!(text, "  would {line}").ok();
+    }
+    writeln!(text, "traffic would move the {}", way(&done.switch)).ok();
+    if let Some(snippet) = &done.snippet {
+        writeln!(text, "the site is yours; it needs:\n{snippet}").ok();
+    }
+    text + "nothing was changed; `bg setup` does it\n"
+}
+
+fn way(switch: &str) -> String {
+    switch.replacen(": ", " way: ", 1)
+}
+
+fn deployed(done: &Deployed) -> String {
+    let Deployed {
+        live,
+        other,
+        switched,
+        ..
+    } = done;
+    if !switched {
+        return format!("{live} is live, {other} stands beside it: `bg switch` moves traffic there\n");
+    }
+    match &other.release {
+        Some(_) => format!(
+            "{} is live. {other} stays warm: `bg rollback` takes it back at once.\n",
+            live.color
+        ),
+        None => format!("{live} is live\n"),
+    }
+}
+
+fn planned(plan: &Planned) -> String {
+    let mut text = format!(
+        "{} would deploy {} \"{}\" to {}\n",
+        plan.app, plan.commit, plan.subject, plan.color
+    );
+    for change in &plan.config {
+        writeln!(text, "  {}: {} → {}", change.key, change.old, change.new).ok();
+    }
+    for step in &plan.steps {
+        writeln!(text, "  {step}").ok();
+    }
+    text + "nothing was changed\n"
+}
+
+fn status(now: &Status) -> String {
+    let live = now
+        .live
+        .as_ref()
+        .map_or("it is not known what is live".to_owned(), |live| {
+            match &live.release {
+                Some(_) => format!("{live} is live"),
+                None => "nothing is live yet: `bg deploy`".to_owned(),
+            }
+        });
+    let mut text = format!(
+        "{} · {live}{}\n",
+        now.app,
+        if now.maintenance {
+            ", behind the maintenance page"
+        } else {
+            ""
+        }
+    );
+    for slot in &now.slots {
+        text.push_str(&slot_line(
+            slot,
+            now.live.as_ref().is_some_and(|live| live.color == slot.color),
+        ));
+    }
+    text.push_str(&match &now.rollback {
+        RollbackStatus::Ready { to } => format!("  rollback: ready, to {to}\n"),
+        RollbackStatus::Cold { to, why } => format!("  rollback: {to} would be started first ({why})\n"),
+        RollbackStatus::Nothing { why } => format!("  rollback: none, {why}\n"),
+    });
+    writeln!(
+        text,
+        "  switch: {} ({})",
+        format!("{:?}", now.switch).to_lowercase(),
+        now.switch_reason
+    )
+    .ok();
+    if let Some(holder) = &now.locked_by {
+        writeln!(text, "  running now: {holder}").ok();
+    }
+    for drift in &now.drift {
+        writeln!(text, "  ! {drift}").ok();
+    }
+    text
+}
+
+fn slot_line(slot: &SlotStatus, live: bool) -> String {
+    let health = match &slot.health {
+        Health::Empty => "empty".to_owned(),
+        Health::Healthy => "healthy".to_owned(),
+        Health::Unhealthy(why) => format!("unhealthy: {why}"),
+        Health::Down(why) => format!("down: {why}"),
+    };
+    let release = slot.release.as_deref().unwrap_or("-");
+    let subject = slot
+        .subject
+        .as_ref()
+        .map_or(String::new(), |subject| format!(" \"{subject}\""));
+    let process = slot.pid.map_or(String::new(), |pid| format!(", pid {pid}"));
+    let mark = if live { "●" } else { "○" };
+    format!(
+        "  {mark} {:<5} :{} {release}{subject}, {health}{process}\n",
+        slot.color.name(),
+        slot.port
+    )
+}
+
+fn history(lines: &[Line]) -> String {
+    if lines.is_empty() {
+        return "nothing was done yet\n".to_owned();
+    }
+    let mut text = String::new();
+    for line in lines {
+        let mark = if line.done { "✓" } else { "✗" };
+        let at = line.at.strftime("%Y-%m-%d %H:%M:%S");
+        writeln!(
+            text,
+            "{mark} {at}  {:<11} {}  ({}, {})",
+            line.verb, line.summary, line.by, line.run
+        )
+        .ok();
+    }
+    text
+}
+
+fn run(events: &[serde_json::Value], name: &str) -> String {
+    let mut text = String::new();
+    for line in events {
+        let event = line
+            .get("event")
+            .cloned()
+            .and_then(|event| serde_json::from_value::<Event>(event).ok());
+        if let Some(event) = event {
+            let ms = line.get("ms").and_then(serde_json::Value::as_u64).unwrap_or(0);
+            write!(
+                text,
+                "{:>8} {}",
+                super::human::seconds(ms as f64),
+                super::human::event(&event, name)
+            )
+            .ok();
+        }
+    }
+    text
+}
+
+fn releases(kept: &[Kept]) -> String {
+    if kept.is_empty() {
+        return "no release yet: `bg deploy`\n".to_owned();
+    }
+    let mut text = String::new();
+    for release in kept {
+        let colors: Vec<&str> = release.colors.iter().map(|color| color.name()).collect();
+        let unfit = if release.unfit {
+            "  (refused or rolled back from)"
+        } else {
+            ""
+        };
+        writeln!(
+            text,
+            "{}  {:<10} {} \"{}\" by {}{unfit}",
+            release.release,
+            colors.join(","),
+            release.reference,
+            release.subject,
+            release.by
+        )
+        .ok();
+    }
+    text
+}
+
+fn repair(repaired: &Repaired) -> String {
+    let live = repaired
+        .live
+        .as_ref()
+        .map_or(String::new(), |live| format!("{live} is live\n"));
+    if repaired.plan.is_empty() {
+        return format!("nothing to repair; {live}");
+    }
+    steps(&repaired.plan, repaired.done, "`bg repair` does it") + &live
+}
+
+fn steps(steps: &[String], done: bool, otherwise: &str) -> String {
+    let mut text = String::new();
+    for step in steps {
+        writeln!(text, "  {step}").ok();
+    }
+    if done {
+        text + "done\n"
+    } else {
+        text + "nothing was changed; " + otherwise + "\n"
+    }
+}
+
+fn check(report: &Report) -> String {
+    let mut text = String::new();
+    for finding in &report.findings {
+        let mark = match finding.level {
+            Level::Fine => "✓",
+            Level::Warning => "!",
+            Level::Error => "✗",
+        };
+        writeln!(text, "{mark} {}: {}", finding.subject, finding.found).ok();
+        if let Some(fix) = &finding.fix {
+            writeln!(text, "    {fix}").ok();
+        }
+    }
+    let count = |level| {
+        report
+            .findings
+            .iter()
+            .filter(|finding| finding.level == level)
+            .count()
+    };
+    writeln!(
+        text,
+        "{} fine, {} to look at, {} wrong",
+        count(Level::Fine),
+        count(Level::Warning),
+        count(Level::Error)
+    )
+    .ok();
+    text
+}

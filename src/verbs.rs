@@ -1,0 +1,21 @@
+//! What an operator can ask for. Each verb reads as the story that it tells.
+
+pub mod check;
+pub mod cool;
+pub mod cutover;
+pub mod deploy;
+pub mod gate;
+pub mod history;
+pub mod init;
+pub mod logs;
+pub mod maintenance;
+pub mod plan;
+pub mod recover;
+pub mod remove;
+pub mod repair;
+pub mod run;
+pub mod setup;
+pub mod slot;
+pub mod status;
+pub mod switch;
+pub mod traffic;

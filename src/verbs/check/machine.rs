@@ -1,0 +1,204 @@
+//! The machine: PM2, ports, disk, memory, Python, git.
+
+use std::time::Duration;
+
+use crate::host::app::App;
+use crate::host::command::Command;
+use crate::host::git::Git;
+use crate::host::pm2::Daemon;
+use crate::host::{process, releases, sockets, space};
+use crate::model::color::Color;
+use crate::model::config::Installer;
+
+use super::Report;
+
+/// Room for one more release with its environment; below it a deploy may fail half-way
+/// through a build. A Flask environment with a few packages has 30 to 300 MB.
+const ROOM: u64 = 1 << 30;
+
+/// A checkout with its environment has some ten thousand files.
+const INODES: u64 = 50_000;
+
+pub(super) async fn look(report: &mut Report, app: &App) {
+    pm2(report, app).await;
+    ports(report, app).await;
+    disk(report, app);
+    memory(report, app).await;
+    python(report, app).await;
+    git(report, app).await;
+}
+
+async fn pm2(report: &mut Report, app: &App) {
+    let home = app.entry.pm2_home.display().to_string();
+    match Command::new(&app.entry.pm2_bin)
+        .arg("--version")
+        .env("PM2_HOME", &home)
+        .unmarked()
+        .run()
+        .await
+    {
+        Ok(output) => {
+            let version = output.stdout.lines().last().unwrap_or("").trim().to_owned();
+            if version == "7.0.0" {
+                report.warn(
+                    "pm2",
+                    "7.0.0 breaks Python under any path with `bun` in it",
+                    "npm install -g pm2@latest",
+                );
+            } else {
+                report.fine("pm2", format!("{version} ({})", app.entry.pm2_bin.display()));
+            }
+        }
+        Err(error) => report.wrong("pm2", error.to_string(), "npm install -g pm2"),
+    }
+    match app.pm2.list().await {
+        Ok(Daemon::Up(list)) => {
+            report.fine(
+                "pm2 daemon",
+                format!("runs with {} processes in {home}", list.len()),
+            );
+        }
+        Ok(Daemon::Down) => {
+            report.fine(
+                "pm2 daemon",
+                format!("does not run in {home}; the first deploy starts it"),
+            );
+        }
+        Err(error) => report.wrong("pm2 daemon", error.to_string(), "`pm2 ping` under its PM2_HOME"),
+    }
+}
+
+async fn ports(report: &mut Report, app: &App) {
+    for color in Color::BOTH {
+        let port = app.config.process.ports.of(color);
+        let ours = app.pm2.named(&app.process(color)).await.unwrap_or_default();
+        let tree: Vec<u32> = ours
+            .iter()
+            .filter_map(|entry| entry.pid)
+            .flat_map(process::tree)
+            .collect();
+        match sockets::holder(port) {
+            None => report.fine("ports", format!("{color}'s {port} is free")),
+            Some(holder) if tree.contains(&holder.pid) => {
+                report.fine("ports", format!("{color}'s {port} is held by its own process"));
+            }
+            Some(holder) => report.wrong(
+                "ports",
+                format!("{color}'s {port} is taken by {holder}"),
+                "end that process, or choose another port in `process.ports`",
+            ),
+        }
+    }
+}
+
+fn disk(report: &mut Report, app: &App) {
+    let place = super::ancestors(app.layout.root())
+        .into_iter()
+        .rfind(|folder| folder.is_dir());
+    let Some(place) = place else { return };
+    let Ok(free) = space::free(&place) else { return };
+    let found = format!(
+        "{} MB and {} inodes free in {}",
+        free.bytes >> 20,
+        free.inodes,
+        place.display()
+    );
+    // Some file systems have no fixed number of inodes and say 0.
+    let few = free.inodes > 0 && free.inodes < INODES;
+    if free.bytes < ROOM || few {
+        report.warn(
+            "disk",
+            found,
+            "`keep.releases` lower, or a larger disk: a release and its environment need room",
+        );
+    } else {
+        report.fine("disk", found);
+    }
+}
+
+async fn memory(report: &mut Report, app: &App) {
+    let Ok(route) = app.link.read() else { return };
+    let live = app.pm2.named(&app.process(route.color)).await.unwrap_or_default();
+    let Some(pid) = live.first().and_then(|entry| entry.pid) else {
+        return;
+    };
+    let used = space::resident(&process::tree(pid));
+    let Some(available) = space::free_memory() else {
+        return;
+    };
+    let found = format!(
+        "{} MB used by {}, {} MB available",
+        used >> 20,
+        route.color,
+        available >> 20
+    );
+    if available < used {
+        report.warn(
+            "memory",
+            found,
+            "a second color needs as much again: more memory, fewer workers, or `keep.warm = \"never\"`",
+        );
+    } else {
+        report.fine("memory", found);
+    }
+}
+
+async fn python(report: &mut Report, app: &App) {
+    let python = &app.config.python;
+    match Command::new(&python.version).arg("--version").run().await {
+        Ok(output) => report.fine("python", (output.stdout + &output.stderr).trim().to_owned()),
+        Err(error) => report.wrong(
+            "python",
+            error.to_string(),
+            "`python.version` in bg.toml names the interpreter",
+        ),
+    }
+    let ensure = Command::new(&python.version)
+        .args(["-c", "import venv, ensurepip"])
+        .run()
+        .await;
+    let uv = Command::new("uv").arg("--version").run().await;
+    match (python.installer, uv, ensure) {
+        (Installer::Auto | Installer::Uv, Ok(output), _) => {
+            report.fine("installer", output.stdout.trim().to_owned())
+        }
+        (Installer::Uv, Err(error), _) => report.wrong(
+            "installer",
+            error.to_string(),
+            "install uv, or `python.installer = \"pip\"`",
+        ),
+        (_, _, Ok(_)) => report.fine("installer", "pip"),
+        (_, _, Err(_)) => {
+            report.wrong(
+                "installer",
+                "this Python has neither `venv` nor `ensurepip`",
+                "apt install python3-venv",
+            );
+        }
+    }
+}
+
+async fn git(report: &mut Report, app: &App) {
+    let url = &app.config.source.git;
+    match Git::reachable(url, Duration::from_secs(15)).await {
+        Ok(()) => report.fine("git", format!("`{url}` can be read")),
+        Err(error) => report.wrong(
+            "git",
+            error.to_string(),
+            "the app's owner needs access: a deploy key, or another `source.git`",
+        ),
+    }
+    if let Some(file) = &app.config.env.file {
+        match releases::check_env_source(&app.layout, file) {
+            Ok(()) => report.fine(
+                "environment file",
+                format!("{} is there and private", file.display()),
+            ),
+            Err(error) => report.wrong(
+                "environment file",
+                error.to_string(),
+                "it belongs into `shared` under the root, mode 0600",
+            ),
+        }
+    }
+}

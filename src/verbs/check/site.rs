@@ -1,0 +1,231 @@
+//! NGINX and the site: version, switch way, includes, other ways to a slot, files that
+//! must not be served, folders that its workers must be able to enter.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use nix::unistd::User;
+
+use crate::host::app::App;
+use crate::host::front;
+use crate::model::color::Color;
+use crate::model::config::SwitchWay;
+
+use super::super::setup::ground::{self, Ground};
+use super::Report;
+
+/// What must never be answered with 200, whatever the app says.
+const SECRETS: [&str; 3] = ["/.env", "/.git/config", "/bg.toml"];
+
+pub(super) async fn look(report: &mut Report, app: &App, ground: &Ground) {
+    report.fine("nginx", ground.build.text.clone());
+    if ground.running {
+        report.fine(
+            "nginx runs",
+            format!("pid file {}", app.entry.nginx_pid.display()),
+        );
+    } else {
+        report.wrong(
+            "nginx runs",
+            format!("`{}` names no running NGINX", app.entry.nginx_pid.display()),
+            "start it: `systemctl start nginx`",
+        );
+    }
+    switch_way(report, app, ground);
+    includes(report, app, ground).await;
+    other_ways(report, app, ground);
+    caches(report, app, ground);
+    folders(report, app, ground);
+    secrets(report, app).await;
+}
+
+fn switch_way(report: &mut Report, app: &App, ground: &Ground) {
+    let way = |way: SwitchWay| format!("{way:?}").to_lowercase();
+    report.fine(
+        "switch way",
+        format!("{} ({})", way(app.entry.switch), app.entry.switch_reason),
+    );
+    if app.entry.switch != ground.entry.switch {
+        report.warn(
+            "switch way",
+            format!(
+                "today `bg setup` would choose {}: {}",
+                way(ground.entry.switch),
+                ground.entry.switch_reason
+            ),
+            "`bg setup` changes it; nothing else ever does",
+        );
+    }
+}
+
+async fn includes(report: &mut Report, app: &App, ground: &Ground) {
+    let route = app.nginx_files.route();
+    let servers = ground::site(&app.config, &app.nginx_files, &ground.dump);
+    for server in &servers {
+        if server.includes.contains(&route) {
+            report.fine(
+                "site",
+                format!("the server at {} includes the route", server.place),
+            );
+        } else {
+            report.wrong(
+                "site",
+                format!(
+                    "the server at {} answers for this site and does not include the route",
+                    server.place
+                ),
+                &format!("add `include \"{}\";` to it", route.display()),
+            );
+        }
+    }
+    for door in &app.doors {
+        match front::live_answer(door, app.name()).await {
+            Ok(answer) => report.fine(
+                "listener",
+                format!("{} answers from {}", door.address, answer.color),
+            ),
+            Err(error) => report.wrong(
+                "listener",
+                error.to_string(),
+                &format!(
+                    "the server on {} needs `include \"{}\";`",
+                    door.address,
+                    route.display()
+                ),
+            ),
+        }
+    }
+}
+
+fn other_ways(report: &mut Report, app: &App, ground: &Ground) {
+    let mut clean = true;
+    for color in Color::BOTH {
+        let port = app.config.process.ports.of(color);
+        for found in ground.dump.others_that_pass_to(port, &app.nginx_files.folder()) {
+            clean = false;
+            report.wrong(
+                "other ways",
+                format!(
+                    "`{}` at {} goes to {color}'s port past the switch",
+                    found.text, found.place
+                ),
+                &format!(
+                    "replace that `proxy_pass` by `include \"{}\";`",
+                    app.nginx_files.proxy().display()
+                ),
+            );
+        }
+    }
+    if clean {
+        report.fine("other ways", "nothing else in NGINX goes to a slot's port");
+    }
+}
+
+fn caches(report: &mut Report, app: &App, ground: &Ground) {
+    let live = app.entry.switch == SwitchWay::Live;
+    for server in ground::site(&app.config, &app.nginx_files, &ground.dump) {
+        let reached = server.includes.contains(&app.nginx_files.route());
+        let cache = server.open_file_cache.as_deref().unwrap_or("off");
+        if live && !reached && !cache.starts_with("off") {
+            report.warn(
+                "file cache",
+                format!(
+                    "`open_file_cache {cache}` is on in the server at {}",
+                    server.place
+                ),
+                "the included route turns it off there: a cached look at the link would be a stale one",
+            );
+        }
+        let symlinks = server.disable_symlinks.as_deref().unwrap_or("off");
+        if symlinks != "off" {
+            report.wrong(
+                "symlinks",
+                format!(
+                    "`disable_symlinks {symlinks}` hides the link from NGINX in the server at {}",
+                    server.place
+                ),
+                "`disable_symlinks off;` in that server",
+            );
+        }
+    }
+}
+
+/// NGINX's workers look through the link as their own user; a folder that they cannot
+/// enter silently means blue.
+fn folders(report: &mut Report, app: &App, ground: &Ground) {
+    let name = ground.dump.user().unwrap_or_else(|| "nobody".to_owned());
+    let name = name.split_whitespace().next().unwrap_or("nobody").to_owned();
+    let mut places = vec![app.nginx_files.link_folder().to_owned()];
+    if !app.config.nginx.static_files.is_empty() {
+        places.push(app.layout.slots());
+        places.push(app.layout.releases());
+    }
+    // Without root NGINX's workers are whoever started it.
+    let master_is_root = ground.running && nginx_is_root(app);
+    let Some(user) = (if master_is_root {
+        User::from_name(&name).ok().flatten()
+    } else {
+        None
+    }) else {
+        return;
+    };
+    for place in places {
+        let closed = super::ancestors(&place)
+            .into_iter()
+            .find(|folder| folder.is_dir() && !may_enter(folder, &user));
+        match closed {
+            None => report.fine("folders", format!("`{name}` can look into {}", place.display())),
+            Some(folder) => report.wrong(
+                "folders",
+                format!(
+                    "NGINX's user `{name}` cannot enter {}, on the way to {}",
+                    folder.display(),
+                    place.display()
+                ),
+                &format!("chmod o+x {}", folder.display()),
+            ),
+        }
+    }
+}
+
+fn nginx_is_root(app: &App) -> bool {
+    let Ok(master) = app.nginx.master() else {
+        return false;
+    };
+    std::fs::metadata(format!("/proc/{}", master.pid)).is_ok_and(|process| process.uid() == 0)
+}
+
+fn may_enter(folder: &Path, user: &User) -> bool {
+    let Ok(about) = std::fs::metadata(folder) else {
+        return true;
+    };
+    let mode = about.permissions().mode();
+    if user.uid.is_root() {
+        return true;
+    }
+    if about.uid() == user.uid.as_raw() {
+        return mode & 0o100 != 0;
+    }
+    let name = std::ffi::CString::new(user.name.clone()).unwrap_or_default();
+    let groups = nix::unistd::getgrouplist(&name, user.gid).unwrap_or_default();
+    if groups.iter().any(|group| group.as_raw() == about.gid()) {
+        return mode & 0o010 != 0;
+    }
+    mode & 0o001 != 0
+}
+
+async fn secrets(report: &mut Report, app: &App) {
+    for door in &app.doors {
+        for path in SECRETS {
+            match front::status(door, path).await {
+                Ok(200) => report.wrong(
+                    "secrets",
+                    format!("{} answers `{path}` with 200", door.address),
+                    "NGINX serves a folder that it must not: serve an explicit sub-folder only",
+                ),
+                Ok(_) => report.fine("secrets", format!("`{path}` is not served on {}", door.address)),
+                Err(_) => {}
+            }
+        }
+    }
+}

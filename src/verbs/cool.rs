@@ -1,0 +1,60 @@
+//! `keep.warm`: how long the old color's process stays up after a switch.
+
+use std::time::Duration;
+
+use crate::host::app::App;
+use crate::host::command::Command;
+use crate::host::lock::{Holder, Lock};
+use crate::model::color::Color;
+use crate::model::config::KeepWarm;
+use crate::model::event::Sink;
+use crate::model::failure::Failure;
+
+use super::slot;
+
+/// How long the end of the warm time waits for a command that runs just then.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// After a switch: keeps the old color, stops it, or has it stopped later.
+///
+/// # Errors
+/// When it cannot be stopped.
+pub async fn down(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failure> {
+    match app.config.keep.warm {
+        KeepWarm::Always => Ok(()),
+        KeepWarm::Never => stop(app, color, sink).await,
+        KeepWarm::For(time) => Command::new(app.layout.launcher())
+            .args(["cool", "--app", app.name(), "--color", color.name(), "--after"])
+            .arg(time.to_string().replace(' ', ""))
+            .unmarked()
+            .detach()
+            .map_err(|error| {
+                Failure::failed(format!("{color} will not be stopped after {time}")).because(error)
+            }),
+    }
+}
+
+/// Waits for the end of the warm time, and stops the color unless traffic moved since.
+///
+/// # Errors
+/// When it cannot be stopped.
+pub async fn later(app: &App, color: Color, after: Duration, sink: &dyn Sink) -> Result<(), Failure> {
+    tokio::time::sleep(after).await;
+    let _lock = Lock::wait(&app.layout.lock(), &Holder::this("cool"), PATIENCE, |_| ())
+        .await
+        .map_err(|error| Failure::failed(format!("{color} was not stopped")).because(error))?;
+    let live = app.link.read().map_or(color, |route| route.color);
+    // The link is a little older than the wait where nobody moved it since.
+    if live == color || app.link.age() < after {
+        return Ok(());
+    }
+    stop(app, color, sink).await
+}
+
+async fn stop(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failure> {
+    slot::free(app, color, sink).await?;
+    app.pm2
+        .save()
+        .await
+        .map_err(|error| Failure::failed("the process list was not saved").because(error))
+}

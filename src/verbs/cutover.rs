@@ -1,0 +1,333 @@
+//! The moment traffic moves: one rename, proven from outside or undone.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::host::app::App;
+use crate::host::evidence::{Counted, Evidence, Running};
+use crate::host::front;
+use crate::host::lock::{Holder, Lock};
+use crate::host::nginx::NginxError;
+use crate::host::releases;
+use crate::model::color::{Color, Route};
+use crate::model::event::{Event, Sink};
+use crate::model::failure::{Failure, Standing, Traffic};
+use crate::model::journal::Phase;
+use crate::model::release::ReleaseId;
+
+use super::gate::{Passed, millis};
+use super::run::Run;
+use super::traffic;
+
+/// Fresh connections in a row that must reach the new slot, on each path and listener.
+/// Two NGINX workers share a listener at random, so eight in a row miss one of them once
+/// in 128 times; the answer on `/.bg/` and the worker generation do not miss it.
+const FRESH: u32 = 8;
+
+/// How long a reload waits for somebody else's reload.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Traffic that moved and was proven.
+#[derive(Debug)]
+pub struct Switched {
+    /// What is live.
+    pub live: Standing,
+    /// What was live before, and is to be kept warm.
+    pub replaced: Standing,
+    /// The prober's count.
+    pub counted: Option<Counted>,
+}
+
+/// Moves traffic to a color that passed the gate.
+///
+/// # Errors
+/// Exit 1 when it was not moved, 5 when it was put back, 7 when nobody can say.
+pub async fn cutover(run: &Run<'_>, passed: Passed) -> Result<Switched, Failure> {
+    let app = run.app;
+    let to = run.from.with_color(passed.color());
+    let replaced = run.live();
+    reload_would_work(app).await?;
+    let evidence = evidence(run);
+    let began = Instant::now();
+    let swapped = swap(run, to, Some(&passed), evidence.as_ref()).await;
+    let mut counted = None;
+    if let Some(prober) = evidence {
+        let count = prober.finish(app.config.evidence.window.0).await;
+        run.sink.emit(told(&count, began.elapsed()));
+        counted = Some(count);
+    }
+    swapped?;
+    Ok(Switched {
+        live: passed.standing(),
+        replaced,
+        counted,
+    })
+}
+
+/// Moves the route to `to`: the journal, the rename, NGINX, the proof. Without proof it is
+/// put back.
+///
+/// # Errors
+/// As [`cutover`].
+pub async fn swap(
+    run: &Run<'_>,
+    to: Route,
+    passed: Option<&Passed>,
+    prober: Option<&Running>,
+) -> Result<(), Failure> {
+    let app = run.app;
+    let release = passed.and_then(|passed| passed.standing().release);
+    run.enter(Phase::Swapping, to, release.as_ref(), None)?;
+    let began = Instant::now();
+    app.link.swap(run.from, to).map_err(|error| {
+        Failure::failed("the link was not replaced")
+            .because(error)
+            .with_traffic(traffic::unchanged(app))
+    })?;
+    if let Some(prober) = prober {
+        prober.swapped();
+    }
+    match reached(app, to, passed.is_some()).await {
+        Ok(proof) => {
+            let took = began.elapsed();
+            run.enter(Phase::Proven, to, release.as_ref(), None)
+                .or_else(|failure| {
+                    // Proven and unwritten: the next command proves it again.
+                    run.sink.emit(Event::Warned { text: failure.what });
+                    Ok::<(), Failure>(())
+                })?;
+            if passed.is_some() {
+                run.sink.emit(Event::TrafficMoved {
+                    from: run.live(),
+                    to: traffic::standing(app, to.color),
+                    paths: proof.paths,
+                    listeners: proof.listeners,
+                    took_ms: took.as_secs_f64() * 1000.0,
+                });
+            }
+            Ok(())
+        }
+        Err(unproven) => {
+            run.enter(Phase::PuttingBack, to, release.as_ref(), None).ok();
+            Err(put_back(app, run.from, to, unproven, &run.sink).await)
+        }
+    }
+}
+
+/// On how much a switch was proven; no path where the maintenance page answers.
+#[derive(Debug, Default)]
+pub struct Proof {
+    /// Paths.
+    pub paths: usize,
+    /// Listeners.
+    pub listeners: usize,
+}
+
+/// Why NGINX is not known to follow the link.
+#[derive(Debug, thiserror::Error)]
+pub enum Unproven {
+    /// It did not read the link.
+    #[error("NGINX did not take the new configuration")]
+    Reload(#[source] NginxError),
+    /// It did not answer as it should.
+    #[error("NGINX does not answer from {color}")]
+    Answers {
+        /// What it should answer from.
+        color: Color,
+        /// What it did.
+        #[source]
+        source: front::Unproven,
+    },
+    /// Somebody else's reload did not end.
+    #[error("another reload of this NGINX goes on: {0}")]
+    Busy(String),
+}
+
+/// Makes NGINX follow the link to `route` and proves that it does.
+///
+/// # Errors
+/// When it does not within its deadline.
+pub async fn reached(app: &App, route: Route, slot_is_full: bool) -> Result<Proof, Unproven> {
+    follow(app).await?;
+    prove(app, route, slot_is_full).await
+}
+
+/// In the reload way, makes NGINX read the link.
+///
+/// # Errors
+/// When no new generation of workers comes up.
+pub async fn follow(app: &App) -> Result<(), Unproven> {
+    if app.reloads() {
+        reload_now(app).await
+    } else {
+        Ok(())
+    }
+}
+
+/// Makes NGINX read its configuration, one command of this host at a time.
+///
+/// # Errors
+/// When no new generation of workers comes up.
+pub async fn reload_now(app: &App) -> Result<(), Unproven> {
+    let _lock = reload_lock(app).await?;
+    let deadline = app.config.timeouts.reload.0;
+    // Once more: others reload too, and two at the same moment can make each other fail.
+    match app.nginx.reload(deadline).await {
+        Ok(_) => Ok(()),
+        Err(_) => app
+            .nginx
+            .reload(deadline)
+            .await
+            .map(|_| ())
+            .map_err(Unproven::Reload),
+    }
+}
+
+async fn reload_lock(app: &App) -> Result<Lock, Unproven> {
+    let path = app.nginx_files.conf_dir().join("bg").join("reload.lock");
+    let holder = Holder::this(&format!("reload for {}", app.name()));
+    Lock::wait(&path, &holder, RELOAD_PATIENCE, |_| ())
+        .await
+        .map_err(|error| Unproven::Busy(error.to_string()))
+}
+
+/// Proves that NGINX answers by `route`, on its own endpoint and on the site's paths.
+///
+/// # Errors
+/// What it answered instead.
+pub async fn prove(app: &App, route: Route, slot_is_full: bool) -> Result<Proof, Unproven> {
+    let deadline = app.config.timeouts.proof.0;
+    let port = app.config.process.ports.of(route.color);
+    let proof = front::Proof {
+        app: app.name().to_owned(),
+        route,
+        release: releases::slot(&app.layout, route.color).map(String::from),
+        upstream: SocketAddr::from(([127, 0, 0, 1], port)),
+        fresh: FRESH,
+    };
+    let proven = if slot_is_full {
+        front::prove_all(&app.doors, &app.config.nginx.paths, &proof, deadline).await
+    } else {
+        front::prove_routes(&app.doors, &proof, deadline).await
+    };
+    proven
+        .map(|proven| Proof {
+            paths: proven.paths,
+            listeners: proven.listeners,
+        })
+        .map_err(|source| Unproven::Answers {
+            color: route.color,
+            source,
+        })
+}
+
+/// Renames the link back to `from` and proves that NGINX follows.
+pub async fn put_back(app: &App, from: Route, to: Route, why: Unproven, sink: &dyn Sink) -> Failure {
+    let live = traffic::standing(app, from.color);
+    let back = match app.link.swap(to, from) {
+        Ok(()) => reached(app, from, live.release.is_some())
+            .await
+            .map_err(|error| describe(&error)),
+        Err(error) => Err(error.to_string()),
+    };
+    let what = format!("traffic was not proven to reach {}", to.color);
+    match back {
+        Ok(_) => {
+            sink.emit(Event::PutBack {
+                live: live.clone(),
+                reason: what.clone(),
+            });
+            Failure::failed(what)
+                .because(why)
+                .with_traffic(Traffic::PutBack { live })
+        }
+        Err(problem) => {
+            let seen = match app.link.read() {
+                Ok(route) => format!("the link says {route}; putting it back was not proven: {problem}"),
+                Err(error) => format!("{error}; putting it back failed: {problem}"),
+            };
+            Failure::unknown(what, seen)
+                .because(why)
+                .hint("look at NGINX's error log, then `bg repair`")
+        }
+    }
+}
+
+fn describe(error: &Unproven) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(source) = next {
+        text = format!("{text}: {source}");
+        next = source.source();
+    }
+    text
+}
+
+/// In the reload way a configuration that was broken before would only show after the
+/// swap: it is tried before.
+async fn reload_would_work(app: &App) -> Result<(), Failure> {
+    if !app.reloads() {
+        return Ok(());
+    }
+    app.nginx.test(app.config.timeouts.reload.0).await.map_err(|error| {
+        let whose = if error.is_ours(&app.nginx_files) { "this app's" } else { "NGINX's (not this app's)" };
+        Failure::failed(format!("{whose} configuration is broken, so nothing could be switched by a reload"))
+            .because(error)
+            .hint("it was broken before this command; mend it, or use `switch = \"live\"`, which needs no reload")
+            .with_traffic(traffic::unchanged(app))
+    })
+}
+
+/// The prober, where a healthy color stands on both sides: before the first deploy every
+/// request fails, and behind the maintenance page none reaches a color.
+fn evidence(run: &Run<'_>) -> Option<Running> {
+    let app = run.app;
+    run.live().release.as_ref()?;
+    if run.from.maintenance || app.config.evidence.window.0.is_zero() {
+        return None;
+    }
+    let path = app
+        .config
+        .evidence
+        .path
+        .as_ref()
+        .or_else(|| app.config.nginx.paths.first())?;
+    let old = SocketAddr::from(([127, 0, 0, 1], app.config.process.ports.of(run.from.color)));
+    let watched = Evidence {
+        door: app.doors.first()?.clone(),
+        path: path.clone(),
+        old: Some(old),
+        maintenance: false,
+    };
+    watched.start().ok()
+}
+
+fn told(counted: &Counted, window: Duration) -> Event {
+    Event::Counted {
+        sent: counted.sent,
+        failed: counted.failed,
+        failures: counted.failures.clone(),
+        window_ms: millis(window),
+        last_old_ms: counted.last_old_ms,
+        enough: counted.enough,
+    }
+}
+
+/// What a switch is recorded as.
+#[must_use]
+pub fn summary(run: &Run<'_>, switched: &Switched, release: &ReleaseId) -> String {
+    let subject = releases::manifest(&run.app.layout, release).map(|manifest| manifest.subject);
+    let subject = subject.map_or(String::new(), |subject| format!(" \"{subject}\""));
+    let count = switched.counted.as_ref().map_or(String::new(), |counted| {
+        format!(
+            ", {} requests around the switch, {} failed",
+            counted.sent, counted.failed
+        )
+    });
+    format!(
+        "{} → {} ({}{subject}){count}",
+        switched.replaced.color,
+        switched.live.color,
+        release.short()
+    )
+}

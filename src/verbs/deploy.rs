@@ -1,0 +1,393 @@
+//! `bg deploy`: a release is built, started in the idle color, gated, and traffic moves.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::host::app::App;
+use crate::host::git::{Commit, Git};
+use crate::host::lock::user_name;
+use crate::host::{checkout, launcher, releases, venv};
+use crate::model::color::Color;
+use crate::model::config::run::words;
+use crate::model::event::{Event, Sink};
+use crate::model::failure::{Failure, Kind, Standing, Traffic};
+use crate::model::journal::{Phase, Verb};
+use crate::model::release::{Manifest, ReleaseId};
+
+use super::cool;
+use super::cutover::{self, Switched};
+use super::gate::{self, Passed, millis};
+use super::run::Run;
+use super::slot;
+
+/// What was asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Ask {
+    /// A branch, tag or commit; the configured branch without it.
+    pub reference: Option<String>,
+    /// Stop after the gate.
+    pub no_switch: bool,
+    /// Go past a gate that was not passed, with this reason.
+    pub force_gate: Option<String>,
+    /// How long to wait for another run.
+    pub patience: Duration,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Deployed {
+    /// What is live now.
+    pub live: Standing,
+    /// What was live before, or what was staged beside it.
+    pub other: Standing,
+    /// Whether traffic moved.
+    pub switched: bool,
+    /// Why the clean-up is unfinished, if it is.
+    pub run: String,
+}
+
+/// Builds, starts, gates and switches.
+///
+/// # Errors
+/// As the exit codes say: 1 before traffic moved, 5 after it was put back, 6 when only the
+/// clean-up failed, 7 when nobody can say.
+pub async fn deploy(app: &App, ask: &Ask, sink: &dyn Sink) -> Result<Deployed, Failure> {
+    let run = Run::begin(app, Verb::Deploy, ask.patience, sink).await?;
+    let staged = Staged::default();
+    let passed = match run.until_interrupted(stage(&run, ask, &staged)).await {
+        Ok(passed) => passed,
+        Err(failure) => return Err(give_up(&run, &staged, failure).await),
+    };
+    if ask.no_switch {
+        return park(&run, &passed).await;
+    }
+    let release = passed.standing().release;
+    match cutover::cutover(&run, passed).await {
+        Ok(switched) => finish(&run, switched).await,
+        Err(failure) => Err(undo(&run, &staged, release.as_ref(), failure).await),
+    }
+}
+
+/// What has been touched so far, for whoever has to clean up.
+#[derive(Debug, Default)]
+struct Staged {
+    slot: RefCell<Slot>,
+}
+
+#[derive(Clone, Debug, Default)]
+enum Slot {
+    #[default]
+    Untouched,
+    Replaced {
+        release: ReleaseId,
+        before: Option<ReleaseId>,
+    },
+}
+
+async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Failure> {
+    let manifest = build(run, ask).await?;
+    let (app, color) = (run.app, run.idle());
+    let release = manifest.id.clone();
+    let before = releases::slot(&app.layout, color);
+    slot_may_be_used(run)?;
+    run.enter(
+        Phase::Replacing,
+        run.from.with_color(color),
+        Some(&release),
+        before.as_ref(),
+    )?;
+    *staged.slot.borrow_mut() = Slot::Replaced { release, before };
+    slot::free(app, color, &run.sink).await?;
+    let running = slot::start(app, color, manifest, &run.id.0, &run.sink).await?;
+    match gate::full(app, &running, &run.sink).await {
+        Ok(passed) => Ok(passed),
+        Err(refusal) => match &ask.force_gate {
+            Some(reason) => Ok(Passed::forced(&running, reason, &refusal, &run.sink)),
+            None => Err(refusal.into_failure(color)),
+        },
+    }
+}
+
+/// The process of the idle slot must not be the one that answers visitors: a port swapped
+/// by hand in the configuration would make it so.
+fn slot_may_be_used(run: &Run<'_>) -> Result<(), Failure> {
+    let ports = run.app.config.process.ports;
+    if ports.blue == ports.green {
+        return Err(Failure::new(Kind::Config, "both colors have the same port"));
+    }
+    Ok(())
+}
+
+/// Everything on disk: commit, checkout, Python environment, manifest.
+async fn build(run: &Run<'_>, ask: &Ask) -> Result<Manifest, Failure> {
+    let app = run.app;
+    let commit = fetch(run, ask).await?;
+    let id = new_id(app, &commit);
+    run.sink.emit(Event::Began {
+        app: app.name().to_owned(),
+        verb: Verb::Deploy,
+        live: run.live(),
+        color: run.idle(),
+        release: Some(id.clone()),
+        subject: Some(commit.subject.clone()),
+    });
+    let began = Instant::now();
+    let git = Git::new(app.layout.mirror());
+    let checkout = app.layout.release(&id);
+    checkout::export(&git, &commit.sha, &checkout)
+        .await
+        .map_err(|error| refused(run, "the release was not made", error))?;
+    checkout::link_shared(&app.config.shared, &app.layout.shared(), &checkout)
+        .map_err(|error| refused(run, "the shared files were not linked", error))?;
+    run.sink.emit(Event::ReleaseMade {
+        release: id.clone(),
+        took_ms: millis(began.elapsed()),
+    });
+
+    let folder = app
+        .config
+        .source
+        .folder
+        .as_ref()
+        .map_or(checkout.clone(), |folder| checkout.join(folder));
+    if !folder.is_dir() {
+        let folder = app.config.source.folder.clone().unwrap_or_default();
+        return Err(Failure::new(
+            Kind::Config,
+            format!("there is no folder `{}` in {}", folder.display(), id.short()),
+        )
+        .hint("`source.folder` in bg.toml names it"));
+    }
+    let built = venv::ensure(
+        &app.layout,
+        &app.config.python,
+        &folder,
+        &commit.sha,
+        app.config.timeouts.build.0,
+    )
+    .await
+    .map_err(|error| refused(run, "the python environment was not built", error))?;
+    run.sink.emit(Event::EnvironmentReady {
+        key: built.key.clone(),
+        reused: built.reused,
+        installer: built.installer.clone(),
+        took_ms: millis(built.took),
+    });
+    let env_file = app
+        .config
+        .env
+        .file
+        .as_ref()
+        .map(|file| releases::snapshot_env(&app.layout, file))
+        .transpose();
+    let env_file = env_file.map_err(|error| refused(run, "the environment file cannot be used", error))?;
+    let manifest = Manifest {
+        format: Manifest::FORMAT,
+        id,
+        commit: commit.sha,
+        subject: commit.subject,
+        reference: ask
+            .reference
+            .clone()
+            .unwrap_or_else(|| app.config.source.branch.clone()),
+        made_at: Timestamp::now(),
+        made_by: user_name(),
+        folder: app.config.source.folder.clone(),
+        run: words(&app.config.process.run)
+            .map_err(|error| refused(run, "`process.run` cannot be used", error))?,
+        ports: app.config.process.ports,
+        venv: built.key,
+        env: app.config.env.set.clone(),
+        env_file,
+        config: app.config.clone(),
+    };
+    launcher::secrets(&app.layout, &manifest)
+        .map_err(|error| refused(run, "the environment file cannot be used", error))?;
+    releases::write_manifest(&app.layout, &manifest)
+        .map_err(|error| refused(run, "the manifest was not written", error))?;
+    venv::compile_release(&app.layout, &manifest).await;
+    Ok(manifest)
+}
+
+async fn fetch(run: &Run<'_>, ask: &Ask) -> Result<Commit, Failure> {
+    let app = run.app;
+    let began = Instant::now();
+    let source = &app.config.source;
+    let git = Git::new(app.layout.mirror());
+    git.fetch(&source.git, app.config.timeouts.fetch.0)
+        .await
+        .map_err(|error| refused(run, &format!("`{}` was not fetched", source.git), error))?;
+    let reference = ask.reference.as_ref().unwrap_or(&source.branch);
+    let commit = git
+        .resolve(reference)
+        .await
+        .map_err(|error| refused(run, &format!("`{reference}` cannot be deployed"), error))?;
+    run.sink.emit(Event::Fetched {
+        commit: commit.sha.clone(),
+        subject: commit.subject.clone(),
+        took_ms: millis(began.elapsed()),
+    });
+    Ok(commit)
+}
+
+fn new_id(app: &App, commit: &Commit) -> ReleaseId {
+    let newest = releases::ids(&app.layout).into_iter().max();
+    ReleaseId::new(Timestamp::now(), &commit.sha, newest.as_ref())
+}
+
+fn refused(run: &Run<'_>, what: &str, error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+    Failure::failed(what)
+        .because(error)
+        .with_traffic(super::traffic::unchanged(run.app))
+}
+
+/// Before the swap: whatever was staged goes, and the slot gets back what it held.
+async fn give_up(run: &Run<'_>, staged: &Staged, failure: Failure) -> Failure {
+    let mut refused = None;
+    let slot = staged.slot.borrow().clone();
+    if let Slot::Replaced { release, before } = slot {
+        restore(run, before.as_ref()).await;
+        refused = Some(release);
+    }
+    run.abort(&failure.what, refused.as_ref());
+    failure.or_traffic(Traffic::Unchanged { live: run.live() })
+}
+
+async fn restore(run: &Run<'_>, before: Option<&ReleaseId>) {
+    let nonce = format!("{}-back", run.id);
+    if let Err(failure) = slot::restore(run.app, run.idle(), before, &nonce, &run.sink).await {
+        run.sink.emit(Event::Warned { text: failure.what });
+    }
+}
+
+/// After a swap that was not proven and was put back.
+async fn undo(run: &Run<'_>, staged: &Staged, release: Option<&ReleaseId>, failure: Failure) -> Failure {
+    if matches!(failure.traffic, Traffic::Unknown { .. }) {
+        // The journal stays open: the next command looks again.
+        return failure;
+    }
+    let slot = staged.slot.borrow().clone();
+    if let Slot::Replaced { before, .. } = slot {
+        if slot::drained(run.app, run.idle()).await {
+            restore(run, before.as_ref()).await;
+        } else {
+            run.sink.emit(Event::Warned {
+                text: format!("{} is still busy and was left running", run.idle()),
+            });
+        }
+    }
+    run.abort(&failure.what, release);
+    failure
+}
+
+/// `--no-switch`: the candidate stays in its slot, warm.
+async fn park(run: &Run<'_>, passed: &Passed) -> Result<Deployed, Failure> {
+    let save = save(run).await;
+    run.commit(
+        run.live(),
+        run.from.maintenance,
+        format!("staged {} beside {}", passed.standing(), run.live()),
+    )?;
+    let deployed = Deployed {
+        live: run.live(),
+        other: passed.standing(),
+        switched: false,
+        run: run.id.to_string(),
+    };
+    save.map(|()| deployed)
+}
+
+/// After the proof: PM2's list for a reboot, the record, and what nobody needs any more.
+async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failure> {
+    let app = run.app;
+    let saved = save(run).await;
+    let release = switched.live.release.clone();
+    let summary = release
+        .as_ref()
+        .map_or(String::new(), |release| cutover::summary(run, &switched, release));
+    let committed = run.commit(switched.live.clone(), run.from.maintenance, summary);
+    let moved = |failure: Failure| {
+        failure.with_traffic(Traffic::Moved {
+            live: switched.live.clone(),
+        })
+    };
+    committed.map_err(moved)?;
+    saved.map_err(moved)?;
+    keep_what_was_applied(app).map_err(moved)?;
+    cool::down(app, switched.replaced.color, &run.sink)
+        .await
+        .map_err(moved)?;
+    prune(run).await.map_err(moved)?;
+    Ok(Deployed {
+        live: switched.live,
+        other: switched.replaced,
+        switched: true,
+        run: run.id.to_string(),
+    })
+}
+
+/// The configuration that this release was made with is the one that is applied now.
+fn keep_what_was_applied(app: &App) -> Result<(), Failure> {
+    let text = toml::to_string(&app.config).unwrap_or_default();
+    let path = app.layout.config();
+    if crate::host::app::read_config(&path).is_ok_and(|applied| applied == app.config) {
+        return Ok(());
+    }
+    releases::write_whole(&path, text.as_bytes())
+        .map_err(|error| Failure::failed("the configuration was not kept").because(error))
+}
+
+/// Has PM2 keep its list for a reboot.
+///
+/// # Errors
+/// When it does not.
+pub async fn save(run: &Run<'_>) -> Result<(), Failure> {
+    let began = Instant::now();
+    run.app.pm2.save().await.map_err(|error| {
+        Failure::failed("the process list was not saved: a reboot would bring back the old one")
+            .because(error)
+            .hint(format!(
+                "`PM2_HOME={} pm2 save`",
+                run.app.entry.pm2_home.display()
+            ))
+    })?;
+    run.sink.emit(Event::Saved {
+        took_ms: millis(began.elapsed()),
+    });
+    Ok(())
+}
+
+async fn prune(run: &Run<'_>) -> Result<(), Failure> {
+    let app = run.app;
+    let mut needed: BTreeSet<ReleaseId> = Color::BOTH
+        .iter()
+        .filter_map(|color| releases::slot(&app.layout, *color))
+        .collect();
+    for id in releases::ids(&app.layout) {
+        if let Ok(target) = run.story.rollback_target(&id)
+            && needed.contains(&id)
+        {
+            needed.insert(target.clone());
+        }
+    }
+    let dump: Vec<_> = app
+        .pm2
+        .dump()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|kept| kept.cwd)
+        .collect();
+    let pruned = releases::prune(&app.layout, app.config.keep.releases, &needed, &dump)
+        .map_err(|error| Failure::failed("old releases were not deleted").because(error))?;
+    if !pruned.releases.is_empty() {
+        run.sink.emit(Event::Pruned {
+            releases: pruned.releases.iter().map(ToString::to_string).collect(),
+            environments: pruned.venvs.len(),
+        });
+    }
+    Ok(())
+}

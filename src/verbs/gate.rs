@@ -1,0 +1,342 @@
+//! The gate: what a color must show before traffic may go to it. Only this module can make
+//! a [`Passed`], and a cutover takes nothing else.
+
+use std::time::{Duration, Instant};
+
+use crate::host::app::{App, site_host};
+use crate::host::command::Command;
+use crate::host::health::{self, Pace, Probe, Round};
+use crate::host::identity;
+use crate::host::pm2::Proc;
+use crate::host::process::Process;
+use crate::model::color::Color;
+use crate::model::config::Config;
+use crate::model::event::{Event, Sink};
+use crate::model::failure::{Failure, Standing};
+use crate::model::release::{Manifest, ReleaseId};
+
+use super::slot::{self, Running};
+
+/// How often a starting or soaking process is looked at between rounds of checks: often
+/// enough to refuse a crash at once, cheap enough not to disturb the app's start.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// A color that passed the gate.
+#[derive(Debug)]
+pub struct Passed {
+    color: Color,
+    release: ReleaseId,
+}
+
+impl Passed {
+    /// The color.
+    #[must_use]
+    pub fn color(&self) -> Color {
+        self.color
+    }
+
+    /// The color and its release.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        Standing {
+            color: self.color,
+            release: Some(self.release.clone()),
+        }
+    }
+
+    /// Goes past a gate that was not passed: the operator gave a reason, which is recorded.
+    pub fn forced(running: &Running, reason: &str, refusal: &Refusal, sink: &dyn Sink) -> Passed {
+        sink.emit(Event::GateForced {
+            color: running.color,
+            reason: reason.to_owned(),
+            problem: refusal.problem.clone(),
+        });
+        Passed {
+            color: running.color,
+            release: running.manifest.id.clone(),
+        }
+    }
+}
+
+/// Why the gate stayed shut.
+#[derive(Debug)]
+pub struct Refusal {
+    /// What is wrong, in a sentence.
+    pub problem: String,
+    /// Every distinct probe result.
+    pub probes: Vec<String>,
+    /// What the app printed since its start.
+    pub log: Vec<String>,
+    /// What to do about it.
+    pub hints: Vec<String>,
+}
+
+impl Refusal {
+    fn new(problem: impl Into<String>) -> Refusal {
+        Refusal {
+            problem: problem.into(),
+            probes: Vec::new(),
+            log: Vec::new(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// The failure that ends the command.
+    #[must_use]
+    pub fn into_failure(self, color: Color) -> Failure {
+        let mut failure = Failure::failed(format!("{color} did not pass the gate: {}", self.problem))
+            .showing(self.probes)
+            .showing(self.log)
+            .hint(format!("`bg logs {color}` shows the whole log"));
+        for hint in self.hints {
+            failure = failure.hint(hint);
+        }
+        failure
+    }
+}
+
+/// The whole gate, for a process that was just started.
+///
+/// # Errors
+/// The first thing that is wrong: at once when the process ended or is not what it should
+/// be, at the deadline when its checks never passed.
+pub async fn full(app: &App, running: &Running, sink: &dyn Sink) -> Result<Passed, Refusal> {
+    let started = Instant::now();
+    let settings = &running.manifest.config.gate;
+    match shut_out(app, running, sink, started).await {
+        Ok(round) => {
+            sink.emit(Event::GatePassed {
+                color: running.color,
+                passed: round.probes.iter().filter(|probe| probe.outcome.is_ok()).count(),
+                probes: round.probes.len(),
+                slowest_ms: round.slowest().unwrap_or_default().as_secs_f64() * 1000.0,
+                soaked_ms: millis(settings.soak.0),
+                took_ms: millis(started.elapsed()),
+            });
+            Ok(Passed {
+                color: running.color,
+                release: running.manifest.id.clone(),
+            })
+        }
+        Err(mut refusal) => {
+            refusal.log = slot::log_since(app, running);
+            Err(refusal)
+        }
+    }
+}
+
+async fn shut_out(app: &App, running: &Running, sink: &dyn Sink, started: Instant) -> Result<Round, Refusal> {
+    let round = first_healthy_round(app, running, started).await?;
+    soak(app, running).await?;
+    smoke(app, running, sink).await?;
+    Ok(round)
+}
+
+async fn first_healthy_round(app: &App, running: &Running, started: Instant) -> Result<Round, Refusal> {
+    let settings = &running.manifest.config.gate;
+    let mut tried: Vec<Probe> = Vec::new();
+    let mut not_yet;
+    loop {
+        still_running(app, running).await?;
+        match who_answers(running) {
+            Ok(()) => {
+                let round = round(
+                    running,
+                    health::full_gate_times(running.manifest.config.process.workers),
+                    Pace::InTurn,
+                )
+                .await;
+                if round.is_healthy() {
+                    return Ok(round);
+                }
+                not_yet = "its checks did not pass".to_owned();
+                tried.extend(round.probes);
+            }
+            Err(Identity::NotYet(problem)) => not_yet = problem,
+            Err(Identity::Wrong(problem)) => return Err(Refusal::new(problem)),
+        }
+        if started.elapsed() >= settings.timeout.0 {
+            let mut refusal = Refusal::new(format!("{not_yet} within {}", settings.timeout));
+            refusal.probes = health::summary(&tried);
+            return Err(refusal);
+        }
+        watch(app, running, settings.interval.0).await?;
+    }
+}
+
+/// Waits, but not past the end of the process.
+async fn watch(app: &App, running: &Running, pause: Duration) -> Result<(), Refusal> {
+    let until = Instant::now() + pause;
+    while Instant::now() < until {
+        if !running.process.alive() {
+            return still_running(app, running).await;
+        }
+        tokio::time::sleep(GLANCE.min(until.saturating_duration_since(Instant::now()))).await;
+    }
+    Ok(())
+}
+
+async fn soak(app: &App, running: &Running) -> Result<(), Refusal> {
+    let settings = &running.manifest.config.gate;
+    let until = Instant::now() + settings.soak.0;
+    while Instant::now() < until {
+        let pause = settings
+            .interval
+            .0
+            .min(until.saturating_duration_since(Instant::now()));
+        watch(app, running, pause).await?;
+        still_running(app, running).await?;
+        let round = round(running, 1, Pace::InTurn).await;
+        if !round.is_healthy() {
+            let mut refusal = Refusal::new("it was healthy and did not stay so");
+            refusal.probes = health::summary(&round.probes);
+            return Err(refusal);
+        }
+    }
+    still_running(app, running).await?;
+    match who_answers(running) {
+        Ok(()) => Ok(()),
+        Err(Identity::NotYet(problem) | Identity::Wrong(problem)) => Err(Refusal::new(problem)),
+    }
+}
+
+async fn smoke(app: &App, running: &Running, sink: &dyn Sink) -> Result<(), Refusal> {
+    let config = &running.manifest.config;
+    let Some(smoke) = &config.gate.smoke else {
+        return Ok(());
+    };
+    let words = shlex::split(smoke).unwrap_or_default();
+    let Some((program, args)) = words.split_first() else {
+        return Ok(());
+    };
+    let port = running.manifest.ports.of(running.color);
+    let ran = Command::new(program)
+        .args(args)
+        .folder(slot::app_folder(app, &running.manifest))
+        .env("BG_URL", format!("http://127.0.0.1:{port}"))
+        .env("BG_COLOR", running.color.name())
+        .env("BG_RELEASE", running.manifest.id.as_str())
+        .deadline(config.timeouts.smoke.0)
+        .run()
+        .await;
+    match ran {
+        Ok(_) => {
+            sink.emit(Event::Noted {
+                text: format!("`{smoke}` passed"),
+            });
+            Ok(())
+        }
+        Err(error) => Err(Refusal::new(format!("`gate.smoke` failed: {error}"))),
+    }
+}
+
+/// The brief gate, for a color that is kept warm: its process, who it is, and one round of
+/// its checks, all at once.
+///
+/// # Errors
+/// What is wrong with it.
+pub async fn brief(app: &App, running: &Running) -> Result<Passed, Refusal> {
+    match who_answers(running) {
+        Ok(()) => {}
+        Err(Identity::NotYet(problem) | Identity::Wrong(problem)) => return Err(Refusal::new(problem)),
+    }
+    let round = round(running, 1, Pace::AtOnce).await;
+    if round.is_healthy() {
+        return Ok(Passed {
+            color: running.color,
+            release: running.manifest.id.clone(),
+        });
+    }
+    let mut refusal = Refusal::new("its checks did not pass");
+    refusal.probes = health::summary(&round.probes);
+    refusal.log = slot::log_since(app, running);
+    Err(refusal)
+}
+
+async fn round(running: &Running, times: u32, pace: Pace) -> Round {
+    let config = &running.manifest.config;
+    let target = health::Target {
+        port: running.manifest.ports.of(running.color),
+        site_host: site_host(config),
+        https: has_tls(config),
+    };
+    health::round(&target, &config.health, times, config.gate.attempt.0, pace).await
+}
+
+fn has_tls(config: &Config) -> bool {
+    config
+        .nginx
+        .listen
+        .iter()
+        .any(|listen| listen.split_whitespace().any(|word| word == "ssl"))
+}
+
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+enum Identity {
+    NotYet(String),
+    Wrong(String),
+}
+
+fn who_answers(running: &Running) -> Result<(), Identity> {
+    let port = running.manifest.ports.of(running.color);
+    identity::check(
+        running.process.pid,
+        port,
+        &running.folder,
+        running.nonce.as_deref(),
+    )
+    .map_err(|error| {
+        if error.may_pass() {
+            Identity::NotYet(error.to_string())
+        } else {
+            Identity::Wrong(error.to_string())
+        }
+    })
+}
+
+async fn still_running(app: &App, running: &Running) -> Result<(), Refusal> {
+    if running.process.alive() {
+        return Ok(());
+    }
+    let state = app
+        .pm2
+        .named(&app.process(running.color))
+        .await
+        .unwrap_or_default();
+    Err(Refusal::new(ended(running, state.first())))
+}
+
+fn ended(running: &Running, state: Option<&Proc>) -> String {
+    let after = running.since.elapsed().as_secs_f64();
+    let how = state
+        .and_then(|state| state.exit_code)
+        .map_or(String::new(), |code| format!(" with exit code {code}"));
+    let state = state.map_or(String::new(), |state| {
+        format!(" (PM2: {}, {} restarts)", state.status, state.restarts)
+    });
+    format!("its process ended {after:.1} s after its start{how}{state}")
+}
+
+/// A color's process as PM2 has it now, for the brief gate.
+///
+/// # Errors
+/// Why there is none that could be looked at.
+pub async fn warm(app: &App, color: Color, manifest: Manifest) -> Result<Running, String> {
+    let name = app.process(color);
+    let entries = app.pm2.named(&name).await.map_err(|error| error.to_string())?;
+    let [entry] = entries.as_slice() else {
+        return Err(match entries.len() {
+            0 => format!("PM2 has no `{name}`"),
+            count => format!("PM2 has {count} entries named `{name}`"),
+        });
+    };
+    let process = entry
+        .pid
+        .and_then(Process::of)
+        .filter(|_| entry.status == "online");
+    let process = process.ok_or_else(|| format!("`{name}` is {} and has no process", entry.status))?;
+    Ok(Running::found(app, color, manifest, process))
+}

@@ -1,0 +1,133 @@
+//! `bg history` and `bg releases`: what the journal and the folders say.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::host::app::App;
+use crate::host::journal::Journal;
+use crate::host::releases;
+use crate::model::color::Color;
+use crate::model::failure::Failure;
+use crate::model::journal::{Record, Story};
+
+use super::run;
+
+/// One run, as `bg history` lists it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    /// Its name.
+    pub run: String,
+    /// When it ended; when it began for one that died.
+    pub at: Timestamp,
+    /// What it set out to do.
+    pub verb: String,
+    /// Who asked.
+    pub by: String,
+    /// Whether it did.
+    pub done: bool,
+    /// What it did, or why not.
+    pub summary: String,
+}
+
+/// The last `lines` runs, newest first.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn history(app: &App, lines: usize) -> Result<Vec<Line>, Failure> {
+    let records = Journal::read(&app.layout.journal()).map_err(|error| run::journal_failure(app, error))?;
+    let mut all: Vec<Line> = Vec::new();
+    for record in &records {
+        match record {
+            Record::Begin {
+                run, at, verb, by, ..
+            } => all.push(Line {
+                run: run.to_string(),
+                at: *at,
+                verb: verb.to_string(),
+                by: by.clone(),
+                done: false,
+                summary: "died half-way, or goes on".to_owned(),
+            }),
+            Record::Enter { .. } => {}
+            Record::Commit { run, at, summary, .. } => end(&mut all, &run.0, *at, true, summary),
+            Record::Abort { run, at, reason, .. } => end(&mut all, &run.0, *at, false, reason),
+        }
+    }
+    all.retain(|line| line.summary != "nothing to do");
+    Ok(all.into_iter().rev().take(lines).collect())
+}
+
+fn end(lines: &mut [Line], run: &str, at: Timestamp, done: bool, summary: &str) {
+    if let Some(line) = lines.iter_mut().rev().find(|line| line.run == run) {
+        line.at = at;
+        line.done = done;
+        summary.clone_into(&mut line.summary);
+    }
+}
+
+/// Everything that one run told, as JSON lines.
+///
+/// # Errors
+/// When there is no such run.
+pub fn story_of(app: &App, run: &str) -> Result<Vec<serde_json::Value>, Failure> {
+    let unknown = || Failure::failed(format!("no run `{run}` is kept")).hint("`bg history` lists the runs");
+    if run.contains('/') || run.starts_with('.') {
+        return Err(unknown());
+    }
+    let path = app.layout.runs().join(format!("{run}.ndjson"));
+    let text = std::fs::read_to_string(path).map_err(|_| unknown())?;
+    Ok(text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect())
+}
+
+/// One release, as `bg releases` lists it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Kept {
+    /// Its name.
+    pub release: String,
+    /// The commit's first line.
+    pub subject: String,
+    /// What was asked for.
+    pub reference: String,
+    /// Who made it.
+    pub by: String,
+    /// The colors that hold it.
+    pub colors: Vec<Color>,
+    /// Whether it was refused or rolled back from.
+    pub unfit: bool,
+}
+
+/// The releases on this host, newest first, and those that make no sense.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn kept(app: &App) -> Result<Vec<Kept>, Failure> {
+    let records = Journal::read(&app.layout.journal()).map_err(|error| run::journal_failure(app, error))?;
+    let story = Story::of(&records);
+    let mut ids = releases::ids(&app.layout);
+    ids.sort();
+    let lines = ids.into_iter().rev().map(|id| {
+        let colors = Color::BOTH
+            .into_iter()
+            .filter(|color| releases::slot(&app.layout, *color).as_ref() == Some(&id));
+        let manifest = releases::manifest(&app.layout, &id);
+        let unread = |error: &releases::ReleaseError| format!("({error})");
+        Kept {
+            colors: colors.collect(),
+            unfit: story.is_unfit(&id),
+            subject: manifest
+                .as_ref()
+                .map_or_else(unread, |manifest| manifest.subject.clone()),
+            reference: manifest
+                .as_ref()
+                .map_or(String::new(), |manifest| manifest.reference.clone()),
+            by: manifest
+                .as_ref()
+                .map_or(String::new(), |manifest| manifest.made_by.clone()),
+            release: id.to_string(),
+        }
+    });
+    Ok(lines.collect())
+}

@@ -1,0 +1,102 @@
+//! `bg logs` and `bg exec`: the app's own output, and a command in its environment.
+
+use std::io::{Read, Seek, SeekFrom};
+use std::time::Duration;
+
+use crate::host::app::App;
+use crate::host::dotenv::Redactor;
+use crate::host::{launcher, releases};
+use crate::model::color::Color;
+use crate::model::failure::Failure;
+
+use super::{slot, traffic};
+
+/// How far back from the end of a log lines are looked for: 1 MiB holds some ten thousand.
+const REACH: u64 = 1 << 20;
+
+/// The color to show when none was named.
+///
+/// # Errors
+/// When the link cannot be read.
+pub fn live_color(app: &App) -> Result<Color, Failure> {
+    app.link.read().map(|route| route.color).map_err(|error| {
+        Failure::unknown("it is not known which color is live", "the link cannot be read").because(error)
+    })
+}
+
+/// A color's log, opened near its end.
+pub struct Log {
+    file: std::fs::File,
+    redactor: Option<Redactor>,
+}
+
+/// Opens a color's log and returns its last lines.
+///
+/// # Errors
+/// When the color never ran here.
+pub fn open(app: &App, color: Color, lines: usize) -> Result<(Log, String), Failure> {
+    let path = app.layout.log(color);
+    let missing = |error: std::io::Error| {
+        Failure::failed(format!("{color} has no log"))
+            .because(error)
+            .hint("it is written from the first deploy on")
+            .with_traffic(traffic::unchanged(app))
+    };
+    let mut file = std::fs::File::open(&path).map_err(missing)?;
+    let length = file.metadata().map_err(missing)?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(REACH)))
+        .map_err(missing)?;
+    let manifest =
+        releases::slot(&app.layout, color).and_then(|id| releases::manifest(&app.layout, &id).ok());
+    let mut log = Log {
+        file,
+        redactor: manifest.map(|manifest| slot::redactor(app, &manifest)),
+    };
+    let text = log.more();
+    let kept: Vec<&str> = text.lines().collect();
+    let tail: String = kept
+        .iter()
+        .skip(kept.len().saturating_sub(lines))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    Ok((log, tail))
+}
+
+impl Log {
+    /// What was written since the last look, secrets taken out.
+    pub fn more(&mut self) -> String {
+        let mut bytes = Vec::new();
+        self.file.read_to_end(&mut bytes).ok();
+        let text = String::from_utf8_lossy(&bytes);
+        self.redactor
+            .as_ref()
+            .map_or_else(|| text.to_string(), |redactor| redactor.redact(&text))
+    }
+
+    /// Waits a little and reads what came: a log that is appended to shows no event that
+    /// could be waited for without another crate.
+    pub async fn wait(&mut self) -> String {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        self.more()
+    }
+}
+
+/// Becomes `command` in the release of `color`, with its environment.
+///
+/// # Errors
+/// When the slot is empty or the command cannot be started.
+pub fn exec(app: &App, color: Color, command: &[String]) -> Failure {
+    let Some(release) = releases::slot(&app.layout, color) else {
+        return Failure::failed(format!("{color} is empty"))
+            .hint("`bg deploy` puts a release there")
+            .with_traffic(traffic::unchanged(app));
+    };
+    let manifest = match slot::read_manifest(app, &release) {
+        Ok(manifest) => manifest,
+        Err(failure) => return failure,
+    };
+    let error = launcher::become_command(&app.layout, color, &manifest, command);
+    Failure::failed(format!("`{}` cannot be started in {color}", command.join(" ")))
+        .because(error)
+        .with_traffic(traffic::unchanged(app))
+}

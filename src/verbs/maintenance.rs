@@ -1,0 +1,59 @@
+//! `bg maintenance on|off`: the same swap, to a target of the same color.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::host::app::App;
+use crate::model::color::Route;
+use crate::model::event::{Event, Sink};
+use crate::model::failure::{Failure, Standing, Traffic};
+use crate::model::journal::Verb;
+
+use super::cutover;
+use super::run::Run;
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct MaintenanceSet {
+    /// Whether visitors get the page.
+    pub on: bool,
+    /// The color behind it.
+    pub live: Standing,
+}
+
+/// Puts the maintenance page up, or takes it away.
+///
+/// # Errors
+/// As a switch.
+pub async fn maintenance(
+    app: &App,
+    on: bool,
+    patience: Duration,
+    sink: &dyn Sink,
+) -> Result<MaintenanceSet, Failure> {
+    let run = Run::begin(app, Verb::Maintenance, patience, sink).await?;
+    let to = Route {
+        maintenance: on,
+        ..run.from
+    };
+    let words = if on {
+        "maintenance page up"
+    } else {
+        "maintenance page taken away"
+    };
+    let answer = MaintenanceSet { on, live: run.live() };
+    if to == run.from {
+        run.abort("nothing to do", None);
+        return Ok(answer);
+    }
+    if let Err(failure) = cutover::swap(&run, to, None, None).await {
+        if !matches!(failure.traffic, Traffic::Unknown { .. }) {
+            run.abort(&failure.what, None);
+        }
+        return Err(failure);
+    }
+    run.commit(run.live(), on, words.to_owned())?;
+    run.sink.emit(Event::MaintenanceSet { on });
+    Ok(answer)
+}

@@ -1,0 +1,194 @@
+//! What is done about a run that died half-way: one row of the recovery table.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::host::app::App;
+use crate::host::journal::Journal;
+use crate::host::process;
+use crate::model::color::Color;
+use crate::model::event::{Event, Sink};
+use crate::model::failure::{Failure, Standing};
+use crate::model::journal::{OpenRun, Phase, Record, Story};
+use crate::model::recovery::{Action, Seen, action};
+
+use super::traffic::{self, Sight};
+use super::{cutover, run, slot};
+
+/// How long programs that a dead run left may take to end.
+const CHILD_GRACE: Duration = Duration::from_secs(10);
+
+/// The run that died, what is seen of traffic, and the one thing to do about it.
+#[derive(Debug)]
+pub struct Plan {
+    /// The run.
+    pub open: OpenRun,
+    /// What to do.
+    pub action: Action,
+    /// Where the link points and what NGINX answers, in words.
+    pub seen: String,
+}
+
+impl Plan {
+    /// The plan in a sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let OpenRun {
+            run,
+            verb,
+            phase,
+            from,
+            to,
+            ..
+        } = &self.open;
+        let action = match self.action {
+            Action::Abandon => "note that it ended; traffic never moved".to_owned(),
+            Action::RestoreSlot => format!("bring back what {} held; traffic is on {from}", to.color),
+            Action::Finish => format!("prove that {to} is live and note it"),
+            Action::PutBack => format!("put traffic back to {from}"),
+            Action::Follow => format!("make NGINX follow the link to {from}"),
+            Action::Refuse => "touch nothing; a person must look".to_owned(),
+        };
+        format!(
+            "{verb} {run} died while {} ({}): {action}",
+            phase_words(*phase),
+            self.seen
+        )
+    }
+}
+
+fn phase_words(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Preparing => "preparing",
+        Phase::Replacing => "replacing the idle color",
+        Phase::Swapping => "moving traffic",
+        Phase::Proven => "finishing up",
+        Phase::PuttingBack => "putting traffic back",
+    }
+}
+
+/// Looks for a run that died and says what the table wants.
+pub async fn plan(app: &App, story: &Story) -> Option<Plan> {
+    let open = story.open.clone()?;
+    let Sight { link, nginx } = traffic::look(app).await;
+    let words = |route: Option<crate::model::color::Route>| {
+        route.map_or("nothing".to_owned(), |route| route.to_string())
+    };
+    let (link, nginx) = (link.ok(), nginx.ok());
+    let action = action(open.phase, Seen::of(link, &open), Seen::of(nginx, &open));
+    Some(Plan {
+        open,
+        action,
+        seen: format!("link: {}, NGINX: {}", words(link), words(nginx)),
+    })
+}
+
+/// Does what the table wants about a run that died, and notes it in the journal.
+///
+/// # Errors
+/// Exit 7 where the table refuses, or where the one thing to do did not work.
+pub async fn recover(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Result<(), Failure> {
+    let story = Story::of(journal.records());
+    let Some(open) = &story.open else { return Ok(()) };
+    let ended = process::end_marked(&open.run.0, CHILD_GRACE).await;
+    if ended > 0 {
+        sink.emit(Event::Recovered {
+            what: format!("{ended} programs that {} had left were ended", open.run),
+        });
+    }
+    for color in Color::BOTH {
+        std::fs::remove_file(app.layout.hold(color)).ok();
+    }
+    let Some(plan) = plan(app, &story).await else {
+        return Ok(());
+    };
+    let sentence = plan.sentence();
+    let record = carry_out(app, &plan, sink).await?;
+    journal
+        .write(record)
+        .map_err(|error| run::journal_failure(app, error))?;
+    sink.emit(Event::Recovered { what: sentence });
+    Ok(())
+}
+
+async fn carry_out(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Failure> {
+    let open = &plan.open;
+    match plan.action {
+        Action::Abandon => Ok(ended(open, false)),
+        Action::RestoreSlot => {
+            if open.touched_slot {
+                slot::restore(app, open.to.color, open.replaces.as_ref(), &open.run.0, sink).await?;
+            }
+            Ok(ended(open, false))
+        }
+        Action::Finish => finish(app, plan, sink).await,
+        Action::PutBack => put_back(app, plan, sink).await,
+        Action::Follow => {
+            cutover::reached(app, open.from, open.was.is_some())
+                .await
+                .map_err(|error| stuck(plan).because(error))?;
+            Ok(ended(open, true))
+        }
+        Action::Refuse => Err(stuck(plan)),
+    }
+}
+
+fn stuck(plan: &Plan) -> Failure {
+    Failure::unknown("a run died half-way and this cannot be put right without you", plan.sentence())
+        .hint("`bg status` and NGINX's error log show where things stand; `bg switch COLOR` says what shall be live")
+}
+
+async fn finish(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Failure> {
+    let open = &plan.open;
+    let moves_color = open.from.color != open.to.color;
+    if cutover::prove(app, open.to, moves_color).await.is_err() {
+        return put_back(app, plan, sink).await;
+    }
+    if let Err(error) = app.pm2.save().await {
+        sink.emit(Event::Warned {
+            text: format!("the process list was not saved for a reboot: {error}"),
+        });
+    }
+    Ok(Record::Commit {
+        run: open.run.clone(),
+        at: Timestamp::now(),
+        verb: open.verb,
+        live: Standing {
+            color: open.to.color,
+            release: traffic::standing(app, open.to.color).release,
+        },
+        maintenance: open.to.maintenance,
+        was: open.was.clone(),
+        summary: format!(
+            "{} → {}, finished by the next command",
+            open.from.color, open.to.color
+        ),
+    })
+}
+
+async fn put_back(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Failure> {
+    let open = &plan.open;
+    app.link
+        .swap(open.to, open.from)
+        .map_err(|error| stuck(plan).because(error))?;
+    cutover::reached(app, open.from, open.was.is_some())
+        .await
+        .map_err(|error| stuck(plan).because(error))?;
+    let live = traffic::standing(app, open.from.color);
+    sink.emit(Event::PutBack {
+        live,
+        reason: format!("{} {} died", open.verb, open.run),
+    });
+    Ok(ended(open, true))
+}
+
+fn ended(open: &OpenRun, unfit: bool) -> Record {
+    Record::Abort {
+        run: open.run.clone(),
+        at: Timestamp::now(),
+        verb: open.verb,
+        reason: "its process died".to_owned(),
+        refused: if unfit { open.release.clone() } else { None },
+    }
+}

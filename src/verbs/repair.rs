@@ -1,0 +1,92 @@
+//! `bg repair`: what every command does first about a run that died, shown and then done;
+//! and NGINX made to follow the link where nothing else is wrong.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::host::app::App;
+use crate::host::journal::Journal;
+use crate::model::event::{Event, Sink};
+use crate::model::failure::{Failure, Standing};
+use crate::model::journal::Story;
+
+use super::traffic::{self, Sight};
+use super::{cutover, recover, run};
+
+/// What there was to repair.
+#[derive(Clone, Debug, Serialize)]
+pub struct Repaired {
+    /// The plan, a sentence each; empty when nothing was wrong.
+    pub plan: Vec<String>,
+    /// Whether it was carried out.
+    pub done: bool,
+    /// What is live.
+    pub live: Option<Standing>,
+}
+
+/// Shows what would be repaired.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn plan(app: &App) -> Result<Repaired, Failure> {
+    let records = Journal::read(&app.layout.journal()).map_err(|error| run::journal_failure(app, error))?;
+    let story = Story::of(&records);
+    let mut steps: Vec<String> = recover::plan(app, &story)
+        .await
+        .map(|plan| plan.sentence())
+        .into_iter()
+        .collect();
+    if steps.is_empty() {
+        steps.extend(lagging(app).await);
+    }
+    Ok(Repaired {
+        plan: steps,
+        done: false,
+        live: live(app).await,
+    })
+}
+
+/// Carries it out.
+///
+/// # Errors
+/// Exit 7 where a person must look.
+pub async fn repair(app: &App, patience: Duration, sink: &dyn Sink) -> Result<Repaired, Failure> {
+    let shown = plan(app).await?;
+    for step in &shown.plan {
+        sink.emit(Event::Noted { text: step.clone() });
+    }
+    let (_lock, mut journal) = run::open(app, "repair", patience, sink).await?;
+    recover::recover(app, &mut journal, sink).await?;
+    if let (true, Ok(route)) = (lagging(app).await.is_some(), app.link.read()) {
+        let full = traffic::standing(app, route.color).release.is_some();
+        cutover::reached(app, route, full).await.map_err(|error| {
+            Failure::unknown("NGINX does not follow the link", format!("the link says {route}"))
+                .because(error)
+        })?;
+    }
+    let route = traffic::observe(app).await?;
+    Ok(Repaired {
+        plan: shown.plan,
+        done: true,
+        live: Some(traffic::standing(app, route.color)),
+    })
+}
+
+/// In the reload way NGINX can be behind the link, when a reload never came.
+async fn lagging(app: &App) -> Option<String> {
+    match traffic::look(app).await {
+        Sight {
+            link: Ok(link),
+            nginx: Ok(nginx),
+        } if link != nginx && app.reloads() => Some(format!(
+            "NGINX answers from {nginx} and the link says {link}: make NGINX read the link"
+        )),
+        _ => None,
+    }
+}
+
+async fn live(app: &App) -> Option<Standing> {
+    let route = traffic::observe(app).await.ok()?;
+    Some(traffic::standing(app, route.color))
+}

@@ -1,0 +1,274 @@
+//! The frame around every command that changes something: the lock, the journal, recovery
+//! of what a killed run left, and the record of how it ended.
+
+use std::fs::File;
+use std::future::Future;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use crate::host::app::App;
+use crate::host::command;
+use crate::host::journal::Journal;
+use crate::host::lock::{Holder, Lock, LockError, user_name};
+use crate::host::process;
+use crate::model::color::{Color, Route};
+use crate::model::event::{Event, Sink};
+use crate::model::failure::{Failure, Kind, Standing};
+use crate::model::journal::{Phase, Record, RunId, Story, Verb};
+use crate::model::release::ReleaseId;
+
+use super::{recover, traffic};
+
+/// How long children of an interrupted run may take to end.
+const CHILD_GRACE: Duration = Duration::from_secs(5);
+
+/// A command that holds the lock and has told the journal.
+pub struct Run<'a> {
+    /// The app.
+    pub app: &'a App,
+    /// What it is called.
+    pub id: RunId,
+    /// What it does.
+    pub verb: Verb,
+    /// The route that it found.
+    pub from: Route,
+    /// The journal as it was when the run began.
+    pub story: Story,
+    /// Where it tells what happens.
+    pub sink: Tee<'a>,
+    journal: Mutex<Journal>,
+    _lock: Lock,
+}
+
+impl<'a> Run<'a> {
+    /// Takes the lock, finishes or undoes what a killed run left, looks where traffic is,
+    /// and begins.
+    ///
+    /// # Errors
+    /// Exit 4 when another run goes on past `patience`; exit 7 when nobody can say where
+    /// traffic is.
+    pub async fn begin(
+        app: &'a App,
+        verb: Verb,
+        patience: Duration,
+        sink: &'a dyn Sink,
+    ) -> Result<Run<'a>, Failure> {
+        let (lock, mut journal) = open(app, &verb.to_string(), patience, sink).await?;
+        let id = RunId::new(Timestamp::now(), std::process::id());
+        command::mark_run(&id.0);
+        recover::recover(app, &mut journal, sink).await?;
+        let from = traffic::observe(app).await?;
+        let story = Story::of(journal.records());
+        journal.reserve();
+        journal
+            .write(Record::Begin {
+                run: id.clone(),
+                at: Timestamp::now(),
+                verb,
+                by: user_name(),
+                from,
+                was: traffic::standing(app, from.color).release,
+            })
+            .map_err(|error| journal_failure(app, error))?;
+        let sink = Tee::new(app, &id, sink);
+        Ok(Run {
+            app,
+            id,
+            verb,
+            from,
+            story,
+            sink,
+            journal: Mutex::new(journal),
+            _lock: lock,
+        })
+    }
+
+    /// What is live.
+    #[must_use]
+    pub fn live(&self) -> Standing {
+        traffic::standing(self.app, self.from.color)
+    }
+
+    /// The color that traffic is not on.
+    #[must_use]
+    pub fn idle(&self) -> Color {
+        self.from.color.other()
+    }
+
+    /// Notes that the next phase begins.
+    ///
+    /// # Errors
+    /// When the journal cannot be written: the step must not be taken then.
+    pub fn enter(
+        &self,
+        phase: Phase,
+        to: Route,
+        release: Option<&ReleaseId>,
+        replaces: Option<&ReleaseId>,
+    ) -> Result<(), Failure> {
+        self.write(Record::Enter {
+            run: self.id.clone(),
+            at: Timestamp::now(),
+            phase,
+            to,
+            release: release.cloned(),
+            replaces: replaces.cloned(),
+        })
+    }
+
+    /// Notes that the run reached its end and `live` is live.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn commit(&self, live: Standing, maintenance: bool, summary: String) -> Result<(), Failure> {
+        let was = self.live().release;
+        self.write(Record::Commit {
+            run: self.id.clone(),
+            at: Timestamp::now(),
+            verb: self.verb,
+            live,
+            maintenance,
+            was,
+            summary,
+        })
+    }
+
+    /// Notes that the run ended without; a journal that cannot be written is no reason to
+    /// hide the failure itself, and the next run sees that this one never committed.
+    pub fn abort(&self, reason: &str, refused: Option<&ReleaseId>) {
+        let record = Record::Abort {
+            run: self.id.clone(),
+            at: Timestamp::now(),
+            verb: self.verb,
+            reason: reason.to_owned(),
+            refused: refused.cloned(),
+        };
+        if let Err(error) = self.write(record) {
+            self.sink.emit(Event::Warned { text: error.what });
+        }
+    }
+
+    fn write(&self, record: Record) -> Result<(), Failure> {
+        let mut journal = self
+            .journal
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        journal
+            .write(record)
+            .map_err(|error| journal_failure(self.app, error))
+    }
+
+    /// Does `work`, which must be safe to drop at any point, unless a signal asks to stop.
+    ///
+    /// # Errors
+    /// Exit 130 after a signal, once the programs that `work` had started are gone.
+    pub async fn until_interrupted<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let signal = tokio::select! {
+            done = work => return done,
+            signal = asked_to_stop() => signal,
+        };
+        process::end_marked(&self.id.0, CHILD_GRACE).await;
+        Err(Failure::new(
+            Kind::Interrupted,
+            format!("interrupted by {signal} before traffic moved"),
+        )
+        .with_traffic(traffic::unchanged(self.app)))
+    }
+}
+
+/// Waits for a signal that asks to stop. Once this was called the process no longer dies
+/// of them, so that a cutover that has begun always ends.
+async fn asked_to_stop() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let wait = |kind: SignalKind| async move {
+        match signal(kind) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::interrupt()) => "Ctrl-C",
+        () = wait(SignalKind::terminate()) => "SIGTERM",
+        () = wait(SignalKind::hangup()) => "a lost terminal",
+    }
+}
+
+/// Takes the lock and opens the journal.
+pub(super) async fn open(
+    app: &App,
+    command: &str,
+    patience: Duration,
+    sink: &dyn Sink,
+) -> Result<(Lock, Journal), Failure> {
+    let holder = Holder::this(command);
+    let waiting = |holder| sink.emit(Event::Waiting { holder });
+    let lock = Lock::wait(&app.layout.lock(), &holder, patience, waiting)
+        .await
+        .map_err(|error| lock_failure(app, error))?;
+    let journal = Journal::open(&app.layout.journal()).map_err(|error| journal_failure(app, error))?;
+    for damage in journal.damage() {
+        sink.emit(Event::Warned {
+            text: format!("journal: {damage}"),
+        });
+    }
+    Ok((lock, journal))
+}
+
+fn lock_failure(app: &App, error: LockError) -> Failure {
+    let failure = match error {
+        LockError::Held { holder } => Failure::new(Kind::Locked, format!("another run goes on: {holder}"))
+            .hint("`--wait` waits for it to end; a dead one never holds the lock"),
+        other => Failure::failed("the app's lock cannot be taken")
+            .because(other)
+            .hint(format!("is `{}` the owner of this app?", user_name())),
+    };
+    failure.with_traffic(traffic::unchanged(app))
+}
+
+pub(super) fn journal_failure(app: &App, error: crate::host::journal::JournalError) -> Failure {
+    Failure::failed("the journal cannot be used")
+        .because(error)
+        .hint("`bg switch COLOR` works without what it says, once it can be written")
+        .with_traffic(traffic::unchanged(app))
+}
+
+/// Tells every event to two: whoever looks on, and the run's own file.
+#[derive(Clone)]
+pub struct Tee<'a> {
+    onlooker: &'a dyn Sink,
+    file: Option<Arc<Mutex<File>>>,
+    began: Instant,
+}
+
+impl<'a> Tee<'a> {
+    fn new(app: &App, run: &RunId, onlooker: &'a dyn Sink) -> Tee<'a> {
+        // Without room for the file the run goes on: its story is worth less than it.
+        let file = std::fs::create_dir_all(app.layout.runs())
+            .and_then(|()| File::create(app.layout.runs().join(format!("{run}.ndjson"))))
+            .ok();
+        Tee {
+            onlooker,
+            file: file.map(|file| Arc::new(Mutex::new(file))),
+            began: Instant::now(),
+        }
+    }
+}
+
+impl Sink for Tee<'_> {
+    fn emit(&self, event: Event) {
+        if let Some(file) = &self.file {
+            let mut file = file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let line = serde_json::json!({"ms": self.began.elapsed().as_millis() as u64, "event": event});
+            writeln!(file, "{line}").ok();
+        }
+        self.onlooker.emit(event);
+    }
+}

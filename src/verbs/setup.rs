@@ -1,0 +1,313 @@
+//! `bg setup`: folders, registry, link and NGINX files; shown first, applied with a reload
+//! whose effect is seen, put back when it is not. A second time there is nothing to change.
+
+pub mod ground;
+pub mod owner;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::host::app::App;
+use crate::host::front;
+use crate::host::lock::{Holder, Lock};
+use crate::host::nginx::files::{self, Change, Kind};
+use crate::host::nginx::render;
+use crate::host::registry::Registry;
+use crate::host::releases;
+use crate::model::color::{Color, Route};
+use crate::model::config::Config;
+use crate::model::event::{Event, Sink};
+use crate::model::failure::{Failure, Kind as FailureKind};
+
+use self::ground::Ground;
+use super::{cutover, traffic};
+
+/// How long a running command is waited for before the host is changed under it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What setup found and did.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct SetUp {
+    /// What was changed, or would be.
+    pub changes: Vec<String>,
+    /// The differences in full.
+    pub diffs: Vec<String>,
+    /// Whether they were made.
+    pub done: bool,
+    /// Which way traffic moves, and why.
+    pub switch: String,
+    /// What the site's owner has to add to a site that is not ours.
+    pub snippet: Option<String>,
+}
+
+/// Prepares the host for the app of `config`.
+///
+/// # Errors
+/// When something on the host stands against it; then nothing is changed, or everything
+/// put back.
+pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<SetUp, Failure> {
+    let registry = Registry::of_this_user();
+    let ground = ground::survey(&config, &registry).await?;
+    let app = App::with(ground.entry.clone(), config).map_err(|error| {
+        Failure::new(FailureKind::Config, "the configuration cannot be used").because(error)
+    })?;
+    let wanted = wanted(&app, &ground)?;
+    let mut set_up = SetUp {
+        changes: wanted.describe(),
+        diffs: wanted
+            .nginx
+            .iter()
+            .filter(|change| change.kind != Kind::Same)
+            .map(|change| change.diff.clone())
+            .collect(),
+        done: false,
+        switch: format!("{:?}: {}", app.entry.switch, app.entry.switch_reason).to_lowercase(),
+        snippet: (!ground.site_is_ours).then(|| snippet(&app)),
+    };
+    if plan_only {
+        return Ok(set_up);
+    }
+    lay_out(&app, &ground)?;
+    let _lock = lock(&app).await?;
+    link(&app, &ground, &wanted)?;
+    apply(&app, &ground, wanted, sink).await?;
+    register(&app, &registry)?;
+    owner::hand_over(&app, &ground)?;
+    reached(&app, &set_up).await?;
+    set_up.done = true;
+    Ok(set_up)
+}
+
+/// Everything that setup writes, compared with what is there.
+struct Wanted {
+    folders: Vec<PathBuf>,
+    targets: Vec<Change>,
+    nginx: Vec<Change>,
+    registered: bool,
+    applied: bool,
+}
+
+impl Wanted {
+    fn describe(&self) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        lines.extend(self.folders.iter().map(|path| format!("make {}", path.display())));
+        for change in self.targets.iter().chain(&self.nginx) {
+            match change.kind {
+                Kind::Create => lines.push(format!("write {}", change.path.display())),
+                Kind::Update => lines.push(format!("change {}", change.path.display())),
+                Kind::Same => {}
+            }
+        }
+        if !self.registered {
+            lines.push("enter the app into the registry".to_owned());
+        }
+        if !self.applied {
+            lines.push("keep this bg.toml as the one that is applied".to_owned());
+        }
+        lines
+    }
+}
+
+fn wanted(app: &App, ground: &Ground) -> Result<Wanted, Failure> {
+    let config = &app.config;
+    let failed = |error: render::RenderError| {
+        Failure::new(
+            FailureKind::Config,
+            "the NGINX files cannot be written from this configuration",
+        )
+        .because(error)
+    };
+    let (way, realip) = (app.entry.switch, ground.build.realip);
+    let mut rendered = render::render(config, &app.layout, &app.nginx_files, way, realip).map_err(failed)?;
+    if ground.site_is_ours {
+        rendered
+            .push(render::render_site(config, &app.layout, &app.nginx_files, way, realip).map_err(failed)?);
+    }
+    let page = maintenance_page(app)?;
+    let targets =
+        render::link_targets(config, &app.layout, &app.nginx_files, page.as_deref()).map_err(failed)?;
+    let compare = |files: &[render::Rendered]| {
+        files::plan(files).map_err(|error| Failure::failed("a file cannot be compared").because(error))
+    };
+    let folder = app.nginx_files.link_folder();
+    Ok(Wanted {
+        folders: [app.layout.root(), folder]
+            .into_iter()
+            .filter(|path| !path.is_dir())
+            .map(PathBuf::from)
+            .collect(),
+        targets: compare(&targets)?,
+        nginx: compare(&rendered)?,
+        registered: Registry::of_this_user()
+            .find(app.name())
+            .is_ok_and(|entry| entry == app.entry),
+        applied: crate::host::app::read_config(&app.layout.config())
+            .is_ok_and(|applied| applied == app.config),
+    })
+}
+
+fn maintenance_page(app: &App) -> Result<Option<String>, Failure> {
+    let Some(page) = &app.config.nginx.maintenance_page else {
+        return Ok(None);
+    };
+    let path = app.layout.shared().join(page);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text)),
+        Err(_) if !app.layout.root().exists() => Ok(None),
+        Err(error) => Err(Failure::new(
+            FailureKind::Config,
+            format!("`{}` cannot be read", path.display()),
+        )
+        .because(error)
+        .hint("`nginx.maintenance_page` in bg.toml names it")),
+    }
+}
+
+fn lay_out(app: &App, ground: &Ground) -> Result<(), Failure> {
+    releases::lay_out(&app.layout).map_err(|error| {
+        Failure::failed(format!("`{}` cannot be laid out", app.layout.root().display())).because(error)
+    })?;
+    owner::own_root(app, ground)
+}
+
+async fn lock(app: &App) -> Result<Lock, Failure> {
+    Lock::wait(&app.layout.lock(), &Holder::this("setup"), PATIENCE, |_| ())
+        .await
+        .map_err(|error| {
+            Failure::new(FailureKind::Locked, "another command goes on")
+                .because(error)
+                .with_traffic(traffic::unchanged(app))
+        })
+}
+
+/// The link and what it can point at: made before NGINX is told of them.
+fn link(app: &App, ground: &Ground, wanted: &Wanted) -> Result<(), Failure> {
+    let folder = app.nginx_files.link_folder();
+    let failed = || Failure::failed(format!("`{}` cannot be laid out", folder.display()));
+    for route in Route::ALL {
+        std::fs::create_dir_all(app.nginx_files.target(route)).map_err(|error| failed().because(error))?;
+    }
+    files::apply(wanted.targets.clone(), &backups(app)).map_err(|error| failed().because(error))?;
+    app.link
+        .lay_out(Route::to(Color::Green))
+        .map_err(|error| failed().because(error))?;
+    for color in Color::BOTH
+        .into_iter()
+        .filter(|color| !app.nginx_files.answer(*color).exists())
+    {
+        let release = releases::slot(&app.layout, color);
+        releases::write_answer(&app.nginx_files, app.name(), color, release.as_ref())
+            .map_err(|error| failed().because(error))?;
+    }
+    owner::own_link_folder(app, ground)
+}
+
+fn backups(app: &App) -> PathBuf {
+    app.nginx_files.folder().join("backup")
+}
+
+/// Writes NGINX's files, tests, reloads, and sees that it took effect. Whatever fails on
+/// the way puts the old files back.
+async fn apply(app: &App, ground: &Ground, wanted: Wanted, sink: &dyn Sink) -> Result<(), Failure> {
+    let changed = wanted.nginx.iter().any(|change| change.kind != Kind::Same);
+    if !changed && ground.running {
+        return Ok(());
+    }
+    let before = app.nginx.test(app.config.timeouts.reload.0).await;
+    if let Err(error) = before {
+        return Err(
+            Failure::failed("NGINX's configuration is broken before anything was changed")
+                .because(error)
+                .hint("mend it first: no file of it was touched")
+                .with_traffic(traffic::unchanged(app)),
+        );
+    }
+    let applied = files::apply(wanted.nginx, &backups(app)).map_err(|error| {
+        Failure::failed("NGINX's files cannot be written")
+            .because(error)
+            .hint(format!(
+                "`bg setup` needs to write into `{}`: run it with sudo",
+                app.nginx_files.conf_dir().display()
+            ))
+            .with_traffic(traffic::unchanged(app))
+    })?;
+    let tested = app.nginx.test(app.config.timeouts.reload.0).await;
+    let took = match tested {
+        Ok(()) => cutover::reload_now(app).await,
+        Err(error) => Err(cutover::Unproven::Reload(error)),
+    };
+    let Err(error) = took else {
+        sink.emit(Event::Noted {
+            text: "NGINX reads the new configuration".to_owned(),
+        });
+        return Ok(());
+    };
+    let restored = applied.restore();
+    let what = "NGINX does not take the new configuration; its files were put back";
+    match restored {
+        Ok(()) => {
+            cutover::reload_now(app).await.ok();
+            Err(Failure::failed(what)
+                .because(error)
+                .with_traffic(traffic::unchanged(app)))
+        }
+        Err(problem) => Err(Failure::unknown(what, problem.to_string()).because(error)),
+    }
+}
+
+fn register(app: &App, registry: &Registry) -> Result<(), Failure> {
+    let write = |path: PathBuf, text: String| {
+        releases::write_whole(&path, text.as_bytes()).map_err(|error| {
+            Failure::failed(format!("`{}` cannot be written", path.display())).because(error)
+        })
+    };
+    let config = toml::to_string(&app.config)
+        .map_err(|error| Failure::failed("the configuration cannot be kept").because(error))?;
+    if !crate::host::app::read_config(&app.layout.config()).is_ok_and(|applied| applied == app.config) {
+        write(app.layout.config(), config)?;
+    }
+    let entry = toml::to_string(&app.entry)
+        .map_err(|error| Failure::failed("the registry entry cannot be kept").because(error))?;
+    write(registry.path(app.name()), entry)
+}
+
+/// NGINX must answer on every listener, or nothing later could be proven.
+async fn reached(app: &App, set_up: &SetUp) -> Result<(), Failure> {
+    let error = match front::live_answers(&app.doors, app.name()).await {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    let failure = Failure::failed("NGINX does not answer for this app yet").because(error);
+    Err(match &set_up.snippet {
+        Some(snippet) => failure.showing(snippet.lines().map(str::to_owned)).hint(format!(
+            "add these lines to `{}`, then `nginx -t`, reload, and `bg setup` again",
+            app.nginx_files.site().display()
+        )),
+        None => failure.hint("`bg check` says what stands in the way"),
+    })
+}
+
+/// What a site of its owner's needs.
+#[must_use]
+pub fn snippet(app: &App) -> String {
+    let files = &app.nginx_files;
+    let mut lines = vec![
+        format!(
+            "# in each `server` of {}, once, above the locations:",
+            files.site().display()
+        ),
+        format!("include \"{}\";", files.route().display()),
+        String::new(),
+        "# in each `location` that is passed on to the app, in place of its `proxy_pass`:".to_owned(),
+        format!("include \"{}\";", files.proxy().display()),
+    ];
+    let root = render::root_variable(app.name()).unwrap_or_default();
+    for served in &app.config.nginx.static_files {
+        lines.push(String::new());
+        lines.push(format!("# in place of the root or alias of {}:", served.url));
+        lines.push(format!("alias \"{}/{}/\";", root, served.folder.display()));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,283 @@
+//! What setup finds on the host before it changes anything, and what stands against it.
+
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Uid, User};
+
+use crate::host::command::find_program;
+use crate::host::nginx::Nginx;
+use crate::host::nginx::build::Build;
+use crate::host::nginx::dump::{Dump, Server};
+use crate::host::nginx::render::site_mark;
+use crate::host::registry::Registry;
+use crate::model::config::{Config, SwitchWay};
+use crate::model::failure::{Failure, Kind};
+use crate::model::layout::{Entry, NginxLayout};
+use crate::model::listen::Listener;
+use crate::model::way;
+
+/// What was found.
+#[derive(Debug)]
+pub struct Ground {
+    /// The entry that the registry gets.
+    pub entry: Entry,
+    /// The app's owner.
+    pub owner: User,
+    /// The NGINX there is.
+    pub build: Build,
+    /// Its configuration as it is.
+    pub dump: Dump,
+    /// Whether it runs.
+    pub running: bool,
+    /// Whether the site's file is ours to write.
+    pub site_is_ours: bool,
+}
+
+/// Looks at the host.
+///
+/// # Errors
+/// What stands against setting the app up here.
+pub async fn survey(config: &Config, registry: &Registry) -> Result<Ground, Failure> {
+    let files = NginxLayout::new(config);
+    let owner = owner(config)?;
+    let nginx_bin = program(&config.nginx.bin, "nginx.bin")?;
+    let pm2_bin = program(&config.pm2.bin, "pm2.bin")?;
+    let mut nginx = Nginx {
+        bin: nginx_bin.clone(),
+        conf: files.conf().to_owned(),
+        pid_file: "/run/nginx.pid".into(),
+    };
+    let build = nginx
+        .build()
+        .await
+        .map_err(|error| Failure::failed("NGINX does not say what it is").because(error))?;
+    let dump = nginx.dump(config.timeouts.reload.0).await.map_err(|error| {
+        Failure::failed("NGINX's configuration cannot be read, or is broken")
+            .because(error)
+            .hint("`nginx -t` must pass before `bg setup`; as an ordinary user it may need sudo")
+    })?;
+    if let Some(pid_file) = dump.pid().or_else(|| build.pid_path.clone()) {
+        nginx.pid_file = pid_file;
+    }
+    let running = nginx.master().is_ok();
+    let (switch, switch_reason) = decide(config, &build, &site(config, &files, &dump), &owner)?;
+    let entry = Entry {
+        format: Entry::FORMAT,
+        app: config.app.clone(),
+        root: config.root.clone(),
+        owner: owner.name.clone(),
+        pm2_home: config.pm2.home.clone().unwrap_or_else(|| owner.dir.join(".pm2")),
+        pm2_bin,
+        process_name: config.process.name.clone(),
+        switch,
+        switch_reason,
+        nginx_bin,
+        nginx_conf: files.conf().to_owned(),
+        nginx_pid: nginx.pid_file,
+        link_folder: files.link_folder().to_owned(),
+    };
+    let ground = Ground {
+        site_is_ours: is_ours(&files, &config.app)?,
+        entry,
+        owner,
+        build,
+        dump,
+        running,
+    };
+    stands_against(config, &ground, registry)?;
+    Ok(ground)
+}
+
+fn owner(config: &Config) -> Result<User, Failure> {
+    let named = config.owner.clone().or_else(|| std::env::var("SUDO_USER").ok());
+    let found = match &named {
+        Some(name) => User::from_name(name),
+        None => User::from_uid(Uid::effective()),
+    };
+    found.ok().flatten().ok_or_else(|| {
+        Failure::new(
+            Kind::Config,
+            format!("there is no user `{}` on this host", named.unwrap_or_default()),
+        )
+        .hint("`owner` in bg.toml names the user that deploys and runs the app")
+    })
+}
+
+fn program(wanted: &Path, key: &str) -> Result<PathBuf, Failure> {
+    find_program(wanted).ok_or_else(|| {
+        Failure::new(
+            Kind::Config,
+            format!("`{}` is not installed, or not on PATH", wanted.display()),
+        )
+        .hint(format!(
+            "install it, or give its absolute path as `{key}` in bg.toml"
+        ))
+    })
+}
+
+/// The servers of this site as NGINX has them now: those that include our route, or that
+/// carry one of its names.
+#[must_use]
+pub fn site(config: &Config, files: &NginxLayout, dump: &Dump) -> Vec<Server> {
+    let ours = |server: &Server| {
+        server.includes.contains(&files.route())
+            || server
+                .names
+                .iter()
+                .any(|name| config.nginx.server_names.contains(name))
+    };
+    dump.servers().into_iter().filter(ours).collect()
+}
+
+fn decide(
+    config: &Config,
+    build: &Build,
+    site: &[Server],
+    owner: &User,
+) -> Result<(SwitchWay, String), Failure> {
+    let mut listeners = config
+        .nginx
+        .listen
+        .iter()
+        .filter_map(|text| text.parse::<Listener>().ok());
+    let http2_or_3 = listeners.any(|listener| listener.http2 || listener.http3)
+        || site.iter().any(|server| server.http2 || server.http3);
+    // Whoever deploys must be able to signal NGINX's master and write what it reads.
+    let can_reload = owner.uid == Uid::effective();
+    let ground = way::Ground {
+        version: build.version,
+        keepalive_min_timeout: !site.is_empty()
+            && site.iter().all(|server| server.keepalive_min_timeout.is_some()),
+        http2_or_3,
+        can_reload,
+    };
+    let decided = way::decide(config.nginx.switch, ground);
+    if decided.0 == SwitchWay::Reload && !can_reload {
+        return Err(Failure::new(
+            Kind::Config,
+            format!(
+                "`{}` cannot reload NGINX, so it cannot switch by a reload",
+                owner.name
+            ),
+        )
+        .hint("`nginx.switch = \"live\"` needs no reload; or let root own the app (`owner = \"root\"`)"));
+    }
+    Ok(decided)
+}
+
+fn is_ours(files: &NginxLayout, app: &str) -> Result<bool, Failure> {
+    match std::fs::read_to_string(files.site()) {
+        Ok(text) => Ok(text.starts_with(&site_mark(app))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
+        Err(error) => {
+            Err(Failure::failed(format!("`{}` cannot be read", files.site().display())).because(error))
+        }
+    }
+}
+
+fn stands_against(config: &Config, ground: &Ground, registry: &Registry) -> Result<(), Failure> {
+    let files = NginxLayout::new(config);
+    if !ground.dump.http_includes(&files.hook()) {
+        return Err(Failure::new(
+            Kind::Config,
+            format!(
+                "`{}` does not include `{}/*.conf` inside `http`",
+                files.conf().display(),
+                config.nginx.include.display()
+            ),
+        )
+        .hint("add that include, or name a folder that it includes as `nginx.include` in bg.toml"));
+    }
+    for served in ground.dump.served_folders() {
+        let (folder, place) = (Path::new(&served.text), &served.place);
+        // What we serve ourselves lies inside the root, never around it.
+        if folder.is_absolute() && config.root.starts_with(folder) {
+            return Err(Failure::new(
+                Kind::Config,
+                format!(
+                    "`root` {} lies inside {}, which NGINX serves ({place})",
+                    config.root.display(),
+                    folder.display()
+                ),
+            )
+            .hint("choose another `root`, as `/srv/NAME`: secrets and history must not be served"));
+        }
+    }
+    if let Some(tree) = config
+        .root
+        .ancestors()
+        .find(|folder| folder.join(".git").exists())
+    {
+        return Err(Failure::new(
+            Kind::Config,
+            format!(
+                "`root` {} lies inside the git work tree {}",
+                config.root.display(),
+                tree.display()
+            ),
+        )
+        .hint("choose another `root`, as `/srv/NAME`"));
+    }
+    for other in registry
+        .entries()
+        .into_iter()
+        .filter(|other| other.app != config.app)
+    {
+        clash(config, ground, &other)?;
+    }
+    if let Ok(entry) = registry.find(&config.app)
+        && entry.root != config.root
+    {
+        return Err(Failure::new(
+            Kind::Config,
+            format!(
+                "app `{}` is set up on this host with root {}",
+                config.app,
+                entry.root.display()
+            ),
+        )
+        .hint("give this one another `app`, or `bg remove` that one first"));
+    }
+    Ok(())
+}
+
+/// Two apps share nothing: no process name in one PM2, no root, no link, no port.
+fn clash(config: &Config, ground: &Ground, other: &Entry) -> Result<(), Failure> {
+    let mine = &ground.entry;
+    let refuse = |what: String, hint: &str| {
+        Err(Failure::new(
+            Kind::Config,
+            format!("{what} belongs to app `{}` on this host", other.app),
+        )
+        .hint(hint.to_owned()))
+    };
+    if other.process_name == mine.process_name && other.pm2_home == mine.pm2_home {
+        return refuse(
+            format!("process name `{}`", mine.process_name),
+            "choose another `process.name` in bg.toml, as `flask-NAME`",
+        );
+    }
+    if other.root == mine.root || other.root.starts_with(&mine.root) || mine.root.starts_with(&other.root) {
+        return refuse(
+            format!("root {}", other.root.display()),
+            "choose another `root` in bg.toml",
+        );
+    }
+    if other.link_folder == mine.link_folder {
+        return refuse(
+            format!("link folder {}", mine.link_folder.display()),
+            "choose another `nginx.link_folder`",
+        );
+    }
+    let theirs =
+        crate::host::app::read_config(&other.root.join("bg.toml")).map(|config| config.process.ports);
+    if let Ok(theirs) = theirs {
+        let ours = config.process.ports;
+        for port in [ours.blue, ours.green] {
+            if port == theirs.blue || port == theirs.green {
+                return refuse(format!("port {port}"), "choose other `process.ports` in bg.toml");
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,312 @@
+//! A color's slot: letting its old process go, starting a release in it, bringing back
+//! what it held before.
+
+mod free;
+
+use std::collections::BTreeMap;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::host::app::App;
+use crate::host::dotenv::Redactor;
+use crate::host::launcher;
+use crate::host::pm2::Spec;
+use crate::host::process::{self, Process};
+use crate::host::{releases, sockets};
+use crate::model::color::Color;
+use crate::model::event::{Event, Sink};
+use crate::model::failure::Failure;
+use crate::model::release::{Manifest, ReleaseId};
+
+use super::gate::{self, millis};
+use super::traffic;
+
+pub use free::{drained, free};
+
+/// Added to the app's own time to stop before PM2 kills it: PM2 must never be the first.
+const PM2_MARGIN: Duration = Duration::from_secs(5);
+
+/// Lines of the app's log that a refusal shows.
+const LOG_LINES: usize = 20;
+
+/// A release's process in a slot.
+#[derive(Debug)]
+pub struct Running {
+    /// The color.
+    pub color: Color,
+    /// What it runs.
+    pub manifest: Manifest,
+    /// Its process.
+    pub process: Process,
+    /// The folder that it must have as its own.
+    pub folder: PathBuf,
+    /// What its environment must carry; unknown for one that was found running.
+    pub nonce: Option<String>,
+    /// When it was started or found.
+    pub since: Instant,
+    log_from: u64,
+}
+
+impl Running {
+    /// One that was found running.
+    #[must_use]
+    pub fn found(app: &App, color: Color, manifest: Manifest, process: Process) -> Running {
+        Running {
+            color,
+            folder: app_folder(app, &manifest),
+            manifest,
+            process,
+            nonce: None,
+            since: Instant::now(),
+            log_from: log_length(app, color),
+        }
+    }
+}
+
+/// The folder of a release in which the app runs.
+#[must_use]
+pub fn app_folder(app: &App, manifest: &Manifest) -> PathBuf {
+    launcher::folder(&app.layout, manifest)
+}
+
+/// Ends processes of a slot and takes its entries out of PM2. While the hold is there, the
+/// launcher that PM2 starts in their place waits instead of starting the app again.
+async fn stop(app: &App, color: Color, old: &[Process]) -> Result<(), Failure> {
+    let hold = app.layout.hold(color);
+    std::fs::write(&hold, "")
+        .map_err(|error| Failure::failed(format!("`{}` cannot be written", hold.display())).because(error))?;
+    for process in old {
+        process::end(*process, app.config.process.stop_timeout.0)
+            .await
+            .map_err(|error| {
+                Failure::failed(format!("{color}'s process {} cannot be ended", process.pid)).because(error)
+            })?;
+    }
+    let deleted = app.pm2.delete(&app.process(color)).await;
+    std::fs::remove_file(&hold).ok();
+    deleted.map_err(|error| pm2_failure(app, error))
+}
+
+/// Stops what runs in a slot, at once: for a candidate that no visitor ever saw.
+///
+/// # Errors
+/// When PM2 does not let go.
+pub async fn discard(app: &App, color: Color) -> Result<(), Failure> {
+    let entries = app.pm2.named(&app.process(color)).await.unwrap_or_default();
+    let old: Vec<Process> = entries
+        .iter()
+        .filter_map(|entry| Process::of(entry.pid?))
+        .collect();
+    stop(app, color, &old).await
+}
+
+/// Points the slot at a release and starts that.
+///
+/// # Errors
+/// When the port is taken, or PM2 does not start it.
+pub async fn start(
+    app: &App,
+    color: Color,
+    manifest: Manifest,
+    nonce: &str,
+    sink: &dyn Sink,
+) -> Result<Running, Failure> {
+    let since = Instant::now();
+    let port = manifest.ports.of(color);
+    if let Some(holder) = sockets::holder(port) {
+        return Err(
+            Failure::failed(format!("port {port} of {color} is taken by {holder}")).hint(format!(
+                "end that process, or give {color} another port in `process.ports`"
+            )),
+        );
+    }
+    hold_ready(app, color, &manifest.id)?;
+    let log_from = log_length(app, color);
+    let spec = Spec {
+        name: app.process(color),
+        script: app.layout.launcher(),
+        args: vec![
+            "launch".into(),
+            "--root".into(),
+            app.layout.root().display().to_string(),
+            "--color".into(),
+            color.name().into(),
+        ],
+        folder: app_folder(app, &manifest),
+        env: BTreeMap::from([("BG_NONCE".to_owned(), nonce.to_owned())]),
+        log: app.layout.log(color),
+        kill_timeout: app.config.process.stop_timeout.0 + PM2_MARGIN,
+    };
+    let started = app.pm2.start(&spec, &app.layout.state()).await;
+    let running = |process: Process| Running {
+        color,
+        folder: app_folder(app, &manifest),
+        manifest: manifest.clone(),
+        process,
+        nonce: Some(nonce.to_owned()),
+        since,
+        log_from,
+    };
+    let process = started.as_ref().ok().and_then(|proc| Process::of(proc.pid?));
+    let Some(process) = process else {
+        let log = log_lines(app, color, &manifest, log_from);
+        let failure = Failure::failed(format!("{color} was not started")).showing(log);
+        return Err(match started {
+            Err(error) => failure.because(error),
+            Ok(_) => failure.hint(format!("`bg logs {color}` shows what it printed")),
+        });
+    };
+    sink.emit(Event::Started {
+        color,
+        port,
+        pid: process.pid,
+        took_ms: millis(since.elapsed()),
+    });
+    Ok(running(process))
+}
+
+/// What a start needs on disk: the slot's link, NGINX's answer, the launcher.
+fn hold_ready(app: &App, color: Color, release: &ReleaseId) -> Result<(), Failure> {
+    let failed = |what: &str| Failure::failed(format!("{what} for {color}"));
+    releases::point_slot(&app.layout, color, release)
+        .map_err(|error| failed("the slot cannot be set").because(error))?;
+    releases::write_answer(&app.nginx_files, app.name(), color, Some(release))
+        .map_err(|error| failed("NGINX's answer cannot be written").because(error))?;
+    let program =
+        std::env::current_exe().map_err(|error| failed("this program cannot be found").because(error))?;
+    launcher::install(&program, &app.layout)
+        .map_err(|error| failed("the launcher cannot be put in place").because(error))?;
+    std::fs::remove_file(app.layout.hold(color)).ok();
+    Ok(())
+}
+
+/// After a candidate was refused or a run died: stops it and starts what the slot held
+/// before, so that a rollback stays ready. `true` when that runs and answers again.
+///
+/// # Errors
+/// When the candidate cannot be stopped.
+pub async fn restore(
+    app: &App,
+    color: Color,
+    before: Option<&ReleaseId>,
+    nonce: &str,
+    sink: &dyn Sink,
+) -> Result<bool, Failure> {
+    discard(app, color).await?;
+    let Some(before) = before else {
+        releases::empty_slot(&app.layout, color).ok();
+        releases::write_answer(&app.nginx_files, app.name(), color, None).ok();
+        return Ok(false);
+    };
+    match revive(app, color, before, nonce, sink).await {
+        Ok(_) => {
+            sink.emit(Event::Noted {
+                text: format!("{color} runs {} again, ready for a rollback", before.short()),
+            });
+            Ok(true)
+        }
+        Err(failure) => {
+            sink.emit(Event::Warned {
+                text: format!(
+                    "{color} could not be started with {} again: {}",
+                    before.short(),
+                    failure.what
+                ),
+            });
+            Ok(false)
+        }
+    }
+}
+
+/// Starts a kept release in a slot and puts it through the gate, without its soak: it was
+/// live before.
+///
+/// # Errors
+/// When it does not start or does not pass.
+pub async fn revive(
+    app: &App,
+    color: Color,
+    release: &ReleaseId,
+    nonce: &str,
+    sink: &dyn Sink,
+) -> Result<gate::Passed, Failure> {
+    let mut manifest = read_manifest(app, release)?;
+    manifest.config.gate.soak = crate::model::config::duration::Span::seconds(0);
+    let running = start(app, color, manifest, nonce, &Quiet).await?;
+    let passed = gate::full(app, &running, &Quiet)
+        .await
+        .map_err(|refusal| refusal.into_failure(color))?;
+    sink.emit(Event::Revived {
+        color,
+        release: release.clone(),
+    });
+    Ok(passed)
+}
+
+/// The manifest of a release.
+///
+/// # Errors
+/// When it is not kept any more.
+pub fn read_manifest(app: &App, release: &ReleaseId) -> Result<Manifest, Failure> {
+    releases::manifest(&app.layout, release).map_err(|error| {
+        Failure::failed(format!("release {release} cannot be used"))
+            .because(error)
+            .hint("`bg releases` lists those that are kept")
+            .with_traffic(traffic::unchanged(app))
+    })
+}
+
+/// The app's own lines since it was started, secrets taken out.
+#[must_use]
+pub fn log_since(app: &App, running: &Running) -> Vec<String> {
+    log_lines(app, running.color, &running.manifest, running.log_from)
+}
+
+fn log_lines(app: &App, color: Color, manifest: &Manifest, from: u64) -> Vec<String> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(app.layout.log(color))
+        .and_then(|mut file| {
+            let length = file.metadata()?.len();
+            let from = if from > length { 0 } else { from };
+            file.seek(SeekFrom::Start(from.max(length.saturating_sub(64 << 10))))?;
+            file.take(64 << 10).read_to_end(&mut bytes)
+        })
+        .ok();
+    let text = redactor(app, manifest).redact(&String::from_utf8_lossy(&bytes));
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let name = app.process(color);
+    lines
+        .iter()
+        .skip(lines.len().saturating_sub(LOG_LINES))
+        .map(|line| format!("{name} | {line}"))
+        .collect()
+}
+
+/// What takes a release's secrets out of a text.
+#[must_use]
+pub fn redactor(app: &App, manifest: &Manifest) -> Redactor {
+    launcher::secrets(&app.layout, manifest)
+        .map_or_else(|_| Redactor::default(), |secrets| Redactor::new(&secrets))
+}
+
+fn log_length(app: &App, color: Color) -> u64 {
+    std::fs::metadata(app.layout.log(color)).map_or(0, |metadata| metadata.len())
+}
+
+fn pm2_failure(app: &App, error: crate::host::pm2::Pm2Error) -> Failure {
+    Failure::failed("PM2 did not do its part")
+        .because(error)
+        .hint(format!(
+            "`PM2_HOME={} pm2 list` shows what it knows",
+            app.entry.pm2_home.display()
+        ))
+        .with_traffic(traffic::unchanged(app))
+}
+
+/// Tells nobody: for steps inside a step that is told as one.
+struct Quiet;
+
+impl Sink for Quiet {
+    fn emit(&self, _: Event) {}
+}

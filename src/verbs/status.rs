@@ -1,0 +1,241 @@
+//! `bg status`: what is live, what is warm, and what a rollback would do, all looked up now.
+
+use serde::Serialize;
+
+use crate::host::app::App;
+use crate::host::journal::Journal;
+use crate::host::lock;
+use crate::host::releases;
+use crate::model::color::Color;
+use crate::model::config::SwitchWay;
+use crate::model::failure::Standing;
+use crate::model::journal::Story;
+
+use super::traffic::{self, Sight};
+use super::{gate, recover, slot};
+
+/// Everything that `bg status` says.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// The app.
+    pub app: String,
+    /// What is live, when the link and NGINX agree.
+    pub live: Option<Standing>,
+    /// What is wrong, when they do not, and how to mend it.
+    pub drift: Vec<String>,
+    /// Whether the maintenance page is up.
+    pub maintenance: bool,
+    /// Both slots, blue first.
+    pub slots: Vec<SlotStatus>,
+    /// What a rollback would do.
+    pub rollback: RollbackStatus,
+    /// The switch way in force.
+    pub switch: SwitchWay,
+    /// Why that way.
+    pub switch_reason: String,
+    /// Who holds the lock.
+    pub locked_by: Option<String>,
+    /// How long ago traffic last moved, seconds.
+    pub moved_seconds_ago: u64,
+}
+
+/// One slot.
+#[derive(Clone, Debug, Serialize)]
+pub struct SlotStatus {
+    /// The color.
+    pub color: Color,
+    /// Its release.
+    pub release: Option<String>,
+    /// The commit's first line.
+    pub subject: Option<String>,
+    /// Its port.
+    pub port: u16,
+    /// Its process.
+    pub pid: Option<u32>,
+    /// How often PM2 has restarted it.
+    pub restarts: Option<u32>,
+    /// Whether it passes the brief gate, and if not why.
+    pub health: Health,
+}
+
+/// Whether a slot could take traffic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "state", content = "why")]
+pub enum Health {
+    /// No release.
+    Empty,
+    /// It passes the brief gate.
+    Healthy,
+    /// It does not.
+    Unhealthy(String),
+    /// Its process is not there.
+    Down(String),
+}
+
+/// What a rollback would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum RollbackStatus {
+    /// At once, to this.
+    Ready {
+        /// The release.
+        to: String,
+    },
+    /// It would be started first.
+    Cold {
+        /// The release.
+        to: String,
+        /// Why it is not warm.
+        why: String,
+    },
+    /// There is nothing to go back to.
+    Nothing {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Looks at everything, changes nothing.
+pub async fn status(app: &App) -> Status {
+    let (sight, blue, green) = tokio::join!(
+        traffic::look(app),
+        slot_status(app, Color::Blue),
+        slot_status(app, Color::Green)
+    );
+    let records = Journal::read(&app.layout.journal()).unwrap_or_default();
+    let story = Story::of(&records);
+    let mut drift = Vec::new();
+    if let Some(holder) = story
+        .open
+        .as_ref()
+        .filter(|_| lock::current_holder(&app.layout.lock()).is_none())
+    {
+        let plan = recover::plan(app, &story)
+            .await
+            .map_or_else(|| holder.run.to_string(), |plan| plan.sentence());
+        drift.push(format!("{plan}; `bg repair` does that"));
+    }
+    let route = agreed(&sight, &mut drift);
+    let live = route.map(|route| traffic::standing(app, route.color));
+    let slots = vec![blue, green];
+    Status {
+        app: app.name().to_owned(),
+        rollback: rollback(app, &story, live.as_ref(), &slots),
+        live,
+        drift,
+        maintenance: route.is_some_and(|route| route.maintenance),
+        slots,
+        switch: app.entry.switch,
+        switch_reason: app.entry.switch_reason.clone(),
+        locked_by: lock::current_holder(&app.layout.lock()),
+        moved_seconds_ago: app.link.age().as_secs(),
+    }
+}
+
+fn agreed(sight: &Sight, drift: &mut Vec<String>) -> Option<crate::model::color::Route> {
+    match sight {
+        Sight {
+            link: Ok(link),
+            nginx: Ok(nginx),
+        } if link == nginx => return Some(*link),
+        Sight {
+            link: Ok(link),
+            nginx: Ok(nginx),
+        } => {
+            drift.push(format!(
+                "the link says {link}, NGINX answers from {nginx}: `bg repair`, then `bg check`"
+            ));
+        }
+        Sight {
+            link: Ok(link),
+            nginx: Err(error),
+        } => {
+            drift.push(format!("the link says {link}, NGINX gives no answer: {error}"));
+        }
+        Sight {
+            link: Err(error),
+            nginx: Ok(nginx),
+        } => {
+            drift.push(format!(
+                "{error}; NGINX answers from {nginx}: `bg switch {}` mends the link",
+                nginx.color
+            ));
+        }
+        Sight {
+            link: Err(error),
+            nginx: Err(other),
+        } => drift.push(format!("{error}; NGINX gives no answer: {other}")),
+    }
+    None
+}
+
+async fn slot_status(app: &App, color: Color) -> SlotStatus {
+    let mut status = SlotStatus {
+        color,
+        release: None,
+        subject: None,
+        port: app.config.process.ports.of(color),
+        pid: None,
+        restarts: None,
+        health: Health::Empty,
+    };
+    let Some(release) = releases::slot(&app.layout, color) else {
+        return status;
+    };
+    status.release = Some(release.to_string());
+    let manifest = match slot::read_manifest(app, &release) {
+        Ok(manifest) => manifest,
+        Err(failure) => {
+            status.health = Health::Unhealthy(failure.what);
+            return status;
+        }
+    };
+    status.subject = Some(manifest.subject.clone());
+    status.health = match gate::warm(app, color, manifest).await {
+        Err(why) => Health::Down(why),
+        Ok(running) => {
+            status.pid = Some(running.process.pid);
+            match gate::brief(app, &running).await {
+                Ok(_) => Health::Healthy,
+                Err(refusal) => {
+                    Health::Unhealthy([vec![refusal.problem], refusal.probes].concat().join("; "))
+                }
+            }
+        }
+    };
+    status
+}
+
+fn rollback(app: &App, story: &Story, live: Option<&Standing>, slots: &[SlotStatus]) -> RollbackStatus {
+    let Some(live) = live else {
+        return RollbackStatus::Nothing {
+            why: "it is not known what is live".to_owned(),
+        };
+    };
+    let Some(release) = &live.release else {
+        return RollbackStatus::Nothing {
+            why: "nothing was deployed yet".to_owned(),
+        };
+    };
+    let target = match story.rollback_target(release) {
+        Ok(target) => target.to_string(),
+        Err(why) => return RollbackStatus::Nothing { why: why.to_string() },
+    };
+    let held = releases::slot(&app.layout, live.color.other()).map(|held| held.to_string());
+    if held.as_ref() != Some(&target) {
+        return RollbackStatus::Nothing {
+            why: format!("{target}, which served before, is no longer in a slot"),
+        };
+    }
+    let idle = slots.iter().find(|slot| slot.color == live.color.other());
+    match idle.map(|slot| &slot.health) {
+        Some(Health::Healthy) => RollbackStatus::Ready { to: target },
+        Some(Health::Down(why) | Health::Unhealthy(why)) => RollbackStatus::Cold {
+            to: target,
+            why: why.clone(),
+        },
+        _ => RollbackStatus::Nothing {
+            why: "the other slot is empty".to_owned(),
+        },
+    }
+}

@@ -1,0 +1,265 @@
+//! `bg switch` and `bg rollback`: traffic to a color that is warm, or is made so first.
+
+use std::time::Duration;
+
+use crate::host::app::App;
+use crate::host::releases;
+use crate::model::color::{Color, Route};
+use crate::model::event::{Event, Sink};
+use crate::model::failure::{Failure, Traffic};
+use crate::model::journal::{NoRollback, Phase, Verb};
+use crate::model::release::ReleaseId;
+
+use super::cool;
+use super::cutover::{self, Switched};
+use super::deploy::{self, Deployed};
+use super::gate::{self, Passed};
+use super::run::Run;
+use super::{slot, traffic};
+
+/// Moves traffic to `color`, or to the one it is not on.
+///
+/// # Errors
+/// As [`deploy::deploy`].
+pub async fn switch(
+    app: &App,
+    color: Option<Color>,
+    patience: Duration,
+    sink: &dyn Sink,
+) -> Result<Deployed, Failure> {
+    if let Some(color) = color {
+        mend_link(app, color, sink).await?;
+    }
+    let run = Run::begin(app, Verb::Switch, patience, sink).await?;
+    let color = color.unwrap_or(run.idle());
+    if color == run.from.color {
+        run.abort("nothing to do", None);
+        sink.emit(Event::Noted {
+            text: format!("{} is live already", run.live()),
+        });
+        let other = traffic::standing(app, color.other());
+        return Ok(Deployed {
+            live: run.live(),
+            other,
+            switched: false,
+            run: run.id.to_string(),
+        });
+    }
+    let Some(release) = releases::slot(&app.layout, color) else {
+        return Err(refuse(
+            &run,
+            Failure::failed(format!("{color} is empty: there is nothing to switch to"))
+                .hint("`bg deploy` puts a release there"),
+        ));
+    };
+    if run.story.is_unfit(&release) {
+        sink.emit(Event::Warned {
+            text: format!("{} was refused or rolled back from before", release.short()),
+        });
+    }
+    go(&run, color, release).await
+}
+
+/// Without a readable link nobody can say what is live, and naming the color is the way
+/// out: the link is made to say what NGINX does, and everything goes on from there.
+async fn mend_link(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failure> {
+    if app.link.read().is_ok() {
+        return Ok(());
+    }
+    let seen = traffic::look(app).await.nginx.unwrap_or(Route::to(color));
+    app.link.replace(seen).map_err(|error| {
+        Failure::unknown("the live link cannot be made", "the link cannot be read").because(error)
+    })?;
+    sink.emit(Event::Recovered {
+        what: format!("the live link was missing and points at {seen} again"),
+    });
+    Ok(())
+}
+
+/// Goes back to what served before, or to any kept release.
+///
+/// # Errors
+/// As [`deploy::deploy`]; and when there is nothing to go back to.
+pub async fn rollback(
+    app: &App,
+    to: Option<ReleaseId>,
+    patience: Duration,
+    sink: &dyn Sink,
+) -> Result<Deployed, Failure> {
+    let run = Run::begin(app, Verb::Rollback, patience, sink).await?;
+    let target = match target(&run, to.as_ref()) {
+        Ok(target) => target,
+        Err(failure) => return Err(refuse(&run, failure)),
+    };
+    if run.live().release.as_ref() == Some(&target) {
+        run.abort("nothing to do", None);
+        sink.emit(Event::Noted {
+            text: format!("{} is live already", run.live()),
+        });
+        let other = traffic::standing(app, run.idle());
+        return Ok(Deployed {
+            live: run.live(),
+            other,
+            switched: false,
+            run: run.id.to_string(),
+        });
+    }
+    let idle = run.idle();
+    if releases::slot(&app.layout, idle).as_ref() == Some(&target) {
+        return go(&run, idle, target).await;
+    }
+    bring_back(&run, target).await
+}
+
+fn target(run: &Run<'_>, to: Option<&ReleaseId>) -> Result<ReleaseId, Failure> {
+    if let Some(to) = to {
+        return slot::read_manifest(run.app, to).map(|manifest| manifest.id);
+    }
+    let idle = run.idle();
+    let held = releases::slot(&run.app.layout, idle);
+    let nothing = |why: NoRollback| {
+        let failure = Failure::failed("there is nothing to roll back to").because(why);
+        match &held {
+            Some(held) if run.story.is_unfit(held) => failure.hint(format!(
+                "{idle} holds {}, which was rolled back from: `bg switch {idle}` goes there all the same",
+                held.short()
+            )),
+            Some(held) => failure.hint(format!(
+                "`bg switch {idle}` goes to {}, which {idle} holds",
+                held.short()
+            )),
+            None => failure,
+        }
+        .hint("`bg rollback --to RELEASE` brings back any of `bg releases`")
+    };
+    let Some(live) = run.live().release else {
+        return Err(Failure::failed("nothing was deployed yet").hint("`bg deploy` does that"));
+    };
+    let target = run.story.rollback_target(&live).map_err(nothing)?.clone();
+    if held.as_ref() == Some(&target) {
+        Ok(target)
+    } else {
+        Err(nothing(NoRollback::Gone(target)))
+    }
+}
+
+fn refuse(run: &Run<'_>, failure: Failure) -> Failure {
+    run.abort(&failure.what, None);
+    failure.or_traffic(Traffic::Unchanged { live: run.live() })
+}
+
+fn begin(run: &Run<'_>, color: Color, release: &ReleaseId) {
+    let manifest = releases::manifest(&run.app.layout, release).ok();
+    run.sink.emit(Event::Began {
+        app: run.app.name().to_owned(),
+        verb: run.verb,
+        live: run.live(),
+        color,
+        release: Some(release.clone()),
+        subject: manifest.map(|manifest| manifest.subject),
+    });
+}
+
+/// To a color that holds the release already.
+async fn go(run: &Run<'_>, color: Color, release: ReleaseId) -> Result<Deployed, Failure> {
+    begin(run, color, &release);
+    match run.until_interrupted(ready(run, color, &release)).await {
+        Ok(passed) => move_traffic(run, passed, &release).await,
+        Err(failure) => Err(refuse(run, failure)),
+    }
+}
+
+/// The brief gate; a color that has died is started from its release first and put through
+/// the whole one.
+async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Passed, Failure> {
+    let app = run.app;
+    let manifest = slot::read_manifest(app, release)?;
+    let dead = match gate::warm(app, color, manifest).await {
+        Ok(running) => match gate::brief(app, &running).await {
+            Ok(passed) => return Ok(passed),
+            Err(refusal) if running.process.alive() => return Err(refusal.into_failure(color)),
+            Err(refusal) => refusal.problem,
+        },
+        Err(problem) => problem,
+    };
+    run.sink.emit(Event::Noted {
+        text: format!(
+            "{color} is not warm ({dead}): starting it from {}",
+            release.short()
+        ),
+    });
+    slot::discard(app, color).await?;
+    slot::revive(app, color, release, &run.id.0, &run.sink).await
+}
+
+async fn move_traffic(run: &Run<'_>, passed: Passed, release: &ReleaseId) -> Result<Deployed, Failure> {
+    match cutover::cutover(run, passed).await {
+        Ok(switched) => finish(run, switched, release).await,
+        Err(failure) => {
+            if !matches!(failure.traffic, Traffic::Unknown { .. }) {
+                run.abort(&failure.what, None);
+            }
+            Err(failure)
+        }
+    }
+}
+
+async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Result<Deployed, Failure> {
+    let saved = deploy::save(run).await;
+    let summary = cutover::summary(run, &switched, release);
+    let moved = |failure: Failure| {
+        failure.with_traffic(Traffic::Moved {
+            live: switched.live.clone(),
+        })
+    };
+    run.commit(switched.live.clone(), run.from.maintenance, summary)
+        .map_err(moved)?;
+    saved.map_err(moved)?;
+    cool::down(run.app, switched.replaced.color, &run.sink)
+        .await
+        .map_err(moved)?;
+    Ok(Deployed {
+        live: switched.live,
+        other: switched.replaced,
+        switched: true,
+        run: run.id.to_string(),
+    })
+}
+
+/// To a release that no slot holds: started in the idle color from its own snapshot, put
+/// through the whole gate, nothing built.
+async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failure> {
+    let (app, color) = (run.app, run.idle());
+    begin(run, color, &target);
+    let before = releases::slot(&app.layout, color);
+    run.enter(
+        Phase::Replacing,
+        run.from.with_color(color),
+        Some(&target),
+        before.as_ref(),
+    )?;
+    let staged = run
+        .until_interrupted(async {
+            slot::free(app, color, &run.sink).await?;
+            slot::revive(app, color, &target, &run.id.0, &run.sink).await
+        })
+        .await;
+    let failure = match staged {
+        Ok(passed) => match cutover::cutover(run, passed).await {
+            Ok(switched) => return finish(run, switched, &target).await,
+            Err(failure) if matches!(failure.traffic, Traffic::Unknown { .. }) => return Err(failure),
+            Err(failure) => failure,
+        },
+        Err(failure) => failure,
+    };
+    slot::restore(
+        app,
+        color,
+        before.as_ref(),
+        &format!("{}-back", run.id),
+        &run.sink,
+    )
+    .await
+    .ok();
+    Err(refuse(run, failure))
+}
