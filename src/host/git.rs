@@ -1,0 +1,564 @@
+//! The bare mirror of an app's repository: brought up to date, and asked about commits.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::host::command::{Command, CommandError};
+use crate::host::store::FileError;
+
+/// No hook and no `ext::` transport of a foreign repository runs here; a fetch is flushed to
+/// disk as one pack (loose objects are not flushed), and tidying up ends before the fetch
+/// does, so that nothing works in the mirror once the lock is given back.
+const HARDENING: &[&str] = &[
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "protocol.ext.allow=never",
+    "-c",
+    "transfer.unpackLimit=1",
+    "-c",
+    "gc.autoDetach=false",
+    "-c",
+    "maintenance.autoDetach=false",
+    "-c",
+    "log.showSignature=false",
+];
+
+/// Variables by which a host reaches the outside; ssh's own are handled apart.
+const PASSED_ON: &[&str] = &[
+    "http_proxy",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "GIT_SSL_CAINFO",
+    "SSL_CERT_FILE",
+];
+
+/// The mirror of one app.
+#[derive(Clone, Debug)]
+pub struct Git {
+    mirror: PathBuf,
+}
+
+/// A commit, for people and for a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// The whole hash.
+    pub sha: String,
+    /// The first line of its message.
+    pub subject: String,
+    /// Who wrote it.
+    pub author: String,
+}
+
+/// The repository did not give what was asked of it.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// The remote could not be read.
+    #[error("cannot fetch from `{url}`, try `git ls-remote {url}` as the user that deploys{}", indented(.said))]
+    Unreachable {
+        /// The remote, without its password.
+        url: String,
+        /// What git printed.
+        said: String,
+    },
+    /// The remote did not answer in time.
+    #[error("`{url}` was not fetched within {} s, the deadline is `timeouts.fetch`", .after.as_secs_f64())]
+    TooSlow {
+        /// The remote, without its password.
+        url: String,
+        /// The deadline.
+        after: Duration,
+    },
+    /// There is no such commit.
+    #[error("`{reference}` is no branch, tag or commit of the repository{}", did_you_mean(.near))]
+    Unknown {
+        /// What was asked for.
+        reference: String,
+        /// Branches and tags of a similar name, the nearest first.
+        near: Vec<String>,
+    },
+    /// There are several.
+    #[error("`{reference}` is the beginning of several commits, write more of it")]
+    Ambiguous {
+        /// What was asked for.
+        reference: String,
+    },
+    /// A file of the mirror cannot be changed.
+    #[error("cannot clear up after an earlier fetch")]
+    Leftover(#[source] FileError),
+    /// Git itself failed.
+    #[error("cannot read the mirror `{}`", .mirror.display())]
+    Mirror {
+        /// The mirror.
+        mirror: PathBuf,
+        /// Why.
+        #[source]
+        source: CommandError,
+    },
+}
+
+fn indented(said: &str) -> String {
+    let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+    let skipped = lines.len().saturating_sub(6);
+    lines
+        .iter()
+        .skip(skipped)
+        .map(|line| format!("\n  {}", line.trim()))
+        .collect()
+}
+
+fn did_you_mean(near: &[String]) -> String {
+    if near.is_empty() {
+        return ", has it been pushed?".into();
+    }
+    let near: Vec<String> = near.iter().map(|name| format!("`{name}`")).collect();
+    format!(", did you mean {}?", near.join(" or "))
+}
+
+impl Git {
+    /// The mirror at `mirror`, which [`Git::fetch`] creates.
+    #[must_use]
+    pub fn new(mirror: impl Into<PathBuf>) -> Git {
+        Git {
+            mirror: mirror.into(),
+        }
+    }
+
+    /// Brings all branches and tags to what `url` has now, and drops those it no longer has.
+    /// The caller holds the app's lock: what looks like another git at work in the mirror is
+    /// taken for what a killed one left behind.
+    ///
+    /// # Errors
+    /// When the remote cannot be read or is too slow, or the mirror cannot be written.
+    pub async fn fetch(&self, url: &str, deadline: Duration) -> Result<(), GitError> {
+        remove_leftovers(&self.mirror).map_err(GitError::Leftover)?;
+        let init = hardened().args(["init", "--quiet", "--bare", "--template="]);
+        self.expect(init.arg(&self.mirror)).await?;
+        let fetch = self
+            .command()
+            .args(["fetch", "--quiet", "--prune", "--no-recurse-submodules"])
+            .args(["--end-of-options", url])
+            .args(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"])
+            .deadline(deadline);
+        let fetch = self.reaching_out(fetch).await;
+        match fetch.run().await {
+            Ok(_) => Ok(()),
+            Err(CommandError::TimedOut { after, .. }) => Err(GitError::TooSlow {
+                url: without_password(url),
+                after,
+            }),
+            Err(CommandError::Failed { output, .. }) => Err(GitError::Unreachable {
+                url: without_password(url),
+                said: without_password(&output),
+            }),
+            Err(source) => Err(self.broken(source)),
+        }
+    }
+
+    /// The commit that a branch, a tag, or a full or short hash means; a branch wins over a
+    /// tag of the same name.
+    ///
+    /// # Errors
+    /// When nothing or too much has that name, or the mirror cannot be read.
+    pub async fn resolve(&self, reference: &str) -> Result<Commit, GitError> {
+        let is_hash = (4..=64).contains(&reference.len()) && reference.chars().all(|c| c.is_ascii_hexdigit());
+        let mut names = vec![
+            format!("refs/heads/{reference}"),
+            format!("refs/tags/{reference}"),
+        ];
+        if is_hash {
+            names.push(reference.to_owned());
+        }
+        for name in names {
+            if let Some(sha) = self.hash(&name).await? {
+                return self.describe(&sha).await;
+            }
+        }
+        if is_hash && self.begins_several(reference).await? {
+            return Err(GitError::Ambiguous {
+                reference: reference.to_owned(),
+            });
+        }
+        Err(GitError::Unknown {
+            reference: reference.to_owned(),
+            near: nearest(reference, &self.branches_and_tags().await?),
+        })
+    }
+
+    /// The first line of a commit's message.
+    ///
+    /// # Errors
+    /// When the mirror cannot be read or lacks the commit.
+    pub async fn subject(&self, sha: &str) -> Result<String, GitError> {
+        Ok(self.describe(sha).await?.subject)
+    }
+
+    /// `git` on the mirror, hardened, with no arguments yet.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        hardened().arg("--git-dir").arg(&self.mirror)
+    }
+
+    async fn hash(&self, name: &str) -> Result<Option<String>, GitError> {
+        let command = self
+            .command()
+            .args(["rev-parse", "--verify", "--quiet", "--end-of-options"])
+            .arg(format!("{name}^{{commit}}"));
+        let output = command.finish().await.map_err(|source| self.broken(source))?;
+        match output.status.code() {
+            Some(0) => Ok(Some(output.stdout.trim().to_owned())),
+            // rev-parse says 1 for a name it does not know, and 128 for anything worse.
+            Some(1) => Ok(None),
+            _ => Err(self.broken(CommandError::Failed {
+                command: command.to_string(),
+                status: output.status,
+                output: output.stderr,
+            })),
+        }
+    }
+
+    async fn begins_several(&self, short: &str) -> Result<bool, GitError> {
+        let command = self
+            .command()
+            .args(["rev-parse", &format!("--disambiguate={short}")]);
+        let output = self.expect(command).await?;
+        Ok(output.lines().count() > 1)
+    }
+
+    async fn describe(&self, sha: &str) -> Result<Commit, GitError> {
+        let command = self
+            .command()
+            .args(["log", "-1", "--format=%H%n%an%n%s", "--end-of-options", sha]);
+        let text = self.expect(command).await?;
+        let mut lines = text.lines().map(str::to_owned);
+        let mut next = || lines.next().unwrap_or_default();
+        let (sha, author, subject) = (next(), next(), next());
+        Ok(Commit { sha, subject, author })
+    }
+
+    async fn branches_and_tags(&self) -> Result<Vec<String>, GitError> {
+        let command = self
+            .command()
+            .args(["for-each-ref", "--format=%(refname:lstrip=2)"])
+            .args(["refs/heads", "refs/tags"]);
+        let text = self.expect(command).await?;
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    async fn expect(&self, command: Command) -> Result<String, GitError> {
+        let output = command.run().await.map_err(|source| self.broken(source))?;
+        Ok(output.stdout)
+    }
+
+    /// What a fetch needs from its surroundings. ssh must never ask; a command of the user's
+    /// own, in the environment or in git's settings, is taken as it is.
+    async fn reaching_out(&self, mut command: Command) -> Command {
+        for name in PASSED_ON {
+            if let Some(value) = std::env::var_os(name) {
+                command = command.env(*name, value);
+            }
+        }
+        for name in ["GIT_SSH_COMMAND", "GIT_SSH"] {
+            if let Some(value) = std::env::var_os(name) {
+                return command.env(name, value);
+            }
+        }
+        let set = self.command().args(["config", "--get", "core.sshCommand"]);
+        if set.run().await.is_ok() {
+            return command;
+        }
+        command.env("GIT_SSH_COMMAND", OsString::from("ssh -oBatchMode=yes"))
+    }
+
+    fn broken(&self, source: CommandError) -> GitError {
+        GitError::Mirror {
+            mirror: self.mirror.clone(),
+            source,
+        }
+    }
+}
+
+fn hardened() -> Command {
+    Command::new("git")
+        .args(HARDENING)
+        .env("GIT_TERMINAL_PROMPT", "0")
+}
+
+/// Removes the lock files and half-received packs of a killed fetch. No ref can end in
+/// `.lock`, so nothing else has such a name.
+fn remove_leftovers(folder: &Path) -> Result<(), FileError> {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_leftovers(&path)?;
+        } else if name.ends_with(".lock") || name.starts_with("tmp_pack_") || name.starts_with("tmp_idx_") {
+            fs::remove_file(&path).map_err(FileError::at("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Up to three names that `reference` may have meant: a third of its letters may differ.
+fn nearest(reference: &str, names: &[String]) -> Vec<String> {
+    let plain = reference.strip_prefix("origin/").unwrap_or(reference);
+    let allowed = plain.chars().count().div_ceil(3);
+    let mut near: Vec<(usize, &String)> = names
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(plain, name), name))
+        .filter(|(distance, _)| *distance <= allowed)
+        .collect();
+    near.sort();
+    near.dedup();
+    near.into_iter().take(3).map(|(_, name)| name.clone()).collect()
+}
+
+/// The text with `***` for what stands before the `@` of an HTTP address, or holds a
+/// password: the address may carry a token, and git repeats it in its messages.
+fn without_password(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        shown.push_str(before);
+        shown.push_str("://");
+        let end = after
+            .find(|c: char| c == '/' || c == '\'' || c.is_whitespace())
+            .unwrap_or(after.len());
+        let (authority, later) = after.split_at(end);
+        match authority.rsplit_once('@') {
+            Some((user, host))
+                if before.ends_with("http") || before.ends_with("https") || user.contains(':') =>
+            {
+                shown.push_str("***@");
+                shown.push_str(host);
+            }
+            _ => shown.push_str(authority),
+        }
+        rest = later;
+    }
+    shown + rest
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// A repository with a work tree, which tests change and commit to.
+    pub(crate) struct Origin {
+        pub(crate) folder: PathBuf,
+    }
+
+    impl Origin {
+        pub(crate) async fn new(folder: PathBuf) -> Origin {
+            fs::create_dir_all(&folder).unwrap();
+            let origin = Origin { folder };
+            origin.git(&["init", "--quiet", "--initial-branch=main"]).await;
+            origin
+        }
+
+        pub(crate) async fn git(&self, args: &[&str]) -> String {
+            let command = Command::new("git")
+                .args(["-c", "user.name=Ada", "-c", "user.email=ada@example.org"])
+                .args(["-c", "protocol.file.allow=always"])
+                .args(args.iter().copied())
+                .folder(&self.folder);
+            command.run().await.unwrap().stdout.trim().to_owned()
+        }
+
+        /// Commits everything that lies in the folder, and says the hash.
+        pub(crate) async fn commit(&self, subject: &str) -> String {
+            self.git(&["add", "--all"]).await;
+            self.git(&["commit", "--quiet", "--allow-empty", "-m", subject])
+                .await;
+            self.git(&["rev-parse", "HEAD"]).await
+        }
+
+        pub(crate) fn url(&self) -> &str {
+            self.folder.to_str().unwrap()
+        }
+
+        /// A mirror that has just fetched this.
+        pub(crate) async fn mirrored(&self) -> Git {
+            let git = Git::new(self.folder.with_file_name("mirror.git"));
+            git.fetch(self.url(), MINUTE).await.unwrap();
+            git
+        }
+    }
+
+    async fn origin() -> (tempfile::TempDir, Origin) {
+        let temp = tempfile::tempdir().unwrap();
+        let origin = Origin::new(temp.path().join("a repo with spaces")).await;
+        (temp, origin)
+    }
+
+    #[tokio::test]
+    async fn a_branch_a_tag_and_both_kinds_of_hash_are_found() {
+        let (_temp, origin) = origin().await;
+        let first = origin.commit("First\n\nand more").await;
+        origin.git(&["tag", "-a", "v1", "-m", "tagged"]).await;
+        let second = origin.commit("Second").await;
+        let git = origin.mirrored().await;
+        for (reference, sha) in [
+            ("main", &second),
+            ("v1", &first),
+            (first.as_str(), &first),
+            (&first[..7], &first),
+        ] {
+            assert_eq!(&git.resolve(reference).await.unwrap().sha, sha, "{reference}");
+        }
+        let commit = git.resolve("v1").await.unwrap();
+        assert_eq!(
+            (commit.subject.as_str(), commit.author.as_str()),
+            ("First", "Ada")
+        );
+        assert_eq!(git.subject(&second).await.unwrap(), "Second");
+    }
+
+    #[tokio::test]
+    async fn a_branch_wins_over_a_tag_of_its_name() {
+        let (_temp, origin) = origin().await;
+        origin.commit("Old").await;
+        origin.git(&["tag", "main"]).await;
+        let branch = origin.commit("New").await;
+        let git = origin.mirrored().await;
+        assert_eq!(git.resolve("main").await.unwrap().sha, branch);
+    }
+
+    #[tokio::test]
+    async fn a_second_fetch_follows_rewritten_and_deleted_branches() {
+        let (_temp, origin) = origin().await;
+        origin.commit("One").await;
+        origin.git(&["branch", "feature"]).await;
+        let git = origin.mirrored().await;
+        origin
+            .git(&["commit", "--quiet", "--amend", "--allow-empty", "-m", "Rewritten"])
+            .await;
+        origin.git(&["branch", "-D", "feature"]).await;
+        origin.git(&["branch", "feature/part"]).await;
+        git.fetch(origin.url(), MINUTE).await.unwrap();
+        assert_eq!(git.resolve("main").await.unwrap().subject, "Rewritten");
+        assert!(git.resolve("feature").await.is_err());
+        assert!(git.resolve("feature/part").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_unknown_name_is_answered_with_its_neighbours() {
+        let (_temp, origin) = origin().await;
+        origin.commit("One").await;
+        origin.git(&["tag", "release-12"]).await;
+        let git = origin.mirrored().await;
+        for (reference, text) in [
+            (
+                "mian",
+                "`mian` is no branch, tag or commit of the repository, did you mean `main`?",
+            ),
+            (
+                "origin/main",
+                "`origin/main` is no branch, tag or commit of the repository, did you mean `main`?",
+            ),
+            (
+                "relase-12",
+                "`relase-12` is no branch, tag or commit of the repository, did you mean `release-12`?",
+            ),
+            (
+                "--output=/tmp/x",
+                "`--output=/tmp/x` is no branch, tag or commit of the repository, has it been pushed?",
+            ),
+            (
+                "HEAD",
+                "`HEAD` is no branch, tag or commit of the repository, has it been pushed?",
+            ),
+        ] {
+            assert_eq!(git.resolve(reference).await.unwrap_err().to_string(), text);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_short_hash_of_several_commits_is_refused() {
+        let (_temp, origin) = origin().await;
+        let mut seen = std::collections::BTreeSet::new();
+        let tree = origin.git(&["write-tree"]).await;
+        let short = loop {
+            let subject = seen.len().to_string();
+            let sha = origin.git(&["commit-tree", &tree, "-m", &subject]).await;
+            origin.git(&["branch", &format!("b{subject}"), &sha]).await;
+            if !seen.insert(sha[..4].to_owned()) {
+                break sha[..4].to_owned();
+            }
+            assert!(seen.len() < 3000);
+        };
+        let git = origin.mirrored().await;
+        let error = git.resolve(&short).await.unwrap_err();
+        assert!(matches!(error, GitError::Ambiguous { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_unreachable_remote_says_what_git_says() {
+        let temp = tempfile::tempdir().unwrap();
+        let git = Git::new(temp.path().join("mirror.git"));
+        let missing = temp.path().join("no such repo");
+        let error = git.fetch(missing.to_str().unwrap(), MINUTE).await.unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, GitError::Unreachable { .. }), "{text}");
+        assert!(text.contains("try `git ls-remote"), "{text}");
+        assert!(text.contains("does not appear to be a git repository"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_remote_that_says_nothing_runs_into_the_deadline() {
+        let temp = tempfile::tempdir().unwrap();
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("git://127.0.0.1:{}/repo", silent.local_addr().unwrap().port());
+        let git = Git::new(temp.path().join("mirror.git"));
+        let error = git.fetch(&url, Duration::from_millis(500)).await.unwrap_err();
+        assert!(matches!(error, GitError::TooSlow { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_fetch_left_does_not_block_the_next() {
+        let (_temp, origin) = origin().await;
+        origin.commit("One").await;
+        let git = origin.mirrored().await;
+        let new = origin.commit("Two").await;
+        for leftover in [
+            "refs/heads/main.lock",
+            "packed-refs.lock",
+            "config.lock",
+            "shallow.lock",
+        ] {
+            fs::write(git.mirror.join(leftover), "").unwrap();
+        }
+        let pack = git.mirror.join("objects/pack/tmp_pack_killed");
+        fs::write(&pack, "half").unwrap();
+        git.fetch(origin.url(), MINUTE).await.unwrap();
+        assert_eq!(git.resolve("main").await.unwrap().sha, new);
+        assert!(!pack.exists());
+    }
+
+    #[test]
+    fn a_password_is_not_repeated() {
+        for (text, shown) in [
+            (
+                "fatal: 'https://token@host/a.git/' not found",
+                "fatal: 'https://***@host/a.git/' not found",
+            ),
+            ("ssh://git@host/a.git", "ssh://git@host/a.git"),
+            (
+                "ssh://me:secret@host/a and http://u:p@h",
+                "ssh://***@host/a and http://***@h",
+            ),
+            ("git@host:a.git", "git@host:a.git"),
+            ("https://host/a@b", "https://host/a@b"),
+        ] {
+            assert_eq!(without_password(text), shown);
+        }
+    }
+}
