@@ -152,6 +152,28 @@ pub async fn flush_all(path: &Path) -> Result<(), FileError> {
         .map_err(FileError::at("flush", path))
 }
 
+/// The names in a folder, sorted; none when it is not there. Names that are no text are left
+/// out: none of ours is like that.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn names(folder: &Path) -> Result<Vec<String>, FileError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(FileError::at("read", folder))?,
+    };
+    let names: io::Result<Vec<_>> = entries
+        .map(|entry| entry.map(|entry| entry.file_name()))
+        .collect();
+    let names = names.map_err(FileError::at("read", folder))?;
+    let mut names: Vec<String> = names
+        .into_iter()
+        .filter_map(|name| name.into_string().ok())
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
 /// Takes a folder out of sight with one rename, then removes it: nobody ever sees half of
 /// it. One that is not there is fine.
 ///
