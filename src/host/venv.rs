@@ -1,7 +1,6 @@
 //! Python environments, shared by all releases that need the same one, and never changed once
 //! they are complete: a color that runs may be using them.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -19,6 +18,8 @@ use crate::model::layout::Layout;
 pub mod installer;
 pub mod interpreter;
 pub mod requirements;
+#[cfg(test)]
+mod tests;
 
 /// The file that an environment gets last. Without it, it is what a killed run left.
 pub const COMPLETE: &str = ".complete";

@@ -145,13 +145,16 @@ fn is_address(text: &str) -> bool {
 fn names_local_file(line: &str) -> bool {
     let (_, after_name) = line.split_once(" @ ").unwrap_or(("", line));
     let what = after_name.split(';').next().unwrap_or(after_name).trim();
+    if what.contains("file:") {
+        return true;
+    }
     if is_address(what) {
         return false;
     }
     let archive = [".whl", ".tar.gz", ".zip", ".tar.bz2"]
         .iter()
         .any(|ending| what.ends_with(ending));
-    what.starts_with(['.', '/', '~']) || what.starts_with("file:") || what.contains('/') || archive
+    what.starts_with(['.', '/', '~']) || what.contains('/') || archive
 }
 
 #[cfg(test)]
@@ -186,6 +189,8 @@ mod tests {
             "/opt/wheels/foo-1.0-py3-none-any.whl",
             "foo-1.0-py3-none-any.whl",
             "foo @ file:///srv/foo",
+            "foo@file:///srv/foo",
+            "foo @ ./libs/foo ; python_version > '3'",
             "--find-links wheels",
             "-f ./wheels",
             "-r https://example.org/requirements.txt",
