@@ -31,7 +31,7 @@ impl App {
         let place = Place::new();
         let folder = place.temp.path().join("my release");
         fs::create_dir_all(folder.join("wheels")).unwrap();
-        fs::write(folder.join("zipfile.py"), "raise RuntimeError('not this one')").unwrap();
+        fs::write(folder.join("pkgutil.py"), "raise RuntimeError('not this one')").unwrap();
         let app = App { place, folder };
         app.wheel("1.0", "COUNT = 1").await;
         app.wheel("2.0", "COUNT = 2").await;
