@@ -25,13 +25,11 @@ struct App {
 }
 
 impl App {
-    /// An app with a package `stock` to install, and a module that would break every Python
-    /// program that finds it instead of its own.
+    /// An app with a package `stock` to install.
     async fn new() -> App {
         let place = Place::new();
         let folder = place.temp.path().join("my release");
         fs::create_dir_all(folder.join("wheels")).unwrap();
-        fs::write(folder.join("pkgutil.py"), "raise RuntimeError('not this one')").unwrap();
         let app = App { place, folder };
         app.wheel("1.0", "COUNT = 1").await;
         app.wheel("2.0", "COUNT = 2").await;
@@ -172,6 +170,10 @@ async fn the_apps_own_modules_are_compiled_but_for_those_that_cannot_be() {
     fs::create_dir(app.folder.join("templates")).unwrap();
     fs::write(app.folder.join("templates/old.py"), "print 'two'").unwrap();
     fs::write(app.folder.join("shop.py"), "x = 1").unwrap();
+    // `bg` may be typed in a folder with a module that the compiler would take for its own.
+    fs::write(app.folder.join("py_compile.py"), "raise RuntimeError").unwrap();
+    let compile = installer::compile(&built.path, &app.folder).folder(&app.folder);
+    assert_eq!(compile.finish().await.unwrap().status.code(), Some(1));
     compile_release(&app.folder, &built.path, MINUTE).await.unwrap();
     let compiled = store::names(&app.folder.join("__pycache__")).unwrap();
     assert!(
