@@ -5,7 +5,8 @@ use std::fs;
 use crate::host::releases::tests::Place;
 use crate::host::venv::requirements::Requirements;
 
-const MINUTE: Duration = Duration::from_secs(60);
+/// Far above the 4 s that pip's environment takes, for machines that do much else.
+const AMPLE: Duration = Duration::from_secs(300);
 
 /// Writes a wheel of one module by hand: nothing is built and no index is asked.
 const WHEEL: &str = "
@@ -54,7 +55,7 @@ impl App {
             installer,
             ..Python::default()
         };
-        ensure(&self.place.layout, &python, &self.folder, "3f6f782", MINUTE).await
+        ensure(&self.place.layout, &python, &self.folder, "3f6f782", AMPLE).await
     }
 
     fn left(&self) -> Vec<String> {
@@ -156,7 +157,7 @@ async fn an_app_without_requirements_gets_an_empty_environment() {
         requirements: Vec::new(),
         ..Python::default()
     };
-    let built = ensure(&app.place.layout, &python, &app.folder, "3f6f782", MINUTE)
+    let built = ensure(&app.place.layout, &python, &app.folder, "3f6f782", AMPLE)
         .await
         .unwrap();
     assert_eq!(python_says(&built.path, "print(1)").await, "1");
@@ -170,17 +171,19 @@ async fn the_apps_own_modules_are_compiled_but_for_those_that_cannot_be() {
     fs::create_dir(app.folder.join("templates")).unwrap();
     fs::write(app.folder.join("templates/old.py"), "print 'two'").unwrap();
     fs::write(app.folder.join("shop.py"), "x = 1").unwrap();
+    let compiled = || {
+        let names = store::names(&app.folder.join("__pycache__")).unwrap();
+        fs::remove_dir_all(app.folder.join("__pycache__")).unwrap();
+        names.iter().any(|name| name.starts_with("shop.cpython"))
+    };
+    compile_release(&app.folder, &built.path, AMPLE).await.unwrap();
+    assert!(compiled());
     // `bg` may be typed in a folder with a module that the compiler would take for its own.
     fs::write(app.folder.join("py_compile.py"), "raise RuntimeError").unwrap();
     let compile = installer::compile(&built.path, &app.folder).folder(&app.folder);
-    assert_eq!(compile.finish().await.unwrap().status.code(), Some(1));
-    compile_release(&app.folder, &built.path, MINUTE).await.unwrap();
-    let compiled = store::names(&app.folder.join("__pycache__")).unwrap();
-    assert!(
-        compiled.iter().any(|name| name.starts_with("shop.cpython")),
-        "{compiled:?}"
-    );
-    let error = compile_release(&app.folder, Path::new("/no/venv"), MINUTE)
+    compile.finish().await.unwrap();
+    assert!(compiled());
+    let error = compile_release(&app.folder, Path::new("/no/venv"), AMPLE)
         .await
         .unwrap_err();
     assert!(matches!(error, VenvError::Compile { .. }), "{error}");
