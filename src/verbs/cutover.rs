@@ -316,7 +316,7 @@ fn told(counted: &Counted, window: Duration) -> Event {
 /// What a switch is recorded as.
 #[must_use]
 pub fn summary(run: &Run<'_>, switched: &Switched, release: &ReleaseId) -> String {
-    let subject = releases::manifest(&run.app.layout, release).map(|manifest| manifest.subject);
+    let subject = releases::read(&run.app.layout, release).map(|manifest| manifest.subject);
     let subject = subject.map_or(String::new(), |subject| format!(" \"{subject}\""));
     let count = switched.counted.as_ref().map_or(String::new(), |counted| {
         format!(

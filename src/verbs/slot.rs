@@ -249,7 +249,7 @@ pub async fn revive(
 /// # Errors
 /// When it is not kept any more.
 pub fn read_manifest(app: &App, release: &ReleaseId) -> Result<Manifest, Failure> {
-    releases::manifest(&app.layout, release).map_err(|error| {
+    releases::read(&app.layout, release).map_err(|error| {
         Failure::failed(format!("release {release} cannot be used"))
             .because(error)
             .hint("`bg releases` lists those that are kept")

@@ -149,7 +149,7 @@ fn refuse(run: &Run<'_>, failure: Failure) -> Failure {
 }
 
 fn begin(run: &Run<'_>, color: Color, release: &ReleaseId) {
-    let manifest = releases::manifest(&run.app.layout, release).ok();
+    let manifest = releases::read(&run.app.layout, release).ok();
     run.sink.emit(Event::Began {
         app: run.app.name().to_owned(),
         verb: run.verb,
