@@ -128,6 +128,7 @@ async fn carry_out(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Fa
             cutover::reached(app, open.from, open.was.is_some())
                 .await
                 .map_err(|error| stuck(plan).because(error))?;
+            give_slot_back(app, open, sink).await?;
             Ok(ended(open, true))
         }
         Action::Refuse => Err(stuck(plan)),
@@ -180,7 +181,26 @@ async fn put_back(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Fai
         live,
         reason: format!("{} {} died", open.verb, open.run),
     });
+    give_slot_back(app, open, sink).await?;
     Ok(ended(open, true))
+}
+
+/// After traffic was taken from a release again: its slot gets back what it held, so that
+/// a rollback stays ready, once no request is in flight to it.
+async fn give_slot_back(app: &App, open: &OpenRun, sink: &dyn Sink) -> Result<(), Failure> {
+    let color = open.to.color;
+    if !open.touched_slot {
+        return Ok(());
+    }
+    if slot::drained(app, color).await {
+        return slot::restore(app, color, open.replaces.as_ref(), &open.run.0, sink)
+            .await
+            .map(drop);
+    }
+    sink.emit(Event::Warned {
+        text: format!("{color} is still busy and was left running"),
+    });
+    Ok(())
 }
 
 fn ended(open: &OpenRun, unfit: bool) -> Record {
