@@ -28,9 +28,15 @@ pub struct Plan {
     pub action: Action,
     /// Where the link points and what NGINX answers, in words.
     pub seen: String,
+    /// Whether both could be seen.
+    pub visible: bool,
 }
 
 impl Plan {
+    fn is_stuck(&self) -> bool {
+        self.action == Action::Refuse && self.visible
+    }
+
     /// The plan in a sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
@@ -81,6 +87,7 @@ pub async fn plan(app: &App, story: &Story) -> Option<Plan> {
         open,
         action,
         seen: format!("link: {}, NGINX: {}", words(link), words(nginx)),
+        visible: link.is_some() && nginx.is_some(),
     })
 }
 
@@ -109,6 +116,32 @@ pub async fn recover(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Resul
         .write(record)
         .map_err(|error| run::journal_failure(app, error))?;
     sink.emit(Event::Recovered { what: sentence });
+    Ok(())
+}
+
+/// Whether a run died in a way that the table leaves to a person, who can see where
+/// traffic is.
+pub async fn is_stuck(app: &App, story: &Story) -> bool {
+    plan(app, story).await.is_some_and(|plan| plan.is_stuck())
+}
+
+/// Ends such a run on the word of a person who has said what shall be live; no slot is
+/// touched.
+///
+/// # Errors
+/// When the journal cannot be written.
+pub async fn set_aside(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Result<(), Failure> {
+    let story = Story::of(journal.records());
+    let Some(plan) = plan(app, &story).await.filter(Plan::is_stuck) else {
+        return Ok(());
+    };
+    process::end_marked(&plan.open.run.0, CHILD_GRACE).await;
+    journal
+        .write(ended(&plan.open, false))
+        .map_err(|error| run::journal_failure(app, error))?;
+    sink.emit(Event::Recovered {
+        what: format!("{}, and has said what shall be live", plan.sentence()),
+    });
     Ok(())
 }
 
