@@ -203,28 +203,29 @@ impl Drop for Told {
     }
 }
 
-/// A commit whose build never ends; the file that tells when it hangs.
+/// A commit whose build hangs until [`let_build_end`]; the file that tells when it does.
 pub fn commit_hanging_build(sandbox: &Sandbox) -> PathBuf {
     let mark = sandbox.root().join("build-hangs");
     fs::remove_file(&mark).ok();
-    let backend = format!(
-        "import os, pathlib, time\n\n\
-         def hang(*args, **more):\n    \
-             pathlib.Path({mark:?}).write_text(str(os.getpid()))\n    \
-             time.sleep(600)\n\n\
-         def get_requires_for_build_wheel(*args, **more):\n    return []\n\n\
-         prepare_metadata_for_build_wheel = build_wheel = hang\n"
-    );
-    sandbox.commit("a package that never builds", |repo| {
+    let backend = include_str!("slow_backend.py")
+        .replace("MARK", &format!("{mark:?}"))
+        .replace("END", &format!("{:?}", sandbox.root().join("build-ends")));
+    sandbox.commit("a package that is slow to build", |repo| {
         fs::create_dir_all(repo.join("slow")).unwrap();
         fs::write(repo.join("slow/backend.py"), backend).unwrap();
-        let project = "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n";
+        let project = "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n\
+                       [project]\nname = \"slow\"\nversion = \"1.0\"\n";
         fs::write(repo.join("slow/pyproject.toml"), project).unwrap();
         let requirements = repo.join("requirements.txt");
         let text = fs::read_to_string(&requirements).unwrap();
         fs::write(requirements, format!("{text}\n./slow\n")).unwrap();
     });
     mark
+}
+
+/// Lets the build of [`commit_hanging_build`] come to its end.
+pub fn let_build_end(sandbox: &Sandbox) {
+    fs::write(sandbox.root().join("build-ends"), "").unwrap();
 }
 
 /// Takes the last commit back.
