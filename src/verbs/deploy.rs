@@ -92,6 +92,7 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     let release = manifest.id.clone();
     let before = releases::slot(&app.layout, color);
     slot_may_be_used(run)?;
+    run.still_idle().await?;
     run.enter(
         Phase::Replacing,
         run.from.with_color(color),
@@ -122,13 +123,16 @@ fn slot_may_be_used(run: &Run<'_>) -> Result<(), Failure> {
 
 /// Before the swap: whatever was staged goes, and the slot gets back what it held.
 async fn give_up(run: &Run<'_>, staged: &Staged, failure: Failure) -> Failure {
-    let mut refused = None;
     let slot = staged.slot.borrow().clone();
-    if let Slot::Replaced { release, before } = slot {
-        restore(run, before.as_ref()).await;
-        refused = Some(release);
+    let Slot::Replaced { release, before } = slot else {
+        run.abort(&failure.what, None);
+        return failure.or_traffic(Traffic::Unchanged { live: run.live() });
+    };
+    match run.still_idle().await {
+        Ok(()) => restore(run, before.as_ref()).await,
+        Err(moved) => return run.leave(failure, moved),
     }
-    run.abort(&failure.what, refused.as_ref());
+    run.abort(&failure.what, Some(&release));
     failure.or_traffic(Traffic::Unchanged { live: run.live() })
 }
 
@@ -147,6 +151,9 @@ async fn undo(run: &Run<'_>, staged: &Staged, release: Option<&ReleaseId>, failu
     }
     let slot = staged.slot.borrow().clone();
     if let Slot::Replaced { before, .. } = slot {
+        if let Err(moved) = run.still_idle().await {
+            return run.leave(failure, moved);
+        }
         if slot::drained(run.app, run.idle()).await {
             restore(run, before.as_ref()).await;
         } else {

@@ -9,10 +9,14 @@
     reason = "a test that meets the unexpected ends there and says so"
 )]
 
+mod full_disk;
 mod harness;
 mod house;
+mod keep;
 #[path = "../../ops/load/load.rs"]
 mod load;
+mod lock;
+mod recovery;
 mod release;
 #[allow(dead_code, reason = "a harness offers more than each day's tests ask for")]
 mod sandbox;
