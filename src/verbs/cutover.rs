@@ -159,9 +159,12 @@ pub async fn reached(app: &App, route: Route, slot_is_full: bool) -> Result<Proo
 /// When the proof fails: why NGINX did not follow, if it did not, else what it answered.
 pub async fn back_at(app: &App, route: Route, slot_is_full: bool) -> Result<Proof, Unproven> {
     let followed = follow(app).await;
-    prove(app, route, slot_is_full)
-        .await
-        .map_err(|unproven| followed.err().unwrap_or(unproven))
+    let proven = match prove(app, route, slot_is_full).await {
+        // Paths that go past the link answer now as they did before: it moved nothing there.
+        Err(Unproven::Answers { source, .. }) if source.is_past_the_link() => prove(app, route, false).await,
+        other => other,
+    };
+    proven.map_err(|unproven| followed.err().unwrap_or(unproven))
 }
 
 /// In the reload way, makes NGINX read the link.
@@ -245,6 +248,7 @@ pub async fn put_back(app: &App, from: Route, to: Route, why: Unproven, sink: &d
             });
             Failure::failed(what)
                 .because(why)
+                .hint("`bg check` names what stands in the way")
                 .with_traffic(Traffic::PutBack { live })
         }
         Err(problem) => {
