@@ -9,10 +9,12 @@
     reason = "a test that meets the unexpected ends there and says so"
 )]
 
+mod front_door;
 mod harness;
 mod house;
 #[path = "../../ops/load/load.rs"]
 mod load;
 mod release;
+mod reload_way;
 #[allow(dead_code, reason = "a harness offers more than each day's tests ask for")]
 mod sandbox;
