@@ -158,7 +158,7 @@ async fn carry_out(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Fa
         Action::Finish => finish(app, plan, sink).await,
         Action::PutBack => put_back(app, plan, sink).await,
         Action::Follow => {
-            cutover::reached(app, open.from, open.was.is_some())
+            cutover::back_at(app, open.from, open.was.is_some())
                 .await
                 .map_err(|error| stuck(plan).because(error))?;
             give_slot_back(app, open, sink).await?;
@@ -206,7 +206,7 @@ async fn put_back(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Fai
     app.link
         .swap(open.to, open.from)
         .map_err(|error| stuck(plan).because(error))?;
-    cutover::reached(app, open.from, open.was.is_some())
+    cutover::back_at(app, open.from, open.was.is_some())
         .await
         .map_err(|error| stuck(plan).because(error))?;
     let live = traffic::standing(app, open.from.color);

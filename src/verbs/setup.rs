@@ -63,7 +63,11 @@ pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<S
             .map(|change| change.diff.clone())
             .collect(),
         done: false,
-        switch: format!("{:?}: {}", app.entry.switch, app.entry.switch_reason).to_lowercase(),
+        switch: format!(
+            "{}: {}",
+            format!("{:?}", app.entry.switch).to_lowercase(),
+            app.entry.switch_reason
+        ),
         snippet: (!ground.site_is_ours).then(|| snippet(&app)),
     };
     if plan_only {

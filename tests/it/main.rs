@@ -9,6 +9,7 @@
     reason = "a test that meets the unexpected ends there and says so"
 )]
 
+mod front_door;
 mod full_disk;
 mod harness;
 mod house;
@@ -18,5 +19,6 @@ mod load;
 mod lock;
 mod recovery;
 mod release;
+mod reload_way;
 #[allow(dead_code, reason = "a harness offers more than each day's tests ask for")]
 mod sandbox;
