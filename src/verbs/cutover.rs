@@ -36,6 +36,8 @@ pub struct Switched {
     pub replaced: Standing,
     /// The prober's count.
     pub counted: Option<Counted>,
+    /// The operator's reason, where the gate was forced.
+    pub forced: Option<String>,
 }
 
 /// Moves traffic to a color that passed the gate.
@@ -61,6 +63,7 @@ pub async fn cutover(run: &Run<'_>, passed: Passed) -> Result<Switched, Failure>
         live: passed.standing(),
         replaced,
         counted,
+        forced: passed.forced_because().map(str::to_owned),
     })
 }
 
@@ -344,5 +347,12 @@ pub fn summary(run: &Run<'_>, switched: &Switched, release: &ReleaseId) -> Strin
         Some(_) => format!("{} → {}", switched.replaced.color, switched.live.color),
         None => switched.live.color.to_string(),
     };
-    format!("{way} ({}{subject}){count}", release.short())
+    let forced = forced(switched.forced.as_deref());
+    format!("{way} ({}{subject}){count}{forced}", release.short())
+}
+
+/// What the record of a run says about its gate, when that was forced.
+#[must_use]
+pub fn forced(reason: Option<&str>) -> String {
+    reason.map_or(String::new(), |reason| format!(", gate forced: {reason}"))
 }

@@ -105,7 +105,12 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     match gate::full(app, &running, &run.sink).await {
         Ok(passed) => Ok(passed),
         Err(refusal) => match &ask.force_gate {
-            Some(reason) => Ok(Passed::forced(&running, reason, &refusal, &run.sink)),
+            Some(reason) if gate::can_be_forced(&running) => {
+                Ok(Passed::forced(&running, reason, &refusal, &run.sink))
+            }
+            Some(_) => Err(refusal.into_failure(color).hint(
+                "`--force-gate` goes past failed checks; it cannot send visitors to a color that does not answer",
+            )),
             None => Err(refusal.into_failure(color)),
         },
     }
@@ -172,7 +177,12 @@ async fn park(run: &Run<'_>, passed: &Passed) -> Result<Deployed, Failure> {
     run.commit(
         run.live(),
         run.from.maintenance,
-        format!("staged {} beside {}", passed.standing(), run.live()),
+        format!(
+            "staged {} beside {}{}",
+            passed.standing(),
+            run.live(),
+            cutover::forced(passed.forced_because())
+        ),
     )?;
     let deployed = Deployed {
         live: run.live(),

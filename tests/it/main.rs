@@ -11,6 +11,7 @@
 
 mod front_door;
 mod full_disk;
+mod gate;
 mod harness;
 mod house;
 mod keep;
