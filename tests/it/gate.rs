@@ -23,20 +23,37 @@ fn answers_that_are_not_healthy_are_explained_and_what_is_advised_helps() {
     let sandbox = Sandbox::deployed_with(impatient);
     let original = fs::read_to_string(sandbox.repo().join("app.py")).unwrap();
     let redirect = "return Response(status=301, headers={\"Location\": \"https://shop.test/health\"})";
-    let allow_list = "return (\"Invalid host\", 400) if request.host != \"www.shop.test\" else {\"status\": \"ok\"}";
+    let allow_list =
+        "return (\"Invalid host\", 400) if request.host != \"www.shop.test\" else {\"status\": \"ok\"}";
     let cases: &[(&str, &str, &[&str])] = &[
         (
             redirect,
             "",
-            &["301 redirects to `https://shop.test/health`", "set `health.path`", "`expect = [301]`"],
+            &[
+                "301 redirects to `https://shop.test/health`",
+                "set `health.path`",
+                "`expect = [301]`",
+            ],
         ),
         (
             "return \"no\", 403",
             "",
-            &["403: the app refuses Host `shop.test`", "set `health.host`", "it said: no"],
+            &[
+                "403: the app refuses Host `shop.test`",
+                "set `health.host`",
+                "it said: no",
+            ],
         ),
-        ("return \"database is away\", 500", "", &["500: the app failed, it said: database is away"]),
-        (HEALTHY, "contains = \"ready\"", &["the body does not contain `ready`, it begins: {\"status\":\"ok\"}"]),
+        (
+            "return \"database is away\", 500",
+            "",
+            &["500: the app failed, it said: database is away"],
+        ),
+        (
+            HEALTHY,
+            "contains = \"ready\"",
+            &["the body does not contain `ready`, it begins: {\"status\":\"ok\"}"],
+        ),
         (
             HEALTHY,
             "json = { pointer = \"/status\", equals = \"ready\" }",
@@ -45,7 +62,11 @@ fn answers_that_are_not_healthy_are_explained_and_what_is_advised_helps() {
         (
             allow_list,
             "",
-            &["400: the app refuses Host `shop.test`", "`TRUSTED_HOSTS`", "it said: Invalid host"],
+            &[
+                "400: the app refuses Host `shop.test`",
+                "`TRUSTED_HOSTS`",
+                "it said: Invalid host",
+            ],
         ),
     ];
     for (answer, check, words) in cases {
@@ -114,7 +135,10 @@ fn a_stranger_on_the_idle_port_that_answers_health_checks_is_named() {
 fn an_app_that_leaves_its_process_is_refused_and_ended() {
     let sandbox = Sandbox::deployed_with(|config| set(config, "gate", "timeout", "60s"));
     let usual = sandbox.configured("process", "run");
-    serve_with(&sandbox, "gunicorn --daemon --bind 127.0.0.1:$1 app:app\nexec sleep 600");
+    serve_with(
+        &sandbox,
+        "gunicorn --daemon --bind 127.0.0.1:$1 app:app\nexec sleep 600",
+    );
     let refused = sandbox.bg(&["deploy"]);
     sandbox.assert_five(&refused, 1, "is held by process", Color::Blue);
     refused.assert_says("gunicorn");
@@ -141,7 +165,11 @@ fn a_crash_is_told_with_its_time_and_the_apps_words_long_before_the_deadline() {
     let dies = "import threading, sys\n\ndef die():\n    print(\"the reactor is leaking\", flush=True)\n    os._exit(9)\n\nthreading.Timer(AFTER, die).start()\n";
     let cases = [
         // It answered, and died in its soak.
-        (format!("{original}{}", dies.replace("AFTER", "4")), 4.0, "the reactor is leaking"),
+        (
+            format!("{original}{}", dies.replace("AFTER", "4")),
+            4.0,
+            "the reactor is leaking",
+        ),
         // It never listened, and dies again and again, slower than PM2 looks.
         (
             format!("import time, sys\ntime.sleep(2.5)\nsys.exit(\"no database\")\n{original}"),
@@ -149,12 +177,21 @@ fn a_crash_is_told_with_its_time_and_the_apps_words_long_before_the_deadline() {
             "no database",
         ),
         // An import that fails.
-        (format!("import redis_that_nobody_has\n{original}"), 0.0, "No module named 'redis_that_nobody_has'"),
+        (
+            format!("import redis_that_nobody_has\n{original}"),
+            0.0,
+            "No module named 'redis_that_nobody_has'",
+        ),
     ];
     for (code, after, words) in &cases {
         sandbox.commit("a crash", |repo| fs::write(repo.join("app.py"), code).unwrap());
         let refused = sandbox.bg(&["deploy"]);
-        sandbox.assert_five(&refused, 1, "blue did not pass the gate: its process ended", Color::Green);
+        sandbox.assert_five(
+            &refused,
+            1,
+            "blue did not pass the gate: its process ended",
+            Color::Green,
+        );
         refused.assert_says(words);
         refused.assert_says("flask-blue | ");
         let said = seconds_said(&refused.stderr);
@@ -242,7 +279,9 @@ impl Stranger {
             .spawn()
             .unwrap();
         let stranger = Stranger { child, address };
-        wait_until(Duration::from_secs(20), "the stranger listens", || stranger.answers());
+        wait_until(Duration::from_secs(20), "the stranger listens", || {
+            stranger.answers()
+        });
         stranger
     }
 
