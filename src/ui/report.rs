@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::model::event::Event;
+use crate::model::journal::Verb;
 use crate::verbs::check::{Level, Report};
 use crate::verbs::deploy::Deployed;
 use crate::verbs::history::{Kept, Line};
@@ -127,6 +128,7 @@ fn way(switch: &str) -> String {
 
 fn deployed(done: &Deployed) -> String {
     let Deployed {
+        verb,
         live,
         other,
         switched,
@@ -135,9 +137,14 @@ fn deployed(done: &Deployed) -> String {
     if !switched {
         return format!("{live} is live, {other} stands beside it: `bg switch` moves traffic there\n");
     }
+    // What was rolled back from is never a rollback's target.
+    let back = match verb {
+        Verb::Rollback => format!("bg switch {}", other.color),
+        _ => "bg rollback".to_owned(),
+    };
     match &other.release {
         Some(_) => format!(
-            "{} is live. {other} stays warm: `bg rollback` takes it back at once.\n",
+            "{} is live. {other} stays warm: `{back}` takes it back at once.\n",
             live.color
         ),
         None => format!("{live} is live\n"),

@@ -37,6 +37,8 @@ pub struct Ask {
 /// What came of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Deployed {
+    /// What was asked for.
+    pub verb: Verb,
     /// What is live now.
     pub live: Standing,
     /// What was live before, or what was staged beside it.
@@ -186,6 +188,7 @@ async fn park(run: &Run<'_>, passed: &Passed) -> Result<Deployed, Failure> {
         ),
     )?;
     let deployed = Deployed {
+        verb: run.verb,
         live: run.live(),
         other: passed.standing(),
         switched: false,
@@ -216,6 +219,7 @@ async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failure> 
         .map_err(moved)?;
     prune(run).await.map_err(moved)?;
     Ok(Deployed {
+        verb: run.verb,
         live: switched.live,
         other: switched.replaced,
         switched: true,

@@ -116,7 +116,11 @@ pub async fn status(app: &App) -> Status {
         drift.push(format!("{plan}; `bg repair` does that"));
     }
     let route = agreed(&sight, &mut drift);
-    drift.extend(wake::asleep(app).await.map(|what| format!("{what}; `bg repair` does that")));
+    drift.extend(
+        wake::asleep(app)
+            .await
+            .map(|what| format!("{what}; `bg repair` does that")),
+    );
     let live = route.map(|route| traffic::standing(app, route.color));
     let slots = vec![blue, green];
     Status {

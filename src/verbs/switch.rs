@@ -40,6 +40,7 @@ pub async fn switch(
         });
         let other = traffic::standing(app, color.other());
         return Ok(Deployed {
+            verb: run.verb,
             live: run.live(),
             other,
             switched: false,
@@ -109,6 +110,7 @@ pub async fn rollback(
         });
         let other = traffic::standing(app, run.idle());
         return Ok(Deployed {
+            verb: run.verb,
             live: run.live(),
             other,
             switched: false,
@@ -191,7 +193,14 @@ async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Passe
         _ if was_down => "PM2's daemon was down".to_owned(),
         Ok(running) => match gate::brief(app, &running).await {
             Ok(passed) => return Ok(passed),
-            Err(refusal) if running.process.alive() => return Err(refusal.into_failure(color)),
+            Err(refusal) if running.process.alive() && !slot::has_lost_one(app, color, &running) => {
+                return Err(refusal.into_failure(color).hint(format!(
+                    "`PM2_HOME={} pm2 delete {}` lets it go: the next `bg switch {color}` starts {} in its place",
+                    app.entry.pm2_home.display(),
+                    app.process(color),
+                    release.short()
+                )));
+            }
             Err(refusal) => refusal.problem,
         },
         Err(problem) => problem,
@@ -233,6 +242,7 @@ async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Resul
         .await
         .map_err(moved)?;
     Ok(Deployed {
+        verb: run.verb,
         live: switched.live,
         other: switched.replaced,
         switched: true,

@@ -18,8 +18,11 @@ mod keep;
 #[path = "../../ops/load/load.rs"]
 mod load;
 mod lock;
+mod pm2;
 mod recovery;
 mod release;
 mod reload_way;
 #[allow(dead_code, reason = "a harness offers more than each day's tests ask for")]
 mod sandbox;
+mod secret;
+mod slot;

@@ -12,7 +12,7 @@ use crate::model::config::duration::Span;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 
-use super::{pm2_failure, stop};
+use super::{Running, pm2_failure, stop};
 use crate::verbs::gate::millis;
 use crate::verbs::traffic;
 
@@ -85,6 +85,12 @@ pub(super) async fn running_in(app: &App, color: Color) -> Result<Vec<Process>, 
     let entries = app.pm2.named(&app.process(color)).await?;
     let kept = entries.iter().filter_map(|entry| Process::of(entry.pid?));
     Ok(kept.chain(lost(app, color)).collect())
+}
+
+/// Whether a slot's port is held by a process of its own that PM2 has lost.
+#[must_use]
+pub fn has_lost_one(app: &App, color: Color, kept: &Running) -> bool {
+    lost(app, color).is_some_and(|lost| !process::tree(kept.process.pid).contains(&lost.pid))
 }
 
 /// A process that holds a slot's port and was started for it.
