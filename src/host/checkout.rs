@@ -9,6 +9,9 @@ use crate::host::git::Git;
 /// A large repository on a slow disk.
 const DEADLINE: Duration = Duration::from_secs(300);
 
+/// Links on one path, beyond which Linux gives up as well.
+const MOST_LINKS: usize = 40;
+
 /// The checkout could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckoutError {
@@ -105,23 +108,38 @@ fn stays_inside(folder: &Path, top: &Path) -> Result<(), CheckoutError> {
     Ok(())
 }
 
+/// Whether a link leaves `top` on its way, through other links of the repository too: words
+/// alone do not tell, since a folder on the way may itself be a link that leads upwards.
 fn leads_out(link: &Path, target: &Path, top: &Path) -> bool {
-    if target.is_absolute() {
-        return true;
+    let from = link.parent().unwrap_or(top).to_owned();
+    walk(from, target, top, &mut 0).is_none()
+}
+
+/// Where `path` leads from the folder `at`, as far as that stays below `top`.
+fn walk(mut at: PathBuf, path: &Path, top: &Path, links: &mut usize) -> Option<PathBuf> {
+    if path.is_absolute() || *links > MOST_LINKS {
+        return None;
     }
-    let mut depth = link
-        .strip_prefix(top)
-        .map_or(0, |inside| inside.components().count())
-        .saturating_sub(1);
-    for part in target.components() {
+    for part in path.components() {
         match part {
-            Component::ParentDir if depth == 0 => return true,
-            Component::ParentDir => depth -= 1,
-            Component::Normal(_) => depth += 1,
+            Component::ParentDir if at == top => return None,
+            Component::ParentDir => {
+                at.pop();
+            }
+            Component::Normal(name) => {
+                let next = at.join(name);
+                at = match std::fs::read_link(&next) {
+                    Ok(target) => {
+                        *links += 1;
+                        walk(at, &target, top, links)?
+                    }
+                    Err(_) => next,
+                };
+            }
             Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
         }
     }
-    false
+    Some(at)
 }
 
 /// Links what is shared between releases into one of them. What the repository has in
