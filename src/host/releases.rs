@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::host::dotenv::{self, DotenvError};
 use crate::model::color::Color;
 use crate::model::layout::{Layout, NginxLayout};
 use crate::model::release::{Manifest, ReleaseId};
@@ -37,6 +38,15 @@ pub enum ReleaseError {
     /// Others can read the environment file.
     #[error("others can read `{}`: chmod 600 {}", .0.display(), .0.display())]
     OpenEnvFile(PathBuf),
+    /// The environment file is not one. No value is in the message.
+    #[error("the environment file `{}` cannot be understood", .path.display())]
+    EnvSyntax {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        #[source]
+        source: DotenvError,
+    },
     /// The system refused.
     #[error("`{}` cannot be {what}", .path.display())]
     Io {
@@ -164,6 +174,13 @@ pub fn ids(layout: &Layout) -> Vec<ReleaseId> {
     ids
 }
 
+/// The latest name that was given to a release, whether it became one or not.
+#[must_use]
+pub fn newest(layout: &Layout) -> Option<ReleaseId> {
+    let given = names(&layout.releases());
+    given.into_iter().filter_map(|name| name.parse().ok()).max()
+}
+
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries
@@ -241,12 +258,13 @@ pub fn check_env_source(layout: &Layout, file: &Path) -> Result<(), ReleaseError
 /// always starts with the one that it was made with.
 ///
 /// # Errors
-/// When the file is missing or open to others, or cannot be copied.
+/// When the file is missing, open to others or no environment file, or cannot be copied.
 pub fn snapshot_env(layout: &Layout, file: &Path) -> Result<String, ReleaseError> {
     check_env_source(layout, file)?;
     let path = layout.shared().join(file);
-    let bytes = std::fs::read(&path).map_err(io("read", &path))?;
-    let hash: String = Sha256::digest(&bytes)
+    let text = std::fs::read_to_string(&path).map_err(io("read", &path))?;
+    dotenv::parse(&text).map_err(|source| ReleaseError::EnvSyntax { path, source })?;
+    let hash: String = Sha256::digest(&text)
         .iter()
         .take(8)
         .map(|byte| format!("{byte:02x}"))
@@ -254,7 +272,7 @@ pub fn snapshot_env(layout: &Layout, file: &Path) -> Result<String, ReleaseError
     let name = format!("{hash}.env");
     let copy = layout.envs().join(&name);
     if !copy.exists() {
-        write_with_mode(&copy, &bytes, 0o600)?;
+        write_with_mode(&copy, text.as_bytes(), 0o600)?;
     }
     Ok(name)
 }
@@ -334,7 +352,10 @@ fn discard(folder: &Path) -> Result<(), ReleaseError> {
 
 /// What killed runs have left: checkouts and deletions that were cut off, and checkouts
 /// without a manifest.
-fn sweep(layout: &Layout) -> Result<(), ReleaseError> {
+///
+/// # Errors
+/// When something cannot be deleted.
+pub fn sweep(layout: &Layout) -> Result<(), ReleaseError> {
     for folder in [layout.releases(), layout.venvs()] {
         for name in names(&folder) {
             let no_manifest = name

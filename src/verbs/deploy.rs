@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::host::app::App;
 use crate::host::git::{Commit, Git};
 use crate::host::lock::user_name;
-use crate::host::{checkout, launcher, releases, venv};
+use crate::host::{checkout, releases, venv};
 use crate::model::color::Color;
 use crate::model::config::run::words;
 use crate::model::event::{Event, Sink};
@@ -125,6 +125,7 @@ fn slot_may_be_used(run: &Run<'_>) -> Result<(), Failure> {
 /// Everything on disk: commit, checkout, Python environment, manifest.
 async fn build(run: &Run<'_>, ask: &Ask) -> Result<Manifest, Failure> {
     let app = run.app;
+    let env_file = env_file(run)?;
     let commit = fetch(run, ask).await?;
     let id = new_id(app, &commit);
     run.sink.emit(Event::Began {
@@ -143,6 +144,11 @@ async fn build(run: &Run<'_>, ask: &Ask) -> Result<Manifest, Failure> {
         .map_err(|error| refused(run, "the release was not made", error))?;
     checkout::link_shared(&app.config.shared, &app.layout.shared(), &checkout)
         .map_err(|error| refused(run, "the shared files were not linked", error))?;
+    if checkout.join(".gitmodules").is_file() {
+        run.sink.emit(Event::Warned {
+            text: "the repository has submodules: they are not fetched, their folders are empty".to_owned(),
+        });
+    }
     run.sink.emit(Event::ReleaseMade {
         release: id.clone(),
         took_ms: millis(began.elapsed()),
@@ -177,14 +183,6 @@ async fn build(run: &Run<'_>, ask: &Ask) -> Result<Manifest, Failure> {
         installer: built.installer.clone(),
         took_ms: millis(built.took),
     });
-    let env_file = app
-        .config
-        .env
-        .file
-        .as_ref()
-        .map(|file| releases::snapshot_env(&app.layout, file))
-        .transpose();
-    let env_file = env_file.map_err(|error| refused(run, "the environment file cannot be used", error))?;
     let manifest = Manifest {
         format: Manifest::FORMAT,
         id,
@@ -205,12 +203,20 @@ async fn build(run: &Run<'_>, ask: &Ask) -> Result<Manifest, Failure> {
         env_file,
         config: app.config.clone(),
     };
-    launcher::secrets(&app.layout, &manifest)
-        .map_err(|error| refused(run, "the environment file cannot be used", error))?;
     releases::write_manifest(&app.layout, &manifest)
         .map_err(|error| refused(run, "the manifest was not written", error))?;
     venv::compile_release(&app.layout, &manifest).await;
     Ok(manifest)
+}
+
+/// The copy of the environment file, looked at before anything takes time.
+fn env_file(run: &Run<'_>) -> Result<Option<String>, Failure> {
+    let Some(file) = &run.app.config.env.file else {
+        return Ok(None);
+    };
+    releases::snapshot_env(&run.app.layout, file)
+        .map(Some)
+        .map_err(|error| refused(run, "the environment file cannot be used", error))
 }
 
 async fn fetch(run: &Run<'_>, ask: &Ask) -> Result<Commit, Failure> {
@@ -220,7 +226,9 @@ async fn fetch(run: &Run<'_>, ask: &Ask) -> Result<Commit, Failure> {
     let git = Git::new(app.layout.mirror());
     git.fetch(&source.git, app.config.timeouts.fetch.0)
         .await
-        .map_err(|error| refused(run, &format!("`{}` was not fetched", source.git), error))?;
+        .map_err(|error| {
+            refused(run, &format!("`{}` was not fetched", source.git), error).hint(unreachable(&source.git))
+        })?;
     let reference = ask.reference.as_ref().unwrap_or(&source.branch);
     let commit = git
         .resolve(reference)
@@ -234,8 +242,16 @@ async fn fetch(run: &Run<'_>, ask: &Ask) -> Result<Commit, Failure> {
     Ok(commit)
 }
 
+/// What shows the same without us.
+pub(super) fn unreachable(url: &str) -> String {
+    format!(
+        "`git ls-remote {url}` as `{}` shows the same; `source.git` in bg.toml names it",
+        user_name()
+    )
+}
+
 fn new_id(app: &App, commit: &Commit) -> ReleaseId {
-    let newest = releases::ids(&app.layout).into_iter().max();
+    let newest = releases::newest(&app.layout);
     ReleaseId::new(Timestamp::now(), &commit.sha, newest.as_ref())
 }
 
@@ -253,6 +269,8 @@ async fn give_up(run: &Run<'_>, staged: &Staged, failure: Failure) -> Failure {
         restore(run, before.as_ref()).await;
         refused = Some(release);
     }
+    // Checkouts that never became a release; the failure itself matters more than they do.
+    releases::sweep(&run.app.layout).ok();
     run.abort(&failure.what, refused.as_ref());
     failure.or_traffic(Traffic::Unchanged { live: run.live() })
 }
