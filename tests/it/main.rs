@@ -11,6 +11,7 @@
 
 mod harness;
 mod house;
+mod input;
 #[path = "../../ops/load/load.rs"]
 mod load;
 mod release;
