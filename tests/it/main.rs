@@ -14,6 +14,7 @@ mod full_disk;
 mod gate;
 mod harness;
 mod house;
+mod input;
 mod keep;
 #[path = "../../ops/load/load.rs"]
 mod load;
