@@ -9,6 +9,7 @@
     reason = "a test that meets the unexpected ends there and says so"
 )]
 
+mod demo;
 mod harness;
 mod house;
 #[path = "../../ops/load/load.rs"]
