@@ -14,6 +14,7 @@ pub mod recover;
 pub mod remove;
 pub mod repair;
 pub mod run;
+pub mod save;
 pub mod setup;
 pub mod slot;
 pub mod status;

@@ -324,10 +324,9 @@ pub fn summary(run: &Run<'_>, switched: &Switched, release: &ReleaseId) -> Strin
             counted.sent, counted.failed
         )
     });
-    format!(
-        "{} → {} ({}{subject}){count}",
-        switched.replaced.color,
-        switched.live.color,
-        release.short()
-    )
+    let way = match &switched.replaced.release {
+        Some(_) => format!("{} → {}", switched.replaced.color, switched.live.color),
+        None => switched.live.color.to_string(),
+    };
+    format!("{way} ({}{subject}){count}", release.short())
 }

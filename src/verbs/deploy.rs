@@ -22,6 +22,7 @@ use super::cool;
 use super::cutover::{self, Switched};
 use super::gate::{self, Passed, millis};
 use super::run::Run;
+use super::save;
 use super::slot;
 
 /// What was asked for.
@@ -125,7 +126,7 @@ fn slot_may_be_used(run: &Run<'_>) -> Result<(), Failure> {
 /// Everything on disk: commit, checkout, Python environment, manifest.
 async fn build(run: &Run<'_>, ask: &Ask) -> Result<Manifest, Failure> {
     let app = run.app;
-    let commit = fetch(run, ask).await?;
+    let (commit, took) = fetch(run, ask).await?;
     let id = new_id(app, &commit);
     run.sink.emit(Event::Began {
         app: app.name().to_owned(),
@@ -134,6 +135,11 @@ async fn build(run: &Run<'_>, ask: &Ask) -> Result<Manifest, Failure> {
         color: run.idle(),
         release: Some(id.clone()),
         subject: Some(commit.subject.clone()),
+    });
+    run.sink.emit(Event::Fetched {
+        commit: commit.sha.clone(),
+        subject: commit.subject.clone(),
+        took_ms: millis(took),
     });
     let began = Instant::now();
     let git = Git::new(app.layout.mirror());
@@ -213,7 +219,7 @@ async fn build(run: &Run<'_>, ask: &Ask) -> Result<Manifest, Failure> {
     Ok(manifest)
 }
 
-async fn fetch(run: &Run<'_>, ask: &Ask) -> Result<Commit, Failure> {
+async fn fetch(run: &Run<'_>, ask: &Ask) -> Result<(Commit, Duration), Failure> {
     let app = run.app;
     let began = Instant::now();
     let source = &app.config.source;
@@ -226,12 +232,7 @@ async fn fetch(run: &Run<'_>, ask: &Ask) -> Result<Commit, Failure> {
         .resolve(reference)
         .await
         .map_err(|error| refused(run, &format!("`{reference}` cannot be deployed"), error))?;
-    run.sink.emit(Event::Fetched {
-        commit: commit.sha.clone(),
-        subject: commit.subject.clone(),
-        took_ms: millis(began.elapsed()),
-    });
-    Ok(commit)
+    Ok((commit, began.elapsed()))
 }
 
 fn new_id(app: &App, commit: &Commit) -> ReleaseId {
@@ -347,7 +348,7 @@ fn keep_what_was_applied(app: &App) -> Result<(), Failure> {
 /// When it does not.
 pub async fn save(run: &Run<'_>) -> Result<(), Failure> {
     let began = Instant::now();
-    run.app.pm2.save().await.map_err(|error| {
+    save::save(run.app).await.map_err(|error| {
         Failure::failed("the process list was not saved: a reboot would bring back the old one")
             .because(error)
             .hint(format!(

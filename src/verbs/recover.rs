@@ -14,7 +14,7 @@ use crate::model::journal::{OpenRun, Phase, Record, Story};
 use crate::model::recovery::{Action, Seen, action};
 
 use super::traffic::{self, Sight};
-use super::{cutover, run, slot};
+use super::{cutover, run, save, slot};
 
 /// How long programs that a dead run left may take to end.
 const CHILD_GRACE: Duration = Duration::from_secs(10);
@@ -145,7 +145,7 @@ async fn finish(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Failu
     if cutover::prove(app, open.to, moves_color).await.is_err() {
         return put_back(app, plan, sink).await;
     }
-    if let Err(error) = app.pm2.save().await {
+    if let Err(error) = save::save(app).await {
         sink.emit(Event::Warned {
             text: format!("the process list was not saved for a reboot: {error}"),
         });

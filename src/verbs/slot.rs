@@ -199,7 +199,7 @@ pub async fn restore(
         releases::write_answer(&app.nginx_files, app.name(), color, None).ok();
         return Ok(false);
     };
-    match revive(app, color, before, nonce, sink).await {
+    match revive(app, color, before, nonce, &Quiet).await {
         Ok(_) => {
             sink.emit(Event::Noted {
                 text: format!("{color} runs {} again, ready for a rollback", before.short()),
