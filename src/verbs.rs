@@ -1,5 +1,6 @@
 //! What an operator can ask for. Each verb reads as the story that it tells.
 
+pub mod build;
 pub mod check;
 pub mod cool;
 pub mod cutover;

@@ -14,7 +14,7 @@ pub(super) fn event(event: &Event) {
 }
 
 pub(super) fn answer(answer: &Answer) {
-    line(&json!({"result": "done", "exit_code": 0, "answer": answer}));
+    line(&json!({"result": "done", "exit_code": answer.exit_code(), "answer": answer}));
 }
 
 pub(super) fn failure(failure: &Failure) {

@@ -46,8 +46,7 @@ pub fn open(app: &App, color: Color, lines: usize) -> Result<(Log, String), Fail
     let length = file.metadata().map_err(missing)?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(REACH)))
         .map_err(missing)?;
-    let manifest =
-        releases::slot(&app.layout, color).and_then(|id| releases::manifest(&app.layout, &id).ok());
+    let manifest = releases::slot(&app.layout, color).and_then(|id| releases::read(&app.layout, &id).ok());
     let mut log = Log {
         file,
         redactor: manifest.map(|manifest| slot::redactor(app, &manifest)),

@@ -193,6 +193,11 @@ pub async fn restore(
     nonce: &str,
     sink: &dyn Sink,
 ) -> Result<bool, Failure> {
+    if let Some(before) = before
+        && is_untouched(app, color, before).await
+    {
+        return Ok(true);
+    }
     discard(app, color).await?;
     let Some(before) = before else {
         releases::empty_slot(&app.layout, color).ok();
@@ -216,6 +221,21 @@ pub async fn restore(
             });
             Ok(false)
         }
+    }
+}
+
+/// Whether a slot still runs what it held: a run that ends while it waits for the slot's
+/// last requests has not touched it, and they must not be cut.
+async fn is_untouched(app: &App, color: Color, before: &ReleaseId) -> bool {
+    if releases::slot(&app.layout, color).as_ref() != Some(before) {
+        return false;
+    }
+    let Ok(manifest) = read_manifest(app, before) else {
+        return false;
+    };
+    match gate::warm(app, color, manifest).await {
+        Ok(running) => gate::brief(app, &running).await.is_ok(),
+        Err(_) => false,
     }
 }
 
@@ -249,7 +269,7 @@ pub async fn revive(
 /// # Errors
 /// When it is not kept any more.
 pub fn read_manifest(app: &App, release: &ReleaseId) -> Result<Manifest, Failure> {
-    releases::manifest(&app.layout, release).map_err(|error| {
+    releases::read(&app.layout, release).map_err(|error| {
         Failure::failed(format!("release {release} cannot be used"))
             .because(error)
             .hint("`bg releases` lists those that are kept")

@@ -116,16 +116,29 @@ fn program(wanted: &Path, key: &str) -> Result<PathBuf, Failure> {
     })
 }
 
-/// The servers of this site as NGINX has them now: those that include our route, or that
-/// carry one of its names.
+/// The servers of this site as NGINX has them now: those that include our files, and those
+/// that carry one of its names on one of its ports. The same name on another port, as on one
+/// that only sends visitors to HTTPS, is another site's or needs nothing of ours.
 #[must_use]
 pub fn site(config: &Config, files: &NginxLayout, dump: &Dump) -> Vec<Server> {
+    let port = |text: &str| {
+        text.parse::<Listener>()
+            .ok()
+            .map(|listener| listener.address.port())
+    };
+    let ports: Vec<u16> = config.nginx.listen.iter().filter_map(|text| port(text)).collect();
     let ours = |server: &Server| {
-        server.includes.contains(&files.route())
-            || server
-                .names
-                .iter()
-                .any(|name| config.nginx.server_names.contains(name))
+        let named = server
+            .names
+            .iter()
+            .any(|name| config.nginx.server_names.contains(name));
+        // One that we cannot read may be any of them.
+        let heard = server
+            .listens
+            .iter()
+            .any(|words| port(&words.join(" ")).is_none_or(|port| ports.contains(&port)));
+        let includes = |file: &PathBuf| server.includes.contains(file);
+        includes(&files.route()) || includes(&files.proxy()) || (named && heard)
     };
     dump.servers().into_iter().filter(ours).collect()
 }
