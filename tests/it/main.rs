@@ -9,6 +9,7 @@
     reason = "a test that meets the unexpected ends there and says so"
 )]
 
+mod demo;
 mod front_door;
 mod full_disk;
 mod gate;
