@@ -312,7 +312,12 @@ fn config_failure(error: AppError) -> Failure {
 
 fn registry_failure(error: RegistryError) -> Failure {
     let hint = match error {
-        RegistryError::Unknown { .. } | RegistryError::Which { .. } => "`--app NAME` names one",
+        RegistryError::Unknown { ref known, .. } | RegistryError::Which { ref known }
+            if !known.is_empty() =>
+        {
+            "`--app NAME` names one"
+        }
+        RegistryError::Unknown { .. } | RegistryError::Which { .. } => "`bg init`, then `bg setup`",
         _ => "`bg setup` writes it anew",
     };
     Failure::new(Kind::Config, error.to_string()).hint(hint)

@@ -49,6 +49,17 @@ pub async fn build(run: &Run<'_>, reference: Option<&str>) -> Result<Manifest, F
         subject: commit.subject.clone(),
         took_ms: millis(began.elapsed()),
     });
+    let release = app.layout.release(&id);
+    let made = make(run, reference, commit, id).await;
+    if made.is_err() {
+        // It would take room until the next clean-up; the failure matters more than it does.
+        store::discard(&release).ok();
+    }
+    made
+}
+
+async fn make(run: &Run<'_>, reference: &str, commit: Commit, id: ReleaseId) -> Result<Manifest, Failure> {
+    let app = run.app;
     let folder = check_out(run, &commit, &id).await?;
     let venv = environment(run, &commit, &folder).await?;
     let env_file = envfile::snapshot_env(&app.layout, app.config.env.file.as_deref())
@@ -104,10 +115,20 @@ async fn fetch(run: &Run<'_>, reference: &str) -> Result<Commit, Failure> {
     let git = Git::new(app.layout.mirror());
     git.fetch(&app.config.source.git, app.config.timeouts.fetch.0)
         .await
-        .map_err(|error| refused(run, "the repository was not fetched", error))?;
+        .map_err(|error| {
+            refused(run, "the repository was not fetched", error).hint(unreachable(&app.config.source.git))
+        })?;
     git.resolve(reference)
         .await
         .map_err(|error| refused(run, &format!("`{reference}` cannot be deployed"), error))
+}
+
+/// What shows the same without us.
+pub(super) fn unreachable(url: &str) -> String {
+    format!(
+        "`git ls-remote {url}` as `{}` shows the same; `source.git` in bg.toml names it",
+        user_name()
+    )
 }
 
 /// Later than every name that was given before, also to a release that never became one.

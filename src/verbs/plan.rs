@@ -10,7 +10,7 @@ use crate::model::color::Color;
 use crate::model::config::difference::{self, Change};
 use crate::model::failure::Failure;
 
-use super::{slot, traffic};
+use super::{build, slot, traffic};
 
 /// What a deploy would do.
 #[derive(Clone, Debug, Serialize)]
@@ -42,7 +42,9 @@ pub async fn plan(app: &App, reference: Option<String>, no_switch: bool) -> Resu
     git.fetch(&app.config.source.git, app.config.timeouts.fetch.0)
         .await
         .map_err(|error| {
-            unchanged(Failure::failed(format!("`{}` was not fetched", app.config.source.git)).because(error))
+            let url = &app.config.source.git;
+            let failure = Failure::failed(format!("`{url}` was not fetched")).because(error);
+            unchanged(failure.hint(build::unreachable(url)))
         })?;
     let commit = git.resolve(&reference).await.map_err(|error| {
         unchanged(Failure::failed(format!("`{reference}` cannot be deployed")).because(error))

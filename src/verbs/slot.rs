@@ -3,7 +3,7 @@
 
 mod free;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -147,7 +147,10 @@ pub async fn start(
     };
     let process = started.as_ref().ok().and_then(|proc| Process::of(proc.pid?));
     let Some(process) = process else {
-        let log = log_lines(app, color, &manifest, log_from);
+        let mut log = log_lines(app, color, &manifest, log_from);
+        // PM2 has tried several times by now, each with the same words.
+        let mut seen = BTreeSet::new();
+        log.retain(|line| seen.insert(line.clone()));
         let failure = Failure::failed(format!("{color} was not started")).showing(log);
         return Err(match started {
             Err(error) => failure.because(error),

@@ -9,11 +9,13 @@
     reason = "a test that meets the unexpected ends there and says so"
 )]
 
+mod demo;
 mod front_door;
 mod full_disk;
 mod gate;
 mod harness;
 mod house;
+mod input;
 mod keep;
 #[path = "../../ops/load/load.rs"]
 mod load;
