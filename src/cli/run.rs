@@ -13,8 +13,8 @@ use crate::model::color::Color;
 use crate::model::config::{Config, difference, schema};
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::{Entry, Layout};
+use crate::ui::Ui;
 use crate::ui::report::Answer;
-use crate::ui::{self, Ui};
 use crate::verbs::deploy::Ask;
 use crate::verbs::{
     check, cool, deploy, history, init, logs, maintenance, plan, remove, repair, setup, status, switch,
@@ -30,6 +30,9 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => {
             error.print().ok();
+            if error.use_stderr() && std::env::args().any(|word| word == "--json") {
+                Ui::Json.failure(&not_understood(&error));
+            }
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
@@ -64,6 +67,13 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// For programs: the mistake in one line; people have read it all on stderr.
+fn not_understood(error: &clap::Error) -> Failure {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    Failure::new(Kind::Usage, first.trim_start_matches("error: "))
 }
 
 /// Becomes the app, before there is a runtime: the app must not inherit its threads' signals.
@@ -135,7 +145,7 @@ async fn dispatch(args: Args, ui: Ui) -> Result<Option<Answer>, Failure> {
         Verb::History { run: None, lines } => history::history(&here.open()?, lines)
             .map(Answer::History)
             .map(Some),
-        Verb::Logs { color, follow, lines } => show_logs(&here.open()?, color, follow, lines).await,
+        Verb::Logs { color, follow, lines } => show_logs(&here.open()?, color, follow, lines, ui).await,
         Verb::Releases => history::kept(&here.open()?).map(Answer::Releases).map(Some),
         Verb::Exec { color, command } => Err(logs::exec(&here.open()?, color, &command)),
         Verb::Maintenance { state, patience } => {
@@ -157,10 +167,10 @@ async fn dispatch(args: Args, ui: Ui) -> Result<Option<Answer>, Failure> {
             .await
             .map(Answer::Removed)
             .map(Some),
-        Verb::Schema => Ok(print(&schema::schema())),
-        Verb::Completions { shell } => Ok(print(&completions(shell))),
+        Verb::Schema => Ok(print(schema::schema())),
+        Verb::Completions { shell } => Ok(print(completions(shell))),
         Verb::Man => man(),
-        Verb::ShellInit { shell } => Ok(print(&shell::init(shell))),
+        Verb::ShellInit { shell } => Ok(print(shell::init(shell))),
         Verb::Cool { color, after } => cool::later(&here.open()?, color, after.0, &ui)
             .await
             .map(|()| None),
@@ -172,9 +182,8 @@ fn time(patience: &Patience) -> Duration {
     patience.wait.map_or(Duration::ZERO, |span| span.0)
 }
 
-fn print(text: &str) -> Option<Answer> {
-    ui::out(text);
-    None
+fn print(text: impl Into<String>) -> Option<Answer> {
+    Some(Answer::Text { text: text.into() })
 }
 
 fn completions(shell: clap_complete::Shell) -> String {
@@ -188,7 +197,7 @@ fn man() -> Result<Option<Answer>, Failure> {
     clap_mangen::Man::new(Args::command())
         .render(&mut page)
         .map_err(|error| Failure::failed("the man page cannot be made").because(error))?;
-    Ok(print(&String::from_utf8_lossy(&page)))
+    Ok(print(String::from_utf8_lossy(&page)))
 }
 
 async fn check(here: &Here, strict: bool) -> Result<Answer, Failure> {
@@ -215,17 +224,21 @@ async fn show_logs(
     color: Option<Color>,
     follow: bool,
     lines: usize,
+    ui: Ui,
 ) -> Result<Option<Answer>, Failure> {
     let color = color.map_or_else(|| logs::live_color(app), Ok)?;
     let (mut log, tail) = logs::open(app, color, lines)?;
-    ui::out(&tail);
-    loop {
-        if !follow {
-            return Ok(None);
-        }
-        let more = log.wait().await;
-        ui::out(&more);
+    ui.lines(&tail);
+    if !follow {
+        ui.lines(&log.rest());
     }
+    while follow {
+        tokio::select! {
+            more = log.wait() => ui.lines(&more),
+            _ = tokio::signal::ctrl_c() => break,
+        }
+    }
+    Ok(Some(Answer::Shown { color }))
 }
 
 /// Which app is meant: by name, by the configuration at hand, or the only one there is.

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::model::color::Color;
 use crate::model::event::Event;
 use crate::verbs::check::{Level, Report};
 use crate::verbs::deploy::Deployed;
@@ -52,6 +53,16 @@ pub enum Answer {
     Repaired(Repaired),
     /// `bg remove`.
     Removed(Removed),
+    /// `bg logs`: the lines themselves were shown as they came.
+    Shown {
+        /// Whose they were.
+        color: Color,
+    },
+    /// `bg schema`, `bg completions`, `bg man`, `bg shell-init`: for another program.
+    Text {
+        /// The whole of it.
+        text: String,
+    },
 }
 
 impl Answer {
@@ -83,6 +94,8 @@ pub(super) fn text(answer: &Answer, name: &str) -> String {
             format!("visitors get {page}; {} is behind the link\n", set.live)
         }
         Answer::Repaired(repaired) => repair(repaired),
+        Answer::Shown { .. } => String::new(),
+        Answer::Text { text } => return text.clone(),
         Answer::Removed(removed) => steps(&removed.steps, removed.done, "`bg remove --yes` does it"),
     };
     typed(&text, name)
