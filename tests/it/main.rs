@@ -9,6 +9,7 @@
     reason = "a test that meets the unexpected ends there and says so"
 )]
 
+mod commands;
 mod harness;
 mod house;
 mod input;
@@ -17,3 +18,4 @@ mod load;
 mod release;
 #[allow(dead_code, reason = "a harness offers more than each day's tests ask for")]
 mod sandbox;
+mod user;
