@@ -1,5 +1,6 @@
 //! What an operator can ask for. Each verb reads as the story that it tells.
 
+pub mod build;
 pub mod check;
 pub mod cool;
 pub mod cutover;
@@ -14,6 +15,7 @@ pub mod recover;
 pub mod remove;
 pub mod repair;
 pub mod run;
+pub mod save;
 pub mod setup;
 pub mod slot;
 pub mod status;

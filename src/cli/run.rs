@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
 use crate::host::app::{App, AppError, read_config};
 use crate::host::registry::{Registry, RegistryError};
@@ -20,8 +20,8 @@ use crate::verbs::{
     check, cool, deploy, history, init, logs, maintenance, plan, remove, repair, setup, status, switch,
 };
 
-use super::args::{Args, OnOff, Patience, Verb};
-use super::shell;
+use super::args::{self, Args, OnOff, Patience, Verb};
+use super::{man, shell};
 
 /// Parses the command line, does what it says, and says how it went.
 #[must_use]
@@ -188,14 +188,12 @@ fn print(text: impl Into<String>) -> Option<Answer> {
 
 fn completions(shell: clap_complete::Shell) -> String {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Args::command(), "bluegreen", &mut text);
+    clap_complete::generate(shell, &mut args::public(), "bluegreen", &mut text);
     String::from_utf8_lossy(&text).into_owned()
 }
 
 fn man() -> Result<Option<Answer>, Failure> {
-    let mut page = Vec::new();
-    clap_mangen::Man::new(Args::command())
-        .render(&mut page)
+    let page = man::page(args::public())
         .map_err(|error| Failure::failed("the man page cannot be made").because(error))?;
     Ok(print(String::from_utf8_lossy(&page)))
 }

@@ -119,6 +119,8 @@ async fn keep_alive(prober: Prober, mut stopped: watch::Receiver<bool>) {
     let mut wire = None;
     for n in 0.. {
         tokio::select! {
+            // After a slow request both are ready, and no further one may begin.
+            biased;
             _ = stopped.changed() => return,
             _ = ticks.tick() => {}
         }
@@ -131,6 +133,7 @@ async fn fresh(prober: Prober, mut stopped: watch::Receiver<bool>) {
     let mut in_flight = JoinSet::new();
     for n in 0.. {
         tokio::select! {
+            biased;
             _ = stopped.changed() => break,
             _ = ticks.tick() => {}
         }

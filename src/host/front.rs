@@ -14,8 +14,10 @@ use crate::host::http::{Answer, Client, HttpError};
 use crate::model::color::{Color, Route};
 
 mod proof;
+mod unproven;
 
-pub use proof::{NotProven, Proof, Proven, ProvenAll, Unproven, prove, prove_all, prove_route, prove_routes};
+pub use proof::{Proof, Proven, ProvenAll, prove, prove_all, prove_route, prove_routes};
+pub use unproven::{Astray, NotProven, Unproven};
 
 /// The request header that asks for a proof, and the response header that carries it:
 /// `<nonce> <address of the upstream>`, written by NGINX.

@@ -1,10 +1,12 @@
 //! `bg.toml`: the types, their defaults, and nothing else. Reading and explaining
 //! what is wrong with a file lives in [`crate::model::config::read`].
 
+mod defaults;
 pub mod difference;
 pub mod duration;
 mod explain;
 mod mistake;
+pub mod nginx;
 mod place;
 pub mod read;
 mod rules;
@@ -20,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::color::Color;
 use duration::Span;
+pub use nginx::{Nginx, StaticFiles, SwitchWay, Tls};
 
 /// One app on one host, as written in `bg.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,7 +50,7 @@ pub struct Config {
     #[serde(default)]
     pub python: Python,
     /// HTTP checks of the gate, all of which must pass. Default: `GET /` answering 200.
-    #[serde(default = "default_health")]
+    #[serde(default = "defaults::health")]
     pub health: Vec<HealthCheck>,
     /// The gate in front of traffic.
     #[serde(default)]
@@ -78,7 +81,7 @@ pub struct Source {
     /// A git URL or an absolute path to a repository.
     pub git: String,
     /// The branch that `bg deploy` without a ref releases.
-    #[serde(default = "default_branch")]
+    #[serde(default = "defaults::branch")]
     pub branch: String,
     /// The folder of the repository where the app lives; its root without this.
     #[serde(default)]
@@ -90,7 +93,7 @@ pub struct Source {
 #[serde(deny_unknown_fields)]
 pub struct Process {
     /// PM2 names are `<name>-blue` and `<name>-green`.
-    #[serde(default = "default_process_name")]
+    #[serde(default = "defaults::process_name")]
     pub name: String,
     /// The command, split into words first and then rendered: `{{ port }}`, `{{ venv }}`,
     /// `{{ release }}`, `{{ color }}`. No shell.
@@ -98,11 +101,11 @@ pub struct Process {
     /// The port of each color, on 127.0.0.1.
     pub ports: Ports,
     /// How long a process may take to end after SIGTERM before it is killed.
-    #[serde(default = "default_stop_timeout")]
+    #[serde(default = "defaults::stop_timeout")]
     pub stop_timeout: Span,
     /// How many worker processes `run` starts: the gate probes three times as often, so
     /// that each has answered.
-    #[serde(default = "default_workers")]
+    #[serde(default = "defaults::workers")]
     pub workers: u32,
 }
 
@@ -182,7 +185,7 @@ pub struct HealthCheck {
     /// The path, with its query.
     pub path: String,
     /// The method.
-    #[serde(default = "default_method")]
+    #[serde(default = "defaults::method")]
     pub method: String,
     /// The Host header. Default: the site's first server name.
     #[serde(default)]
@@ -191,7 +194,7 @@ pub struct HealthCheck {
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// Every status that counts as healthy.
-    #[serde(default = "default_expect")]
+    #[serde(default = "defaults::expect")]
     pub expect: Vec<u16>,
     /// Text that the body must contain.
     #[serde(default)]
@@ -237,91 +240,6 @@ impl Default for Gate {
             smoke: None,
         }
     }
-}
-
-/// The front door.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Nginx {
-    /// The program.
-    #[serde(default = "default_nginx_bin")]
-    pub bin: PathBuf,
-    /// The main configuration file; our files go into `bg/<app>/` beside it.
-    #[serde(default = "default_nginx_conf")]
-    pub conf: PathBuf,
-    /// The folder, relative to the main file's, whose `*.conf` it includes inside `http`.
-    #[serde(default = "default_nginx_include")]
-    pub include: PathBuf,
-    /// The site's file, relative to the main file's folder. Default: `<include>/<app>.conf`.
-    /// A file that `bg` did not write is never changed.
-    #[serde(default)]
-    pub site: Option<PathBuf>,
-    /// The site's names; the first one is what probes send as Host.
-    pub server_names: Vec<String>,
-    /// What the site listens on, as in NGINX's `listen`: `80`, `127.0.0.1:8080`, `443 ssl`.
-    #[serde(default = "default_listen")]
-    pub listen: Vec<String>,
-    /// Paths that are proxied to the app; a switch is proven on each.
-    #[serde(default = "default_paths")]
-    pub paths: Vec<String>,
-    /// Folders served by NGINX from the release that is live.
-    #[serde(default, rename = "static")]
-    pub static_files: Vec<StaticFiles>,
-    /// The certificate for `ssl` listeners.
-    #[serde(default)]
-    pub tls: Option<Tls>,
-    /// How traffic moves.
-    #[serde(default)]
-    pub switch: SwitchWay,
-    /// A folder with templates that win over the built-in ones of the same name; absolute,
-    /// or relative to `root`.
-    #[serde(default)]
-    pub templates: Option<PathBuf>,
-    /// `client_max_body_size` of a site that `bg` writes.
-    #[serde(default = "default_body_size")]
-    pub max_body_size: String,
-    /// `proxy_read_timeout` and `proxy_send_timeout`.
-    #[serde(default = "default_proxy_timeout")]
-    pub proxy_timeout: Span,
-    /// Folder of the live link. Default: `/var/lib/bluegreen/<app>`.
-    #[serde(default)]
-    pub link_folder: Option<PathBuf>,
-    /// An HTML file shown while `bg maintenance on` is in force, relative to `<root>/shared`.
-    #[serde(default)]
-    pub maintenance_page: Option<PathBuf>,
-}
-
-/// A folder of the release that NGINX serves itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StaticFiles {
-    /// The URL prefix, as `/static/`.
-    pub url: String,
-    /// The folder in the repository, relative, never its root.
-    pub folder: PathBuf,
-}
-
-/// A certificate on the host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Tls {
-    /// The full chain, leaf first.
-    pub certificate: PathBuf,
-    /// The key.
-    pub key: PathBuf,
-}
-
-/// How traffic moves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum SwitchWay {
-    /// Decided by `bg setup`, then kept.
-    #[default]
-    Auto,
-    /// NGINX looks through the link at each request.
-    Live,
-    /// NGINX reads the link when its configuration is loaded.
-    Reload,
 }
 
 /// What is kept for a rollback.
@@ -452,55 +370,4 @@ impl Default for Pm2 {
             home: None,
         }
     }
-}
-
-fn default_branch() -> String {
-    "main".into()
-}
-fn default_process_name() -> String {
-    "flask".into()
-}
-fn default_stop_timeout() -> Span {
-    Span::seconds(30)
-}
-fn default_workers() -> u32 {
-    1
-}
-fn default_method() -> String {
-    "GET".into()
-}
-fn default_expect() -> Vec<u16> {
-    vec![200]
-}
-fn default_health() -> Vec<HealthCheck> {
-    vec![HealthCheck {
-        path: "/".into(),
-        method: default_method(),
-        host: None,
-        headers: BTreeMap::new(),
-        expect: default_expect(),
-        contains: None,
-        json: None,
-    }]
-}
-fn default_nginx_bin() -> PathBuf {
-    "nginx".into()
-}
-fn default_nginx_conf() -> PathBuf {
-    "/etc/nginx/nginx.conf".into()
-}
-fn default_nginx_include() -> PathBuf {
-    "conf.d".into()
-}
-fn default_listen() -> Vec<String> {
-    vec!["80".into()]
-}
-fn default_paths() -> Vec<String> {
-    vec!["/".into()]
-}
-fn default_body_size() -> String {
-    "10m".into()
-}
-fn default_proxy_timeout() -> Span {
-    Span::seconds(60)
 }

@@ -164,7 +164,10 @@ fn done(event: &Event) -> String {
                 )
             };
             (
-                format!("traffic moved {} → {}, {proof}", from.color, to.color),
+                match from.release {
+                    Some(_) => format!("traffic moved {} → {}, {proof}", from.color, to.color),
+                    None => format!("traffic goes to {}, {proof}", to.color),
+                },
                 Some(*took_ms),
             )
         }

@@ -160,7 +160,10 @@ fn deployed(done: &Deployed) -> String {
 fn planned(plan: &Planned) -> String {
     let mut text = format!(
         "{} would deploy {} \"{}\" to {}\n",
-        plan.app, plan.commit, plan.subject, plan.color
+        plan.app,
+        plan.commit.get(..7).unwrap_or(&plan.commit),
+        plan.subject,
+        plan.color
     );
     for change in &plan.config {
         writeln!(text, "  {}: {} → {}", change.key, change.old, change.new).ok();

@@ -4,24 +4,22 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::host::app::App;
-use crate::host::git::{Commit, Git};
-use crate::host::lock::user_name;
-use crate::host::{checkout, releases, venv};
+use crate::host::{prune, releases, store};
 use crate::model::color::Color;
-use crate::model::config::run::words;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, Standing, Traffic};
 use crate::model::journal::{Phase, Verb};
-use crate::model::release::{Manifest, ReleaseId};
+use crate::model::release::ReleaseId;
 
+use super::build::build;
 use super::cool;
 use super::cutover::{self, Switched};
 use super::gate::{self, Passed, millis};
 use super::run::Run;
+use super::save;
 use super::slot;
 
 /// What was asked for.
@@ -89,11 +87,12 @@ enum Slot {
 }
 
 async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Failure> {
-    let manifest = build(run, ask).await?;
+    let manifest = build(run, ask.reference.as_deref()).await?;
     let (app, color) = (run.app, run.idle());
     let release = manifest.id.clone();
     let before = releases::slot(&app.layout, color);
     slot_may_be_used(run)?;
+    run.still_idle().await?;
     run.enter(
         Phase::Replacing,
         run.from.with_color(color),
@@ -106,7 +105,12 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     match gate::full(app, &running, &run.sink).await {
         Ok(passed) => Ok(passed),
         Err(refusal) => match &ask.force_gate {
-            Some(reason) => Ok(Passed::forced(&running, reason, &refusal, &run.sink)),
+            Some(reason) if gate::can_be_forced(&running) => {
+                Ok(Passed::forced(&running, reason, &refusal, &run.sink))
+            }
+            Some(_) => Err(refusal.into_failure(color).hint(
+                "`--force-gate` goes past failed checks; it cannot send visitors to a color that does not answer",
+            )),
             None => Err(refusal.into_failure(color)),
         },
     }
@@ -122,156 +126,18 @@ fn slot_may_be_used(run: &Run<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Everything on disk: commit, checkout, Python environment, manifest.
-async fn build(run: &Run<'_>, ask: &Ask) -> Result<Manifest, Failure> {
-    let app = run.app;
-    let env_file = env_file(run)?;
-    let commit = fetch(run, ask).await?;
-    let id = new_id(app, &commit);
-    run.sink.emit(Event::Began {
-        app: app.name().to_owned(),
-        verb: Verb::Deploy,
-        live: run.live(),
-        color: run.idle(),
-        release: Some(id.clone()),
-        subject: Some(commit.subject.clone()),
-    });
-    let began = Instant::now();
-    let git = Git::new(app.layout.mirror());
-    let checkout = app.layout.release(&id);
-    checkout::export(&git, &commit.sha, &checkout)
-        .await
-        .map_err(|error| refused(run, "the release was not made", error))?;
-    checkout::link_shared(&app.config.shared, &app.layout.shared(), &checkout)
-        .map_err(|error| refused(run, "the shared files were not linked", error))?;
-    if checkout.join(".gitmodules").is_file() {
-        run.sink.emit(Event::Warned {
-            text: "the repository has submodules: they are not fetched, their folders are empty".to_owned(),
-        });
-    }
-    run.sink.emit(Event::ReleaseMade {
-        release: id.clone(),
-        took_ms: millis(began.elapsed()),
-    });
-
-    let folder = app
-        .config
-        .source
-        .folder
-        .as_ref()
-        .map_or(checkout.clone(), |folder| checkout.join(folder));
-    if !folder.is_dir() {
-        let folder = app.config.source.folder.clone().unwrap_or_default();
-        return Err(Failure::new(
-            Kind::Config,
-            format!("there is no folder `{}` in {}", folder.display(), id.short()),
-        )
-        .hint("`source.folder` in bg.toml names it"));
-    }
-    let built = venv::ensure(
-        &app.layout,
-        &app.config.python,
-        &folder,
-        &commit.sha,
-        app.config.timeouts.build.0,
-    )
-    .await
-    .map_err(|error| refused(run, "the python environment was not built", error))?;
-    run.sink.emit(Event::EnvironmentReady {
-        key: built.key.clone(),
-        reused: built.reused,
-        installer: built.installer.clone(),
-        took_ms: millis(built.took),
-    });
-    let manifest = Manifest {
-        format: Manifest::FORMAT,
-        id,
-        commit: commit.sha,
-        subject: commit.subject,
-        reference: ask
-            .reference
-            .clone()
-            .unwrap_or_else(|| app.config.source.branch.clone()),
-        made_at: Timestamp::now(),
-        made_by: user_name(),
-        folder: app.config.source.folder.clone(),
-        run: words(&app.config.process.run)
-            .map_err(|error| refused(run, "`process.run` cannot be used", error))?,
-        ports: app.config.process.ports,
-        venv: built.key,
-        env: app.config.env.set.clone(),
-        env_file,
-        config: app.config.clone(),
-    };
-    releases::write_manifest(&app.layout, &manifest)
-        .map_err(|error| refused(run, "the manifest was not written", error))?;
-    venv::compile_release(&app.layout, &manifest).await;
-    Ok(manifest)
-}
-
-/// The copy of the environment file, looked at before anything takes time.
-fn env_file(run: &Run<'_>) -> Result<Option<String>, Failure> {
-    let Some(file) = &run.app.config.env.file else {
-        return Ok(None);
-    };
-    releases::snapshot_env(&run.app.layout, file)
-        .map(Some)
-        .map_err(|error| refused(run, "the environment file cannot be used", error))
-}
-
-async fn fetch(run: &Run<'_>, ask: &Ask) -> Result<Commit, Failure> {
-    let app = run.app;
-    let began = Instant::now();
-    let source = &app.config.source;
-    let git = Git::new(app.layout.mirror());
-    git.fetch(&source.git, app.config.timeouts.fetch.0)
-        .await
-        .map_err(|error| {
-            refused(run, &format!("`{}` was not fetched", source.git), error).hint(unreachable(&source.git))
-        })?;
-    let reference = ask.reference.as_ref().unwrap_or(&source.branch);
-    let commit = git
-        .resolve(reference)
-        .await
-        .map_err(|error| refused(run, &format!("`{reference}` cannot be deployed"), error))?;
-    run.sink.emit(Event::Fetched {
-        commit: commit.sha.clone(),
-        subject: commit.subject.clone(),
-        took_ms: millis(began.elapsed()),
-    });
-    Ok(commit)
-}
-
-/// What shows the same without us.
-pub(super) fn unreachable(url: &str) -> String {
-    format!(
-        "`git ls-remote {url}` as `{}` shows the same; `source.git` in bg.toml names it",
-        user_name()
-    )
-}
-
-fn new_id(app: &App, commit: &Commit) -> ReleaseId {
-    let newest = releases::newest(&app.layout);
-    ReleaseId::new(Timestamp::now(), &commit.sha, newest.as_ref())
-}
-
-fn refused(run: &Run<'_>, what: &str, error: impl std::error::Error + Send + Sync + 'static) -> Failure {
-    Failure::failed(what)
-        .because(error)
-        .with_traffic(super::traffic::unchanged(run.app))
-}
-
 /// Before the swap: whatever was staged goes, and the slot gets back what it held.
 async fn give_up(run: &Run<'_>, staged: &Staged, failure: Failure) -> Failure {
-    let mut refused = None;
     let slot = staged.slot.borrow().clone();
-    if let Slot::Replaced { release, before } = slot {
-        restore(run, before.as_ref()).await;
-        refused = Some(release);
+    let Slot::Replaced { release, before } = slot else {
+        run.abort(&failure.what, None);
+        return failure.or_traffic(Traffic::Unchanged { live: run.live() });
+    };
+    match run.still_idle().await {
+        Ok(()) => restore(run, before.as_ref()).await,
+        Err(moved) => return run.leave(failure, moved),
     }
-    // Checkouts that never became a release; the failure itself matters more than they do.
-    releases::sweep(&run.app.layout).ok();
-    run.abort(&failure.what, refused.as_ref());
+    run.abort(&failure.what, Some(&release));
     failure.or_traffic(Traffic::Unchanged { live: run.live() })
 }
 
@@ -290,6 +156,9 @@ async fn undo(run: &Run<'_>, staged: &Staged, release: Option<&ReleaseId>, failu
     }
     let slot = staged.slot.borrow().clone();
     if let Slot::Replaced { before, .. } = slot {
+        if let Err(moved) = run.still_idle().await {
+            return run.leave(failure, moved);
+        }
         if slot::drained(run.app, run.idle()).await {
             restore(run, before.as_ref()).await;
         } else {
@@ -308,7 +177,12 @@ async fn park(run: &Run<'_>, passed: &Passed) -> Result<Deployed, Failure> {
     run.commit(
         run.live(),
         run.from.maintenance,
-        format!("staged {} beside {}", passed.standing(), run.live()),
+        format!(
+            "staged {} beside {}{}",
+            passed.standing(),
+            run.live(),
+            cutover::forced(passed.forced_because())
+        ),
     )?;
     let deployed = Deployed {
         live: run.live(),
@@ -355,7 +229,7 @@ fn keep_what_was_applied(app: &App) -> Result<(), Failure> {
     if crate::host::app::read_config(&path).is_ok_and(|applied| applied == app.config) {
         return Ok(());
     }
-    releases::write_whole(&path, text.as_bytes())
+    store::write_whole(&path, text.as_bytes(), 0o644)
         .map_err(|error| Failure::failed("the configuration was not kept").because(error))
 }
 
@@ -365,7 +239,7 @@ fn keep_what_was_applied(app: &App) -> Result<(), Failure> {
 /// When it does not.
 pub async fn save(run: &Run<'_>) -> Result<(), Failure> {
     let began = Instant::now();
-    run.app.pm2.save().await.map_err(|error| {
+    save::save(run.app).await.map_err(|error| {
         Failure::failed("the process list was not saved: a reboot would bring back the old one")
             .because(error)
             .hint(format!(
@@ -385,7 +259,7 @@ async fn prune(run: &Run<'_>) -> Result<(), Failure> {
         .iter()
         .filter_map(|color| releases::slot(&app.layout, *color))
         .collect();
-    for id in releases::ids(&app.layout) {
+    for id in releases::ids(&app.layout).unwrap_or_default() {
         if let Ok(target) = run.story.rollback_target(&id)
             && needed.contains(&id)
         {
@@ -399,7 +273,7 @@ async fn prune(run: &Run<'_>) -> Result<(), Failure> {
         .into_iter()
         .map(|kept| kept.cwd)
         .collect();
-    let pruned = releases::prune(&app.layout, app.config.keep.releases, &needed, &dump)
+    let pruned = prune::prune(&app.layout, app.config.keep.releases, &needed, &dump)
         .map_err(|error| Failure::failed("old releases were not deleted").because(error))?;
     if !pruned.releases.is_empty() {
         run.sink.emit(Event::Pruned {

@@ -21,11 +21,22 @@ use super::slot::{self, Running};
 /// enough to refuse a crash at once, cheap enough not to disturb the app's start.
 const GLANCE: Duration = Duration::from_millis(100);
 
+/// How long after a cut answer the process may still be there: a dying app closes its
+/// connections first.
+const DYING: Duration = Duration::from_millis(500);
+
+/// How long PM2 may take to notice an end.
+const NOTICED_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long after that PM2 may take to write down the app's last words.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
 /// A color that passed the gate.
 #[derive(Debug)]
 pub struct Passed {
     color: Color,
     release: ReleaseId,
+    forced: Option<String>,
 }
 
 impl Passed {
@@ -44,6 +55,12 @@ impl Passed {
         }
     }
 
+    /// The operator's reason, where the gate was forced.
+    #[must_use]
+    pub fn forced_because(&self) -> Option<&str> {
+        self.forced.as_deref()
+    }
+
     /// Goes past a gate that was not passed: the operator gave a reason, which is recorded.
     pub fn forced(running: &Running, reason: &str, refusal: &Refusal, sink: &dyn Sink) -> Passed {
         sink.emit(Event::GateForced {
@@ -52,10 +69,25 @@ impl Passed {
             problem: refusal.problem.clone(),
         });
         Passed {
-            color: running.color,
-            release: running.manifest.id.clone(),
+            forced: Some(reason.to_owned()),
+            ..Passed::by(running)
         }
     }
+
+    fn by(running: &Running) -> Passed {
+        Passed {
+            color: running.color,
+            release: running.manifest.id.clone(),
+            forced: None,
+        }
+    }
+}
+
+/// Whether a forced gate would lead anywhere: the release's own process listens where NGINX
+/// asks. Forcing is for checks that fail, not for a color that cannot answer at all.
+#[must_use]
+pub fn can_be_forced(running: &Running) -> bool {
+    running.process.alive() && who_answers(running).is_ok()
 }
 
 /// Why the gate stayed shut.
@@ -113,10 +145,7 @@ pub async fn full(app: &App, running: &Running, sink: &dyn Sink) -> Result<Passe
                 soaked_ms: millis(settings.soak.0),
                 took_ms: millis(started.elapsed()),
             });
-            Ok(Passed {
-                color: running.color,
-                release: running.manifest.id.clone(),
-            })
+            Ok(Passed::by(running))
         }
         Err(mut refusal) => {
             refusal.log = slot::log_since(app, running);
@@ -188,6 +217,7 @@ async fn soak(app: &App, running: &Running) -> Result<(), Refusal> {
         still_running(app, running).await?;
         let round = round(running, 1, Pace::InTurn).await;
         if !round.is_healthy() {
+            watch(app, running, DYING).await?;
             let mut refusal = Refusal::new("it was healthy and did not stay so");
             refusal.probes = health::summary(&round.probes);
             return Err(refusal);
@@ -242,10 +272,7 @@ pub async fn brief(app: &App, running: &Running) -> Result<Passed, Refusal> {
     }
     let round = round(running, 1, Pace::AtOnce).await;
     if round.is_healthy() {
-        return Ok(Passed {
-            color: running.color,
-            release: running.manifest.id.clone(),
-        });
+        return Ok(Passed::by(running));
     }
     let mut refusal = Refusal::new("its checks did not pass");
     refusal.probes = health::summary(&round.probes);
@@ -301,16 +328,30 @@ async fn still_running(app: &App, running: &Running) -> Result<(), Refusal> {
     if running.process.alive() {
         return Ok(());
     }
-    let state = app
-        .pm2
-        .named(&app.process(running.color))
-        .await
-        .unwrap_or_default();
-    Err(Refusal::new(ended(running, state.first())))
+    let after = running.since.elapsed();
+    let state = noticed(app, running).await;
+    tokio::time::sleep(LAST_WORDS).await;
+    Err(Refusal::new(ended(after, state.as_ref())))
 }
 
-fn ended(running: &Running, state: Option<&Proc>) -> String {
-    let after = running.since.elapsed().as_secs_f64();
+/// What PM2 says about a process that has ended, once it has noticed.
+async fn noticed(app: &App, running: &Running) -> Option<Proc> {
+    let deadline = Instant::now() + NOTICED_WITHIN;
+    loop {
+        let entries = app.pm2.named(&app.process(running.color)).await;
+        let entry = entries.ok().and_then(|mut entries| entries.pop());
+        let old = entry
+            .as_ref()
+            .is_some_and(|entry| entry.pid == Some(running.process.pid));
+        if !old || Instant::now() >= deadline {
+            return entry;
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+}
+
+fn ended(after: Duration, state: Option<&Proc>) -> String {
+    let after = after.as_secs_f64();
     let how = state
         .and_then(|state| state.exit_code)
         .map_or(String::new(), |code| format!(" with exit code {code}"));

@@ -48,8 +48,7 @@ pub fn open(app: &App, color: Color, lines: usize) -> Result<(Log, String), Fail
     let length = file.metadata().map_err(missing)?.len();
     let from = length.saturating_sub(REACH);
     file.seek(SeekFrom::Start(from)).map_err(missing)?;
-    let manifest =
-        releases::slot(&app.layout, color).and_then(|id| releases::manifest(&app.layout, &id).ok());
+    let manifest = releases::slot(&app.layout, color).and_then(|id| releases::read(&app.layout, &id).ok());
     let mut log = Log {
         file,
         begun: Vec::new(),

@@ -14,7 +14,7 @@ use crate::model::journal::{OpenRun, Phase, Record, Story};
 use crate::model::recovery::{Action, Seen, action};
 
 use super::traffic::{self, Sight};
-use super::{cutover, run, slot};
+use super::{cutover, run, save, slot};
 
 /// How long programs that a dead run left may take to end.
 const CHILD_GRACE: Duration = Duration::from_secs(10);
@@ -28,9 +28,15 @@ pub struct Plan {
     pub action: Action,
     /// Where the link points and what NGINX answers, in words.
     pub seen: String,
+    /// Whether both could be seen.
+    pub visible: bool,
 }
 
 impl Plan {
+    fn is_stuck(&self) -> bool {
+        self.action == Action::Refuse && self.visible
+    }
+
     /// The plan in a sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
@@ -81,6 +87,7 @@ pub async fn plan(app: &App, story: &Story) -> Option<Plan> {
         open,
         action,
         seen: format!("link: {}, NGINX: {}", words(link), words(nginx)),
+        visible: link.is_some() && nginx.is_some(),
     })
 }
 
@@ -112,6 +119,32 @@ pub async fn recover(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Resul
     Ok(())
 }
 
+/// Whether a run died in a way that the table leaves to a person, who can see where
+/// traffic is.
+pub async fn is_stuck(app: &App, story: &Story) -> bool {
+    plan(app, story).await.is_some_and(|plan| plan.is_stuck())
+}
+
+/// Ends such a run on the word of a person who has said what shall be live; no slot is
+/// touched.
+///
+/// # Errors
+/// When the journal cannot be written.
+pub async fn set_aside(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Result<(), Failure> {
+    let story = Story::of(journal.records());
+    let Some(plan) = plan(app, &story).await.filter(Plan::is_stuck) else {
+        return Ok(());
+    };
+    process::end_marked(&plan.open.run.0, CHILD_GRACE).await;
+    journal
+        .write(ended(&plan.open, false))
+        .map_err(|error| run::journal_failure(app, error))?;
+    sink.emit(Event::Recovered {
+        what: format!("{}, and has said what shall be live", plan.sentence()),
+    });
+    Ok(())
+}
+
 async fn carry_out(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Failure> {
     let open = &plan.open;
     match plan.action {
@@ -125,9 +158,10 @@ async fn carry_out(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Fa
         Action::Finish => finish(app, plan, sink).await,
         Action::PutBack => put_back(app, plan, sink).await,
         Action::Follow => {
-            cutover::reached(app, open.from, open.was.is_some())
+            cutover::back_at(app, open.from, open.was.is_some())
                 .await
                 .map_err(|error| stuck(plan).because(error))?;
+            give_slot_back(app, open, sink).await?;
             Ok(ended(open, true))
         }
         Action::Refuse => Err(stuck(plan)),
@@ -145,7 +179,7 @@ async fn finish(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Failu
     if cutover::prove(app, open.to, moves_color).await.is_err() {
         return put_back(app, plan, sink).await;
     }
-    if let Err(error) = app.pm2.save().await {
+    if let Err(error) = save::save(app).await {
         sink.emit(Event::Warned {
             text: format!("the process list was not saved for a reboot: {error}"),
         });
@@ -172,7 +206,7 @@ async fn put_back(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Fai
     app.link
         .swap(open.to, open.from)
         .map_err(|error| stuck(plan).because(error))?;
-    cutover::reached(app, open.from, open.was.is_some())
+    cutover::back_at(app, open.from, open.was.is_some())
         .await
         .map_err(|error| stuck(plan).because(error))?;
     let live = traffic::standing(app, open.from.color);
@@ -180,7 +214,26 @@ async fn put_back(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Fai
         live,
         reason: format!("{} {} died", open.verb, open.run),
     });
+    give_slot_back(app, open, sink).await?;
     Ok(ended(open, true))
+}
+
+/// After traffic was taken from a release again: its slot gets back what it held, so that
+/// a rollback stays ready, once no request is in flight to it.
+async fn give_slot_back(app: &App, open: &OpenRun, sink: &dyn Sink) -> Result<(), Failure> {
+    let color = open.to.color;
+    if !open.touched_slot {
+        return Ok(());
+    }
+    if slot::drained(app, color).await {
+        return slot::restore(app, color, open.replaces.as_ref(), &open.run.0, sink)
+            .await
+            .map(drop);
+    }
+    sink.emit(Event::Warned {
+        text: format!("{color} is still busy and was left running"),
+    });
+    Ok(())
 }
 
 fn ended(open: &OpenRun, unfit: bool) -> Record {

@@ -8,15 +8,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::host::app::App;
 use crate::host::command;
-use crate::host::journal::Journal;
+use crate::host::journal::{Journal, JournalError};
 use crate::host::lock::{Holder, Lock, LockError, user_name};
 use crate::host::process;
 use crate::model::color::{Color, Route};
 use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Kind, Standing};
+use crate::model::failure::{Failure, Kind, Standing, Traffic};
 use crate::model::journal::{Phase, Record, RunId, Story, Verb};
 use crate::model::release::ReleaseId;
 
@@ -40,6 +41,7 @@ pub struct Run<'a> {
     /// Where it tells what happens.
     pub sink: Tee<'a>,
     journal: Mutex<Journal>,
+    stop: tokio::sync::Mutex<Stop>,
     _lock: Lock,
 }
 
@@ -62,6 +64,7 @@ impl<'a> Run<'a> {
         recover::recover(app, &mut journal, sink).await?;
         let from = traffic::observe(app).await?;
         let story = Story::of(journal.records());
+        let stop = Stop::listen();
         journal.reserve();
         journal
             .write(Record::Begin {
@@ -82,8 +85,41 @@ impl<'a> Run<'a> {
             story,
             sink,
             journal: Mutex::new(journal),
+            stop: tokio::sync::Mutex::new(stop),
             _lock: lock,
         })
+    }
+
+    /// Looks again before a slot is touched: a build takes minutes, and the lock does not
+    /// keep a hand from the link.
+    ///
+    /// # Errors
+    /// When traffic is not where this run found it, or nobody can say.
+    pub async fn still_idle(&self) -> Result<(), Failure> {
+        let now = traffic::observe(self.app).await?;
+        if now == self.from {
+            return Ok(());
+        }
+        Err(Failure::failed(format!(
+            "traffic was on {} when this run began and somebody else moved it to {now}",
+            self.from
+        ))
+        .with_traffic(Traffic::Unchanged {
+            live: traffic::standing(self.app, now.color),
+        }))
+    }
+
+    /// The end of a run that finds its color serving visitors: that is left as it is.
+    #[must_use]
+    pub fn leave(&self, failure: Failure, moved: Failure) -> Failure {
+        self.sink.emit(Event::Warned {
+            text: format!("{} is left as it is: {}", self.idle(), moved.what),
+        });
+        // Where nobody can say, the journal stays open: the next command looks again.
+        if !matches!(moved.traffic, Traffic::Unknown { .. }) {
+            self.abort(&failure.what, None);
+        }
+        failure.with_traffic(moved.traffic)
     }
 
     /// What is live.
@@ -169,9 +205,11 @@ impl<'a> Run<'a> {
         &self,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
+        let mut stop = self.stop.lock().await;
         let signal = tokio::select! {
+            biased;
+            signal = stop.asked() => signal,
             done = work => return done,
-            signal = asked_to_stop() => signal,
         };
         process::end_marked(&self.id.0, CHILD_GRACE).await;
         Err(Failure::new(
@@ -182,22 +220,39 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Waits for a signal that asks to stop. Once this was called the process no longer dies
-/// of them, so that a cutover that has begun always ends.
-async fn asked_to_stop() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let wait = |kind: SignalKind| async move {
-        match signal(kind) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
+/// Signals that ask to stop. While this is there the process no longer dies of them, so
+/// that a cutover that has begun always ends.
+struct Stop {
+    interrupt: Option<Signal>,
+    terminate: Option<Signal>,
+    hangup: Option<Signal>,
+}
+
+impl Stop {
+    fn listen() -> Stop {
+        let listen = |kind| signal(kind).ok();
+        Stop {
+            interrupt: listen(SignalKind::interrupt()),
+            terminate: listen(SignalKind::terminate()),
+            hangup: listen(SignalKind::hangup()),
         }
-    };
-    tokio::select! {
-        () = wait(SignalKind::interrupt()) => "Ctrl-C",
-        () = wait(SignalKind::terminate()) => "SIGTERM",
-        () = wait(SignalKind::hangup()) => "a lost terminal",
+    }
+
+    /// Waits for one; one that came since [`Stop::listen`] counts.
+    async fn asked(&mut self) -> &'static str {
+        async fn one(signal: &mut Option<Signal>) {
+            match signal {
+                Some(signal) => {
+                    signal.recv().await;
+                }
+                None => std::future::pending().await,
+            }
+        }
+        tokio::select! {
+            () = one(&mut self.interrupt) => "Ctrl-C",
+            () = one(&mut self.terminate) => "SIGTERM",
+            () = one(&mut self.hangup) => "a lost terminal",
+        }
     }
 }
 
@@ -233,10 +288,16 @@ fn lock_failure(app: &App, error: LockError) -> Failure {
     failure.with_traffic(traffic::unchanged(app))
 }
 
-pub(super) fn journal_failure(app: &App, error: crate::host::journal::JournalError) -> Failure {
+pub(super) fn journal_failure(app: &App, error: JournalError) -> Failure {
+    let hint = match &error {
+        JournalError::Newer { .. } => {
+            "the program that wrote it is newer than this one: install that version"
+        }
+        JournalError::Io { .. } => "`bg switch COLOR` works without what it says, once it can be written",
+    };
     Failure::failed("the journal cannot be used")
         .because(error)
-        .hint("`bg switch COLOR` works without what it says, once it can be written")
+        .hint(hint)
         .with_traffic(traffic::unchanged(app))
 }
 

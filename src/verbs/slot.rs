@@ -1,6 +1,8 @@
 //! A color's slot: letting its old process go, starting a release in it, bringing back
 //! what it held before.
 
+mod free;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
@@ -13,7 +15,6 @@ use crate::host::pm2::Spec;
 use crate::host::process::{self, Process};
 use crate::host::{releases, sockets};
 use crate::model::color::Color;
-use crate::model::config::OpenConnections;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 use crate::model::release::{Manifest, ReleaseId};
@@ -21,9 +22,7 @@ use crate::model::release::{Manifest, ReleaseId};
 use super::gate::{self, millis};
 use super::traffic;
 
-/// How long `connections = "wait"` waits: an hour, so that a forgotten websocket does not
-/// hold a deploy for ever.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+pub use free::{drained, free};
 
 /// Added to the app's own time to stop before PM2 kills it: PM2 must never be the first.
 const PM2_MARGIN: Duration = Duration::from_secs(5);
@@ -69,110 +68,6 @@ impl Running {
 #[must_use]
 pub fn app_folder(app: &App, manifest: &Manifest) -> PathBuf {
     launcher::folder(&app.layout, manifest)
-}
-
-/// Lets the old process of an idle slot go: a quiet time since it was last live, requests
-/// in flight waited for, then SIGTERM, and only then PM2's entry.
-///
-/// # Errors
-/// When connections stay open that may not be closed, or PM2 does not let go.
-pub async fn free(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failure> {
-    let started = Instant::now();
-    let name = app.process(color);
-    let entries = app
-        .pm2
-        .named(&name)
-        .await
-        .map_err(|error| pm2_failure(app, error))?;
-    let old: Vec<Process> = entries
-        .iter()
-        .filter_map(|entry| Process::of(entry.pid?))
-        .collect();
-    let mut closed = 0;
-    if !old.is_empty() {
-        quiet(app, color, sink).await;
-        closed = drain(app, color, sink).await?;
-    }
-    stop(app, color, &old).await?;
-    if !entries.is_empty() {
-        sink.emit(Event::SlotFreed {
-            color,
-            closed,
-            took_ms: millis(started.elapsed()),
-        });
-    }
-    Ok(())
-}
-
-/// An upload that began before the swap connects to the old color only when its body has
-/// arrived, so no count of connections shows it: time has to pass.
-async fn quiet(app: &App, color: Color, sink: &dyn Sink) {
-    let left = app.config.drain.quiet.0.saturating_sub(app.link.age());
-    if left.is_zero() {
-        return;
-    }
-    sink.emit(Event::Noted {
-        text: format!(
-            "{color} may still finish requests from before the last switch: {:.0} s more",
-            left.as_secs_f64().ceil()
-        ),
-    });
-    tokio::time::sleep(left).await;
-}
-
-async fn drain(app: &App, color: Color, sink: &dyn Sink) -> Result<usize, Failure> {
-    let settings = &app.config.drain;
-    let port = app.config.process.ports.of(color);
-    let patience = match settings.connections {
-        OpenConnections::Wait => LONGEST_WAIT,
-        OpenConnections::Close | OpenConnections::Refuse => settings.timeout.0,
-    };
-    let deadline = Instant::now() + patience;
-    let mut told = false;
-    loop {
-        let open = sockets::open_connections(port) + app.nginx.old_workers();
-        if open == 0 {
-            return Ok(0);
-        }
-        if Instant::now() >= deadline {
-            return match settings.connections {
-                OpenConnections::Close => Ok(sockets::open_connections(port)),
-                OpenConnections::Wait | OpenConnections::Refuse => Err(still_open(app, color, open)),
-            };
-        }
-        if !told {
-            told = true;
-            sink.emit(Event::Noted {
-                text: format!(
-                    "{open} connections to {color} are still open: waiting up to {}",
-                    settings.timeout
-                ),
-            });
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// Waits up to the drain time until no request is in flight to a color. `false` when some
-/// still are.
-pub async fn drained(app: &App, color: Color) -> bool {
-    let port = app.config.process.ports.of(color);
-    let deadline = Instant::now() + app.config.drain.timeout.0;
-    while sockets::open_connections(port) > 0 {
-        if Instant::now() >= deadline {
-            return false;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    true
-}
-
-fn still_open(app: &App, color: Color, open: usize) -> Failure {
-    Failure::failed(format!(
-        "{color} still has {open} open connections and may not be stopped"
-    ))
-    .hint("`drain.connections = \"close\"` closes them after the drain time; or try again later")
-    .with_traffic(traffic::unchanged(app))
 }
 
 /// Ends processes of a slot and takes its entries out of PM2. While the hold is there, the
@@ -301,13 +196,18 @@ pub async fn restore(
     nonce: &str,
     sink: &dyn Sink,
 ) -> Result<bool, Failure> {
+    if let Some(before) = before
+        && is_untouched(app, color, before).await
+    {
+        return Ok(true);
+    }
     discard(app, color).await?;
     let Some(before) = before else {
         releases::empty_slot(&app.layout, color).ok();
         releases::write_answer(&app.nginx_files, app.name(), color, None).ok();
         return Ok(false);
     };
-    match revive(app, color, before, nonce, sink).await {
+    match revive(app, color, before, nonce, &Quiet).await {
         Ok(_) => {
             sink.emit(Event::Noted {
                 text: format!("{color} runs {} again, ready for a rollback", before.short()),
@@ -324,6 +224,21 @@ pub async fn restore(
             });
             Ok(false)
         }
+    }
+}
+
+/// Whether a slot still runs what it held: a run that ends while it waits for the slot's
+/// last requests has not touched it, and they must not be cut.
+async fn is_untouched(app: &App, color: Color, before: &ReleaseId) -> bool {
+    if releases::slot(&app.layout, color).as_ref() != Some(before) {
+        return false;
+    }
+    let Ok(manifest) = read_manifest(app, before) else {
+        return false;
+    };
+    match gate::warm(app, color, manifest).await {
+        Ok(running) => gate::brief(app, &running).await.is_ok(),
+        Err(_) => false,
     }
 }
 
@@ -357,7 +272,7 @@ pub async fn revive(
 /// # Errors
 /// When it is not kept any more.
 pub fn read_manifest(app: &App, release: &ReleaseId) -> Result<Manifest, Failure> {
-    releases::manifest(&app.layout, release).map_err(|error| {
+    releases::read(&app.layout, release).map_err(|error| {
         Failure::failed(format!("release {release} cannot be used"))
             .because(error)
             .hint("`bg releases` lists those that are kept")

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::host::app::App;
+use crate::host::journal::Journal;
 use crate::host::releases;
 use crate::model::color::{Color, Route};
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Traffic};
-use crate::model::journal::{NoRollback, Phase, Verb};
+use crate::model::journal::{NoRollback, Phase, Story, Verb};
 use crate::model::release::ReleaseId;
 
 use super::cool;
@@ -15,7 +16,7 @@ use super::cutover::{self, Switched};
 use super::deploy::{self, Deployed};
 use super::gate::{self, Passed};
 use super::run::Run;
-use super::{slot, traffic};
+use super::{recover, run, slot, traffic};
 
 /// Moves traffic to `color`, or to the one it is not on.
 ///
@@ -28,7 +29,7 @@ pub async fn switch(
     sink: &dyn Sink,
 ) -> Result<Deployed, Failure> {
     if let Some(color) = color {
-        mend_link(app, color, sink).await?;
+        clear_the_way(app, color, patience, sink).await?;
     }
     let run = Run::begin(app, Verb::Switch, patience, sink).await?;
     let color = color.unwrap_or(run.idle());
@@ -60,12 +61,22 @@ pub async fn switch(
     go(&run, color, release).await
 }
 
-/// Without a readable link nobody can say what is live, and naming the color is the way
-/// out: the link is made to say what NGINX does, and everything goes on from there.
-async fn mend_link(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failure> {
-    if app.link.read().is_ok() {
+/// Without a readable link, and after a run whose end nobody can tell, naming the color is
+/// the way out: the link is made to say what NGINX does, the run is set aside, and
+/// everything goes on from there.
+async fn clear_the_way(app: &App, color: Color, patience: Duration, sink: &dyn Sink) -> Result<(), Failure> {
+    let records = Journal::read(&app.layout.journal()).unwrap_or_default();
+    if app.link.read().is_ok() && !recover::is_stuck(app, &Story::of(&records)).await {
         return Ok(());
     }
+    let (_lock, mut journal) = run::open(app, "switch", patience, sink).await?;
+    if app.link.read().is_err() {
+        mend_link(app, color, sink).await?;
+    }
+    recover::set_aside(app, &mut journal, sink).await
+}
+
+async fn mend_link(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failure> {
     let seen = traffic::look(app).await.nginx.unwrap_or(Route::to(color));
     app.link.replace(seen).map_err(|error| {
         Failure::unknown("the live link cannot be made", "the link cannot be read").because(error)
@@ -149,7 +160,7 @@ fn refuse(run: &Run<'_>, failure: Failure) -> Failure {
 }
 
 fn begin(run: &Run<'_>, color: Color, release: &ReleaseId) {
-    let manifest = releases::manifest(&run.app.layout, release).ok();
+    let manifest = releases::read(&run.app.layout, release).ok();
     run.sink.emit(Event::Began {
         app: run.app.name().to_owned(),
         verb: run.verb,
@@ -252,6 +263,9 @@ async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
         },
         Err(failure) => failure,
     };
+    if let Err(moved) = run.still_idle().await {
+        return Err(run.leave(failure, moved));
+    }
     slot::restore(
         app,
         color,

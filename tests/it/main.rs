@@ -10,12 +10,19 @@
 )]
 
 mod commands;
+mod front_door;
+mod full_disk;
+mod gate;
 mod harness;
 mod house;
 mod input;
+mod keep;
 #[path = "../../ops/load/load.rs"]
 mod load;
+mod lock;
+mod recovery;
 mod release;
+mod reload_way;
 #[allow(dead_code, reason = "a harness offers more than each day's tests ask for")]
 mod sandbox;
 mod user;

@@ -136,6 +136,12 @@ impl Sandbox {
         fs::write(self.config(), toml::to_string(&config).unwrap()).unwrap();
     }
 
+    /// What `[section] key` in `bg.toml` says.
+    pub fn configured(&self, section: &str, key: &str) -> String {
+        let config: Table = fs::read_to_string(self.config()).unwrap().parse().unwrap();
+        config[section][key].as_str().unwrap().to_owned()
+    }
+
     /// Changes the repository's files and commits; returns the full commit id.
     pub fn commit(&self, message: &str, change: impl FnOnce(&Path)) -> String {
         repo::commit(&self.repo(), message, change)

@@ -246,8 +246,13 @@ async fn an_answer_that_is_cut_off_or_never_comes_is_a_failure() {
         }
     })
     .await;
+    let begun = Instant::now();
     let running = evidence(server.address).start().unwrap();
     let counted = running.finish(Duration::from_millis(200)).await;
+    assert!(
+        begun.elapsed() < DEADLINE + Duration::from_secs(3),
+        "asked on after the end"
+    );
     assert_eq!(counted.failed, counted.sent, "{counted:?}");
     assert_eq!(counted.failures.len(), 2, "{counted:?}");
     assert!(

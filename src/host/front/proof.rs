@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Door, FrontError, LiveAnswer, Nonce, PROOF_HEADER, live_answer};
+use super::{Astray, Door, FrontError, LiveAnswer, Nonce, NotProven, PROOF_HEADER, Unproven, live_answer};
 use crate::host::http::{Answer, Client, HttpError};
 use crate::model::color::Route;
 
@@ -17,6 +17,9 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 /// The pause before a failed proof is tried again: short beside the 25 to 142 ms in which
 /// old workers still answered after a reload, long beside one request.
 const PAUSE: Duration = Duration::from_millis(25);
+
+/// `PROOF_HEADER` as reqwest wants it.
+const PROOF_NAME: HeaderName = HeaderName::from_static("x-bg-proof");
 
 /// What has to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,133 +54,6 @@ pub struct ProvenAll {
     pub listeners: usize,
 }
 
-/// A request that does not show what it should.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotProven {
-    /// There is nothing to ask: without a listener or a path nothing can be shown.
-    #[error("there is no {what} to prove anything on")]
-    Nothing {
-        /// `listener` or `path`.
-        what: &'static str,
-    },
-    /// NGINX's own word cannot be had.
-    #[error(transparent)]
-    Front(#[from] FrontError),
-    /// NGINX's own word is another one.
-    #[error("NGINX says on {door} that {found} is live, not {wanted}")]
-    OtherRoute {
-        /// Where.
-        door: Door,
-        /// What it says.
-        found: Route,
-        /// What it should say.
-        wanted: Route,
-    },
-    /// The route is right and the release is another one.
-    #[error("NGINX names the release `{found}` on {door}, not `{wanted}`")]
-    OtherRelease {
-        /// Where.
-        door: Door,
-        /// What it names, `none` if nothing.
-        found: String,
-        /// What it should name.
-        wanted: String,
-    },
-    /// No usable answer.
-    #[error("`{path}` on {door}: {source}")]
-    NoAnswer {
-        /// The path.
-        path: String,
-        /// Where.
-        door: Door,
-        /// What happened.
-        source: HttpError,
-    },
-    /// The answer has no proof in it.
-    #[error(
-        "`{path}` on {door} answered {status} without passing through `include bg/{app}/proxy.conf;`: \
-         does its location have a `proxy_pass` of its own?"
-    )]
-    NotIncluded {
-        /// The path.
-        path: String,
-        /// Where.
-        door: Door,
-        /// The status.
-        status: u16,
-        /// The app.
-        app: String,
-    },
-    /// The proof is another request's.
-    #[error("`{path}` on {door} came with the proof of another request: a cache answers in between")]
-    Replayed {
-        /// The path.
-        path: String,
-        /// Where.
-        door: Door,
-    },
-    /// NGINX answered without asking a slot.
-    #[error("`{path}` on {door} was answered {status} by NGINX itself: no slot was asked")]
-    NoUpstream {
-        /// The path.
-        path: String,
-        /// Where.
-        door: Door,
-        /// The status.
-        status: u16,
-    },
-    /// Another slot answered.
-    #[error("`{path}` on {door} still goes to {found}, not to {wanted}")]
-    OtherUpstream {
-        /// The path.
-        path: String,
-        /// Where.
-        door: Door,
-        /// Who answered.
-        found: String,
-        /// Who should.
-        wanted: SocketAddr,
-    },
-    /// More than one upstream was tried.
-    #[error("`{path}` on {door} went to more than one upstream: {found}")]
-    SeveralUpstreams {
-        /// The path.
-        path: String,
-        /// Where.
-        door: Door,
-        /// All of them, in NGINX's words.
-        found: String,
-    },
-    /// The right slot, and an error.
-    #[error("`{path}` on {door} was answered {status} by {upstream}: {said}")]
-    Failed {
-        /// The path.
-        path: String,
-        /// Where.
-        door: Door,
-        /// The status, 500 or more.
-        status: u16,
-        /// The slot.
-        upstream: SocketAddr,
-        /// The start of the body.
-        said: String,
-    },
-}
-
-/// No proof before the deadline.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no proof within {} s{}", .after.as_secs_f64(), lines(.failures))]
-pub struct Unproven {
-    /// The deadline.
-    pub after: Duration,
-    /// The last failure of each path and listener that has one.
-    pub failures: Vec<NotProven>,
-}
-
-fn lines(failures: &[NotProven]) -> String {
-    failures.iter().map(|failure| format!("\n  {failure}")).collect()
-}
-
 /// Sends `fresh` requests (at least one) for `path`, one after the other, each on a fresh connection with
 /// a nonce of its own made from `nonce`; each must have been answered by `expected`, with
 /// a status below 500.
@@ -192,76 +68,70 @@ pub async fn prove(
     fresh: u32,
     nonce: &Nonce,
 ) -> Result<Proven, NotProven> {
-    let no_answer = |source| NotProven::NoAnswer {
+    let series = async {
+        let client = Client::new(door.address, &door.host, door.tls).map_err(Astray::NoAnswer)?;
+        let mut status = 0;
+        for n in 0..fresh.max(1) {
+            status = prove_once(&client, path, app, expected, &nonce.nth(n.into())).await?;
+        }
+        Ok(status)
+    };
+    let status = series.await.map_err(|astray: Astray| NotProven::Path {
         path: path.to_owned(),
         door: door.clone(),
-        source,
-    };
-    let client = Client::new(door.address, &door.host, door.tls).map_err(no_answer)?;
-    let mut status = 0;
-    for n in 0..fresh.max(1) {
-        let nonce = nonce.nth(n.into());
-        let value = HeaderValue::from_str(nonce.as_str()).map_err(|_| {
-            let what = nonce.as_str().to_owned();
-            no_answer(HttpError::BadRequest { what })
-        })?;
-        let headers = HeaderMap::from_iter([(PROOF_NAME, value)]);
-        let answer = client
-            .ask("GET", path, headers, ATTEMPT)
-            .await
-            .map_err(no_answer)?;
-        look(&answer, door, path, app, expected, &nonce)?;
-        status = answer.status;
-    }
+        astray: Box::new(astray),
+    })?;
     Ok(Proven {
         requests: fresh.max(1),
         status,
     })
 }
 
-/// `PROOF_HEADER` as reqwest wants it.
-const PROOF_NAME: reqwest::header::HeaderName = reqwest::header::HeaderName::from_static("x-bg-proof");
-
-fn look(
-    answer: &Answer,
-    door: &Door,
+async fn prove_once(
+    client: &Client,
     path: &str,
     app: &str,
     expected: SocketAddr,
     nonce: &Nonce,
-) -> Result<(), NotProven> {
-    let (path, door, status) = (path.to_owned(), door.clone(), answer.status);
+) -> Result<u16, Astray> {
+    let value = HeaderValue::from_str(nonce.as_str()).map_err(|_| {
+        let what = nonce.as_str().to_owned();
+        Astray::NoAnswer(HttpError::BadRequest { what })
+    })?;
+    let headers = HeaderMap::from_iter([(PROOF_NAME, value)]);
+    let answer = client
+        .ask("GET", path, headers, ATTEMPT)
+        .await
+        .map_err(Astray::NoAnswer)?;
+    look(&answer, app, expected, nonce)?;
+    Ok(answer.status)
+}
+
+fn look(answer: &Answer, app: &str, expected: SocketAddr, nonce: &Nonce) -> Result<(), Astray> {
+    let status = answer.status;
     let Some(proof) = answer.header(PROOF_HEADER) else {
-        return Err(NotProven::NotIncluded {
-            path,
-            door,
+        return Err(Astray::NotIncluded {
             status,
             app: app.to_owned(),
         });
     };
     let (found_nonce, found) = proof.split_once(' ').unwrap_or((proof, ""));
     if found_nonce != nonce.as_str() {
-        Err(NotProven::Replayed { path, door })
+        Err(Astray::Replayed)
     } else if found.is_empty() {
-        Err(NotProven::NoUpstream { path, door, status })
+        Err(Astray::NoUpstream { status })
     } else if found.contains(", ") || found.contains(" : ") {
         // A comma: the next server of a group was tried. A colon: an internal redirect.
-        Err(NotProven::SeveralUpstreams {
-            path,
-            door,
+        Err(Astray::SeveralUpstreams {
             found: found.to_owned(),
         })
     } else if found != expected.to_string() {
-        Err(NotProven::OtherUpstream {
-            path,
-            door,
+        Err(Astray::OtherUpstream {
             found: found.to_owned(),
             wanted: expected,
         })
     } else if status >= 500 {
-        Err(NotProven::Failed {
-            path,
-            door,
+        Err(Astray::Failed {
             status,
             upstream: expected,
             said: answer.excerpt(),
@@ -331,7 +201,10 @@ impl Claim {
         let (door, source) = (self.door.clone(), HttpError::NoAnswer { after });
         match self.path.clone() {
             None => FrontError::NoAnswer { door, source }.into(),
-            Some(path) => NotProven::NoAnswer { path, door, source },
+            Some(path) => {
+                let astray = Box::new(Astray::NoAnswer(source));
+                NotProven::Path { path, door, astray }
+            }
         }
     }
 }

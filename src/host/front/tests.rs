@@ -160,7 +160,7 @@ async fn what_is_not_a_proof_is_explained() {
     );
     assert_eq!(
         words(proven_by(|_| "\r\n\r\nConnection: close".into()).await),
-        "`/a` on DOOR: the answer is not HTTP, or its headers are far too large"
+        "`/a` on DOOR was not answered: the answer is not HTTP, or its headers are far too large"
     );
 }
 

@@ -116,16 +116,24 @@ fn the_man_page_can_be_read_and_the_schema_describes_our_file() {
     let file = sandbox.root().join("bluegreen.1");
     std::fs::write(&file, &page.stdout).unwrap();
     let rendered = Command::new("groff")
-        .args(["-man", "-Tutf8", "-ww", "-P-c"])
+        .args(["-man", "-Tascii", "-ww", "-P-cbou"])
         .arg(&file)
         .output();
     match rendered {
         Ok(output) => {
             let (out, err) = texts(&output);
             assert!(output.status.success() && err.is_empty(), "{err}");
-            for word in ["NAME", "rollback", "EXIT", "--json"] {
+            for word in [
+                "NAME",
+                "rollback",
+                "EXIT STATUS",
+                "--json",
+                "--no-switch",
+                "COLOR",
+            ] {
                 assert!(out.contains(word), "no {word} in {out}");
             }
+            assert!(!out.contains("(1)\n"), "pages that there are not: {out}");
         }
         Err(_) => eprintln!("not tried: there is no groff"),
     }

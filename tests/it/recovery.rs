@@ -1,0 +1,8 @@
+//! What a killed run leaves, and what the next command makes of it.
+
+mod journal;
+mod kills;
+mod link;
+mod rows;
+pub mod scene;
+mod signals;

@@ -1,0 +1,84 @@
+//! A journal that is gone, torn, damaged, or a later version's.
+
+use std::fs;
+use std::io::Write;
+
+use bluegreen::model::color::Color;
+
+use super::scene::{journal, records, two_releases};
+use crate::sandbox::Sandbox;
+
+#[test]
+fn without_its_journal_an_app_can_still_be_switched_and_rolled_back() {
+    let sandbox = Sandbox::deployed();
+    let (first, second) = two_releases(&sandbox);
+    let file = journal(&sandbox);
+
+    fs::remove_file(&file).unwrap();
+    let rollback = sandbox.bg(&["rollback"]);
+    sandbox.assert_five(&rollback, 1, "there is nothing to roll back to", Color::Green);
+    rollback.assert_says("--to RELEASE");
+    fs::remove_file(&file).unwrap();
+    sandbox.bg(&["switch", "blue"]).assert_code(0);
+    assert_eq!(sandbox.live_color(), Some(Color::Blue));
+    fs::remove_file(&file).unwrap();
+    sandbox
+        .bg(&["rollback", "--to", &second.to_string()])
+        .assert_code(0);
+    assert_eq!(sandbox.live_color(), Some(Color::Green));
+
+    // A last line that was torn: told, cut off, and the rest still counts.
+    let whole = records(&sandbox);
+    let mut open = fs::OpenOptions::new().append(true).open(&file).unwrap();
+    open.write_all(b"{\"record\":\"commit\",\"run\":\"2026").unwrap();
+    assert!(sandbox.bg(&["status"]).stdout.contains("green ("));
+    let switch = sandbox.bg(&["switch", "blue"]);
+    switch.assert_code(0);
+    switch.assert_says("the last line was torn");
+    assert_eq!(sandbox.live_color(), Some(Color::Blue));
+    let now = records(&sandbox);
+    assert_eq!(now[..whole.len()], whole, "{switch}");
+    assert!(now.len() > whole.len(), "{switch}");
+
+    // Damage in the middle: told, passed over, and what comes after it counts.
+    let text = fs::read_to_string(&file).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines[1] = "\0\0\0 not what was written";
+    fs::write(&file, lines.join("\n") + "\n").unwrap();
+    let rollback = sandbox.bg(&["rollback"]);
+    rollback.assert_code(0);
+    rollback.assert_says("line 2 makes no sense and is passed over");
+    assert_eq!(sandbox.live_color(), Some(Color::Green));
+    assert_eq!(super::scene::slot(&sandbox, Color::Blue), Some(first));
+}
+
+#[test]
+fn a_record_of_a_later_version_is_refused_and_nothing_is_touched() {
+    let sandbox = Sandbox::deployed();
+    let (first, _) = two_releases(&sandbox);
+    let file = journal(&sandbox);
+    let mut open = fs::OpenOptions::new().append(true).open(&file).unwrap();
+    writeln!(
+        open,
+        "{{\"record\":\"teleport\",\"run\":\"20261123T181500000Z-1\"}}"
+    )
+    .unwrap();
+    let before = fs::read(&file).unwrap();
+    let mut tried = 0;
+    for command in [
+        &["deploy"][..],
+        &["switch", "blue"],
+        &["rollback"],
+        &["rollback", "--to", &first.to_string()],
+        &["maintenance", "on"],
+        &["repair"],
+    ] {
+        let outcome = sandbox.bg(command);
+        sandbox.assert_five(&outcome, 1, "was written by a newer bluegreen", Color::Green);
+        outcome.assert_says("traffic: unchanged, green");
+        outcome.assert_says("hint: the program that wrote it");
+        assert_eq!(fs::read(&file).unwrap(), before, "{outcome}");
+        tried += 1;
+    }
+    assert_eq!(tried, 6);
+}
