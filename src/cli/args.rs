@@ -39,7 +39,7 @@ pub struct Args {
 /// How long to wait for another run to end.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Patience {
-    /// Wait for another `bg` command to end [default when given without a time: 15m]
+    /// Wait for another run to end [default when given without a time: 15m]
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "15m")]
     pub wait: Option<Span>,
 }
@@ -72,7 +72,7 @@ pub enum Verb {
     Deploy {
         /// A branch, tag or commit [default: the configured branch]
         reference: Option<String>,
-        /// Stop after the gate; `bg switch` moves traffic later
+        /// Stop after the gate; `switch` moves traffic later
         #[arg(long)]
         no_switch: bool,
         /// Show what would be done, change nothing

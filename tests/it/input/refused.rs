@@ -45,7 +45,7 @@ fn words(list: &[&str]) -> Value {
 fn a_source_that_cannot_be_had_is_named() {
     let sandbox = Sandbox::deployed();
     let unchanged = "traffic: unchanged, blue (";
-    let near = "there is no branch, tag or commit `mian`: did you mean `main`?";
+    let near = "`mian` is no branch, tag or commit of the repository, did you mean `main`?";
     refused(&sandbox, &["deploy", "mian"], 1, &[near, unchanged], |_| {});
     let option = "`-x` cannot be the name of a branch, tag or commit";
     refused(&sandbox, &["deploy", "--", "-x"], 1, &[option, unchanged], |_| {});
