@@ -47,7 +47,7 @@ fn a_source_that_cannot_be_had_is_named() {
     let unchanged = "traffic: unchanged, blue (";
     let near = "`mian` is no branch, tag or commit of the repository, did you mean `main`?";
     refused(&sandbox, &["deploy", "mian"], 1, &[near, unchanged], |_| {});
-    let option = "`-x` cannot be the name of a branch, tag or commit";
+    let option = "`-x` is no branch, tag or commit of the repository";
     refused(&sandbox, &["deploy", "--", "-x"], 1, &[option, unchanged], |_| {});
     let nowhere = sandbox.root().join("nowhere.git");
     let nowhere = nowhere.to_str().unwrap();
