@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::model::color::Color;
 use crate::model::event::Event;
 use crate::model::journal::Verb;
 use crate::verbs::check::{Level, Report};
@@ -53,6 +54,16 @@ pub enum Answer {
     Repaired(Repaired),
     /// `bg remove`.
     Removed(Removed),
+    /// `bg logs`: the lines themselves were shown as they came.
+    Shown {
+        /// Whose they were.
+        color: Color,
+    },
+    /// `bg schema`, `bg completions`, `bg man`, `bg shell-init`: for another program.
+    Text {
+        /// The whole of it.
+        text: String,
+    },
 }
 
 impl Answer {
@@ -84,6 +95,8 @@ pub(super) fn text(answer: &Answer, name: &str) -> String {
             format!("visitors get {page}; {} is behind the link\n", set.live)
         }
         Answer::Repaired(repaired) => repair(repaired),
+        Answer::Shown { .. } => String::new(),
+        Answer::Text { text } => return text.clone(),
         Answer::Removed(removed) => steps(&removed.steps, removed.done, "`bg remove --yes` does it"),
     };
     typed(&text, name)
@@ -154,7 +167,10 @@ fn deployed(done: &Deployed) -> String {
 fn planned(plan: &Planned) -> String {
     let mut text = format!(
         "{} would deploy {} \"{}\" to {}\n",
-        plan.app, plan.commit, plan.subject, plan.color
+        plan.app,
+        plan.commit.get(..7).unwrap_or(&plan.commit),
+        plan.subject,
+        plan.color
     );
     for change in &plan.config {
         writeln!(text, "  {}: {} → {}", change.key, change.old, change.new).ok();

@@ -49,24 +49,23 @@ pub async fn build(run: &Run<'_>, reference: Option<&str>) -> Result<Manifest, F
         subject: commit.subject.clone(),
         took_ms: millis(began.elapsed()),
     });
-    let release = app.layout.release(&id);
-    let made = make(run, reference, commit, id).await;
+    let made = make(run, reference, commit, &id).await;
     if made.is_err() {
-        // It would take room until the next clean-up; the failure matters more than it does.
-        store::discard(&release).ok();
+        // Nothing but room: without a manifest it is no release.
+        store::discard(&app.layout.release(&id)).ok();
     }
     made
 }
 
-async fn make(run: &Run<'_>, reference: &str, commit: Commit, id: ReleaseId) -> Result<Manifest, Failure> {
+async fn make(run: &Run<'_>, reference: &str, commit: Commit, id: &ReleaseId) -> Result<Manifest, Failure> {
     let app = run.app;
-    let folder = check_out(run, &commit, &id).await?;
+    let folder = check_out(run, &commit, id).await?;
     let venv = environment(run, &commit, &folder).await?;
     let env_file = envfile::snapshot_env(&app.layout, app.config.env.file.as_deref())
         .map_err(|error| refused(run, "the environment file cannot be used", error))?;
     let manifest = Manifest {
         format: Manifest::FORMAT,
-        id,
+        id: id.clone(),
         commit: commit.sha,
         subject: commit.subject,
         reference: reference.to_owned(),
@@ -115,18 +114,16 @@ async fn fetch(run: &Run<'_>, reference: &str) -> Result<Commit, Failure> {
     let git = Git::new(app.layout.mirror());
     git.fetch(&app.config.source.git, app.config.timeouts.fetch.0)
         .await
-        .map_err(|error| {
-            refused(run, "the repository was not fetched", error).hint(unreachable(&app.config.source.git))
-        })?;
+        .map_err(|error| refused(run, "the repository was not fetched", error).hint(unreachable()))?;
     git.resolve(reference)
         .await
         .map_err(|error| refused(run, &format!("`{reference}` cannot be deployed"), error))
 }
 
-/// What shows the same without us.
-pub(super) fn unreachable(url: &str) -> String {
+/// What to look at when a repository is not reached.
+pub(super) fn unreachable() -> String {
     format!(
-        "`git ls-remote {url}` as `{}` shows the same; `source.git` in bg.toml names it",
+        "`source.git` in bg.toml names it, and `{}` must be able to read it",
         user_name()
     )
 }

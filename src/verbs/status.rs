@@ -52,8 +52,6 @@ pub struct SlotStatus {
     pub port: u16,
     /// Its process.
     pub pid: Option<u32>,
-    /// How often PM2 has restarted it.
-    pub restarts: Option<u32>,
     /// Whether it passes the brief gate, and if not why.
     pub health: Health,
 }
@@ -181,7 +179,6 @@ async fn slot_status(app: &App, color: Color) -> SlotStatus {
         subject: None,
         port: app.config.process.ports.of(color),
         pid: None,
-        restarts: None,
         health: Health::Empty,
     };
     let Some(release) = releases::slot(&app.layout, color) else {

@@ -9,6 +9,7 @@
     reason = "a test that meets the unexpected ends there and says so"
 )]
 
+mod commands;
 mod demo;
 mod front_door;
 mod full_disk;
@@ -28,3 +29,4 @@ mod reload_way;
 mod sandbox;
 mod secret;
 mod slot;
+mod user;

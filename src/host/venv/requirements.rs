@@ -46,7 +46,10 @@ pub fn read(app_folder: &Path, files: &[PathBuf]) -> Result<Requirements, VenvEr
         let path = app_folder.join(&file);
         let content = match fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(VenvError::NoRequirements { path, included_from });
+                return Err(VenvError::NoRequirements {
+                    path: file,
+                    included_from,
+                });
             }
             content => content.map_err(FileError::at("read", &path))?,
         };

@@ -17,7 +17,7 @@ use super::Report;
 /// What must never be answered with 200, whatever the app says.
 const SECRETS: [&str; 3] = ["/.env", "/.git/config", "/bg.toml"];
 
-pub(super) async fn look(report: &mut Report, app: &App, ground: &Ground) {
+pub(super) async fn look(report: &mut Report, app: &App, ground: &Ground, set_up: bool) {
     report.fine("nginx", ground.build.text.clone());
     if ground.running {
         report.fine(
@@ -33,6 +33,9 @@ pub(super) async fn look(report: &mut Report, app: &App, ground: &Ground) {
     }
     switch_way(report, app, ground);
     includes(report, app, ground).await;
+    if set_up {
+        listeners(report, app).await;
+    }
     other_ways(report, app, ground);
     caches(report, app, ground);
     folders(report, app, ground);
@@ -78,6 +81,10 @@ async fn includes(report: &mut Report, app: &App, ground: &Ground) {
             );
         }
     }
+}
+
+async fn listeners(report: &mut Report, app: &App) {
+    let route = app.nginx_files.route();
     for door in &app.doors {
         match front::live_answer(door, app.name()).await {
             Ok(answer) => report.fine(

@@ -55,7 +55,11 @@ pub async fn survey(config: &Config, registry: &Registry) -> Result<Ground, Fail
     let dump = nginx.dump(config.timeouts.reload.0).await.map_err(|error| {
         Failure::failed("NGINX's configuration cannot be read, or is broken")
             .because(error)
-            .hint("`nginx -t` must pass before `bg setup`; as an ordinary user it may need sudo")
+            .hint(if Uid::effective().is_root() {
+                "`nginx -t` must pass before `bg setup`"
+            } else {
+                "`bg setup` needs NGINX's rights, which are root's as a rule: run it with sudo"
+            })
     })?;
     if let Some(pid_file) = dump.pid().or_else(|| build.pid_path.clone()) {
         nginx.pid_file = pid_file;

@@ -30,7 +30,7 @@ fn an_environment_file_that_cannot_be_used_is_refused_without_its_values() {
     };
     let path = file.to_str().unwrap().to_owned();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-    refused(&[&path, "chmod"]);
+    refused(&[&path, "holds secrets and has mode 0644: run `chmod 600 "]);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(&file, format!("{good}# a comment\nPASSWORD: hunter2-{SECRET}\n")).unwrap();
     refused(&[&path, "line 3: expected `NAME=value`"]);

@@ -45,21 +45,21 @@ fn words(list: &[&str]) -> Value {
 fn a_source_that_cannot_be_had_is_named() {
     let sandbox = Sandbox::deployed();
     let unchanged = "traffic: unchanged, blue (";
-    let near = "there is no branch, tag or commit `mian`: did you mean `main`?";
+    let near = "`mian` is no branch, tag or commit of the repository, did you mean `main`?";
     refused(&sandbox, &["deploy", "mian"], 1, &[near, unchanged], |_| {});
-    let option = "`-x` cannot be the name of a branch, tag or commit";
+    let option = "`-x` is no branch, tag or commit of the repository";
     refused(&sandbox, &["deploy", "--", "-x"], 1, &[option, unchanged], |_| {});
     let nowhere = sandbox.root().join("nowhere.git");
     let nowhere = nowhere.to_str().unwrap();
-    let not_there = format!("`{nowhere}` was not fetched");
+    let fetched = "error: the repository was not fetched";
     refused(
         &sandbox,
         &["deploy"],
         1,
         &[
-            &not_there,
+            fetched,
             "does not appear to be a git repository",
-            "hint: `git ls-remote ",
+            "hint: `source.git` in bg.toml names it, and `",
             unchanged,
         ],
         |config| {
@@ -68,12 +68,11 @@ fn a_source_that_cannot_be_had_is_named() {
     );
     let closed = Port::free().number();
     let url = format!("ssh://git@127.0.0.1:{closed}/shop.git");
-    let not_fetched = format!("`{url}` was not fetched");
     refused(
         &sandbox,
         &["deploy"],
         1,
-        &[&not_fetched, "Connection refused", unchanged],
+        &[fetched, &url, "Connection refused", unchanged],
         |config| {
             set(config, "source", "git", url.as_str());
         },
@@ -81,10 +80,10 @@ fn a_source_that_cannot_be_had_is_named() {
     refused(
         &sandbox,
         &["deploy"],
-        3,
+        1,
         &[
-            "there is no folder `backend` in ",
-            "`source.folder` in bg.toml names it",
+            "there is no folder `backend` in commit `",
+            "see `source.folder`",
             unchanged,
         ],
         |config| set(config, "source", "folder", "backend"),
@@ -104,7 +103,7 @@ fn packages_that_cannot_be_had_are_named() {
         .unwrap();
     });
     let failed = [
-        "the requirements do not install",
+        "the packages of `python.requirements` do not install with `",
         "no-such-package-of-ours",
         unchanged,
     ];
@@ -114,11 +113,11 @@ fn packages_that_cannot_be_had_are_named() {
             set(config, "python", "installer", installer);
         });
     }
-    let missing = "there is no `missing.txt`: `python.requirements` in bg.toml, or a `-r` line, names it";
+    let missing = "there is no `missing.txt`, see `python.requirements`";
     refused(&sandbox, &["deploy"], 1, &[missing, unchanged], |config| {
         set(config, "python", "requirements", words(&["missing.txt"]));
     });
-    let python = "`python9.9` cannot be used: `python.version` in bg.toml names the interpreter";
+    let python = "there is no `python9.9` on this host, see `python.version`";
     refused(&sandbox, &["deploy"], 1, &[python, unchanged], |config| {
         set(config, "python", "version", "python9.9");
     });

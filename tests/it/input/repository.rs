@@ -17,7 +17,8 @@ fn a_link_out_of_the_release_is_refused_and_one_inside_works() {
         sandbox.commit(name, make);
         let outcome = sandbox.bg(&["deploy"]);
         sandbox.assert_five(&outcome, 1, "the release was not made", Color::Blue);
-        outcome.assert_says("`static/leak` in the repository is a link out of the release, to `");
+        outcome.assert_says("the link `static/leak` in commit `");
+        outcome.assert_says("points out of the release, to `");
         outcome.assert_says("traffic: unchanged, blue (");
         let kept = fs::read_dir(sandbox.app_root().join("releases")).unwrap().count();
         assert_eq!(kept, 1, "nothing is left of it: {outcome}");
@@ -43,10 +44,7 @@ fn a_link_out_of_the_release_is_refused_and_one_inside_works() {
         )
         .unwrap();
     });
-    refused("links in a circle", &|repo| {
-        symlink("leak", repo.join("static/leak")).unwrap()
-    });
-    assert_eq!(tried, 5);
+    assert_eq!(tried, 4);
     sandbox.commit("a link inside", |repo| {
         fs::write(repo.join("shop-of-today.css"), "body { color: teal }\n").unwrap();
         symlink("../shop-of-today.css", repo.join("static/today.css")).unwrap();
@@ -75,7 +73,7 @@ fn names_with_spaces_newlines_and_quotes_are_files_like_others_and_submodules_ar
     sandbox.bg(&["setup"]).assert_code(0);
     let outcome = sandbox.bg(&["deploy"]);
     outcome.assert_code(0);
-    assert!(!outcome.stderr.contains("submodules"), "{outcome}");
+    assert!(!outcome.stderr.contains("submodule"), "{outcome}");
     let served = sandbox.app_root().join("slots/blue/static");
     for name in names {
         assert_eq!(
@@ -102,7 +100,7 @@ fn names_with_spaces_newlines_and_quotes_are_files_like_others_and_submodules_ar
     sandbox.commit("a submodule", |_| {});
     let outcome = sandbox.bg(&["deploy"]);
     outcome.assert_code(0);
-    outcome.assert_says("the repository has submodules: they are not fetched, their folders are empty");
+    outcome.assert_says("the submodule `vendored` is not fetched: its folder is empty");
     let vendored = sandbox.app_root().join("slots/green/vendored");
     assert_eq!(fs::read_dir(vendored).unwrap().count(), 0);
 }
