@@ -171,6 +171,8 @@ fn somebody_elses_reloads_at_any_moment_change_nothing() {
                 }
                 reloads
             });
+            // Old workers stay for what they have begun.
+            let _lingering = Load::start(sandbox.address(), HOST, &[(Kind::Slow(1), 2)]);
             let mut watch = Watch::start(&sandbox, 2, "blue");
             sandbox.commit_edit("another greeting", "Good day", "Hello");
             let steps: [(&[&str], &str); 4] = [
