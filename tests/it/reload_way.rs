@@ -1,7 +1,8 @@
 //! Both ways to move traffic: what they share, and what only a reload can run into.
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -171,6 +172,7 @@ fn somebody_elses_reloads_at_any_moment_change_nothing() {
                 }
                 reloads
             });
+            let _lingering = begun(&sandbox);
             let mut watch = Watch::start(&sandbox, 2, "blue");
             sandbox.commit_edit("another greeting", "Good day", "Hello");
             let steps: [(&[&str], &str); 4] = [
@@ -197,6 +199,15 @@ fn somebody_elses_reloads_at_any_moment_change_nothing() {
             );
         });
     }
+}
+
+/// A request that is answered a line at a time for a minute: the worker that has it stays
+/// for as long, whatever is reloaded.
+fn begun(sandbox: &Sandbox) -> TcpStream {
+    let mut stream = TcpStream::connect(sandbox.address()).unwrap();
+    write!(stream, "GET /stream?seconds=60 HTTP/1.1\r\nHost: {HOST}\r\n\r\n").unwrap();
+    stream.read_exact(&mut [0; 1]).unwrap();
+    stream
 }
 
 /// After a crash the pid file may name anybody.
