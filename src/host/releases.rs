@@ -334,7 +334,10 @@ fn discard(folder: &Path) -> Result<(), ReleaseError> {
 
 /// What killed runs have left: checkouts and deletions that were cut off, and checkouts
 /// without a manifest.
-fn sweep(layout: &Layout) -> Result<(), ReleaseError> {
+///
+/// # Errors
+/// When something cannot be deleted.
+pub fn sweep(layout: &Layout) -> Result<(), ReleaseError> {
     for folder in [layout.releases(), layout.venvs()] {
         for name in names(&folder) {
             let no_manifest = name

@@ -1,5 +1,6 @@
 //! Room: on disk and in memory.
 
+use std::fmt;
 use std::path::Path;
 
 /// Room on a file system.
@@ -7,8 +8,21 @@ use std::path::Path;
 pub struct Free {
     /// Bytes that this user may still use.
     pub bytes: u64,
-    /// Inodes that are left; 0 on file systems that count none.
-    pub inodes: u64,
+    /// Inodes that are left; `None` on file systems that have no fixed number.
+    pub inodes: Option<u64>,
+}
+
+impl fmt::Display for Free {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.bytes {
+            bytes if bytes >= 1 << 20 => write!(f, "{} MB", bytes >> 20)?,
+            bytes => write!(f, "{} kB", bytes >> 10)?,
+        }
+        match self.inodes {
+            Some(inodes) => write!(f, " and {inodes} inodes free"),
+            None => f.write_str(" free"),
+        }
+    }
 }
 
 /// Room where `path` lies.
@@ -19,7 +33,7 @@ pub fn free(path: &Path) -> std::io::Result<Free> {
     let about = nix::sys::statvfs::statvfs(path)?;
     Ok(Free {
         bytes: about.blocks_available() * about.fragment_size(),
-        inodes: about.files_available(),
+        inodes: (about.files() > 0).then(|| about.files_available()),
     })
 }
 

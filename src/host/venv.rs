@@ -81,7 +81,12 @@ pub async fn ensure(
     let folder = layout.venvs().join(&key);
     let reused = folder.join(COMPLETE).is_file();
     if !reused {
-        build(&folder, python, app_folder, uv.as_deref(), deadline).await?;
+        let built = build(&folder, python, app_folder, uv.as_deref(), deadline).await;
+        if built.is_err() {
+            // Half of it only takes up room; a later build begins anew.
+            std::fs::remove_dir_all(&folder).ok();
+        }
+        built?;
     }
     let installer = if uv.is_some() { "uv" } else { "pip" }.to_owned();
     Ok(Built {

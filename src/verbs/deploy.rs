@@ -1,7 +1,6 @@
 //! `bg deploy`: a release is built, started in the idle color, gated, and traffic moves.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -11,7 +10,6 @@ use crate::host::app::App;
 use crate::host::git::{Commit, Git};
 use crate::host::lock::user_name;
 use crate::host::{checkout, launcher, releases, venv};
-use crate::model::color::Color;
 use crate::model::config::run::words;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, Standing, Traffic};
@@ -21,6 +19,8 @@ use crate::model::release::{Manifest, ReleaseId};
 use super::cool;
 use super::cutover::{self, Switched};
 use super::gate::{self, Passed, millis};
+use super::prune;
+use super::room;
 use super::run::Run;
 use super::slot;
 
@@ -89,7 +89,9 @@ enum Slot {
 }
 
 async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Failure> {
+    room::left(run.app)?;
     let manifest = build(run, ask).await?;
+    room::left(run.app)?;
     let (app, color) = (run.app, run.idle());
     let release = manifest.id.clone();
     let before = releases::slot(&app.layout, color);
@@ -248,6 +250,7 @@ fn refused(run: &Run<'_>, what: &str, error: impl std::error::Error + Send + Syn
 
 /// Before the swap: whatever was staged goes, and the slot gets back what it held.
 async fn give_up(run: &Run<'_>, staged: &Staged, failure: Failure) -> Failure {
+    releases::sweep(&run.app.layout).ok();
     let slot = staged.slot.borrow().clone();
     let Slot::Replaced { release, before } = slot else {
         run.abort(&failure.what, None);
@@ -328,7 +331,7 @@ async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failure> 
     cool::down(app, switched.replaced.color, &run.sink)
         .await
         .map_err(moved)?;
-    prune(run).await.map_err(moved)?;
+    prune::prune(run).await.map_err(moved)?;
     Ok(Deployed {
         live: switched.live,
         other: switched.replaced,
@@ -365,36 +368,5 @@ pub async fn save(run: &Run<'_>) -> Result<(), Failure> {
     run.sink.emit(Event::Saved {
         took_ms: millis(began.elapsed()),
     });
-    Ok(())
-}
-
-async fn prune(run: &Run<'_>) -> Result<(), Failure> {
-    let app = run.app;
-    let mut needed: BTreeSet<ReleaseId> = Color::BOTH
-        .iter()
-        .filter_map(|color| releases::slot(&app.layout, *color))
-        .collect();
-    for id in releases::ids(&app.layout) {
-        if let Ok(target) = run.story.rollback_target(&id)
-            && needed.contains(&id)
-        {
-            needed.insert(target.clone());
-        }
-    }
-    let dump: Vec<_> = app
-        .pm2
-        .dump()
-        .unwrap_or_default()
-        .into_iter()
-        .map(|kept| kept.cwd)
-        .collect();
-    let pruned = releases::prune(&app.layout, app.config.keep.releases, &needed, &dump)
-        .map_err(|error| Failure::failed("old releases were not deleted").because(error))?;
-    if !pruned.releases.is_empty() {
-        run.sink.emit(Event::Pruned {
-            releases: pruned.releases.iter().map(ToString::to_string).collect(),
-            environments: pruned.venvs.len(),
-        });
-    }
     Ok(())
 }

@@ -97,14 +97,8 @@ fn disk(report: &mut Report, app: &App) {
         .rfind(|folder| folder.is_dir());
     let Some(place) = place else { return };
     let Ok(free) = space::free(&place) else { return };
-    let found = format!(
-        "{} MB and {} inodes free in {}",
-        free.bytes >> 20,
-        free.inodes,
-        place.display()
-    );
-    // Some file systems have no fixed number of inodes and say 0.
-    let few = free.inodes > 0 && free.inodes < INODES;
+    let found = format!("{free} in {}", place.display());
+    let few = free.inodes.is_some_and(|inodes| inodes < INODES);
     if free.bytes < ROOM || few {
         report.warn(
             "disk",
