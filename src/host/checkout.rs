@@ -5,9 +5,13 @@ use std::time::Duration;
 
 use crate::host::command::CommandError;
 use crate::host::git::Git;
+use crate::host::space::{self, Free};
 
 /// A large repository on a slow disk.
 const DEADLINE: Duration = Duration::from_secs(300);
+
+/// Less is as good as nothing: git leaves the file that did not fit cut off.
+const FULL: u64 = 64 << 10;
 
 /// The checkout could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +19,14 @@ pub enum CheckoutError {
     /// Git failed.
     #[error(transparent)]
     Git(#[from] CommandError),
+    /// The disk ran full meanwhile.
+    #[error("there is no room left in `{}` for a checkout: {free}", .path.display())]
+    NoRoom {
+        /// Where it was to lie.
+        path: PathBuf,
+        /// What was left when it failed.
+        free: Free,
+    },
     /// A link of the repository that leads out of the release: NGINX would serve what it
     /// names.
     #[error("`{}` in the repository is a link out of the release, to `{}`", .link.display(), .target.display())]
@@ -57,10 +69,18 @@ pub async fn export(git: &Git, sha: &str, release: &Path) -> Result<(), Checkout
     let done = fill(git, sha, &partial, &index).await;
     std::fs::remove_file(&index).ok();
     if let Err(error) = done.and_then(|()| stays_inside(&partial, &partial)) {
+        let error = no_room(&partial).unwrap_or(error);
         std::fs::remove_dir_all(&partial).ok();
         return Err(error);
     }
     std::fs::rename(&partial, release).map_err(io("put in place", release))
+}
+
+/// Git says which files it could not write, not why.
+fn no_room(folder: &Path) -> Option<CheckoutError> {
+    let free = space::free(folder).ok()?;
+    let path = folder.parent()?.to_owned();
+    (free.bytes < FULL).then_some(CheckoutError::NoRoom { path, free })
 }
 
 /// `read-tree` and `checkout-index` with an index of their own: everything that is in the
