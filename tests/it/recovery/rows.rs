@@ -221,7 +221,7 @@ impl Scene {
             .map(|(action, count)| (action.as_str(), *count))
             .collect();
         assert_eq!(counted, wanted);
-        assert_eq!(self.done, wanted.iter().map(|(_, count)| count).sum());
+        assert_eq!(self.done, wanted.iter().map(|(_, count)| count).sum::<usize>());
     }
 
     /// All that a refusal must leave alone.
