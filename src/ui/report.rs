@@ -130,12 +130,17 @@ fn deployed(done: &Deployed) -> String {
         live,
         other,
         switched,
+        warm,
         ..
     } = done;
     if !switched {
         return format!("{live} is live, {other} stands beside it: `bg switch` moves traffic there\n");
     }
     match &other.release {
+        Some(_) if !warm => format!(
+            "{} is live. {other} was stopped: `bg rollback` starts it again.\n",
+            live.color
+        ),
         Some(_) => format!(
             "{} is live. {other} stays warm: `bg rollback` takes it back at once.\n",
             live.color

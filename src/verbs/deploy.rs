@@ -46,7 +46,9 @@ pub struct Deployed {
     pub other: Standing,
     /// Whether traffic moved.
     pub switched: bool,
-    /// Why the clean-up is unfinished, if it is.
+    /// Whether the process of what was live before stays up.
+    pub warm: bool,
+    /// The run's name.
     pub run: String,
 }
 
@@ -306,6 +308,7 @@ async fn park(run: &Run<'_>, passed: &Passed) -> Result<Deployed, Failure> {
         live: run.live(),
         other: passed.standing(),
         switched: false,
+        warm: cool::stays_warm(run.app),
         run: run.id.to_string(),
     };
     save.map(|()| deployed)
@@ -336,6 +339,7 @@ async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failure> 
         live: switched.live,
         other: switched.replaced,
         switched: true,
+        warm: cool::stays_warm(run.app),
         run: run.id.to_string(),
     })
 }

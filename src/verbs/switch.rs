@@ -43,6 +43,7 @@ pub async fn switch(
             live: run.live(),
             other,
             switched: false,
+            warm: cool::stays_warm(run.app),
             run: run.id.to_string(),
         });
     }
@@ -112,6 +113,7 @@ pub async fn rollback(
             live: run.live(),
             other,
             switched: false,
+            warm: cool::stays_warm(run.app),
             run: run.id.to_string(),
         });
     }
@@ -233,6 +235,7 @@ async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Resul
         live: switched.live,
         other: switched.replaced,
         switched: true,
+        warm: cool::stays_warm(run.app),
         run: run.id.to_string(),
     })
 }

@@ -102,6 +102,12 @@ fn an_old_color_that_is_not_kept_warm_is_stopped_and_a_rollback_starts_it_again(
     let rollback = sandbox.bg(&["rollback"]);
     rollback.assert_code(0);
     rollback.assert_says("blue is not warm");
+    assert!(
+        rollback
+            .stdout
+            .contains("was stopped: `bluegreen rollback` starts it again"),
+        "{rollback}"
+    );
     assert_eq!(sandbox.live_color(), Some(Color::Blue), "{rollback}");
     assert_eq!(answering(&sandbox, Color::Blue), Some(first.to_string()));
     assert_eq!(answering(&sandbox, Color::Green), None, "{rollback}");
