@@ -39,6 +39,14 @@ impl Ui {
         }
     }
 
+    /// Prints lines of an app's log.
+    pub fn lines(self, text: &str) {
+        match self {
+            Ui::Human { .. } => out(text),
+            Ui::Json => text.lines().for_each(json::log_line),
+        }
+    }
+
     /// Prints a failure.
     pub fn failure(self, failure: &Failure) {
         match self {
@@ -49,7 +57,7 @@ impl Ui {
 }
 
 /// Prints text on stdout as it is.
-pub fn out(text: &str) {
+fn out(text: &str) {
     let mut stdout = anstream::stdout().lock();
     // A reader that went away is no reason to stop half-way through a switch.
     stdout

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::model::color::Color;
 use crate::model::config::duration::Span;
@@ -39,7 +39,7 @@ pub struct Args {
 /// How long to wait for another run to end.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Patience {
-    /// Wait for another `bg` command to end [default when given without a time: 15m]
+    /// Wait for another run to end [default when given without a time: 15m]
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "15m")]
     pub wait: Option<Span>,
 }
@@ -72,7 +72,7 @@ pub enum Verb {
     Deploy {
         /// A branch, tag or commit [default: the configured branch]
         reference: Option<String>,
-        /// Stop after the gate; `bg switch` moves traffic later
+        /// Stop after the gate; `switch` moves traffic later
         #[arg(long)]
         no_switch: bool,
         /// Show what would be done, change nothing
@@ -217,4 +217,27 @@ pub enum PromptShell {
     Zsh,
     /// fish
     Fish,
+}
+
+/// What people type: without the commands that only our own programs use, which completions
+/// would offer although they are hidden.
+#[must_use]
+pub fn public() -> clap::Command {
+    let whole = Args::command();
+    let mut public = clap::Command::new("bluegreen").args(whole.get_arguments().cloned());
+    public = public
+        .subcommands(
+            whole
+                .get_subcommands()
+                .filter(|verb| !verb.is_hide_set())
+                .cloned(),
+        )
+        .subcommand_required(true);
+    if let Some(about) = whole.get_about() {
+        public = public.about(about.clone());
+    }
+    if let Some(after) = whole.get_after_help() {
+        public = public.after_help(after.clone());
+    }
+    public.version(env!("CARGO_PKG_VERSION"))
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
 use crate::host::app::{App, AppError, read_config};
 use crate::host::registry::{Registry, RegistryError};
@@ -13,15 +13,15 @@ use crate::model::color::Color;
 use crate::model::config::{Config, difference, schema};
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::{Entry, Layout};
+use crate::ui::Ui;
 use crate::ui::report::Answer;
-use crate::ui::{self, Ui};
 use crate::verbs::deploy::Ask;
 use crate::verbs::{
     check, cool, deploy, history, init, logs, maintenance, plan, remove, repair, setup, status, switch,
 };
 
-use super::args::{Args, OnOff, Patience, Verb};
-use super::shell;
+use super::args::{self, Args, OnOff, Patience, Verb};
+use super::{man, shell};
 
 /// Parses the command line, does what it says, and says how it went.
 #[must_use]
@@ -30,6 +30,9 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => {
             error.print().ok();
+            if error.use_stderr() && std::env::args().any(|word| word == "--json") {
+                Ui::Json.failure(&not_understood(&error));
+            }
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
@@ -64,6 +67,13 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// For programs: the mistake in one line; people have read it all on stderr.
+fn not_understood(error: &clap::Error) -> Failure {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    Failure::new(Kind::Usage, first.trim_start_matches("error: "))
 }
 
 /// Becomes the app, before there is a runtime: the app must not inherit its threads' signals.
@@ -135,7 +145,7 @@ async fn dispatch(args: Args, ui: Ui) -> Result<Option<Answer>, Failure> {
         Verb::History { run: None, lines } => history::history(&here.open()?, lines)
             .map(Answer::History)
             .map(Some),
-        Verb::Logs { color, follow, lines } => show_logs(&here.open()?, color, follow, lines).await,
+        Verb::Logs { color, follow, lines } => show_logs(&here.open()?, color, follow, lines, ui).await,
         Verb::Releases => history::kept(&here.open()?).map(Answer::Releases).map(Some),
         Verb::Exec { color, command } => Err(logs::exec(&here.open()?, color, &command)),
         Verb::Maintenance { state, patience } => {
@@ -157,10 +167,10 @@ async fn dispatch(args: Args, ui: Ui) -> Result<Option<Answer>, Failure> {
             .await
             .map(Answer::Removed)
             .map(Some),
-        Verb::Schema => Ok(print(&schema::schema())),
-        Verb::Completions { shell } => Ok(print(&completions(shell))),
+        Verb::Schema => Ok(print(schema::schema())),
+        Verb::Completions { shell } => Ok(print(completions(shell))),
         Verb::Man => man(),
-        Verb::ShellInit { shell } => Ok(print(&shell::init(shell))),
+        Verb::ShellInit { shell } => Ok(print(shell::init(shell))),
         Verb::Cool { color, after } => cool::later(&here.open()?, color, after.0, &ui)
             .await
             .map(|()| None),
@@ -172,23 +182,20 @@ fn time(patience: &Patience) -> Duration {
     patience.wait.map_or(Duration::ZERO, |span| span.0)
 }
 
-fn print(text: &str) -> Option<Answer> {
-    ui::out(text);
-    None
+fn print(text: impl Into<String>) -> Option<Answer> {
+    Some(Answer::Text { text: text.into() })
 }
 
 fn completions(shell: clap_complete::Shell) -> String {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Args::command(), "bluegreen", &mut text);
+    clap_complete::generate(shell, &mut args::public(), "bluegreen", &mut text);
     String::from_utf8_lossy(&text).into_owned()
 }
 
 fn man() -> Result<Option<Answer>, Failure> {
-    let mut page = Vec::new();
-    clap_mangen::Man::new(Args::command())
-        .render(&mut page)
+    let page = man::page(args::public())
         .map_err(|error| Failure::failed("the man page cannot be made").because(error))?;
-    Ok(print(&String::from_utf8_lossy(&page)))
+    Ok(print(String::from_utf8_lossy(&page)))
 }
 
 async fn check(here: &Here, strict: bool) -> Result<Answer, Failure> {
@@ -215,17 +222,21 @@ async fn show_logs(
     color: Option<Color>,
     follow: bool,
     lines: usize,
+    ui: Ui,
 ) -> Result<Option<Answer>, Failure> {
     let color = color.map_or_else(|| logs::live_color(app), Ok)?;
     let (mut log, tail) = logs::open(app, color, lines)?;
-    ui::out(&tail);
-    loop {
-        if !follow {
-            return Ok(None);
-        }
-        let more = log.wait().await;
-        ui::out(&more);
+    ui.lines(&tail);
+    if !follow {
+        ui.lines(&log.rest());
     }
+    while follow {
+        tokio::select! {
+            more = log.wait() => ui.lines(&more),
+            _ = tokio::signal::ctrl_c() => break,
+        }
+    }
+    Ok(Some(Answer::Shown { color }))
 }
 
 /// Which app is meant: by name, by the configuration at hand, or the only one there is.
@@ -312,7 +323,12 @@ fn config_failure(error: AppError) -> Failure {
 
 fn registry_failure(error: RegistryError) -> Failure {
     let hint = match error {
-        RegistryError::Unknown { .. } | RegistryError::Which { .. } => "`--app NAME` names one",
+        RegistryError::Unknown { ref known, .. } | RegistryError::Which { ref known }
+            if !known.is_empty() =>
+        {
+            "`--app NAME` names one"
+        }
+        RegistryError::Unknown { .. } | RegistryError::Which { .. } => "`bg init`, then `bg setup`",
         _ => "`bg setup` writes it anew",
     };
     Failure::new(Kind::Config, error.to_string()).hint(hint)

@@ -1,189 +1,202 @@
-//! One immutable checkout of a commit, whole or not there at all.
+//! A commit becomes a release folder: whole, or not there at all.
 
-use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use crate::host::checkout::links::Escape;
 use crate::host::command::CommandError;
 use crate::host::git::Git;
-use crate::host::space::{self, Free};
+use crate::host::space::{self, Room};
+use crate::host::store::{self, FileError};
 
-/// A large repository on a slow disk.
-const DEADLINE: Duration = Duration::from_secs(300);
+pub mod links;
 
 /// Less is as good as nothing: git leaves the file that did not fit cut off.
 const FULL: u64 = 64 << 10;
 
-/// The checkout could not be made.
+/// Folders that are being filled end in this.
+pub const PARTIAL: &str = ".partial";
+
+/// A release folder as it came out of the repository.
+#[derive(Clone, Debug)]
+pub struct Exported {
+    /// Folders that would hold a submodule and are empty: submodules are not fetched.
+    pub submodules: Vec<PathBuf>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A commit that does not become a release.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckoutError {
-    /// Git failed.
-    #[error(transparent)]
-    Git(#[from] CommandError),
+    /// Git cannot write the files.
+    #[error("cannot check out `{sha}`")]
+    Git {
+        /// The commit.
+        sha: String,
+        /// Why.
+        #[source]
+        source: CommandError,
+    },
+    /// The app is not where the configuration says.
+    #[error("there is no folder `{}` in commit `{sha}`, see `source.folder`", .folder.display())]
+    NoFolder {
+        /// The value of `source.folder`.
+        folder: PathBuf,
+        /// The commit.
+        sha: String,
+    },
+    /// NGINX follows links in folders that it serves, so none may leave the release.
+    #[error(
+        "the link `{}` in commit `{sha}` points out of the release, to `{}`; \
+         name it in `shared` or remove it from the repository",
+        .link.display(), .target.display()
+    )]
+    Escapes {
+        /// The link, relative to the repository.
+        link: PathBuf,
+        /// Its target.
+        target: PathBuf,
+        /// The commit.
+        sha: String,
+    },
     /// The disk ran full meanwhile.
-    #[error("there is no room left in `{}` for a checkout: {free}", .path.display())]
+    #[error("there is no room left in `{}` for a checkout: {room}", .path.display())]
     NoRoom {
         /// Where it was to lie.
         path: PathBuf,
         /// What was left when it failed.
-        free: Free,
+        room: Room,
     },
-    /// A link of the repository that leads out of the release: NGINX would serve what it
-    /// names.
-    #[error("`{}` in the repository is a link out of the release, to `{}`", .link.display(), .target.display())]
-    Escapes {
-        /// The link.
-        link: PathBuf,
-        /// Where it leads.
-        target: PathBuf,
-    },
-    /// A shared file that is not there.
-    #[error("`{}` is named in `shared` and does not exist: create it", .0.display())]
-    NotShared(PathBuf),
-    /// The system refused.
-    #[error("`{}` cannot be {what}", .path.display())]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
+    /// A file or folder cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
-/// Writes the files of `sha` into the new folder `release`.
+/// Writes the files of the commit `sha` to the folder `into`, which must not exist: they are
+/// collected beside it, flushed to disk, and renamed. `folder` is where the app lives in it.
 ///
 /// # Errors
-/// When git fails or the repository has a link that leads out.
-pub async fn export(git: &Git, sha: &str, release: &Path) -> Result<(), CheckoutError> {
-    let name = release.file_name().unwrap_or_default().to_string_lossy();
-    let partial = release.with_file_name(format!(".{name}.partial"));
-    std::fs::remove_dir_all(&partial).ok();
-    let io = |what, path: &Path| {
-        let path = path.to_owned();
-        move |source| CheckoutError::Io { what, path, source }
+/// When git or the disk fails, `folder` is missing, or a link points out of the release;
+/// `into` does not exist then.
+pub async fn export(
+    git: &Git,
+    sha: &str,
+    folder: Option<&Path>,
+    into: &Path,
+    deadline: Duration,
+) -> Result<Exported, CheckoutError> {
+    let started = Instant::now();
+    let name = into.file_name().unwrap_or_default().to_string_lossy();
+    let partial = into.with_file_name(format!(".{name}{PARTIAL}"));
+    store::remove_tree(&partial)?;
+    let filled = fill(git, sha, folder, &partial, deadline).await;
+    let submodules = match filled {
+        Ok(submodules) => submodules,
+        Err(error) => {
+            let error = no_room(&partial).unwrap_or(error);
+            store::remove_tree(&partial).ok();
+            return Err(error);
+        }
     };
-    std::fs::create_dir_all(&partial).map_err(io("made", &partial))?;
-    let index = partial.with_extension("index");
-    let done = fill(git, sha, &partial, &index).await;
-    std::fs::remove_file(&index).ok();
-    if let Err(error) = done.and_then(|()| stays_inside(&partial, &partial)) {
-        let error = no_room(&partial).unwrap_or(error);
-        std::fs::remove_dir_all(&partial).ok();
-        return Err(error);
-    }
-    std::fs::rename(&partial, release).map_err(io("put in place", release))
+    fs::rename(partial.join("tree"), into).map_err(FileError::at("create the release", into))?;
+    store::flush_folder(into.parent().unwrap_or(Path::new("/")))?;
+    store::remove_tree(&partial)?;
+    Ok(Exported {
+        submodules,
+        took: started.elapsed(),
+    })
 }
 
 /// Git says which files it could not write, not why.
 fn no_room(folder: &Path) -> Option<CheckoutError> {
-    let free = space::free(folder).ok()?;
+    let room = space::room(folder).ok()?;
     let path = folder.parent()?.to_owned();
-    (free.bytes < FULL).then_some(CheckoutError::NoRoom { path, free })
+    (room.bytes < FULL).then_some(CheckoutError::NoRoom { path, room })
 }
 
-/// `read-tree` and `checkout-index` with an index of their own: everything that is in the
-/// commit, nothing of git's, in a third of the time that `worktree add` takes.
-async fn fill(git: &Git, sha: &str, into: &Path, index: &Path) -> Result<(), CheckoutError> {
-    let command = || git.command().env("GIT_INDEX_FILE", index).deadline(DEADLINE);
-    command()
-        .args(["read-tree", "--end-of-options"])
-        .arg(sha)
-        .run()
-        .await?;
-    git.command()
-        .env("GIT_INDEX_FILE", index)
-        .arg("--work-tree")
-        .arg(into)
-        .args(["checkout-index", "--all", "--quiet"])
-        .deadline(DEADLINE)
-        .run()
-        .await?;
-    Ok(())
-}
-
-fn stays_inside(folder: &Path, top: &Path) -> Result<(), CheckoutError> {
-    let read = |source| CheckoutError::Io {
-        what: "read",
-        path: folder.to_owned(),
+async fn fill(
+    git: &Git,
+    sha: &str,
+    folder: Option<&Path>,
+    partial: &Path,
+    deadline: Duration,
+) -> Result<Vec<PathBuf>, CheckoutError> {
+    let (tree, index) = (partial.join("tree"), partial.join("index"));
+    fs::create_dir_all(&tree).map_err(FileError::at("create the folder", &tree))?;
+    let failed = |source| CheckoutError::Git {
+        sha: sha.to_owned(),
         source,
     };
-    for entry in std::fs::read_dir(folder).map_err(read)? {
-        let entry = entry.map_err(read)?;
-        let kind = entry.file_type().map_err(read)?;
+    let read = git.command().args(["read-tree", sha]);
+    let write = git
+        .command()
+        .arg("--work-tree")
+        .arg(&tree)
+        .args(["checkout-index", "--all"])
+        .folder(&tree);
+    for command in [read, write] {
+        let command = command.env("GIT_INDEX_FILE", &index).deadline(deadline);
+        command.run().await.map_err(failed)?;
+    }
+    if let Some(folder) = folder.filter(|folder| !tree.join(folder).is_dir()) {
+        return Err(CheckoutError::NoFolder {
+            folder: folder.to_owned(),
+            sha: sha.to_owned(),
+        });
+    }
+    refuse_escapes(&tree, sha)?;
+    let submodules = if tree.join(".gitmodules").exists() {
+        submodules(git, sha).await.map_err(failed)?
+    } else {
+        Vec::new()
+    };
+    store::flush_all(&tree).await?;
+    Ok(submodules)
+}
+
+fn refuse_escapes(tree: &Path, sha: &str) -> Result<(), CheckoutError> {
+    let mut links = BTreeMap::new();
+    collect_links(tree, Path::new(""), &mut links)?;
+    match links::first_escape(&links) {
+        Some(Escape { link, target }) => Err(CheckoutError::Escapes {
+            link,
+            target,
+            sha: sha.to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn collect_links(tree: &Path, below: &Path, links: &mut BTreeMap<PathBuf, PathBuf>) -> Result<(), FileError> {
+    let folder = tree.join(below);
+    for entry in fs::read_dir(&folder).map_err(FileError::at("read", &folder))? {
+        let entry = entry.map_err(FileError::at("read", &folder))?;
+        let kind = entry.file_type().map_err(FileError::at("read", &entry.path()))?;
+        let name = below.join(entry.file_name());
         if kind.is_dir() {
-            stays_inside(&entry.path(), top)?;
+            collect_links(tree, &name, links)?;
         } else if kind.is_symlink() {
-            let target = std::fs::read_link(entry.path()).map_err(read)?;
-            if leads_out(&entry.path(), &target, top) {
-                let link = entry.path().strip_prefix(top).unwrap_or(&entry.path()).to_owned();
-                return Err(CheckoutError::Escapes { link, target });
-            }
+            let target = fs::read_link(entry.path()).map_err(FileError::at("read", &entry.path()))?;
+            links.insert(name, target);
         }
     }
     Ok(())
 }
 
-fn leads_out(link: &Path, target: &Path, top: &Path) -> bool {
-    if target.is_absolute() {
-        return true;
-    }
-    let mut depth = link
-        .strip_prefix(top)
-        .map_or(0, |inside| inside.components().count())
-        .saturating_sub(1);
-    for part in target.components() {
-        match part {
-            Component::ParentDir if depth == 0 => return true,
-            Component::ParentDir => depth -= 1,
-            Component::Normal(_) => depth += 1,
-            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
-        }
-    }
-    false
+async fn submodules(git: &Git, sha: &str) -> Result<Vec<PathBuf>, CommandError> {
+    let command = git.command().args(["ls-tree", "-r", "-z", "--full-tree", sha]);
+    let output = command.run().await?;
+    let entries = output.stdout.split('\0');
+    // An entry is `<mode> <type> <hash>\t<path>`; a submodule is a commit in the tree.
+    Ok(entries
+        .filter_map(|entry| entry.split_once('\t'))
+        .filter(|(about, _)| about.split(' ').nth(1) == Some("commit"))
+        .map(|(_, path)| PathBuf::from(path))
+        .collect())
 }
 
-/// Links what is shared between releases into one of them. What the repository has in
-/// that place gives way. A folder that is missing is made; a file must be there.
-///
-/// # Errors
-/// Names the file that must be created.
-pub fn link_shared(shared: &[PathBuf], from: &Path, release: &Path) -> Result<(), CheckoutError> {
-    for path in shared {
-        let (source, link) = (from.join(path), release.join(path));
-        if !source.exists() {
-            let is_folder = path.to_string_lossy().ends_with('/') || path.extension().is_none();
-            if !is_folder
-                || path
-                    .file_name()
-                    .is_some_and(|name| name.to_string_lossy().starts_with('.'))
-            {
-                return Err(CheckoutError::NotShared(source));
-            }
-            std::fs::create_dir_all(&source).map_err(|source_error| CheckoutError::Io {
-                what: "made",
-                path: source.clone(),
-                source: source_error,
-            })?;
-        }
-        replace(&source, &link).map_err(|source| CheckoutError::Io {
-            what: "linked",
-            path: link.clone(),
-            source,
-        })?;
-    }
-    Ok(())
-}
-
-fn replace(source: &Path, link: &Path) -> std::io::Result<()> {
-    if let Some(parent) = link.parent() {
-        std::fs::create_dir_all(parent)?;
-    }
-    match std::fs::symlink_metadata(link) {
-        Ok(there) if there.is_dir() => std::fs::remove_dir_all(link)?,
-        Ok(_) => std::fs::remove_file(link)?,
-        Err(_) => {}
-    }
-    std::os::unix::fs::symlink(source, link)
-}
+#[cfg(test)]
+mod tests;

@@ -1,63 +1,115 @@
-//! The bare mirror of an app's repository, through the system's git.
+//! The bare mirror of an app's repository: brought up to date, and asked about commits.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::host::command::{Command, CommandError};
+use crate::host::store::FileError;
 
-/// How close a name must be to be offered: `mian` for `main`, not `dev` for `main`.
-const NEAR: f64 = 0.75;
+mod fetch;
 
-/// A bare mirror.
+/// No hook and no `ext::` transport of a foreign repository runs here; a fetch is flushed to
+/// disk as one pack (loose objects are not flushed), and tidying up ends before the fetch
+/// does, so that nothing works in the mirror once the lock is given back.
+const HARDENING: &[&str] = &[
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "protocol.ext.allow=never",
+    "-c",
+    "transfer.unpackLimit=1",
+    "-c",
+    "gc.autoDetach=false",
+    "-c",
+    "maintenance.autoDetach=false",
+    "-c",
+    "log.showSignature=false",
+];
+
+/// The mirror of one app.
 #[derive(Clone, Debug)]
 pub struct Git {
     mirror: PathBuf,
 }
 
-/// A commit.
+/// A commit, for people and for a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
-    /// The full name.
+    /// The whole hash.
     pub sha: String,
     /// The first line of its message.
     pub subject: String,
+    /// Who wrote it.
+    pub author: String,
 }
 
-/// Git did not do its part.
+/// The repository did not give what was asked of it.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
-    /// No such branch, tag or commit.
-    #[error("there is no branch, tag or commit `{reference}`{}", did_you_mean(.near))]
+    /// The remote could not be read.
+    #[error("cannot fetch from `{url}`, try `git ls-remote {url}` as the user that deploys{}", indented(.said))]
+    Unreachable {
+        /// The remote, without its password.
+        url: String,
+        /// What git printed.
+        said: String,
+    },
+    /// The remote did not answer in time.
+    #[error("`{url}` was not fetched within {} s, the deadline is `timeouts.fetch`", .after.as_secs_f64())]
+    TooSlow {
+        /// The remote, without its password.
+        url: String,
+        /// The deadline.
+        after: Duration,
+    },
+    /// There is no such commit.
+    #[error("`{reference}` is no branch, tag or commit of the repository{}", did_you_mean(.near))]
     Unknown {
         /// What was asked for.
         reference: String,
-        /// The nearest name there is.
-        near: Option<String>,
+        /// Branches and tags of a similar name, the nearest first.
+        near: Vec<String>,
     },
-    /// A name that git would take for an option, or that no ref can have.
-    #[error("`{0}` cannot be the name of a branch, tag or commit")]
-    Name(String),
-    /// The mirror cannot be made.
-    #[error("the mirror `{}` cannot be made", .path.display())]
+    /// There are several.
+    #[error("`{reference}` is the beginning of several commits, write more of it")]
+    Ambiguous {
+        /// What was asked for.
+        reference: String,
+    },
+    /// A file of the mirror cannot be changed.
+    #[error("cannot clear up after an earlier fetch")]
+    Leftover(#[source] FileError),
+    /// Git itself failed.
+    #[error("cannot read the mirror `{}`", .mirror.display())]
     Mirror {
-        /// Where.
-        path: PathBuf,
+        /// The mirror.
+        mirror: PathBuf,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: CommandError,
     },
-    /// It failed.
-    #[error(transparent)]
-    Command(#[from] CommandError),
 }
 
-fn did_you_mean(near: &Option<String>) -> String {
-    near.as_ref()
-        .map_or(String::new(), |near| format!(": did you mean `{near}`?"))
+fn indented(said: &str) -> String {
+    let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+    let skipped = lines.len().saturating_sub(6);
+    lines
+        .iter()
+        .skip(skipped)
+        .map(|line| format!("\n  {}", line.trim()))
+        .collect()
+}
+
+fn did_you_mean(near: &[String]) -> String {
+    if near.is_empty() {
+        return ", has it been pushed?".into();
+    }
+    let near: Vec<String> = near.iter().map(|name| format!("`{name}`")).collect();
+    format!(", did you mean {}?", near.join(" or "))
 }
 
 impl Git {
-    /// The mirror in `mirror`, made by the first fetch.
+    /// The mirror at `mirror`, which [`Git::fetch`] creates.
     #[must_use]
     pub fn new(mirror: impl Into<PathBuf>) -> Git {
         Git {
@@ -65,146 +117,128 @@ impl Git {
         }
     }
 
-    /// A git command on this mirror: it asks nothing, runs no hook, and reads no remote
-    /// helper that could run a command.
-    pub(super) fn command(&self) -> Command {
-        hardened().arg("--git-dir").arg(&self.mirror)
-    }
-
-    /// Brings all branches and tags of `url`, only what is new of them.
+    /// The commit that a branch, a tag, or a full or short hash means; a branch wins over a
+    /// tag of the same name.
     ///
     /// # Errors
-    /// When the mirror cannot be made or the repository not be read.
-    pub async fn fetch(&self, url: &str, deadline: Duration) -> Result<(), GitError> {
-        if !self.mirror.join("HEAD").exists() {
-            std::fs::create_dir_all(&self.mirror).map_err(|source| GitError::Mirror {
-                path: self.mirror.clone(),
-                source,
-            })?;
-            hardened()
-                .args(["init", "--quiet", "--bare"])
-                .arg(&self.mirror)
-                .run()
-                .await?;
+    /// When nothing or too much has that name, or the mirror cannot be read.
+    pub async fn resolve(&self, reference: &str) -> Result<Commit, GitError> {
+        let is_hash = (4..=64).contains(&reference.len()) && reference.chars().all(|c| c.is_ascii_hexdigit());
+        let mut names = vec![
+            format!("refs/heads/{reference}"),
+            format!("refs/tags/{reference}"),
+        ];
+        if is_hash {
+            names.push(reference.to_owned());
         }
-        self.clear_stale_locks();
-        self.command()
-            .args([
-                "fetch",
-                "--quiet",
-                "--prune",
-                "--no-auto-maintenance",
-                "--no-write-fetch-head",
-                "--end-of-options",
-            ])
-            .arg(url)
-            .args(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"])
-            .deadline(deadline)
-            .run()
-            .await?;
-        Ok(())
-    }
-
-    /// A fetch that was killed leaves locks behind that would stop every later one. The
-    /// app's own lock is held here, so nobody is at work.
-    fn clear_stale_locks(&self) {
-        let mut folders = vec![self.mirror.clone()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-                let path = entry.path();
-                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                if is_folder && !path.ends_with("objects") {
-                    folders.push(path);
-                } else if path.extension().is_some_and(|extension| extension == "lock") {
-                    std::fs::remove_file(path).ok();
-                }
+        for name in names {
+            if let Some(sha) = self.hash(&name).await? {
+                return self.describe(&sha).await;
             }
         }
-    }
-
-    /// Finds a branch, tag or commit.
-    ///
-    /// # Errors
-    /// When there is none, with the nearest name.
-    pub async fn resolve(&self, reference: &str) -> Result<Commit, GitError> {
-        if reference.is_empty()
-            || reference.starts_with('-')
-            || reference.contains(|c: char| c.is_control() || c == ' ')
-        {
-            return Err(GitError::Name(reference.to_owned()));
-        }
-        let found = self
-            .command()
-            .args(["rev-parse", "--verify", "--quiet", "--end-of-options"])
-            .arg(format!("{reference}^{{commit}}"))
-            .finish()
-            .await?;
-        if !found.status.success() {
-            let near = self.nearest(reference).await?;
-            return Err(GitError::Unknown {
+        if is_hash && self.begins_several(reference).await? {
+            return Err(GitError::Ambiguous {
                 reference: reference.to_owned(),
-                near,
             });
         }
-        let sha = found.stdout.trim().to_owned();
-        let shown = self
-            .command()
-            .args(["log", "-1", "--format=%s", "--end-of-options"])
-            .arg(&sha)
-            .run()
-            .await?;
-        Ok(Commit {
-            sha,
-            subject: shown.stdout.trim().to_owned(),
+        Err(GitError::Unknown {
+            reference: reference.to_owned(),
+            near: nearest(reference, &self.branches_and_tags().await?),
         })
     }
 
-    async fn nearest(&self, reference: &str) -> Result<Option<String>, GitError> {
-        let names = self
-            .command()
-            .args([
-                "for-each-ref",
-                "--format=%(refname:short)",
-                "refs/heads",
-                "refs/tags",
-            ])
-            .run()
-            .await?;
-        let near = names
-            .stdout
-            .lines()
-            .map(|name| (strsim::jaro_winkler(name, reference), name))
-            .filter(|(near, _)| *near > NEAR)
-            .max_by(|(one, _), (other, _)| one.total_cmp(other));
-        Ok(near.map(|(_, name)| name.to_owned()))
-    }
-
-    /// Whether `url` can be read by this user.
+    /// The first line of a commit's message.
     ///
     /// # Errors
-    /// Git's own words when it cannot.
-    pub async fn reachable(url: &str, deadline: Duration) -> Result<(), GitError> {
-        hardened()
-            .args(["ls-remote", "--quiet", "--exit-code", "--end-of-options"])
-            .arg(url)
-            .arg("HEAD")
-            .deadline(deadline)
-            .run()
-            .await?;
-        Ok(())
+    /// When the mirror cannot be read or lacks the commit.
+    pub async fn subject(&self, sha: &str) -> Result<String, GitError> {
+        Ok(self.describe(sha).await?.subject)
     }
 
-    /// The mirror's folder.
+    /// `git` on the mirror, hardened, with no arguments yet.
     #[must_use]
-    pub fn mirror(&self) -> &Path {
-        &self.mirror
+    pub fn command(&self) -> Command {
+        hardened().arg("--git-dir").arg(&self.mirror)
+    }
+
+    async fn hash(&self, name: &str) -> Result<Option<String>, GitError> {
+        let command = self
+            .command()
+            .args(["rev-parse", "--verify", "--quiet", "--end-of-options"])
+            .arg(format!("{name}^{{commit}}"));
+        let output = command.finish().await.map_err(|source| self.broken(source))?;
+        match output.status.code() {
+            Some(0) => Ok(Some(output.stdout.trim().to_owned())),
+            // rev-parse says 1 for a name it does not know, and 128 for anything worse.
+            Some(1) => Ok(None),
+            _ => Err(self.broken(CommandError::Failed {
+                command: command.to_string(),
+                status: output.status,
+                output: output.stderr,
+            })),
+        }
+    }
+
+    async fn begins_several(&self, short: &str) -> Result<bool, GitError> {
+        let command = self
+            .command()
+            .args(["rev-parse", &format!("--disambiguate={short}")]);
+        let output = self.expect(command).await?;
+        Ok(output.lines().count() > 1)
+    }
+
+    async fn describe(&self, sha: &str) -> Result<Commit, GitError> {
+        let command = self
+            .command()
+            .args(["log", "-1", "--format=%H%n%an%n%s", "--end-of-options", sha]);
+        let text = self.expect(command).await?;
+        let mut lines = text.lines().map(str::to_owned);
+        let mut next = || lines.next().unwrap_or_default();
+        let (sha, author, subject) = (next(), next(), next());
+        Ok(Commit { sha, subject, author })
+    }
+
+    async fn branches_and_tags(&self) -> Result<Vec<String>, GitError> {
+        let command = self
+            .command()
+            .args(["for-each-ref", "--format=%(refname:lstrip=2)"])
+            .args(["refs/heads", "refs/tags"]);
+        let text = self.expect(command).await?;
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    async fn expect(&self, command: Command) -> Result<String, GitError> {
+        let output = command.run().await.map_err(|source| self.broken(source))?;
+        Ok(output.stdout)
+    }
+
+    fn broken(&self, source: CommandError) -> GitError {
+        GitError::Mirror {
+            mirror: self.mirror.clone(),
+            source,
+        }
     }
 }
 
 fn hardened() -> Command {
-    let ssh = std::env::var("GIT_SSH_COMMAND").unwrap_or_else(|_| "ssh -oBatchMode=yes".to_owned());
     Command::new("git")
+        .args(HARDENING)
         .env("GIT_TERMINAL_PROMPT", "0")
-        .env("GIT_SSH_COMMAND", ssh)
-        .args(["-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never"])
 }
+
+/// Up to three names that `reference` may have meant: a third of its letters may differ.
+fn nearest(reference: &str, names: &[String]) -> Vec<String> {
+    let plain = reference.strip_prefix("origin/").unwrap_or(reference);
+    let allowed = plain.chars().count().div_ceil(3);
+    let mut near: Vec<(usize, &String)> = names
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(plain, name), name))
+        .filter(|(distance, _)| *distance <= allowed)
+        .collect();
+    near.sort();
+    near.dedup();
+    near.into_iter().take(3).map(|(_, name)| name.clone()).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -178,6 +178,7 @@ fn become_words(
         .and_then(|path| look_up(program, path))
         .unwrap_or_else(|| program.into());
     let source = std::process::Command::new(found)
+        .arg0(program)
         .args(args)
         .env_clear()
         .envs(env)

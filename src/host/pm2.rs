@@ -11,8 +11,6 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::json;
-
 use crate::host::command::Command;
 use crate::host::space;
 pub use ecosystem::Spec;
@@ -105,12 +103,8 @@ impl Pm2 {
         std::env::join_paths(folders).unwrap_or(path)
     }
 
-    async fn call(
-        &self,
-        method: &str,
-        argument: Option<serde_json::Value>,
-    ) -> Result<serde_json::Value, RpcError> {
-        rpc::call(&self.home.join("rpc.sock"), method, argument, rpc::DEADLINE).await
+    async fn call(&self, method: &str) -> Result<serde_json::Value, RpcError> {
+        rpc::call(&self.home.join("rpc.sock"), method, rpc::DEADLINE).await
     }
 
     /// Everything PM2 keeps. Never starts a daemon.
@@ -118,7 +112,12 @@ impl Pm2 {
     /// # Errors
     /// When a daemon is there and its list cannot be had.
     pub async fn list(&self) -> Result<Daemon, Pm2Error> {
-        let odd = match self.call("getMonitorData", Some(json!({}))).await {
+        let answer = match self.call("getMonitorData").await {
+            // A daemon that ends just now breaks the connection, and is down at the next look.
+            Err(RpcError::Io(_)) => self.call("getMonitorData").await,
+            answer => answer,
+        };
+        let odd = match answer {
             Ok(list) => match entry::from_json(list) {
                 Ok(entries) => return Ok(Daemon::Up(entries)),
                 Err(_) => RpcError::Odd("a list of entries"),
@@ -151,7 +150,7 @@ impl Pm2 {
     /// # Errors
     /// When a daemon is there and does not tell.
     pub async fn version(&self) -> Result<Option<String>, Pm2Error> {
-        match self.call("getVersion", None).await {
+        match self.call("getVersion").await {
             Ok(version) => Ok(Some(version.as_str().unwrap_or_default().to_owned())),
             Err(RpcError::Down) => Ok(None),
             Err(source) => Err(Pm2Error::List(source)),
@@ -236,7 +235,7 @@ impl Pm2 {
     /// [`Pm2Error::NotSaved`] when the dump does not say what the list says.
     pub async fn save(&self) -> Result<(), Pm2Error> {
         let before = self.saveable().await?;
-        if let Ok(free) = space::free(&self.home)
+        if let Ok(free) = space::room(&self.home)
             && free.bytes < DUMP_ROOM
         {
             let home = self.home.clone();
@@ -316,4 +315,4 @@ fn write_ecosystem(spec: &Spec, folder: &Path) -> std::io::Result<tempfile::Name
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

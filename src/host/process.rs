@@ -48,6 +48,7 @@ pub enum Ended {
 struct Stat {
     state: u8,
     parent: u32,
+    threads: u32,
     started: u64,
 }
 
@@ -58,7 +59,7 @@ impl Stat {
 
     /// The program's name is in round brackets and may hold anything, so the fields are
     /// counted after the last bracket: state is the 3rd of `proc(5)`, the parent the 4th,
-    /// the start the 22nd.
+    /// the threads the 20th, the start the 22nd.
     fn parse(stat: &[u8]) -> Option<Stat> {
         let bracket = stat.iter().rposition(|byte| *byte == b')')?;
         let text = std::str::from_utf8(stat.get(bracket + 1..)?).ok()?;
@@ -66,13 +67,15 @@ impl Stat {
         Some(Stat {
             state: *fields.next()?.as_bytes().first()?,
             parent: fields.next()?.parse().ok()?,
-            started: fields.nth(17)?.parse().ok()?,
+            threads: fields.nth(15)?.parse().ok()?,
+            started: fields.nth(1)?.parse().ok()?,
         })
     }
 
-    /// A zombie runs nothing, holds nothing and only waits to be asked how it ended.
+    /// A zombie runs nothing, holds nothing and only waits to be asked how it ended, unless
+    /// it is just the first thread of several: then the others still hold sockets and files.
     fn is_alive(&self) -> bool {
-        !matches!(self.state, b'Z' | b'X')
+        !matches!(self.state, b'Z' | b'X') || self.threads > 1
     }
 }
 

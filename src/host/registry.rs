@@ -52,7 +52,7 @@ pub enum RegistryError {
 
 fn there_is(apps: &[String]) -> String {
     if apps.is_empty() {
-        ": `bg setup` does that".to_owned()
+        String::new()
     } else {
         format!(" (there is {})", apps.join(", "))
     }

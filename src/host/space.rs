@@ -1,18 +1,23 @@
-//! Room: on disk and in memory.
+//! What is left of the disk and of memory.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::fs;
+use std::io;
 use std::path::Path;
 
-/// Room on a file system.
+use nix::sys::statvfs::statvfs;
+
+/// Room on a file system, for an ordinary user: what is reserved for root is not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Free {
-    /// Bytes that this user may still use.
+pub struct Room {
+    /// Free bytes.
     pub bytes: u64,
-    /// Inodes that are left; `None` on file systems that have no fixed number.
+    /// Free inodes; none when the file system has no limit of its own.
     pub inodes: Option<u64>,
 }
 
-impl fmt::Display for Free {
+impl fmt::Display for Room {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.bytes {
             bytes if bytes >= 1 << 20 => write!(f, "{} MB", bytes >> 20)?,
@@ -25,53 +30,132 @@ impl fmt::Display for Free {
     }
 }
 
-/// Room where `path` lies.
+/// The room where `path` is or will be: its nearest parent that exists is asked.
 ///
 /// # Errors
-/// When the system does not say.
-pub fn free(path: &Path) -> std::io::Result<Free> {
-    let about = nix::sys::statvfs::statvfs(path)?;
-    Ok(Free {
+/// When none of them can be asked.
+pub fn room(path: &Path) -> io::Result<Room> {
+    let existing = path.ancestors().find(|ancestor| ancestor.exists());
+    let about = statvfs(existing.unwrap_or(Path::new("/")))?;
+    Ok(Room {
         bytes: about.blocks_available() * about.fragment_size(),
         inodes: (about.files() > 0).then(|| about.files_available()),
     })
 }
 
-/// Memory that programs can get without swapping, bytes.
-#[must_use]
-pub fn free_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    kilobytes(&text, "MemAvailable:")
+/// Memory that can be used without swapping, in bytes: `MemAvailable`.
+///
+/// # Errors
+/// When `/proc/meminfo` cannot be read or lacks it.
+pub fn free_memory() -> io::Result<u64> {
+    let text = fs::read_to_string("/proc/meminfo")?;
+    kilobytes(&text, "MemAvailable:").ok_or_else(|| io::Error::other("/proc/meminfo has no MemAvailable"))
 }
 
-/// Memory that processes hold, bytes, shared pages divided among those who share them
-/// where the kernel says.
+/// Memory in use by the processes `roots` and all below them, in bytes. What several of them
+/// share is counted once, where the kernel says so (`Pss`; needs the same user or root), else
+/// once for each (`VmRSS`). Processes that are gone count nothing.
 #[must_use]
-pub fn resident(pids: &[u32]) -> u64 {
-    let of = |pid: &u32| {
-        let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok();
-        let status = || std::fs::read_to_string(format!("/proc/{pid}/status")).ok();
-        rollup
-            .and_then(|text| kilobytes(&text, "Pss:"))
-            .or_else(|| kilobytes(&status()?, "VmRSS:"))
-    };
-    pids.iter().filter_map(of).sum()
+pub fn memory_of(roots: &[i32]) -> u64 {
+    let children = children();
+    let mut seen = BTreeSet::new();
+    let mut ahead = roots.to_vec();
+    let mut total = 0;
+    while let Some(pid) = ahead.pop() {
+        if seen.insert(pid) {
+            total += memory_of_one(pid);
+            ahead.extend(children.get(&pid).into_iter().flatten());
+        }
+    }
+    total
 }
 
+fn memory_of_one(pid: i32) -> u64 {
+    let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    kilobytes(&read("smaps_rollup"), "Pss:")
+        .or_else(|| kilobytes(&read("status"), "VmRSS:"))
+        .unwrap_or(0)
+}
+
+/// The value of a line as `Pss:   812 kB`, in bytes.
 fn kilobytes(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    let count: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(count << 10)
+    let number: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(number * 1024)
+}
+
+fn children() -> BTreeMap<i32, Vec<i32>> {
+    let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        if let Some(parent) = parent(&stat) {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    children
+}
+
+/// The parent in a line as `12 (name) S 1 ...`; the name may hold blanks and brackets.
+fn parent(stat: &str) -> Option<i32> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(1)?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
 
     #[test]
-    fn this_machine_has_some() {
-        assert!(free(Path::new("/")).unwrap().bytes > 0);
-        assert!(free_memory().unwrap() > 0);
-        assert!(resident(&[std::process::id()]) > 100 << 10);
+    fn the_room_of_a_path_is_that_of_its_parent_that_exists() {
+        let temp = tempfile::tempdir().unwrap();
+        let here = room(temp.path()).unwrap();
+        let deep = room(&temp.path().join("not/there/yet")).unwrap();
+        assert!(here.bytes > 0);
+        assert!(here.bytes.abs_diff(deep.bytes) < 1 << 30);
+        assert_eq!(room(Path::new("/proc")).unwrap().bytes, 0);
+    }
+
+    #[test]
+    fn free_memory_is_part_of_all_memory() {
+        let text = fs::read_to_string("/proc/meminfo").unwrap();
+        let all = kilobytes(&text, "MemTotal:").unwrap();
+        let free = free_memory().unwrap();
+        assert!(free > 0 && free < all, "{free} of {all}");
+    }
+
+    #[test]
+    fn the_children_count_with_their_parent() {
+        let size = 64 << 20;
+        let hold = format!("x = bytearray({size}); print(1, flush=True); input()");
+        let script = format!("python3 -c '{hold}'; true");
+        let mut shell = Command::new("sh")
+            .args(["-c", &script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut ready = [0];
+        io::Read::read_exact(shell.stdout.as_mut().unwrap(), &mut ready).unwrap();
+        let pid = i32::try_from(shell.id()).unwrap();
+        let (alone, tree) = (memory_of_one(pid), memory_of(&[pid, pid]));
+        drop(shell.stdin.take());
+        shell.wait().unwrap();
+        assert!(alone < size, "{alone}");
+        assert!(tree > size && tree < 2 * size, "{tree}");
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while memory_of(&[pid]) > 0 {
+            assert!(Instant::now() < deadline);
+        }
+    }
+
+    #[test]
+    fn a_process_name_cannot_hide_the_parent() {
+        assert_eq!(parent("12 (a) S 7) b) S 34 12 12 0"), Some(34));
+        assert_eq!(parent(""), None);
     }
 }

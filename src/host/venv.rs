@@ -1,73 +1,139 @@
-//! Python environments: one per set of requirements, shared by the releases that have the
-//! same, never changed once it is whole.
-
-mod key;
+//! Python environments, shared by all releases that need the same one, and never changed once
+//! they are complete: a color that runs may be using them.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::host::command::{Command, CommandError, find_program};
+use serde::Serialize;
+
+use crate::host::command::{Command, CommandError};
+use crate::host::envfile::key as short_hash;
+use crate::host::store::{self, FileError};
+use crate::host::venv::installer::Tool;
+use crate::host::venv::interpreter::Interpreter;
+use crate::host::venv::requirements::{Reach, Requirements};
 use crate::model::config::{Installer, Python};
 use crate::model::layout::Layout;
-use crate::model::release::Manifest;
 
-pub use key::KeyError;
+pub mod installer;
+pub mod interpreter;
+pub mod requirements;
+#[cfg(test)]
+mod tests;
 
-/// The file that says an environment is whole. A venv cannot be moved, so it is built in
-/// its place, and this comes last.
-const COMPLETE: &str = ".complete";
-
-/// How long compiling may take; it is a help, not a need.
-const COMPILE: Duration = Duration::from_secs(120);
+/// The file that an environment gets last. Without it, it is what a killed run left.
+pub const COMPLETE: &str = ".complete";
 
 /// An environment that can be used.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Built {
-    /// Its folder below `venvs`.
+    /// Its name in `venvs`.
     pub key: String,
-    /// Whether it was there.
+    /// Its folder.
+    pub path: PathBuf,
+    /// Whether it was there already.
     pub reused: bool,
-    /// How long it took.
+    /// What installed the packages, never `auto`.
+    pub installer: Installer,
+    /// How long this took.
     pub took: Duration,
-    /// `uv` or `pip`.
-    pub installer: String,
 }
 
-/// An environment that cannot be used.
+/// An environment that cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum VenvError {
-    /// Its key cannot be found.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// The interpreter or the installer did not do its part.
-    #[error("{what}")]
-    Command {
-        /// What was tried.
-        what: &'static str,
-        /// Why it failed.
+    /// The interpreter is missing.
+    #[error("there is no `{python}` on this host, see `python.version`")]
+    NoPython {
+        /// What was looked for.
+        python: String,
+    },
+    /// The program is there, and no interpreter.
+    #[error("`{python}` is no working Python 3, see `python.version`")]
+    NotPython {
+        /// The program.
+        python: String,
+        /// How it ended.
         #[source]
         source: CommandError,
     },
-    /// `uv` was asked for and is not there.
-    #[error("`uv` is not installed, or not on PATH: `python.installer = \"pip\"` does without")]
+    /// It answers with something else than what it was asked.
+    #[error("`{python}` is no working Python 3, see `python.version`")]
+    OddPython {
+        /// The program.
+        python: String,
+        /// What is wrong with the answer.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// `uv` is asked for and missing.
+    #[error("there is no `uv` on this host: install it, or set `python.installer` to `pip`")]
     NoUv,
-    /// The system refused.
-    #[error("`{}` cannot be {what}", .path.display())]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// On what.
+    /// A requirement file is missing.
+    #[error("there is no `{}`{}, see `python.requirements`", .path.display(), included(.included_from.as_deref()))]
+    NoRequirements {
+        /// The file.
         path: PathBuf,
+        /// The file that includes it.
+        included_from: Option<PathBuf>,
+    },
+    /// The empty environment cannot be made.
+    #[error("cannot create a Python environment with `{}`", .python.display())]
+    Create {
+        /// The interpreter.
+        python: PathBuf,
+        /// Why; without the package `python3-venv`, Debian's Python says so here.
+        #[source]
+        source: CommandError,
+    },
+    /// The packages cannot be installed.
+    #[error("the packages of `python.requirements` do not install with `{with}`")]
+    Install {
+        /// `pip` or `uv`.
+        with: &'static str,
+        /// Why, with the last lines that it printed.
+        #[source]
+        source: CommandError,
+    },
+    /// The compiler could not be run.
+    #[error("cannot compile the Python files in `{}`", .folder.display())]
+    Compile {
+        /// The folder.
+        folder: PathBuf,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: CommandError,
     },
+    /// The deadline of the whole build passed.
+    #[error("the Python environment was not built within {} s, the deadline is `timeouts.build`", .0.as_secs_f64())]
+    TooSlow(Duration),
+    /// A file or folder cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
-/// The environment for what the app's folder requires: the one that is there, or a new one.
+fn included(from: Option<&Path>) -> String {
+    from.map(|from| format!(", which `{}` includes", from.display()))
+        .unwrap_or_default()
+}
+
+/// What an environment says about itself, for people.
+#[derive(Debug, Serialize)]
+struct About<'a> {
+    format: u32,
+    interpreter: &'a Interpreter,
+    installer: Installer,
+    requirements: Vec<&'a Path>,
+    made_at: jiff::Timestamp,
+}
+
+/// Finds or builds the environment for the app in `app_folder`, the final folder of a release
+/// of `commit`. Environments are built where they will be used, for they cannot be moved, and
+/// a complete one is never touched. The caller holds the app's lock.
 ///
 /// # Errors
-/// When a requirement file is missing or something does not install.
+/// When the interpreter, a requirement file or a package is missing, or `deadline` (for the
+/// whole) passes; what was begun is removed then.
 pub async fn ensure(
     layout: &Layout,
     python: &Python,
@@ -75,135 +141,148 @@ pub async fn ensure(
     commit: &str,
     deadline: Duration,
 ) -> Result<Built, VenvError> {
-    let began = Instant::now();
-    let uv = installer(python)?;
-    let key = key::key(python, app_folder, commit).await?;
-    let folder = layout.venvs().join(&key);
-    let reused = folder.join(COMPLETE).is_file();
+    let started = Instant::now();
+    let interpreter = Interpreter::ask(&python.version).await?;
+    let tool = Tool::choose(python.installer)?;
+    let requirements = requirements::read(app_folder, &python.requirements)?;
+    let key = key(&interpreter, &tool, &requirements, app_folder, commit);
+    let path = layout.venvs().join(&key);
+    let reused = path.join(COMPLETE).is_file();
     if !reused {
-        let built = build(&folder, python, app_folder, uv.as_deref(), deadline).await;
-        if built.is_err() {
-            // Half of it only takes up room; a later build begins anew.
-            std::fs::remove_dir_all(&folder).ok();
+        store::discard(&path)?;
+        let build = Build {
+            tool: &tool,
+            interpreter: &interpreter,
+            path: &path,
+            until: started + deadline,
+        };
+        let built = build.run(app_folder, &python.requirements).await;
+        if let Err(error) = built {
+            store::discard(&path).ok();
+            return Err(match error {
+                VenvError::Create { source, .. }
+                | VenvError::Install { source, .. }
+                | VenvError::Compile { source, .. }
+                    if matches!(source, CommandError::TimedOut { .. }) =>
+                {
+                    VenvError::TooSlow(deadline)
+                }
+                other => other,
+            });
         }
-        built?;
     }
-    let installer = if uv.is_some() { "uv" } else { "pip" }.to_owned();
     Ok(Built {
         key,
+        path,
         reused,
-        took: began.elapsed(),
-        installer,
+        installer: tool.installer(),
+        took: started.elapsed(),
     })
 }
 
-/// The path of `uv` where that installs, nothing where pip does.
-fn installer(python: &Python) -> Result<Option<PathBuf>, VenvError> {
-    let uv = find_program(Path::new("uv"));
-    match (python.installer, uv) {
-        (Installer::Pip, _) | (Installer::Auto, None) => Ok(None),
-        (Installer::Auto | Installer::Uv, Some(uv)) => Ok(Some(uv)),
-        (Installer::Uv, None) => Err(VenvError::NoUv),
-    }
+/// Compiles the app's own modules, so that the first requests need not. What cannot be
+/// compiled is left to Python.
+///
+/// # Errors
+/// When the compiler cannot be run or misses the deadline.
+pub async fn compile_release(app_folder: &Path, venv: &Path, deadline: Duration) -> Result<(), VenvError> {
+    let command = installer::compile(venv, app_folder).deadline(deadline);
+    compiled(command, app_folder).await
 }
 
-async fn build(
-    folder: &Path,
-    python: &Python,
-    app_folder: &Path,
-    uv: Option<&Path>,
-    deadline: Duration,
-) -> Result<(), VenvError> {
-    let io = |what| {
-        move |source| VenvError::Io {
-            what,
-            path: folder.to_owned(),
+async fn compiled(command: Command, folder: &Path) -> Result<(), VenvError> {
+    match command.run().await {
+        Ok(_) | Err(CommandError::Failed { .. }) => Ok(()),
+        Err(source) => Err(VenvError::Compile {
+            folder: folder.to_owned(),
             source,
-        }
-    };
-    if folder.exists() {
-        // Without the mark it is what a killed build has left.
-        std::fs::remove_dir_all(folder).map_err(io("cleared"))?;
+        }),
     }
-    let run = |what: &'static str, command: Command| async move {
-        let command = registry_settings(command).folder(app_folder).deadline(deadline);
-        command
-            .run()
-            .await
-            .map(drop)
-            .map_err(|source| VenvError::Command { what, source })
-    };
-    let requirements = python
-        .requirements
-        .iter()
-        .flat_map(|file| [Path::new("-r"), file]);
-    let interpreter = folder.join("bin/python");
-    match uv {
-        Some(uv) => {
-            let make = Command::new(uv)
-                .args(["venv", "--quiet", "--no-project", "--python"])
-                .arg(&python.version);
-            run("the environment was not made", make.arg(folder)).await?;
-            if !python.requirements.is_empty() {
-                let install =
-                    Command::new(uv).args(["pip", "install", "--quiet", "--compile-bytecode", "--python"]);
-                let install = install.arg(&interpreter).args(requirements);
-                run("the requirements do not install", install).await?;
-            }
-        }
-        None => {
-            let make = Command::new(&python.version).args(["-m", "venv"]).arg(folder);
-            run("the environment was not made", make).await?;
-            if !python.requirements.is_empty() {
-                let pip = [
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--no-input",
-                    "--disable-pip-version-check",
-                    "--compile",
-                ];
-                run(
-                    "the requirements do not install",
-                    Command::new(&interpreter).args(pip).args(requirements),
-                )
-                .await?;
-            }
-        }
-    }
-    let mark = folder.join(COMPLETE);
-    std::fs::write(&mark, "")
-        .and_then(|()| std::fs::File::open(&mark)?.sync_all())
-        .and_then(|()| std::fs::File::open(folder)?.sync_all())
-        .map_err(io("finished"))
 }
 
-/// What tells pip and uv where packages come from, and through which proxy: settings of
-/// the host that a build without them would not find.
-fn registry_settings(mut command: Command) -> Command {
-    let named = |name: &str| {
-        ["PIP_", "UV_"].iter().any(|prefix| name.starts_with(prefix))
-            || name.to_ascii_lowercase().ends_with("_proxy")
-            || ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"].contains(&name)
-    };
-    for (name, value) in std::env::vars_os() {
-        if name.to_str().is_some_and(named) {
-            command = command.env(name, value);
-        }
+/// The name of an environment: two releases have the same one only when nothing that goes
+/// into it differs.
+fn key(
+    interpreter: &Interpreter,
+    tool: &Tool,
+    requirements: &Requirements,
+    app_folder: &Path,
+    commit: &str,
+) -> String {
+    let mut parts: Vec<Vec<u8>> = vec![
+        interpreter.path.as_os_str().as_encoded_bytes().to_vec(),
+        interpreter.version.clone().into_bytes(),
+        interpreter.platform.clone().into_bytes(),
+        interpreter.abi.clone().into_bytes(),
+        format!("{:?}", tool.installer()).into_bytes(),
+    ];
+    parts.extend(requirements.files.iter().map(|(_, content)| content.clone()));
+    match requirements.reach {
+        Reach::Text => {}
+        Reach::Commit => parts.push(commit.as_bytes().to_vec()),
+        Reach::Release => parts.push(app_folder.as_os_str().as_encoded_bytes().to_vec()),
     }
-    command
+    // Each part with its length in front, so that no two lists read the same.
+    let text: Vec<u8> = parts
+        .into_iter()
+        .flat_map(|part| [part.len().to_le_bytes().to_vec(), part].concat())
+        .collect();
+    short_hash(&text)
 }
 
-/// Compiles a release's own code, so that the first import does not do it. A file that
-/// does not compile is the app's affair.
-pub async fn compile_release(layout: &Layout, manifest: &Manifest) {
-    let interpreter = layout.venvs().join(&manifest.venv).join("bin/python");
-    Command::new(interpreter)
-        .args(["-m", "compileall", "-q", "-j", "2"])
-        .arg(layout.release(&manifest.id))
-        .deadline(COMPILE)
-        .finish()
-        .await
-        .ok();
+struct Build<'a> {
+    tool: &'a Tool,
+    interpreter: &'a Interpreter,
+    path: &'a Path,
+    until: Instant,
+}
+
+impl Build<'_> {
+    async fn run(&self, app_folder: &Path, files: &[PathBuf]) -> Result<(), VenvError> {
+        let create = self.tool.create(self.interpreter, self.path);
+        self.step(create).await.map_err(|source| VenvError::Create {
+            python: self.interpreter.path.clone(),
+            source,
+        })?;
+        if !files.is_empty() {
+            let install = self.tool.install(self.path, app_folder, files);
+            self.step(install).await.map_err(|source| VenvError::Install {
+                with: match self.tool {
+                    Tool::Pip => "pip",
+                    Tool::Uv(_) => "uv",
+                },
+                source,
+            })?;
+        }
+        let packages = self.path.join("lib");
+        let compile = installer::compile(self.path, &packages).deadline(self.left());
+        compiled(compile, &packages).await?;
+        self.complete(files).await
+    }
+
+    async fn step(&self, command: Command) -> Result<(), CommandError> {
+        let command = installer::reaching_out(command).deadline(self.left());
+        command.run().await.map(|_| ())
+    }
+
+    fn left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+
+    async fn complete(&self, files: &[PathBuf]) -> Result<(), VenvError> {
+        let about = About {
+            format: 1,
+            interpreter: self.interpreter,
+            installer: self.tool.installer(),
+            requirements: files.iter().map(PathBuf::as_path).collect(),
+            made_at: jiff::Timestamp::now(),
+        };
+        let text = serde_json::to_vec_pretty(&about).unwrap_or_default();
+        // First everything else is on the disk, then the word that it is.
+        store::flush_all(self.path).await?;
+        store::write_whole(&self.path.join(COMPLETE), &text, 0o644)?;
+        let venvs = self.path.parent().unwrap_or(self.path);
+        store::flush_folder(venvs)?;
+        Ok(())
+    }
 }

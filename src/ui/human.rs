@@ -111,7 +111,10 @@ fn done(event: &Event) -> String {
             closed,
             took_ms,
         } => (
-            format!("{color} let go, {closed} open connections closed"),
+            match closed {
+                1 => format!("{color} let go, 1 open connection closed"),
+                _ => format!("{color} let go, {closed} open connections closed"),
+            },
             Some(*took_ms as f64),
         ),
         Event::Started {
@@ -164,7 +167,10 @@ fn done(event: &Event) -> String {
                 )
             };
             (
-                format!("traffic moved {} → {}, {proof}", from.color, to.color),
+                match from.release {
+                    Some(_) => format!("traffic moved {} → {}, {proof}", from.color, to.color),
+                    None => format!("traffic goes to {}, {proof}", to.color),
+                },
                 Some(*took_ms),
             )
         }

@@ -14,7 +14,13 @@ pub(super) fn event(event: &Event) {
 }
 
 pub(super) fn answer(answer: &Answer) {
-    line(&json!({"result": "done", "exit_code": 0, "answer": answer}));
+    let code = answer.exit_code();
+    let result = if code == 0 { "done" } else { "failed" };
+    line(&json!({"result": result, "exit_code": code, "answer": answer}));
+}
+
+pub(super) fn log_line(text: &str) {
+    line(&json!({"line": text}));
 }
 
 pub(super) fn failure(failure: &Failure) {

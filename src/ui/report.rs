@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::model::color::Color;
 use crate::model::event::Event;
+use crate::model::journal::Verb;
 use crate::verbs::check::{Level, Report};
 use crate::verbs::deploy::Deployed;
 use crate::verbs::history::{Kept, Line};
@@ -52,6 +54,16 @@ pub enum Answer {
     Repaired(Repaired),
     /// `bg remove`.
     Removed(Removed),
+    /// `bg logs`: the lines themselves were shown as they came.
+    Shown {
+        /// Whose they were.
+        color: Color,
+    },
+    /// `bg schema`, `bg completions`, `bg man`, `bg shell-init`: for another program.
+    Text {
+        /// The whole of it.
+        text: String,
+    },
 }
 
 impl Answer {
@@ -83,6 +95,8 @@ pub(super) fn text(answer: &Answer, name: &str) -> String {
             format!("visitors get {page}; {} is behind the link\n", set.live)
         }
         Answer::Repaired(repaired) => repair(repaired),
+        Answer::Shown { .. } => String::new(),
+        Answer::Text { text } => return text.clone(),
         Answer::Removed(removed) => steps(&removed.steps, removed.done, "`bg remove --yes` does it"),
     };
     typed(&text, name)
@@ -127,6 +141,7 @@ fn way(switch: &str) -> String {
 
 fn deployed(done: &Deployed) -> String {
     let Deployed {
+        verb,
         live,
         other,
         switched,
@@ -136,13 +151,18 @@ fn deployed(done: &Deployed) -> String {
     if !switched {
         return format!("{live} is live, {other} stands beside it: `bg switch` moves traffic there\n");
     }
+    // What was rolled back from is never a rollback's target.
+    let back = match verb {
+        Verb::Rollback => format!("bg switch {}", other.color),
+        _ => "bg rollback".to_owned(),
+    };
     match &other.release {
         Some(_) if !warm => format!(
             "{} is live. {other} was stopped: `bg rollback` starts it again.\n",
             live.color
         ),
         Some(_) => format!(
-            "{} is live. {other} stays warm: `bg rollback` takes it back at once.\n",
+            "{} is live. {other} stays warm: `{back}` takes it back at once.\n",
             live.color
         ),
         None => format!("{live} is live\n"),
@@ -152,7 +172,10 @@ fn deployed(done: &Deployed) -> String {
 fn planned(plan: &Planned) -> String {
     let mut text = format!(
         "{} would deploy {} \"{}\" to {}\n",
-        plan.app, plan.commit, plan.subject, plan.color
+        plan.app,
+        plan.commit.get(..7).unwrap_or(&plan.commit),
+        plan.subject,
+        plan.color
     );
     for change in &plan.config {
         writeln!(text, "  {}: {} → {}", change.key, change.old, change.new).ok();

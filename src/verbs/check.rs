@@ -102,6 +102,7 @@ pub async fn check(config: &Config) -> Result<Report, Failure> {
     let entry = known.clone().unwrap_or_else(|| ground.entry.clone());
     let app = App::with(entry, config.clone())
         .map_err(|error| Failure::new(Kind::Config, "the configuration cannot be used").because(error))?;
+    let set_up = known.is_some();
     match known {
         Some(_) => report.fine(
             "set-up",
@@ -113,7 +114,7 @@ pub async fn check(config: &Config) -> Result<Report, Failure> {
             "`bg setup` does that",
         ),
     }
-    site::look(&mut report, &app, &ground).await;
+    site::look(&mut report, &app, &ground, set_up).await;
     machine::look(&mut report, &app).await;
     Ok(report)
 }

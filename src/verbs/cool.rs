@@ -10,7 +10,7 @@ use crate::model::config::KeepWarm;
 use crate::model::event::Sink;
 use crate::model::failure::Failure;
 
-use super::slot;
+use super::{save, slot};
 
 /// How long the end of the warm time waits for a command that runs just then.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -59,8 +59,7 @@ pub async fn later(app: &App, color: Color, after: Duration, sink: &dyn Sink) ->
 
 async fn stop(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failure> {
     slot::free(app, color, sink).await?;
-    app.pm2
-        .save()
+    save::save(app)
         .await
         .map_err(|error| Failure::failed("the process list was not saved").because(error))
 }

@@ -36,6 +36,8 @@ pub struct Switched {
     pub replaced: Standing,
     /// The prober's count.
     pub counted: Option<Counted>,
+    /// The operator's reason, where the gate was forced.
+    pub forced: Option<String>,
 }
 
 /// Moves traffic to a color that passed the gate.
@@ -61,6 +63,7 @@ pub async fn cutover(run: &Run<'_>, passed: Passed) -> Result<Switched, Failure>
         live: passed.standing(),
         replaced,
         counted,
+        forced: passed.forced_because().map(str::to_owned),
     })
 }
 
@@ -152,6 +155,21 @@ pub async fn reached(app: &App, route: Route, slot_is_full: bool) -> Result<Proo
     prove(app, route, slot_is_full).await
 }
 
+/// The same on the way back. A reload that fails leaves the old configuration in force, and
+/// that may well be the one that is wanted: the proof alone decides.
+///
+/// # Errors
+/// When the proof fails: why NGINX did not follow, if it did not, else what it answered.
+pub async fn back_at(app: &App, route: Route, slot_is_full: bool) -> Result<Proof, Unproven> {
+    let followed = follow(app).await;
+    let proven = match prove(app, route, slot_is_full).await {
+        // Paths that go past the link answer now as they did before: it moved nothing there.
+        Err(Unproven::Answers { source, .. }) if source.is_past_the_link() => prove(app, route, false).await,
+        other => other,
+    };
+    proven.map_err(|unproven| followed.err().unwrap_or(unproven))
+}
+
 /// In the reload way, makes NGINX read the link.
 ///
 /// # Errors
@@ -170,17 +188,11 @@ pub async fn follow(app: &App) -> Result<(), Unproven> {
 /// When no new generation of workers comes up.
 pub async fn reload_now(app: &App) -> Result<(), Unproven> {
     let _lock = reload_lock(app).await?;
-    let deadline = app.config.timeouts.reload.0;
-    // Once more: others reload too, and two at the same moment can make each other fail.
-    match app.nginx.reload(deadline).await {
-        Ok(_) => Ok(()),
-        Err(_) => app
-            .nginx
-            .reload(deadline)
-            .await
-            .map(|_| ())
-            .map_err(Unproven::Reload),
-    }
+    app.nginx
+        .reload(app.config.timeouts.reload.0)
+        .await
+        .map(|_| ())
+        .map_err(Unproven::Reload)
 }
 
 async fn reload_lock(app: &App) -> Result<Lock, Unproven> {
@@ -225,7 +237,7 @@ pub async fn prove(app: &App, route: Route, slot_is_full: bool) -> Result<Proof,
 pub async fn put_back(app: &App, from: Route, to: Route, why: Unproven, sink: &dyn Sink) -> Failure {
     let live = traffic::standing(app, from.color);
     let back = match app.link.swap(to, from) {
-        Ok(()) => reached(app, from, live.release.is_some())
+        Ok(()) => back_at(app, from, live.release.is_some())
             .await
             .map_err(|error| describe(&error)),
         Err(error) => Err(error.to_string()),
@@ -239,6 +251,7 @@ pub async fn put_back(app: &App, from: Route, to: Route, why: Unproven, sink: &d
             });
             Failure::failed(what)
                 .because(why)
+                .hint("`bg check` names what stands in the way")
                 .with_traffic(Traffic::PutBack { live })
         }
         Err(problem) => {
@@ -263,12 +276,18 @@ fn describe(error: &Unproven) -> String {
     text
 }
 
-/// In the reload way a configuration that was broken before would only show after the
-/// swap: it is tried before.
+/// In the reload way a configuration that was broken before, or a master that cannot be
+/// found, would only show after the swap: both are tried before.
 async fn reload_would_work(app: &App) -> Result<(), Failure> {
     if !app.reloads() {
         return Ok(());
     }
+    app.nginx.master().map_err(|error| {
+        Failure::failed("NGINX cannot be told to reload, so nothing could be switched")
+            .because(error)
+            .hint("its `pid` file must name its master: restart NGINX, or use `switch = \"live\"`, which needs no reload")
+            .with_traffic(traffic::unchanged(app))
+    })?;
     app.nginx.test(app.config.timeouts.reload.0).await.map_err(|error| {
         let whose = if error.is_ours(&app.nginx_files) { "this app's" } else { "NGINX's (not this app's)" };
         Failure::failed(format!("{whose} configuration is broken, so nothing could be switched by a reload"))
@@ -316,7 +335,7 @@ fn told(counted: &Counted, window: Duration) -> Event {
 /// What a switch is recorded as.
 #[must_use]
 pub fn summary(run: &Run<'_>, switched: &Switched, release: &ReleaseId) -> String {
-    let subject = releases::manifest(&run.app.layout, release).map(|manifest| manifest.subject);
+    let subject = releases::read(&run.app.layout, release).map(|manifest| manifest.subject);
     let subject = subject.map_or(String::new(), |subject| format!(" \"{subject}\""));
     let count = switched.counted.as_ref().map_or(String::new(), |counted| {
         format!(
@@ -324,10 +343,16 @@ pub fn summary(run: &Run<'_>, switched: &Switched, release: &ReleaseId) -> Strin
             counted.sent, counted.failed
         )
     });
-    format!(
-        "{} → {} ({}{subject}){count}",
-        switched.replaced.color,
-        switched.live.color,
-        release.short()
-    )
+    let way = match &switched.replaced.release {
+        Some(_) => format!("{} → {}", switched.replaced.color, switched.live.color),
+        None => switched.live.color.to_string(),
+    };
+    let forced = forced(switched.forced.as_deref());
+    format!("{way} ({}{subject}){count}{forced}", release.short())
+}
+
+/// What the record of a run says about its gate, when that was forced.
+#[must_use]
+pub fn forced(reason: Option<&str>) -> String {
+    reason.map_or(String::new(), |reason| format!(", gate forced: {reason}"))
 }

@@ -1,28 +1,25 @@
 //! `bg deploy`: a release is built, started in the idle color, gated, and traffic moves.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::host::app::App;
-use crate::host::git::{Commit, Git};
-use crate::host::lock::user_name;
-use crate::host::{checkout, launcher, releases, venv};
-use crate::model::config::run::words;
+use crate::host::{prune, releases, store};
+use crate::model::color::Color;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, Standing, Traffic};
 use crate::model::journal::{Phase, Verb};
-use crate::model::release::{Manifest, ReleaseId};
+use crate::model::release::ReleaseId;
 
+use super::build::build;
 use super::cool;
 use super::cutover::{self, Switched};
 use super::gate::{self, Passed, millis};
-use super::prune;
-use super::room;
 use super::run::Run;
-use super::slot;
+use super::{room, save, slot, wake};
 
 /// What was asked for.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +37,8 @@ pub struct Ask {
 /// What came of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Deployed {
+    /// What was asked for.
+    pub verb: Verb,
     /// What is live now.
     pub live: Standing,
     /// What was live before, or what was staged beside it.
@@ -91,13 +90,15 @@ enum Slot {
 }
 
 async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Failure> {
+    wake::wake(run.app, &run.sink).await;
     room::left(run.app)?;
-    let manifest = build(run, ask).await?;
+    let manifest = build(run, ask.reference.as_deref()).await?;
     room::left(run.app)?;
     let (app, color) = (run.app, run.idle());
     let release = manifest.id.clone();
     let before = releases::slot(&app.layout, color);
     slot_may_be_used(run)?;
+    let idle = slot::finish_requests(app, color, &run.sink).await?;
     run.still_idle().await?;
     run.enter(
         Phase::Replacing,
@@ -106,12 +107,17 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
         before.as_ref(),
     )?;
     *staged.slot.borrow_mut() = Slot::Replaced { release, before };
-    slot::free(app, color, &run.sink).await?;
+    slot::clear(app, idle, &run.sink).await?;
     let running = slot::start(app, color, manifest, &run.id.0, &run.sink).await?;
     match gate::full(app, &running, &run.sink).await {
         Ok(passed) => Ok(passed),
         Err(refusal) => match &ask.force_gate {
-            Some(reason) => Ok(Passed::forced(&running, reason, &refusal, &run.sink)),
+            Some(reason) if refusal.can_be_forced(&running) => {
+                Ok(Passed::forced(&running, reason, &refusal, &run.sink))
+            }
+            Some(_) => Err(refusal.into_failure(color).hint(
+                "`--force-gate` goes past failed checks; it cannot send visitors to a color that does not answer",
+            )),
             None => Err(refusal.into_failure(color)),
         },
     }
@@ -127,132 +133,8 @@ fn slot_may_be_used(run: &Run<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Everything on disk: commit, checkout, Python environment, manifest.
-async fn build(run: &Run<'_>, ask: &Ask) -> Result<Manifest, Failure> {
-    let app = run.app;
-    let commit = fetch(run, ask).await?;
-    let id = new_id(app, &commit);
-    run.sink.emit(Event::Began {
-        app: app.name().to_owned(),
-        verb: Verb::Deploy,
-        live: run.live(),
-        color: run.idle(),
-        release: Some(id.clone()),
-        subject: Some(commit.subject.clone()),
-    });
-    let began = Instant::now();
-    let git = Git::new(app.layout.mirror());
-    let checkout = app.layout.release(&id);
-    checkout::export(&git, &commit.sha, &checkout)
-        .await
-        .map_err(|error| refused(run, "the release was not made", error))?;
-    checkout::link_shared(&app.config.shared, &app.layout.shared(), &checkout)
-        .map_err(|error| refused(run, "the shared files were not linked", error))?;
-    run.sink.emit(Event::ReleaseMade {
-        release: id.clone(),
-        took_ms: millis(began.elapsed()),
-    });
-
-    let folder = app
-        .config
-        .source
-        .folder
-        .as_ref()
-        .map_or(checkout.clone(), |folder| checkout.join(folder));
-    if !folder.is_dir() {
-        let folder = app.config.source.folder.clone().unwrap_or_default();
-        return Err(Failure::new(
-            Kind::Config,
-            format!("there is no folder `{}` in {}", folder.display(), id.short()),
-        )
-        .hint("`source.folder` in bg.toml names it"));
-    }
-    let built = venv::ensure(
-        &app.layout,
-        &app.config.python,
-        &folder,
-        &commit.sha,
-        app.config.timeouts.build.0,
-    )
-    .await
-    .map_err(|error| refused(run, "the python environment was not built", error))?;
-    run.sink.emit(Event::EnvironmentReady {
-        key: built.key.clone(),
-        reused: built.reused,
-        installer: built.installer.clone(),
-        took_ms: millis(built.took),
-    });
-    let env_file = app
-        .config
-        .env
-        .file
-        .as_ref()
-        .map(|file| releases::snapshot_env(&app.layout, file))
-        .transpose();
-    let env_file = env_file.map_err(|error| refused(run, "the environment file cannot be used", error))?;
-    let manifest = Manifest {
-        format: Manifest::FORMAT,
-        id,
-        commit: commit.sha,
-        subject: commit.subject,
-        reference: ask
-            .reference
-            .clone()
-            .unwrap_or_else(|| app.config.source.branch.clone()),
-        made_at: Timestamp::now(),
-        made_by: user_name(),
-        folder: app.config.source.folder.clone(),
-        run: words(&app.config.process.run)
-            .map_err(|error| refused(run, "`process.run` cannot be used", error))?,
-        ports: app.config.process.ports,
-        venv: built.key,
-        env: app.config.env.set.clone(),
-        env_file,
-        config: app.config.clone(),
-    };
-    launcher::secrets(&app.layout, &manifest)
-        .map_err(|error| refused(run, "the environment file cannot be used", error))?;
-    releases::write_manifest(&app.layout, &manifest)
-        .map_err(|error| refused(run, "the manifest was not written", error))?;
-    venv::compile_release(&app.layout, &manifest).await;
-    Ok(manifest)
-}
-
-async fn fetch(run: &Run<'_>, ask: &Ask) -> Result<Commit, Failure> {
-    let app = run.app;
-    let began = Instant::now();
-    let source = &app.config.source;
-    let git = Git::new(app.layout.mirror());
-    git.fetch(&source.git, app.config.timeouts.fetch.0)
-        .await
-        .map_err(|error| refused(run, &format!("`{}` was not fetched", source.git), error))?;
-    let reference = ask.reference.as_ref().unwrap_or(&source.branch);
-    let commit = git
-        .resolve(reference)
-        .await
-        .map_err(|error| refused(run, &format!("`{reference}` cannot be deployed"), error))?;
-    run.sink.emit(Event::Fetched {
-        commit: commit.sha.clone(),
-        subject: commit.subject.clone(),
-        took_ms: millis(began.elapsed()),
-    });
-    Ok(commit)
-}
-
-fn new_id(app: &App, commit: &Commit) -> ReleaseId {
-    let newest = releases::ids(&app.layout).into_iter().max();
-    ReleaseId::new(Timestamp::now(), &commit.sha, newest.as_ref())
-}
-
-fn refused(run: &Run<'_>, what: &str, error: impl std::error::Error + Send + Sync + 'static) -> Failure {
-    Failure::failed(what)
-        .because(error)
-        .with_traffic(super::traffic::unchanged(run.app))
-}
-
 /// Before the swap: whatever was staged goes, and the slot gets back what it held.
 async fn give_up(run: &Run<'_>, staged: &Staged, failure: Failure) -> Failure {
-    releases::sweep(&run.app.layout).ok();
     let slot = staged.slot.borrow().clone();
     let Slot::Replaced { release, before } = slot else {
         run.abort(&failure.what, None);
@@ -302,9 +184,15 @@ async fn park(run: &Run<'_>, passed: &Passed) -> Result<Deployed, Failure> {
     run.commit(
         run.live(),
         run.from.maintenance,
-        format!("staged {} beside {}", passed.standing(), run.live()),
+        format!(
+            "staged {} beside {}{}",
+            passed.standing(),
+            run.live(),
+            cutover::forced(passed.forced_because())
+        ),
     )?;
     let deployed = Deployed {
+        verb: run.verb,
         live: run.live(),
         other: passed.standing(),
         switched: false,
@@ -334,8 +222,9 @@ async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failure> 
     cool::down(app, switched.replaced.color, &run.sink)
         .await
         .map_err(moved)?;
-    prune::prune(run).await.map_err(moved)?;
+    prune(run).await.map_err(moved)?;
     Ok(Deployed {
+        verb: run.verb,
         live: switched.live,
         other: switched.replaced,
         switched: true,
@@ -351,7 +240,7 @@ fn keep_what_was_applied(app: &App) -> Result<(), Failure> {
     if crate::host::app::read_config(&path).is_ok_and(|applied| applied == app.config) {
         return Ok(());
     }
-    releases::write_whole(&path, text.as_bytes())
+    store::write_whole(&path, text.as_bytes(), 0o644)
         .map_err(|error| Failure::failed("the configuration was not kept").because(error))
 }
 
@@ -361,7 +250,7 @@ fn keep_what_was_applied(app: &App) -> Result<(), Failure> {
 /// When it does not.
 pub async fn save(run: &Run<'_>) -> Result<(), Failure> {
     let began = Instant::now();
-    run.app.pm2.save().await.map_err(|error| {
+    save::save(run.app).await.map_err(|error| {
         Failure::failed("the process list was not saved: a reboot would bring back the old one")
             .because(error)
             .hint(format!(
@@ -372,5 +261,36 @@ pub async fn save(run: &Run<'_>) -> Result<(), Failure> {
     run.sink.emit(Event::Saved {
         took_ms: millis(began.elapsed()),
     });
+    Ok(())
+}
+
+async fn prune(run: &Run<'_>) -> Result<(), Failure> {
+    let app = run.app;
+    let mut needed: BTreeSet<ReleaseId> = Color::BOTH
+        .iter()
+        .filter_map(|color| releases::slot(&app.layout, *color))
+        .collect();
+    for id in releases::ids(&app.layout).unwrap_or_default() {
+        if let Ok(target) = run.story.rollback_target(&id)
+            && needed.contains(&id)
+        {
+            needed.insert(target.clone());
+        }
+    }
+    let dump: Vec<_> = app
+        .pm2
+        .dump()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|kept| kept.cwd)
+        .collect();
+    let pruned = prune::prune(&app.layout, app.config.keep.releases, &needed, &dump)
+        .map_err(|error| Failure::failed("old releases were not deleted").because(error))?;
+    if !pruned.releases.is_empty() {
+        run.sink.emit(Event::Pruned {
+            releases: pruned.releases.iter().map(ToString::to_string).collect(),
+            environments: pruned.venvs.len(),
+        });
+    }
     Ok(())
 }

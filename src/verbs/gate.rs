@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::host::app::{App, site_host};
 use crate::host::command::Command;
-use crate::host::health::{self, Pace, Probe, Round};
+use crate::host::health::{self, Pace, Probe, Round, Unhealthy};
 use crate::host::identity;
-use crate::host::pm2::Proc;
+use crate::host::pm2::{Daemon, Proc};
 use crate::host::process::Process;
 use crate::model::color::Color;
 use crate::model::config::Config;
@@ -21,11 +21,22 @@ use super::slot::{self, Running};
 /// enough to refuse a crash at once, cheap enough not to disturb the app's start.
 const GLANCE: Duration = Duration::from_millis(100);
 
+/// How long after a cut answer the process may still be there: a dying app closes its
+/// connections first.
+const DYING: Duration = Duration::from_millis(500);
+
+/// How long PM2 may take to notice an end.
+const NOTICED_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long after that PM2 may take to write down the app's last words.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
 /// A color that passed the gate.
 #[derive(Debug)]
 pub struct Passed {
     color: Color,
     release: ReleaseId,
+    forced: Option<String>,
 }
 
 impl Passed {
@@ -44,16 +55,32 @@ impl Passed {
         }
     }
 
+    /// The operator's reason, where the gate was forced.
+    #[must_use]
+    pub fn forced_because(&self) -> Option<&str> {
+        self.forced.as_deref()
+    }
+
     /// Goes past a gate that was not passed: the operator gave a reason, which is recorded.
     pub fn forced(running: &Running, reason: &str, refusal: &Refusal, sink: &dyn Sink) -> Passed {
         sink.emit(Event::GateForced {
             color: running.color,
             reason: reason.to_owned(),
-            problem: refusal.problem.clone(),
+            problem: [vec![refusal.problem.clone()], refusal.probes.clone()]
+                .concat()
+                .join("; "),
         });
+        Passed {
+            forced: Some(reason.to_owned()),
+            ..Passed::by(running)
+        }
+    }
+
+    fn by(running: &Running) -> Passed {
         Passed {
             color: running.color,
             release: running.manifest.id.clone(),
+            forced: None,
         }
     }
 }
@@ -69,6 +96,7 @@ pub struct Refusal {
     pub log: Vec<String>,
     /// What to do about it.
     pub hints: Vec<String>,
+    answers: bool,
 }
 
 impl Refusal {
@@ -78,7 +106,25 @@ impl Refusal {
             probes: Vec::new(),
             log: Vec::new(),
             hints: Vec::new(),
+            answers: false,
         }
+    }
+
+    fn of_checks(problem: impl Into<String>, probes: &[Probe]) -> Refusal {
+        Refusal {
+            probes: health::summary(probes),
+            answers: probes
+                .iter()
+                .any(|probe| !matches!(probe.outcome, Err(Unhealthy::NoAnswer(_)))),
+            ..Refusal::new(problem)
+        }
+    }
+
+    /// Whether going past it leads anywhere: the release's own process answers where NGINX
+    /// asks, only not as its checks want.
+    #[must_use]
+    pub fn can_be_forced(&self, running: &Running) -> bool {
+        self.answers && running.process.alive() && who_answers(running).is_ok()
     }
 
     /// The failure that ends the command.
@@ -113,10 +159,7 @@ pub async fn full(app: &App, running: &Running, sink: &dyn Sink) -> Result<Passe
                 soaked_ms: millis(settings.soak.0),
                 took_ms: millis(started.elapsed()),
             });
-            Ok(Passed {
-                color: running.color,
-                release: running.manifest.id.clone(),
-            })
+            Ok(Passed::by(running))
         }
         Err(mut refusal) => {
             refusal.log = slot::log_since(app, running);
@@ -156,9 +199,8 @@ async fn first_healthy_round(app: &App, running: &Running, started: Instant) -> 
             Err(Identity::Wrong(problem)) => return Err(Refusal::new(problem)),
         }
         if started.elapsed() >= settings.timeout.0 {
-            let mut refusal = Refusal::new(format!("{not_yet} within {}", settings.timeout));
-            refusal.probes = health::summary(&tried);
-            return Err(refusal);
+            let problem = format!("{not_yet} within {}", settings.timeout);
+            return Err(Refusal::of_checks(problem, &tried));
         }
         watch(app, running, settings.interval.0).await?;
     }
@@ -188,9 +230,9 @@ async fn soak(app: &App, running: &Running) -> Result<(), Refusal> {
         still_running(app, running).await?;
         let round = round(running, 1, Pace::InTurn).await;
         if !round.is_healthy() {
-            let mut refusal = Refusal::new("it was healthy and did not stay so");
-            refusal.probes = health::summary(&round.probes);
-            return Err(refusal);
+            watch(app, running, DYING).await?;
+            let problem = "it was healthy and did not stay so";
+            return Err(Refusal::of_checks(problem, &round.probes));
         }
     }
     still_running(app, running).await?;
@@ -226,7 +268,10 @@ async fn smoke(app: &App, running: &Running, sink: &dyn Sink) -> Result<(), Refu
             });
             Ok(())
         }
-        Err(error) => Err(Refusal::new(format!("`gate.smoke` failed: {error}"))),
+        Err(error) => Err(Refusal {
+            answers: true,
+            ..Refusal::new(format!("`gate.smoke` failed: {error}"))
+        }),
     }
 }
 
@@ -242,13 +287,9 @@ pub async fn brief(app: &App, running: &Running) -> Result<Passed, Refusal> {
     }
     let round = round(running, 1, Pace::AtOnce).await;
     if round.is_healthy() {
-        return Ok(Passed {
-            color: running.color,
-            release: running.manifest.id.clone(),
-        });
+        return Ok(Passed::by(running));
     }
-    let mut refusal = Refusal::new("its checks did not pass");
-    refusal.probes = health::summary(&round.probes);
+    let mut refusal = Refusal::of_checks("its checks did not pass", &round.probes);
     refusal.log = slot::log_since(app, running);
     Err(refusal)
 }
@@ -301,16 +342,30 @@ async fn still_running(app: &App, running: &Running) -> Result<(), Refusal> {
     if running.process.alive() {
         return Ok(());
     }
-    let state = app
-        .pm2
-        .named(&app.process(running.color))
-        .await
-        .unwrap_or_default();
-    Err(Refusal::new(ended(running, state.first())))
+    let after = running.since.elapsed();
+    let state = noticed(app, running).await;
+    tokio::time::sleep(LAST_WORDS).await;
+    Err(Refusal::new(ended(after, state.as_ref())))
 }
 
-fn ended(running: &Running, state: Option<&Proc>) -> String {
-    let after = running.since.elapsed().as_secs_f64();
+/// What PM2 says about a process that has ended, once it has noticed.
+async fn noticed(app: &App, running: &Running) -> Option<Proc> {
+    let deadline = Instant::now() + NOTICED_WITHIN;
+    loop {
+        let entries = app.pm2.named(&app.process(running.color)).await;
+        let entry = entries.ok().and_then(|mut entries| entries.pop());
+        let old = entry
+            .as_ref()
+            .is_some_and(|entry| entry.pid == Some(running.process.pid));
+        if !old || Instant::now() >= deadline {
+            return entry;
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+}
+
+fn ended(after: Duration, state: Option<&Proc>) -> String {
+    let after = after.as_secs_f64();
     let how = state
         .and_then(|state| state.exit_code)
         .map_or(String::new(), |code| format!(" with exit code {code}"));
@@ -326,7 +381,11 @@ fn ended(running: &Running, state: Option<&Proc>) -> String {
 /// Why there is none that could be looked at.
 pub async fn warm(app: &App, color: Color, manifest: Manifest) -> Result<Running, String> {
     let name = app.process(color);
-    let entries = app.pm2.named(&name).await.map_err(|error| error.to_string())?;
+    let mut entries = match app.pm2.list().await.map_err(|error| error.to_string())? {
+        Daemon::Down => return Err("PM2's daemon is down".to_owned()),
+        Daemon::Up(entries) => entries,
+    };
+    entries.retain(|entry| entry.name == name);
     let [entry] = entries.as_slice() else {
         return Err(match entries.len() {
             0 => format!("PM2 has no `{name}`"),

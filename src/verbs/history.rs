@@ -106,13 +106,13 @@ pub struct Kept {
 pub fn kept(app: &App) -> Result<Vec<Kept>, Failure> {
     let records = Journal::read(&app.layout.journal()).map_err(|error| run::journal_failure(app, error))?;
     let story = Story::of(&records);
-    let mut ids = releases::ids(&app.layout);
+    let mut ids = releases::ids(&app.layout).unwrap_or_default();
     ids.sort();
     let lines = ids.into_iter().rev().map(|id| {
         let colors = Color::BOTH
             .into_iter()
             .filter(|color| releases::slot(&app.layout, *color).as_ref() == Some(&id));
-        let manifest = releases::manifest(&app.layout, &id);
+        let manifest = releases::read(&app.layout, &id);
         let unread = |error: &releases::ReleaseError| format!("({error})");
         Kept {
             colors: colors.collect(),

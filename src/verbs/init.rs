@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::host::guess;
-use crate::host::releases;
+use crate::host::store;
 use crate::model::config::starter;
 use crate::model::failure::{Failure, Kind};
 
@@ -31,7 +31,7 @@ pub async fn init(folder: &Path, force: bool) -> Result<Started, Failure> {
     let guess = guess::guess(folder).await;
     let text = starter::starter(&guess)
         .map_err(|error| Failure::failed("the starter cannot be written").because(error))?;
-    releases::write_whole(&path, text.as_bytes())
+    store::write_whole(&path, text.as_bytes(), 0o644)
         .map_err(|error| Failure::failed(format!("`{}` cannot be written", path.display())).because(error))?;
     Ok(Started {
         path,

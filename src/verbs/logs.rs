@@ -27,6 +27,8 @@ pub fn live_color(app: &App) -> Result<Color, Failure> {
 /// A color's log, opened near its end.
 pub struct Log {
     file: std::fs::File,
+    /// What was read of a line that has no end yet.
+    begun: Vec<u8>,
     redactor: Option<Redactor>,
 }
 
@@ -44,30 +46,46 @@ pub fn open(app: &App, color: Color, lines: usize) -> Result<(Log, String), Fail
     };
     let mut file = std::fs::File::open(&path).map_err(missing)?;
     let length = file.metadata().map_err(missing)?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(REACH)))
-        .map_err(missing)?;
-    let manifest =
-        releases::slot(&app.layout, color).and_then(|id| releases::manifest(&app.layout, &id).ok());
+    let from = length.saturating_sub(REACH);
+    file.seek(SeekFrom::Start(from)).map_err(missing)?;
+    let manifest = releases::slot(&app.layout, color).and_then(|id| releases::read(&app.layout, &id).ok());
     let mut log = Log {
         file,
+        begun: Vec::new(),
         redactor: manifest.map(|manifest| slot::redactor(app, &manifest)),
     };
     let text = log.more();
     let kept: Vec<&str> = text.lines().collect();
     let tail: String = kept
         .iter()
-        .skip(kept.len().saturating_sub(lines))
+        // Half a line may hold half a secret, which nobody would know as one.
+        .skip(kept.len().saturating_sub(lines).max(usize::from(from > 0)))
         .map(|line| format!("{line}\n"))
         .collect();
     Ok((log, tail))
 }
 
 impl Log {
-    /// What was written since the last look, secrets taken out.
+    /// The lines that were written since the last look, secrets taken out.
     pub fn more(&mut self) -> String {
-        let mut bytes = Vec::new();
+        let mut bytes = std::mem::take(&mut self.begun);
         self.file.read_to_end(&mut bytes).ok();
-        let text = String::from_utf8_lossy(&bytes);
+        let whole = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        self.begun = bytes.split_off(whole);
+        self.redacted(&bytes)
+    }
+
+    /// A last line without an end, when nobody waits for the rest of it.
+    pub fn rest(&mut self) -> String {
+        let begun = std::mem::take(&mut self.begun);
+        self.redacted(&begun)
+    }
+
+    fn redacted(&self, bytes: &[u8]) -> String {
+        let text = String::from_utf8_lossy(bytes);
         self.redactor
             .as_ref()
             .map_or_else(|| text.to_string(), |redactor| redactor.redact(&text))

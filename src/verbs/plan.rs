@@ -10,7 +10,7 @@ use crate::model::color::Color;
 use crate::model::config::difference::{self, Change};
 use crate::model::failure::Failure;
 
-use super::{slot, traffic};
+use super::{build, slot, traffic};
 
 /// What a deploy would do.
 #[derive(Clone, Debug, Serialize)]
@@ -42,7 +42,8 @@ pub async fn plan(app: &App, reference: Option<String>, no_switch: bool) -> Resu
     git.fetch(&app.config.source.git, app.config.timeouts.fetch.0)
         .await
         .map_err(|error| {
-            unchanged(Failure::failed(format!("`{}` was not fetched", app.config.source.git)).because(error))
+            let failure = Failure::failed("the repository was not fetched").because(error);
+            unchanged(failure.hint(build::unreachable()))
         })?;
     let commit = git.resolve(&reference).await.map_err(|error| {
         unchanged(Failure::failed(format!("`{reference}` cannot be deployed")).because(error))
@@ -81,8 +82,8 @@ fn steps(app: &App, color: Color, sha: &str, no_switch: bool) -> Vec<String> {
         config.process.ports.of(color)
     ));
     steps.push(format!(
-        "{} health checks, then a soak of {}",
-        config.health.len(),
+        "{}, then a soak of {}",
+        counted(config.health.len(), "health check"),
         config.gate.soak
     ));
     if no_switch {
@@ -94,10 +95,14 @@ fn steps(app: &App, color: Color, sha: &str, no_switch: bool) -> Vec<String> {
             "rename the link"
         };
         steps.push(format!(
-            "{way}, prove it on {} paths and {} listeners",
-            config.nginx.paths.len(),
-            app.doors.len()
+            "{way}, prove it on {} and {}",
+            counted(config.nginx.paths.len(), "path"),
+            counted(app.doors.len(), "listener")
         ));
     }
     steps
+}
+
+fn counted(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }

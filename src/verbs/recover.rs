@@ -14,7 +14,7 @@ use crate::model::journal::{OpenRun, Phase, Record, Story};
 use crate::model::recovery::{Action, Seen, action};
 
 use super::traffic::{self, Sight};
-use super::{cutover, run, slot};
+use super::{cutover, run, save, slot};
 
 /// How long programs that a dead run left may take to end.
 const CHILD_GRACE: Duration = Duration::from_secs(10);
@@ -158,7 +158,7 @@ async fn carry_out(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Fa
         Action::Finish => finish(app, plan, sink).await,
         Action::PutBack => put_back(app, plan, sink).await,
         Action::Follow => {
-            cutover::reached(app, open.from, open.was.is_some())
+            cutover::back_at(app, open.from, open.was.is_some())
                 .await
                 .map_err(|error| stuck(plan).because(error))?;
             give_slot_back(app, open, sink).await?;
@@ -179,7 +179,7 @@ async fn finish(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Failu
     if cutover::prove(app, open.to, moves_color).await.is_err() {
         return put_back(app, plan, sink).await;
     }
-    if let Err(error) = app.pm2.save().await {
+    if let Err(error) = save::save(app).await {
         sink.emit(Event::Warned {
             text: format!("the process list was not saved for a reboot: {error}"),
         });
@@ -206,7 +206,7 @@ async fn put_back(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Fai
     app.link
         .swap(open.to, open.from)
         .map_err(|error| stuck(plan).because(error))?;
-    cutover::reached(app, open.from, open.was.is_some())
+    cutover::back_at(app, open.from, open.was.is_some())
         .await
         .map_err(|error| stuck(plan).because(error))?;
     let live = traffic::standing(app, open.from.color);

@@ -12,7 +12,7 @@ use crate::model::color::Color;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind};
 
-use super::{cutover, slot, traffic};
+use super::{cutover, save, slot, traffic};
 
 /// What is taken away.
 #[derive(Clone, Debug, Serialize)]
@@ -52,7 +52,7 @@ pub async fn remove(app: &App, yes: bool, purge: bool, sink: &dyn Sink) -> Resul
     for color in Color::BOTH {
         slot::discard(app, color).await?;
     }
-    app.pm2.save().await.ok();
+    save::save(app).await.ok();
     delete(&app.entry.link_folder)?;
     delete(&Registry::of_this_user().path(app.name()))?;
     if purge {

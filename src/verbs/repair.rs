@@ -12,7 +12,7 @@ use crate::model::failure::{Failure, Standing};
 use crate::model::journal::Story;
 
 use super::traffic::{self, Sight};
-use super::{cutover, recover, run};
+use super::{cutover, recover, run, wake};
 
 /// What there was to repair.
 #[derive(Clone, Debug, Serialize)]
@@ -40,6 +40,7 @@ pub async fn plan(app: &App) -> Result<Repaired, Failure> {
     if steps.is_empty() {
         steps.extend(lagging(app).await);
     }
+    steps.extend(wake::asleep(app).await);
     Ok(Repaired {
         plan: steps,
         done: false,
@@ -57,6 +58,7 @@ pub async fn repair(app: &App, patience: Duration, sink: &dyn Sink) -> Result<Re
         sink.emit(Event::Noted { text: step.clone() });
     }
     let (_lock, mut journal) = run::open(app, "repair", patience, sink).await?;
+    wake::wake(app, sink).await;
     recover::recover(app, &mut journal, sink).await?;
     if let (true, Ok(route)) = (lagging(app).await.is_some(), app.link.read()) {
         let full = traffic::standing(app, route.color).release.is_some();

@@ -23,7 +23,7 @@ pub fn left(app: &App) -> Result<(), Failure> {
         app.entry.link_folder.clone(),
     ];
     for folder in folders {
-        let Ok(free) = space::free(&folder) else { continue };
+        let Ok(free) = space::room(&folder) else { continue };
         if free.bytes < BYTES || free.inodes.is_some_and(|inodes| inodes < INODES) {
             return Err(
                 Failure::failed(format!("there is no room left in `{}`: {free}", folder.display()))

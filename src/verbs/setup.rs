@@ -15,7 +15,7 @@ use crate::host::lock::{Holder, Lock};
 use crate::host::nginx::files::{self, Change, Kind};
 use crate::host::nginx::render;
 use crate::host::registry::Registry;
-use crate::host::releases;
+use crate::host::{releases, store};
 use crate::model::color::{Color, Route};
 use crate::model::config::Config;
 use crate::model::event::{Event, Sink};
@@ -63,7 +63,11 @@ pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<S
             .map(|change| change.diff.clone())
             .collect(),
         done: false,
-        switch: format!("{:?}: {}", app.entry.switch, app.entry.switch_reason).to_lowercase(),
+        switch: format!(
+            "{}: {}",
+            format!("{:?}", app.entry.switch).to_lowercase(),
+            app.entry.switch_reason
+        ),
         snippet: (!ground.site_is_ours).then(|| snippet(&app)),
     };
     if plan_only {
@@ -166,7 +170,7 @@ fn maintenance_page(app: &App) -> Result<Option<String>, Failure> {
 }
 
 fn lay_out(app: &App, ground: &Ground) -> Result<(), Failure> {
-    releases::lay_out(&app.layout).map_err(|error| {
+    store::lay_out(&app.layout).map_err(|error| {
         Failure::failed(format!("`{}` cannot be laid out", app.layout.root().display())).because(error)
     })?;
     owner::own_root(app, ground)
@@ -259,9 +263,12 @@ async fn apply(app: &App, ground: &Ground, wanted: Wanted, sink: &dyn Sink) -> R
 
 fn register(app: &App, registry: &Registry) -> Result<(), Failure> {
     let write = |path: PathBuf, text: String| {
-        releases::write_whole(&path, text.as_bytes()).map_err(|error| {
-            Failure::failed(format!("`{}` cannot be written", path.display())).because(error)
-        })
+        let folder = path.parent().unwrap_or(&path);
+        let made = std::fs::create_dir_all(folder).map_err(store::FileError::at("make", folder));
+        made.and_then(|()| store::write_whole(&path, text.as_bytes(), 0o644))
+            .map_err(|error| {
+                Failure::failed(format!("`{}` cannot be written", path.display())).because(error)
+            })
     };
     let config = toml::to_string(&app.config)
         .map_err(|error| Failure::failed("the configuration cannot be kept").because(error))?;

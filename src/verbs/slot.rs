@@ -3,7 +3,7 @@
 
 mod free;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use crate::host::app::App;
 use crate::host::dotenv::Redactor;
 use crate::host::launcher;
-use crate::host::pm2::Spec;
+use crate::host::pm2::{Pm2Error, Spec};
 use crate::host::process::{self, Process};
 use crate::host::{releases, sockets};
 use crate::model::color::Color;
+use crate::model::config::duration::Span;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 use crate::model::release::{Manifest, ReleaseId};
@@ -22,7 +23,7 @@ use crate::model::release::{Manifest, ReleaseId};
 use super::gate::{self, millis};
 use super::traffic;
 
-pub use free::{drained, free};
+pub use free::{Idle, clear, drained, finish_requests, free, has_lost_one};
 
 /// Added to the app's own time to stop before PM2 kills it: PM2 must never be the first.
 const PM2_MARGIN: Duration = Duration::from_secs(5);
@@ -93,11 +94,7 @@ async fn stop(app: &App, color: Color, old: &[Process]) -> Result<(), Failure> {
 /// # Errors
 /// When PM2 does not let go.
 pub async fn discard(app: &App, color: Color) -> Result<(), Failure> {
-    let entries = app.pm2.named(&app.process(color)).await.unwrap_or_default();
-    let old: Vec<Process> = entries
-        .iter()
-        .filter_map(|entry| Process::of(entry.pid?))
-        .collect();
+    let old = free::running_in(app, color).await.unwrap_or_default();
     stop(app, color, &old).await
 }
 
@@ -150,7 +147,10 @@ pub async fn start(
     };
     let process = started.as_ref().ok().and_then(|proc| Process::of(proc.pid?));
     let Some(process) = process else {
-        let log = log_lines(app, color, &manifest, log_from);
+        let mut log = log_lines(app, color, &manifest, log_from);
+        // PM2 has tried several times by now, each with the same words.
+        let mut seen = BTreeSet::new();
+        log.retain(|line| seen.insert(line.clone()));
         let failure = Failure::failed(format!("{color} was not started")).showing(log);
         return Err(match started {
             Err(error) => failure.because(error),
@@ -204,7 +204,7 @@ pub async fn restore(
         releases::write_answer(&app.nginx_files, app.name(), color, None).ok();
         return Ok(false);
     };
-    match revive(app, color, before, nonce, sink).await {
+    match revive(app, color, before, nonce, &Quiet).await {
         Ok(_) => {
             sink.emit(Event::Noted {
                 text: format!("{color} runs {} again, ready for a rollback", before.short()),
@@ -252,7 +252,7 @@ pub async fn revive(
     sink: &dyn Sink,
 ) -> Result<gate::Passed, Failure> {
     let mut manifest = read_manifest(app, release)?;
-    manifest.config.gate.soak = crate::model::config::duration::Span::seconds(0);
+    manifest.config.gate.soak = Span::seconds(0);
     let running = start(app, color, manifest, nonce, &Quiet).await?;
     let passed = gate::full(app, &running, &Quiet)
         .await
@@ -269,7 +269,7 @@ pub async fn revive(
 /// # Errors
 /// When it is not kept any more.
 pub fn read_manifest(app: &App, release: &ReleaseId) -> Result<Manifest, Failure> {
-    releases::manifest(&app.layout, release).map_err(|error| {
+    releases::read(&app.layout, release).map_err(|error| {
         Failure::failed(format!("release {release} cannot be used"))
             .because(error)
             .hint("`bg releases` lists those that are kept")
@@ -314,7 +314,7 @@ fn log_length(app: &App, color: Color) -> u64 {
     std::fs::metadata(app.layout.log(color)).map_or(0, |metadata| metadata.len())
 }
 
-fn pm2_failure(app: &App, error: crate::host::pm2::Pm2Error) -> Failure {
+fn pm2_failure(app: &App, error: Pm2Error) -> Failure {
     Failure::failed("PM2 did not do its part")
         .because(error)
         .hint(format!(

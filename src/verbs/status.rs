@@ -12,7 +12,7 @@ use crate::model::failure::Standing;
 use crate::model::journal::Story;
 
 use super::traffic::{self, Sight};
-use super::{gate, recover, slot};
+use super::{gate, recover, slot, wake};
 
 /// Everything that `bg status` says.
 #[derive(Clone, Debug, Serialize)]
@@ -52,8 +52,6 @@ pub struct SlotStatus {
     pub port: u16,
     /// Its process.
     pub pid: Option<u32>,
-    /// How often PM2 has restarted it.
-    pub restarts: Option<u32>,
     /// Whether it passes the brief gate, and if not why.
     pub health: Health,
 }
@@ -116,6 +114,11 @@ pub async fn status(app: &App) -> Status {
         drift.push(format!("{plan}; `bg repair` does that"));
     }
     let route = agreed(&sight, &mut drift);
+    drift.extend(
+        wake::asleep(app)
+            .await
+            .map(|what| format!("{what}; `bg repair` does that")),
+    );
     let live = route.map(|route| traffic::standing(app, route.color));
     let slots = vec![blue, green];
     Status {
@@ -176,7 +179,6 @@ async fn slot_status(app: &App, color: Color) -> SlotStatus {
         subject: None,
         port: app.config.process.ports.of(color),
         pid: None,
-        restarts: None,
         health: Health::Empty,
     };
     let Some(release) = releases::slot(&app.layout, color) else {

@@ -16,7 +16,7 @@ use super::cutover::{self, Switched};
 use super::deploy::{self, Deployed};
 use super::gate::{self, Passed};
 use super::run::Run;
-use super::{recover, run, slot, traffic};
+use super::{recover, run, slot, traffic, wake};
 
 /// Moves traffic to `color`, or to the one it is not on.
 ///
@@ -40,6 +40,7 @@ pub async fn switch(
         });
         let other = traffic::standing(app, color.other());
         return Ok(Deployed {
+            verb: run.verb,
             live: run.live(),
             other,
             switched: false,
@@ -110,6 +111,7 @@ pub async fn rollback(
         });
         let other = traffic::standing(app, run.idle());
         return Ok(Deployed {
+            verb: run.verb,
             live: run.live(),
             other,
             switched: false,
@@ -162,7 +164,7 @@ fn refuse(run: &Run<'_>, failure: Failure) -> Failure {
 }
 
 fn begin(run: &Run<'_>, color: Color, release: &ReleaseId) {
-    let manifest = releases::manifest(&run.app.layout, release).ok();
+    let manifest = releases::read(&run.app.layout, release).ok();
     run.sink.emit(Event::Began {
         app: run.app.name().to_owned(),
         verb: run.verb,
@@ -187,10 +189,20 @@ async fn go(run: &Run<'_>, color: Color, release: ReleaseId) -> Result<Deployed,
 async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Passed, Failure> {
     let app = run.app;
     let manifest = slot::read_manifest(app, release)?;
+    let was_down = wake::wake(app, &run.sink).await;
     let dead = match gate::warm(app, color, manifest).await {
+        // What came back with PM2 is only just starting.
+        _ if was_down => "PM2's daemon was down".to_owned(),
         Ok(running) => match gate::brief(app, &running).await {
             Ok(passed) => return Ok(passed),
-            Err(refusal) if running.process.alive() => return Err(refusal.into_failure(color)),
+            Err(refusal) if running.process.alive() && !slot::has_lost_one(app, color, &running) => {
+                return Err(refusal.into_failure(color).hint(format!(
+                    "`PM2_HOME={} pm2 delete {}` lets it go: the next `bg switch {color}` starts {} in its place",
+                    app.entry.pm2_home.display(),
+                    app.process(color),
+                    release.short()
+                )));
+            }
             Err(refusal) => refusal.problem,
         },
         Err(problem) => problem,
@@ -232,6 +244,7 @@ async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Resul
         .await
         .map_err(moved)?;
     Ok(Deployed {
+        verb: run.verb,
         live: switched.live,
         other: switched.replaced,
         switched: true,
@@ -245,6 +258,18 @@ async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Resul
 async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failure> {
     let (app, color) = (run.app, run.idle());
     begin(run, color, &target);
+    let drained = run
+        .until_interrupted(async {
+            wake::wake(app, &run.sink).await;
+            let idle = slot::finish_requests(app, color, &run.sink).await?;
+            run.still_idle().await?;
+            Ok(idle)
+        })
+        .await;
+    let idle = match drained {
+        Ok(idle) => idle,
+        Err(failure) => return Err(refuse(run, failure)),
+    };
     let before = releases::slot(&app.layout, color);
     run.enter(
         Phase::Replacing,
@@ -254,7 +279,7 @@ async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
     )?;
     let staged = run
         .until_interrupted(async {
-            slot::free(app, color, &run.sink).await?;
+            slot::clear(app, idle, &run.sink).await?;
             slot::revive(app, color, &target, &run.id.0, &run.sink).await
         })
         .await;

@@ -57,9 +57,13 @@ pub async fn observe(app: &App) -> Result<Route, Failure> {
                 |_| "the link cannot be read and NGINX gives no answer".to_owned(),
                 |route| format!("the link cannot be read, NGINX answers from {route}"),
             );
+            let hint = match &error {
+                LinkError::Io { .. } => "`bg check` names the folder that cannot be entered",
+                _ => "`bg switch COLOR` points it at a color again",
+            };
             Err(Failure::unknown("the live link cannot be read", seen)
                 .because(error)
-                .hint("`bg switch COLOR` points it at a color again"))
+                .hint(hint))
         }
     }
 }

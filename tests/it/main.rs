@@ -9,14 +9,24 @@
     reason = "a test that meets the unexpected ends there and says so"
 )]
 
+mod commands;
+mod demo;
+mod front_door;
 mod full_disk;
+mod gate;
 mod harness;
 mod house;
+mod input;
 mod keep;
 #[path = "../../ops/load/load.rs"]
 mod load;
 mod lock;
+mod pm2;
 mod recovery;
 mod release;
+mod reload_way;
 #[allow(dead_code, reason = "a harness offers more than each day's tests ask for")]
 mod sandbox;
+mod secret;
+mod slot;
+mod user;

@@ -136,6 +136,12 @@ impl Sandbox {
         fs::write(self.config(), toml::to_string(&config).unwrap()).unwrap();
     }
 
+    /// What `[section] key` in `bg.toml` says.
+    pub fn configured(&self, section: &str, key: &str) -> String {
+        let config: Table = fs::read_to_string(self.config()).unwrap().parse().unwrap();
+        config[section][key].as_str().unwrap().to_owned()
+    }
+
     /// Changes the repository's files and commits; returns the full commit id.
     pub fn commit(&self, message: &str, change: impl FnOnce(&Path)) -> String {
         repo::commit(&self.repo(), message, change)
@@ -151,6 +157,11 @@ impl Sandbox {
         let started = Instant::now();
         let output = self.bg_command(args).output().unwrap();
         Outcome::new(args, &output, started.elapsed())
+    }
+
+    /// What `bg status` says.
+    pub fn status(&self) -> serde_json::Value {
+        self.bg(&["status", "--json"]).result()["answer"].take()
     }
 
     /// `bg`, not started yet: standard output and error go where the caller says.

@@ -114,6 +114,20 @@ pub struct Unproven {
     pub failures: Vec<NotProven>,
 }
 
+impl Unproven {
+    /// Whether all that is missing is the sign of our proxying: the site answers on those
+    /// paths, with a way of its own.
+    #[must_use]
+    pub fn is_past_the_link(&self) -> bool {
+        self.failures.iter().all(|failure| match failure {
+            NotProven::Path { astray, .. } => {
+                matches!(**astray, Astray::NotIncluded { status, .. } if status < 500)
+            }
+            _ => false,
+        })
+    }
+}
+
 fn lines(failures: &[NotProven]) -> String {
     failures.iter().map(|failure| format!("\n  {failure}")).collect()
 }

@@ -1,6 +1,7 @@
 //! What PM2 is told to start, as the JSON file that `pm2 start` reads.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,12 +35,30 @@ const MIN_UPTIME_MS: u64 = 10_000;
 const MAX_RESTARTS: u64 = 3;
 
 impl Spec {
+    /// PM2 takes a script with a space in it for a line of shell. From the folder, against
+    /// which it resolves what is relative, the way has none.
+    fn script(&self) -> PathBuf {
+        let same = self
+            .script
+            .iter()
+            .zip(self.folder.iter())
+            .take_while(|(a, b)| a == b)
+            .count();
+        let up = self.folder.iter().skip(same).map(|_| "..");
+        let relative: PathBuf = up.map(OsStr::new).chain(self.script.iter().skip(same)).collect();
+        if self.script.to_string_lossy().contains(' ') {
+            relative
+        } else {
+            self.script.clone()
+        }
+    }
+
     /// The file's content.
     #[must_use]
     pub fn ecosystem(&self) -> Value {
         json!({ "apps": [{
             "name": self.name,
-            "script": self.script,
+            "script": self.script(),
             "args": self.args,
             "cwd": self.folder,
             "env": self.env,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::host::command::CommandError;
 use crate::host::pm2::rpc::RpcError;
-use crate::host::space::Free;
+use crate::host::space::Room;
 
 /// What PM2 did not do.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +97,7 @@ pub enum Pm2Error {
         /// `PM2_HOME`.
         home: PathBuf,
         /// What is left.
-        free: Free,
+        free: Room,
     },
     /// PM2 said that its list is saved, and the dump does not say the same.
     #[error("PM2's list did not reach `{}`: a reboot would bring back something else; is the disk full?", .path.display())]

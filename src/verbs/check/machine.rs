@@ -6,7 +6,7 @@ use crate::host::app::App;
 use crate::host::command::Command;
 use crate::host::git::Git;
 use crate::host::pm2::Daemon;
-use crate::host::{process, releases, sockets, space};
+use crate::host::{envfile, process, sockets, space};
 use crate::model::color::Color;
 use crate::model::config::Installer;
 
@@ -92,14 +92,10 @@ async fn ports(report: &mut Report, app: &App) {
 }
 
 fn disk(report: &mut Report, app: &App) {
-    let place = super::ancestors(app.layout.root())
-        .into_iter()
-        .rfind(|folder| folder.is_dir());
-    let Some(place) = place else { return };
-    let Ok(free) = space::free(&place) else { return };
-    let found = format!("{free} in {}", place.display());
-    let few = free.inodes.is_some_and(|inodes| inodes < INODES);
-    if free.bytes < ROOM || few {
+    let place = app.layout.root();
+    let Ok(room) = space::room(place) else { return };
+    let found = format!("{room} for {}", place.display());
+    if room.bytes < ROOM || room.inodes.is_some_and(|inodes| inodes < INODES) {
         report.warn(
             "disk",
             found,
@@ -116,8 +112,9 @@ async fn memory(report: &mut Report, app: &App) {
     let Some(pid) = live.first().and_then(|entry| entry.pid) else {
         return;
     };
-    let used = space::resident(&process::tree(pid));
-    let Some(available) = space::free_memory() else {
+    let Ok(root) = i32::try_from(pid) else { return };
+    let used = space::memory_of(&[root]);
+    let Ok(available) = space::free_memory() else {
         return;
     };
     let found = format!(
@@ -174,7 +171,10 @@ async fn python(report: &mut Report, app: &App) {
 
 async fn git(report: &mut Report, app: &App) {
     let url = &app.config.source.git;
-    match Git::reachable(url, Duration::from_secs(15)).await {
+    match Git::new(app.layout.mirror())
+        .reachable(url, Duration::from_secs(15))
+        .await
+    {
         Ok(()) => report.fine("git", format!("`{url}` can be read")),
         Err(error) => report.wrong(
             "git",
@@ -183,8 +183,8 @@ async fn git(report: &mut Report, app: &App) {
         ),
     }
     if let Some(file) = &app.config.env.file {
-        match releases::check_env_source(&app.layout, file) {
-            Ok(()) => report.fine(
+        match envfile::look(&app.layout, file) {
+            Ok(_) => report.fine(
                 "environment file",
                 format!("{} is there and private", file.display()),
             ),

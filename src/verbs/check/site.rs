@@ -17,7 +17,7 @@ use super::Report;
 /// What must never be answered with 200, whatever the app says.
 const SECRETS: [&str; 3] = ["/.env", "/.git/config", "/bg.toml"];
 
-pub(super) async fn look(report: &mut Report, app: &App, ground: &Ground) {
+pub(super) async fn look(report: &mut Report, app: &App, ground: &Ground, set_up: bool) {
     report.fine("nginx", ground.build.text.clone());
     if ground.running {
         report.fine(
@@ -33,9 +33,12 @@ pub(super) async fn look(report: &mut Report, app: &App, ground: &Ground) {
     }
     switch_way(report, app, ground);
     includes(report, app, ground).await;
+    if set_up {
+        listeners(report, app).await;
+    }
     other_ways(report, app, ground);
     caches(report, app, ground);
-    folders(report, app, ground);
+    folders(report, app);
     secrets(report, app).await;
 }
 
@@ -78,6 +81,10 @@ async fn includes(report: &mut Report, app: &App, ground: &Ground) {
             );
         }
     }
+}
+
+async fn listeners(report: &mut Report, app: &App) {
+    let route = app.nginx_files.route();
     for door in &app.doors {
         match front::live_answer(door, app.name()).await {
             Ok(answer) => report.fine(
@@ -152,23 +159,14 @@ fn caches(report: &mut Report, app: &App, ground: &Ground) {
 
 /// NGINX's workers look through the link as their own user; a folder that they cannot
 /// enter silently means blue.
-fn folders(report: &mut Report, app: &App, ground: &Ground) {
-    let name = ground.dump.user().unwrap_or_else(|| "nobody".to_owned());
-    let name = name.split_whitespace().next().unwrap_or("nobody").to_owned();
+fn folders(report: &mut Report, app: &App) {
     let mut places = vec![app.nginx_files.link_folder().to_owned()];
     if !app.config.nginx.static_files.is_empty() {
         places.push(app.layout.slots());
         places.push(app.layout.releases());
     }
-    // Without root NGINX's workers are whoever started it.
-    let master_is_root = ground.running && nginx_is_root(app);
-    let Some(user) = (if master_is_root {
-        User::from_name(&name).ok().flatten()
-    } else {
-        None
-    }) else {
-        return;
-    };
+    let Some(user) = worker_user(app) else { return };
+    let name = &user.name;
     for place in places {
         let closed = super::ancestors(&place)
             .into_iter()
@@ -188,11 +186,11 @@ fn folders(report: &mut Report, app: &App, ground: &Ground) {
     }
 }
 
-fn nginx_is_root(app: &App) -> bool {
-    let Ok(master) = app.nginx.master() else {
-        return false;
-    };
-    std::fs::metadata(format!("/proc/{}", master.pid)).is_ok_and(|process| process.uid() == 0)
+/// Whoever the running workers are; nothing can be said while there are none.
+fn worker_user(app: &App) -> Option<User> {
+    let worker = app.nginx.master().ok()?.workers().into_iter().next()?;
+    let process = std::fs::metadata(format!("/proc/{}", worker.pid)).ok()?;
+    User::from_uid(process.uid().into()).ok().flatten()
 }
 
 fn may_enter(folder: &Path, user: &User) -> bool {

@@ -1,5 +1,6 @@
 //! What setup finds on the host before it changes anything, and what stands against it.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
@@ -54,7 +55,11 @@ pub async fn survey(config: &Config, registry: &Registry) -> Result<Ground, Fail
     let dump = nginx.dump(config.timeouts.reload.0).await.map_err(|error| {
         Failure::failed("NGINX's configuration cannot be read, or is broken")
             .because(error)
-            .hint("`nginx -t` must pass before `bg setup`; as an ordinary user it may need sudo")
+            .hint(if Uid::effective().is_root() {
+                "`nginx -t` must pass before `bg setup`"
+            } else {
+                "`bg setup` needs NGINX's rights, which are root's as a rule: run it with sudo"
+            })
     })?;
     if let Some(pid_file) = dump.pid().or_else(|| build.pid_path.clone()) {
         nginx.pid_file = pid_file;
@@ -115,16 +120,29 @@ fn program(wanted: &Path, key: &str) -> Result<PathBuf, Failure> {
     })
 }
 
-/// The servers of this site as NGINX has them now: those that include our route, or that
-/// carry one of its names.
+/// The servers of this site as NGINX has them now: those that include our files, and those
+/// that carry one of its names on one of its ports. The same name on another port, as on one
+/// that only sends visitors to HTTPS, is another site's or needs nothing of ours.
 #[must_use]
 pub fn site(config: &Config, files: &NginxLayout, dump: &Dump) -> Vec<Server> {
+    let port = |text: &str| {
+        text.parse::<Listener>()
+            .ok()
+            .map(|listener| listener.address.port())
+    };
+    let ports: Vec<u16> = config.nginx.listen.iter().filter_map(|text| port(text)).collect();
     let ours = |server: &Server| {
-        server.includes.contains(&files.route())
-            || server
-                .names
-                .iter()
-                .any(|name| config.nginx.server_names.contains(name))
+        let named = server
+            .names
+            .iter()
+            .any(|name| config.nginx.server_names.contains(name));
+        // One that we cannot read may be any of them.
+        let heard = server
+            .listens
+            .iter()
+            .any(|words| port(&words.join(" ")).is_none_or(|port| ports.contains(&port)));
+        let includes = |file: &PathBuf| server.includes.contains(file);
+        includes(&files.route()) || includes(&files.proxy()) || (named && heard)
     };
     dump.servers().into_iter().filter(ours).collect()
 }
@@ -188,6 +206,9 @@ fn stands_against(config: &Config, ground: &Ground, registry: &Registry) -> Resu
         )
         .hint("add that include, or name a folder that it includes as `nginx.include` in bg.toml"));
     }
+    if let Some(folder) = &config.nginx.templates {
+        only_mine(&config.root.join(folder))?;
+    }
     for served in ground.dump.served_folders() {
         let (folder, place) = (Path::new(&served.text), &served.place);
         // What we serve ourselves lies inside the root, never around it.
@@ -239,6 +260,37 @@ fn stands_against(config: &Config, ground: &Ground, registry: &Registry) -> Resu
         .hint("give this one another `app`, or `bg remove` that one first"));
     }
     Ok(())
+}
+
+/// What a template says becomes NGINX's own configuration: whoever can write one could
+/// have root's NGINX do anything.
+fn only_mine(folder: &Path) -> Result<(), Failure> {
+    let mine = |path: &Path| {
+        let about = std::fs::metadata(path);
+        about.is_ok_and(|about| about.uid() == Uid::effective().as_raw() && about.mode() & 0o022 == 0)
+    };
+    let files = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|file| file.path());
+    match std::iter::once(folder.to_owned())
+        .chain(files)
+        .find(|path| path.exists() && !mine(path))
+    {
+        None => Ok(()),
+        Some(path) => Err(Failure::new(
+            Kind::Config,
+            format!(
+                "`{}` can be changed by others, and NGINX would obey it",
+                path.display()
+            ),
+        )
+        .hint(format!(
+            "it must belong to who runs `bg setup`: chown and chmod go-w {}",
+            folder.display()
+        ))),
+    }
 }
 
 /// Two apps share nothing: no process name in one PM2, no root, no link, no port.

@@ -3,14 +3,16 @@
 use std::time::{Duration, Instant};
 
 use crate::host::app::App;
-use crate::host::process::Process;
+use crate::host::pm2::Pm2Error;
+use crate::host::process::{self, Process};
 use crate::host::sockets;
 use crate::model::color::Color;
 use crate::model::config::OpenConnections;
+use crate::model::config::duration::Span;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 
-use super::{pm2_failure, stop};
+use super::{Running, pm2_failure, stop};
 use crate::verbs::gate::millis;
 use crate::verbs::traffic;
 
@@ -24,31 +26,80 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// # Errors
 /// When connections stay open that may not be closed, or PM2 does not let go.
 pub async fn free(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failure> {
-    let started = Instant::now();
-    let name = app.process(color);
-    let entries = app
-        .pm2
-        .named(&name)
+    let idle = finish_requests(app, color, sink).await?;
+    clear(app, idle, sink).await
+}
+
+/// A slot whose requests were waited for; what runs in it still runs.
+#[derive(Debug)]
+pub struct Idle {
+    color: Color,
+    old: Vec<Process>,
+    still_open: usize,
+    since: Instant,
+}
+
+/// The part of [`free`] that touches nothing and may be given up at any moment: a quiet
+/// time since the slot was last live, then requests in flight waited for.
+///
+/// # Errors
+/// When connections stay open that may not be closed, or PM2 cannot be asked.
+pub async fn finish_requests(app: &App, color: Color, sink: &dyn Sink) -> Result<Idle, Failure> {
+    let since = Instant::now();
+    let old = running_in(app, color)
         .await
         .map_err(|error| pm2_failure(app, error))?;
-    let old: Vec<Process> = entries
-        .iter()
-        .filter_map(|entry| Process::of(entry.pid?))
-        .collect();
-    let mut closed = 0;
+    let mut still_open = 0;
     if !old.is_empty() {
         quiet(app, color, sink).await;
-        closed = drain(app, color, sink).await?;
+        still_open = drain(app, color, sink).await?;
     }
-    stop(app, color, &old).await?;
-    if !entries.is_empty() {
+    Ok(Idle {
+        color,
+        old,
+        still_open,
+        since,
+    })
+}
+
+/// The other part: SIGTERM, and only then PM2's entry.
+///
+/// # Errors
+/// When PM2 does not let go.
+pub async fn clear(app: &App, idle: Idle, sink: &dyn Sink) -> Result<(), Failure> {
+    let color = idle.color;
+    stop(app, color, &idle.old).await?;
+    if !idle.old.is_empty() {
         sink.emit(Event::SlotFreed {
             color,
-            closed,
-            took_ms: millis(started.elapsed()),
+            closed: idle.still_open,
+            took_ms: millis(idle.since.elapsed()),
         });
     }
     Ok(())
+}
+
+/// What runs in a slot: what PM2 keeps under its name, and what PM2 has lost, because its
+/// daemon was killed or the app put itself into the background.
+pub(super) async fn running_in(app: &App, color: Color) -> Result<Vec<Process>, Pm2Error> {
+    let entries = app.pm2.named(&app.process(color)).await?;
+    let kept = entries.iter().filter_map(|entry| Process::of(entry.pid?));
+    Ok(kept.chain(lost(app, color)).collect())
+}
+
+/// Whether a slot's port is held by a process of its own that PM2 has lost.
+#[must_use]
+pub fn has_lost_one(app: &App, color: Color, kept: &Running) -> bool {
+    lost(app, color).is_some_and(|lost| !process::tree(kept.process.pid).contains(&lost.pid))
+}
+
+/// A process that holds a slot's port and was started for it.
+fn lost(app: &App, color: Color) -> Option<Process> {
+    let holder = sockets::holder(app.config.process.ports.of(color))?;
+    let ours = process::env_has(holder.pid, "BG_APP", app.name())
+        && process::env_has(holder.pid, "BG_COLOR", color.name())
+        && process::cwd(holder.pid)?.starts_with(app.layout.releases());
+    Process::of(holder.pid).filter(|_| ours)
 }
 
 /// An upload that began before the swap connects to the old color only when its body has
@@ -91,8 +142,9 @@ async fn drain(app: &App, color: Color, sink: &dyn Sink) -> Result<usize, Failur
             told = true;
             sink.emit(Event::Noted {
                 text: format!(
-                    "{open} connections to {color} are still open: waiting up to {}",
-                    settings.timeout
+                    "{}: waiting up to {}",
+                    still_open_words(color, open),
+                    Span(patience)
                 ),
             });
         }
@@ -114,9 +166,17 @@ pub async fn drained(app: &App, color: Color) -> bool {
     true
 }
 
+fn still_open_words(color: Color, open: usize) -> String {
+    match open {
+        1 => format!("1 connection to {color} is still open"),
+        _ => format!("{open} connections to {color} are still open"),
+    }
+}
+
 fn still_open(app: &App, color: Color, open: usize) -> Failure {
     Failure::failed(format!(
-        "{color} still has {open} open connections and may not be stopped"
+        "{}, so it may not be stopped",
+        still_open_words(color, open)
     ))
     .hint("`drain.connections = \"close\"` closes them after the drain time; or try again later")
     .with_traffic(traffic::unchanged(app))

@@ -1,0 +1,272 @@
+//! Old releases go, and what only they needed. What a color, a rollback or PM2 still needs
+//! stays, however old it is.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::host::checkout::PARTIAL;
+use crate::host::releases::{self, ReleaseError};
+use crate::host::store::{self, FileError, TRASH};
+use crate::host::venv::COMPLETE;
+use crate::model::color::Color;
+use crate::model::layout::Layout;
+use crate::model::release::ReleaseId;
+
+/// What was removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Releases, oldest first.
+    pub releases: Vec<ReleaseId>,
+    /// Python environments, by key.
+    pub venvs: Vec<String>,
+    /// Copies of the environment file, by name.
+    pub envs: Vec<String>,
+    /// Room given back, in bytes.
+    pub bytes: u64,
+    /// Releases that stay and whose snapshot cannot be read. While there is one, all Python
+    /// environments and copies stay, for nobody knows which it needs.
+    pub unreadable: Vec<ReleaseId>,
+}
+
+/// Removes the oldest releases beyond `keep`, then the Python environments and copies of the
+/// environment file that no kept release names, and what killed runs have left half done.
+/// Never removed: `needed`, what a slot names, and every folder that one of `needed_paths`
+/// (the working folders in PM2's dump) lies in. The caller holds the app's lock.
+///
+/// # Errors
+/// When a folder cannot be read or something cannot be removed.
+pub fn prune(
+    layout: &Layout,
+    keep: usize,
+    needed: &BTreeSet<ReleaseId>,
+    needed_paths: &[PathBuf],
+) -> Result<Pruned, ReleaseError> {
+    let mut pruned = Pruned::default();
+    let occupied = Occupied::new(needed_paths);
+    let kept = prune_releases(layout, keep, needed, &occupied, &mut pruned)?;
+    let (mut venvs, mut envs) = (BTreeSet::new(), BTreeSet::new());
+    for id in kept {
+        match releases::read(layout, &id) {
+            Ok(manifest) => {
+                venvs.insert(manifest.venv);
+                envs.extend(manifest.env_file);
+            }
+            Err(_) => pruned.unreadable.push(id),
+        }
+    }
+    let known = pruned.unreadable.is_empty();
+    for name in store::names(&layout.venvs())? {
+        let folder = layout.venvs().join(&name);
+        let half_done = !folder.join(COMPLETE).exists();
+        let unused = known && !venvs.contains(&name) && !occupied.has(&folder);
+        if unused || half_done {
+            pruned.bytes += remove(&folder)?;
+            pruned.venvs.extend((!half_done).then_some(name));
+        }
+    }
+    for name in store::names(&layout.envs())? {
+        if known && !envs.contains(&name) {
+            pruned.bytes += remove(&layout.envs().join(&name))?;
+            pruned.envs.push(name);
+        }
+    }
+    Ok(pruned)
+}
+
+/// Removes releases, and says which stay.
+fn prune_releases(
+    layout: &Layout,
+    keep: usize,
+    needed: &BTreeSet<ReleaseId>,
+    occupied: &Occupied,
+    pruned: &mut Pruned,
+) -> Result<BTreeSet<ReleaseId>, ReleaseError> {
+    let made: BTreeSet<ReleaseId> = releases::ids(layout)?.into_iter().collect();
+    let mut all = made.clone();
+    for name in store::names(&layout.releases())? {
+        if name.starts_with(TRASH) || (name.starts_with('.') && name.ends_with(PARTIAL)) {
+            pruned.bytes += remove(&layout.releases().join(&name))?;
+        } else {
+            all.extend(name.parse());
+        }
+    }
+    let slots: Vec<ReleaseId> = Color::BOTH
+        .iter()
+        .filter_map(|color| releases::slot(layout, *color))
+        .collect();
+    let must_stay =
+        |id: &ReleaseId| needed.contains(id) || slots.contains(id) || occupied.has(&layout.release(id));
+    let mut kept: BTreeSet<ReleaseId> = all.iter().filter(|id| must_stay(id)).cloned().collect();
+    // A folder without a snapshot is what a killed run left: it takes nobody's place.
+    for id in made.iter().rev() {
+        if kept.len() >= keep {
+            break;
+        }
+        kept.insert(id.clone());
+    }
+    for id in all.difference(&kept) {
+        // The snapshot goes first: what has one has its folder.
+        store::remove_tree(&layout.manifest(id))?;
+        pruned.bytes += remove(&layout.release(id))?;
+        pruned.releases.push(id.clone());
+    }
+    Ok(kept)
+}
+
+/// Folders that processes will be started in.
+struct Occupied {
+    paths: Vec<PathBuf>,
+}
+
+impl Occupied {
+    fn new(paths: &[PathBuf]) -> Occupied {
+        let real = paths.iter().filter_map(|path| fs::canonicalize(path).ok());
+        Occupied {
+            paths: paths.iter().cloned().chain(real).collect(),
+        }
+    }
+
+    /// Whether one of them is `folder` or lies in it.
+    fn has(&self, folder: &Path) -> bool {
+        let real = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+        self.paths
+            .iter()
+            .any(|path| path.starts_with(folder) || path.starts_with(&real))
+    }
+}
+
+/// Removes a file or folder and says how many bytes that gave back.
+fn remove(path: &Path) -> Result<u64, FileError> {
+    let bytes = room(path);
+    if path.is_dir() {
+        store::discard(path)?;
+    } else {
+        store::remove_tree(path)?;
+    }
+    Ok(bytes)
+}
+
+/// Room on disk in bytes, without files that have another name elsewhere: `uv` links the
+/// packages of an environment to its cache.
+fn room(path: &Path) -> u64 {
+    let Ok(about) = fs::symlink_metadata(path) else {
+        return 0;
+    };
+    let below = about.is_dir().then(|| fs::read_dir(path).ok()).flatten();
+    let below: u64 = below
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| room(&entry.path()))
+        .sum();
+    let shared = !about.is_dir() && about.nlink() > 1;
+    // st_blocks counts units of 512 bytes, whatever the file system's own are.
+    if shared {
+        below
+    } else {
+        below + about.blocks() * 512
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::releases::tests::Place;
+
+    fn nothing() -> BTreeSet<ReleaseId> {
+        BTreeSet::new()
+    }
+
+    fn left(folder: &Path) -> Vec<String> {
+        store::names(folder).unwrap()
+    }
+
+    #[test]
+    fn the_newest_stay_with_what_they_need() {
+        let place = Place::new();
+        let layout = &place.layout;
+        let first = place.release(1, "old", "old.env");
+        let second = place.release(2, "old", "shared.env");
+        let third = place.release(3, "new", "shared.env");
+        let fourth = place.release(4, "new", "new.env");
+        let pruned = prune(layout, 2, &nothing(), &[]).unwrap();
+        assert_eq!(pruned.releases, [first.clone(), second]);
+        assert_eq!(pruned.venvs, ["old"]);
+        assert_eq!(pruned.envs, ["old.env"]);
+        assert!(pruned.bytes > 0);
+        assert_eq!(releases::ids(layout).unwrap(), [third.clone(), fourth.clone()]);
+        assert_eq!(left(&layout.releases()), [third.as_str(), fourth.as_str()]);
+        assert_eq!(left(&layout.venvs()), ["new"]);
+        assert_eq!(left(&layout.envs()), ["new.env", "shared.env"]);
+        assert_eq!(prune(layout, 2, &nothing(), &[]).unwrap(), Pruned::default());
+    }
+
+    #[test]
+    fn what_a_slot_a_rollback_or_pm2_needs_stays_however_old() {
+        let place = Place::new();
+        let layout = &place.layout;
+        let ids: Vec<ReleaseId> = (1..=5)
+            .map(|n| place.release(n, &format!("v{n}"), &format!("{n}.env")))
+            .collect();
+        releases::point_slot(layout, Color::Green, &ids[0]).unwrap();
+        releases::point_slot(layout, Color::Blue, &ids[3]).unwrap();
+        let rollback = BTreeSet::from([ids[1].clone()]);
+        let dump = [layout.release(&ids[2]).join("web"), PathBuf::from("/gone")];
+        let pruned = prune(layout, 1, &rollback, &dump).unwrap();
+        assert_eq!(pruned.releases, [ids[4].clone()]);
+        assert_eq!(releases::ids(layout).unwrap(), ids[..4]);
+        assert_eq!(left(&layout.venvs()), ["v1", "v2", "v3", "v4"]);
+        assert_eq!(left(&layout.envs()), ["1.env", "2.env", "3.env", "4.env"]);
+    }
+
+    #[test]
+    fn a_working_folder_named_through_a_link_counts() {
+        let place = Place::new();
+        let layout = &place.layout;
+        let id = place.release(1, "venv", "env");
+        let newer = place.release(2, "venv", "env");
+        let elsewhere = place.temp.path().join("www");
+        std::os::unix::fs::symlink(layout.root(), &elsewhere).unwrap();
+        let dump = [Layout::new(elsewhere).release(&id).join("web")];
+        let pruned = prune(layout, 1, &nothing(), &dump).unwrap();
+        assert_eq!(pruned.releases, [newer]);
+        assert!(layout.release(&id).exists());
+    }
+
+    #[test]
+    fn what_killed_runs_left_goes() {
+        let place = Place::new();
+        let layout = &place.layout;
+        let kept = place.release(1, "venv", "kept.env");
+        for folder in [
+            layout.releases().join(".20261123T181509Z-3f6f782.partial/tree"),
+            layout.releases().join(".trash-20261123T181500Z-3f6f782/web"),
+            layout.releases().join("20261123T181508Z-3f6f782/web"),
+            layout.venvs().join(".trash-old/bin"),
+            layout.venvs().join("half-built/bin"),
+        ] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        fs::write(layout.envs().join(".kept.env.tmp"), "SECRET=").unwrap();
+        prune(layout, 5, &nothing(), &[]).unwrap();
+        assert_eq!(left(&layout.releases()), [kept.as_str()]);
+        assert_eq!(left(&layout.venvs()), ["venv"]);
+        assert_eq!(left(&layout.envs()), ["kept.env"]);
+    }
+
+    #[test]
+    fn a_release_whose_needs_are_unknown_keeps_everything_it_could_need() {
+        let place = Place::new();
+        let layout = &place.layout;
+        place.release(1, "old", "old.env");
+        let damaged = place.release(2, "unknown", "unknown.env");
+        fs::write(layout.manifest(&damaged), "{").unwrap();
+        let pruned = prune(layout, 1, &nothing(), &[]).unwrap();
+        assert_eq!(pruned.unreadable, [damaged]);
+        assert_eq!(pruned.releases.len(), 1);
+        assert_eq!(left(&layout.venvs()), ["old", "unknown"]);
+        assert_eq!(left(&layout.envs()), ["old.env", "unknown.env"]);
+    }
+}

@@ -1,0 +1,225 @@
+//! The folders of one app, and the few ways in which files in them are replaced or
+//! removed, so that a cut at any instant leaves the old state or the new one.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use crate::model::layout::Layout;
+
+/// Folders that are being removed carry this in front of their name.
+pub const TRASH: &str = ".trash-";
+
+/// A file or folder that could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {doing} `{}`", .path.display())]
+pub struct FileError {
+    /// What was tried, as in "cannot read".
+    pub doing: &'static str,
+    /// The file or folder.
+    pub path: PathBuf,
+    /// Why.
+    #[source]
+    pub source: io::Error,
+}
+
+impl FileError {
+    /// Names `doing` and `path` in front of an I/O error, for `map_err`.
+    pub fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError + use<> {
+        let path = path.to_owned();
+        move |source| FileError { doing, path, source }
+    }
+}
+
+/// Creates what is missing of an app's folders and says what that was, parents first.
+/// Folders that others must pass (NGINX's worker on its way to static files) are 0755, what
+/// may hold log lines 0750, copies of the environment file 0700, whatever the umask is.
+/// A folder that is there keeps its mode, but for the one with the copies.
+///
+/// # Errors
+/// When a folder cannot be created, or something else has its name.
+pub fn lay_out(layout: &Layout) -> Result<Vec<PathBuf>, FileError> {
+    let launcher = layout.launcher();
+    let bin = launcher.parent().unwrap_or(layout.root()).to_owned();
+    let logs = layout.root().join("logs");
+    let wanted = [
+        (layout.root().to_owned(), 0o755),
+        (bin, 0o755),
+        (layout.releases(), 0o755),
+        (layout.manifests(), 0o750),
+        (layout.venvs(), 0o755),
+        (layout.envs(), 0o700),
+        (layout.slots(), 0o755),
+        (layout.shared(), 0o755),
+        (layout.state(), 0o750),
+        (layout.runs(), 0o750),
+        (logs, 0o750),
+    ];
+    let mut created = Vec::new();
+    for (folder, mode) in wanted {
+        if folder.is_dir() {
+            continue;
+        }
+        create_folder(&folder, mode)?;
+        created.push(folder);
+    }
+    set_mode(&layout.envs(), 0o700)?;
+    Ok(created)
+}
+
+fn create_folder(folder: &Path, mode: u32) -> Result<(), FileError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(folder)
+        .map_err(FileError::at("create the folder", folder))?;
+    set_mode(folder, mode)
+}
+
+fn set_mode(path: &Path, mode: u32) -> Result<(), FileError> {
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(FileError::at("set the mode of", path))
+}
+
+/// Writes a file as a whole: beside its place, flushed to disk, then renamed over it.
+///
+/// # Errors
+/// When any of that fails; the old file then stands as it was.
+pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
+    let beside = beside(path, "tmp");
+    let written = (|| {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(mode)
+            .open(&beside)?;
+        file.set_permissions(Permissions::from_mode(mode))?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    })();
+    if let Err(source) = written {
+        fs::remove_file(&beside).ok();
+        return Err(FileError::at("write", path)(source));
+    }
+    flush_folder(path.parent().unwrap_or(Path::new("/")))
+}
+
+/// Makes the symlink `link` point at `target`, with one rename whether it is there or not.
+///
+/// # Errors
+/// When the link cannot be made; the old one then stands as it was.
+pub fn point(link: &Path, target: &Path) -> Result<(), FileError> {
+    let beside = beside(link, "new");
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(FileError::at("remove", &beside)(error));
+        }
+        _ => {}
+    }
+    symlink(target, &beside).map_err(FileError::at("create the link", &beside))?;
+    fs::rename(&beside, link).map_err(FileError::at("replace the link", link))?;
+    flush_folder(link.parent().unwrap_or(Path::new("/")))
+}
+
+/// A hidden name in the same folder, and so on the same file system.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{ending}"))
+}
+
+/// Makes the names in a folder survive a power cut.
+///
+/// # Errors
+/// When the folder cannot be opened or flushed.
+pub fn flush_folder(folder: &Path) -> Result<(), FileError> {
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(FileError::at("flush", folder))
+}
+
+/// Makes everything on the file system of `path` survive a power cut: one call for the
+/// thousands of files of an environment.
+///
+/// # Errors
+/// When `path` cannot be opened or the disk reports an error.
+pub async fn flush_all(path: &Path) -> Result<(), FileError> {
+    let owned = path.to_owned();
+    tokio::task::spawn_blocking(move || nix::unistd::syncfs(File::open(owned)?).map_err(io::Error::from))
+        .await
+        .unwrap_or_else(|error| Err(io::Error::other(error)))
+        .map_err(FileError::at("flush", path))
+}
+
+/// The names in a folder, sorted; none when it is not there. Names that are no text are left
+/// out: none of ours is like that.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn names(folder: &Path) -> Result<Vec<String>, FileError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(FileError::at("read", folder))?,
+    };
+    let names: io::Result<Vec<_>> = entries
+        .map(|entry| entry.map(|entry| entry.file_name()))
+        .collect();
+    let names = names.map_err(FileError::at("read", folder))?;
+    let mut names: Vec<String> = names
+        .into_iter()
+        .filter_map(|name| name.into_string().ok())
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Takes a folder out of sight with one rename, then removes it: nobody ever sees half of
+/// it. One that is not there is fine.
+///
+/// # Errors
+/// When it cannot be renamed or something in it cannot be removed.
+pub fn discard(folder: &Path) -> Result<(), FileError> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let trash = folder.with_file_name(format!("{TRASH}{name}"));
+    remove_tree(&trash)?;
+    match fs::rename(folder, &trash) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        renamed => renamed.map_err(FileError::at("rename", folder))?,
+    }
+    remove_tree(&trash)
+}
+
+/// Removes a file, a link or a folder with all it holds, read-only folders included. One
+/// that is not there is fine. Links are removed, never followed.
+///
+/// # Errors
+/// When something in it cannot be removed.
+pub fn remove_tree(path: &Path) -> Result<(), FileError> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(about) if about.is_dir() => fs::remove_dir_all(path).or_else(|_| {
+            open_up(path);
+            fs::remove_dir_all(path)
+        }),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other.map_err(FileError::at("remove", path)),
+    }
+}
+
+/// Lets the owner write in every folder below `folder`: without that its files cannot be
+/// removed, whatever their own mode is.
+fn open_up(folder: &Path) {
+    fs::set_permissions(folder, Permissions::from_mode(0o700)).ok();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            open_up(&entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+use super::*;
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn folders_are_laid_out_once() {
+    let temp = tempfile::tempdir().unwrap();
+    let layout = Layout::new(temp.path().join("my shop"));
+    let created = lay_out(&layout).unwrap();
+    assert_eq!(created.len(), 11);
+    assert_eq!(created[0], layout.root());
+    assert_eq!(mode(&layout.envs()), 0o700);
+    assert_eq!(mode(&layout.releases()), 0o755);
+    assert_eq!(mode(&layout.runs()), 0o750);
+    fs::set_permissions(layout.envs(), Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(lay_out(&layout).unwrap(), Vec::<PathBuf>::new());
+    assert_eq!(mode(&layout.envs()), 0o700);
+}
+
+#[test]
+fn a_file_where_a_folder_belongs_is_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let layout = Layout::new(temp.path());
+    fs::write(layout.venvs(), "").unwrap();
+    let error = lay_out(&layout).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("cannot create the folder `{}`", layout.venvs().display())
+    );
+}
+
+#[test]
+fn a_link_is_replaced_and_a_leftover_of_a_killed_run_is_no_obstacle() {
+    let temp = tempfile::tempdir().unwrap();
+    let link = temp.path().join("blue");
+    symlink("killed", temp.path().join(".blue.new")).unwrap();
+    point(&link, Path::new("one")).unwrap();
+    point(&link, Path::new("two")).unwrap();
+    assert_eq!(fs::read_link(&link).unwrap(), Path::new("two"));
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_file_is_replaced_as_a_whole_with_its_mode() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("secret");
+    fs::write(&path, "a longer old text").unwrap();
+    write_whole(&path, b"new", 0o600).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1);
+}
+
+/// Root may write anywhere, so as root this test runs itself again as nobody.
+#[test]
+fn read_only_folders_do_not_stop_a_removal() {
+    const HERE: &str = "BG_TEST_REMOVAL";
+    if !nix::unistd::geteuid().is_root() {
+        let temp = std::env::var_os(HERE).map_or_else(std::env::temp_dir, PathBuf::from);
+        let temp = tempfile::tempdir_in(temp).unwrap();
+        let release = temp.path().join("release");
+        fs::create_dir_all(release.join("package/data")).unwrap();
+        fs::write(release.join("package/data/file"), "").unwrap();
+        for folder in ["package/data", "package"] {
+            fs::set_permissions(release.join(folder), Permissions::from_mode(0o555)).unwrap();
+        }
+        discard(&release).unwrap();
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    fs::set_permissions(temp.path(), Permissions::from_mode(0o777)).unwrap();
+    let copy = temp.path().join("tests");
+    fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+    let output = std::process::Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&copy)
+        .args([
+            "--exact",
+            "host::store::tests::read_only_folders_do_not_stop_a_removal",
+        ])
+        .env(HERE, temp.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("1 passed"), "{said}");
+}

@@ -1,0 +1,128 @@
+//! The command lines that make an environment, with pip or with uv.
+
+use std::path::{Path, PathBuf};
+
+use crate::host::command::{Command, find_program};
+use crate::host::venv::VenvError;
+use crate::host::venv::interpreter::Interpreter;
+use crate::model::config::Installer;
+
+/// Settings of pip, uv and the network that are the user's own.
+const PASSED_ON: &[&str] = &["PIP_", "UV_"];
+const PASSED_ON_WHOLE: &[&str] = &[
+    "http_proxy",
+    "https_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+];
+
+/// What was chosen for this host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tool {
+    /// The `pip` of the environment itself.
+    Pip,
+    /// `uv`, at this path.
+    Uv(PathBuf),
+}
+
+impl Tool {
+    /// The tool that `wanted` means here. `uv` is also looked for where its own installer puts
+    /// it, which is not on the PATH of a non-interactive login.
+    ///
+    /// # Errors
+    /// When `uv` is asked for and missing.
+    pub fn choose(wanted: Installer) -> Result<Tool, VenvError> {
+        let uv = || {
+            let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+            find_program(Path::new("uv")).or_else(|| find_program(&home.join(".local/bin/uv")))
+        };
+        match wanted {
+            Installer::Pip => Ok(Tool::Pip),
+            Installer::Uv => uv().map(Tool::Uv).ok_or(VenvError::NoUv),
+            Installer::Auto => Ok(uv().map_or(Tool::Pip, Tool::Uv)),
+        }
+    }
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn installer(&self) -> Installer {
+        match self {
+            Tool::Pip => Installer::Pip,
+            Tool::Uv(_) => Installer::Uv,
+        }
+    }
+
+    /// Creates an empty environment.
+    #[must_use]
+    pub fn create(&self, interpreter: &Interpreter, venv: &Path) -> Command {
+        match self {
+            Tool::Pip => Command::new(&interpreter.path)
+                .args(["-I", "-m", "venv"])
+                .arg(venv),
+            Tool::Uv(uv) => Command::new(uv)
+                .args(["venv", "--quiet", "--no-project", "--python"])
+                .arg(&interpreter.path)
+                .arg(venv),
+        }
+    }
+
+    /// Installs all requirement files at once, so that they are resolved together. Bytecode
+    /// is compiled apart, with [`compile`].
+    #[must_use]
+    pub fn install(&self, venv: &Path, app_folder: &Path, files: &[PathBuf]) -> Command {
+        let python = python(venv);
+        let command = match self {
+            Tool::Pip => Command::new(python)
+                .args(["-I", "-m", "pip", "install", "--quiet", "--no-input"])
+                .args(["--disable-pip-version-check", "--no-compile"]),
+            Tool::Uv(uv) => Command::new(uv)
+                .args(["pip", "install", "--quiet", "--python"])
+                .arg(python),
+        };
+        let command = files
+            .iter()
+            .fold(command, |command, file| command.arg("-r").arg(file));
+        command.folder(app_folder)
+    }
+}
+
+/// The interpreter of an environment.
+#[must_use]
+pub fn python(venv: &Path) -> PathBuf {
+    venv.join("bin/python")
+}
+
+/// Compiles all modules below `folder`; links are not followed. Status 1 means that some
+/// could not be compiled, which is normal: templates, files for another Python.
+#[must_use]
+pub fn compile(venv: &Path, folder: &Path) -> Command {
+    Command::new(python(venv))
+        .args(["-I", "-m", "compileall", "-q"])
+        .args(["-x", r"/(\.git|node_modules)/"])
+        .arg(folder)
+}
+
+/// Adds what the network and private indexes need from the environment; nothing may ask.
+#[must_use]
+pub fn reaching_out(command: Command) -> Command {
+    let mut command = command.env("GIT_TERMINAL_PROMPT", "0");
+    if std::env::var_os("GIT_SSH_COMMAND").is_none() {
+        command = command.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes");
+    }
+    for (name, value) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let meant = PASSED_ON.iter().any(|start| text.starts_with(start))
+            || PASSED_ON_WHOLE.contains(&text.as_ref())
+            || text == "GIT_SSH_COMMAND";
+        if meant {
+            command = command.env(name, value);
+        }
+    }
+    command
+}

@@ -1,0 +1,204 @@
+//! Everything on disk that a release needs before a slot is touched: commit, checkout,
+//! shared files, Python environment, environment file, manifest.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::host::app::App;
+use crate::host::dotenv::{self, DotenvError};
+use crate::host::envfile::{self, EnvFileError};
+use crate::host::git::{Commit, Git};
+use crate::host::lock::user_name;
+use crate::host::shared::link_shared;
+use crate::host::{checkout, releases, store, venv};
+use crate::model::config::Installer;
+use crate::model::config::run::words;
+use crate::model::event::{Event, Sink};
+use crate::model::failure::Failure;
+use crate::model::journal::Verb;
+use crate::model::release::{Manifest, ReleaseId};
+
+use super::gate::millis;
+use super::run::Run;
+use super::traffic;
+
+/// Builds a release of `reference`, or of the configured branch.
+///
+/// # Errors
+/// The first thing that is missing or does not work; a release that is not whole has no
+/// manifest, and the next clean-up removes it.
+pub async fn build(run: &Run<'_>, reference: Option<&str>) -> Result<Manifest, Failure> {
+    let app = run.app;
+    let began = Instant::now();
+    check_env_file(run)?;
+    let reference = reference.unwrap_or(&app.config.source.branch);
+    let commit = fetch(run, reference).await?;
+    let id = new_id(app, &commit);
+    run.sink.emit(Event::Began {
+        app: app.name().to_owned(),
+        verb: Verb::Deploy,
+        live: run.live(),
+        color: run.idle(),
+        release: Some(id.clone()),
+        subject: Some(commit.subject.clone()),
+    });
+    run.sink.emit(Event::Fetched {
+        commit: commit.sha.clone(),
+        subject: commit.subject.clone(),
+        took_ms: millis(began.elapsed()),
+    });
+    let made = make(run, reference, commit, &id).await;
+    if made.is_err() {
+        // Nothing but room: without a manifest it is no release.
+        store::discard(&app.layout.release(&id)).ok();
+    }
+    made
+}
+
+async fn make(run: &Run<'_>, reference: &str, commit: Commit, id: &ReleaseId) -> Result<Manifest, Failure> {
+    let app = run.app;
+    let folder = check_out(run, &commit, id).await?;
+    let venv = environment(run, &commit, &folder).await?;
+    let env_file = envfile::snapshot_env(&app.layout, app.config.env.file.as_deref())
+        .map_err(|error| refused(run, "the environment file cannot be used", error))?;
+    let manifest = Manifest {
+        format: Manifest::FORMAT,
+        id: id.clone(),
+        commit: commit.sha,
+        subject: commit.subject,
+        reference: reference.to_owned(),
+        made_at: Timestamp::now(),
+        made_by: user_name(),
+        folder: app.config.source.folder.clone(),
+        run: words(&app.config.process.run)
+            .map_err(|error| refused(run, "`process.run` cannot be used", error))?,
+        ports: app.config.process.ports,
+        venv,
+        env: app.config.env.set.clone(),
+        env_file,
+        config: app.config.clone(),
+    };
+    releases::write(&app.layout, &manifest)
+        .map_err(|error| refused(run, "the manifest was not written", error))?;
+    Ok(manifest)
+}
+
+/// An environment file that cannot be understood.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}` cannot be understood", .path.display())]
+struct EnvSyntax {
+    path: PathBuf,
+    #[source]
+    source: DotenvError,
+}
+
+/// Looked at first: it is the user's own, and waiting for a build to hear of a typing error
+/// in it is no pleasure.
+fn check_env_file(run: &Run<'_>) -> Result<(), Failure> {
+    let Some(file) = &run.app.config.env.file else {
+        return Ok(());
+    };
+    let what = "the environment file cannot be used";
+    let path =
+        envfile::look(&run.app.layout, file).map_err(|error: EnvFileError| refused(run, what, error))?;
+    let text = std::fs::read_to_string(&path).map_err(|error| refused(run, what, error))?;
+    dotenv::parse(&text)
+        .map(drop)
+        .map_err(|source| refused(run, what, EnvSyntax { path, source }))
+}
+
+async fn fetch(run: &Run<'_>, reference: &str) -> Result<Commit, Failure> {
+    let app = run.app;
+    let git = Git::new(app.layout.mirror());
+    git.fetch(&app.config.source.git, app.config.timeouts.fetch.0)
+        .await
+        .map_err(|error| refused(run, "the repository was not fetched", error).hint(unreachable()))?;
+    git.resolve(reference)
+        .await
+        .map_err(|error| refused(run, &format!("`{reference}` cannot be deployed"), error))
+}
+
+/// What to look at when a repository is not reached.
+pub(super) fn unreachable() -> String {
+    format!(
+        "`source.git` in bg.toml names it, and `{}` must be able to read it",
+        user_name()
+    )
+}
+
+/// Later than every name that was given before, also to a release that never became one.
+fn new_id(app: &App, commit: &Commit) -> ReleaseId {
+    let folders = store::names(&app.layout.releases()).unwrap_or_default();
+    let given = folders.iter().filter_map(|name| name.parse().ok());
+    let kept = releases::ids(&app.layout).unwrap_or_default();
+    ReleaseId::new(Timestamp::now(), &commit.sha, given.chain(kept).max().as_ref())
+}
+
+/// The checkout with its shared files; returns the app's folder in it.
+async fn check_out(run: &Run<'_>, commit: &Commit, id: &ReleaseId) -> Result<PathBuf, Failure> {
+    let app = run.app;
+    let began = Instant::now();
+    let release = app.layout.release(id);
+    let folder = app.config.source.folder.as_deref();
+    let git = Git::new(app.layout.mirror());
+    let exported = checkout::export(&git, &commit.sha, folder, &release, app.config.timeouts.fetch.0)
+        .await
+        .map_err(|error| refused(run, "the release was not made", error))?;
+    for submodule in exported.submodules {
+        run.sink.emit(Event::Warned {
+            text: format!(
+                "the submodule `{}` is not fetched: its folder is empty",
+                submodule.display()
+            ),
+        });
+    }
+    let linked = link_shared(&app.config.shared, &app.layout.shared(), &release)
+        .map_err(|error| refused(run, "the shared files were not linked", error))?;
+    for seeded in linked.seeded {
+        run.sink.emit(Event::Noted {
+            text: format!(
+                "`{}` is shared from now on, as it is in this commit",
+                seeded.display()
+            ),
+        });
+    }
+    run.sink.emit(Event::ReleaseMade {
+        release: id.clone(),
+        took_ms: millis(began.elapsed()),
+    });
+    Ok(folder.map_or(release.clone(), |folder: &Path| release.join(folder)))
+}
+
+/// The Python environment, reused or built; returns its name.
+async fn environment(run: &Run<'_>, commit: &Commit, folder: &Path) -> Result<String, Failure> {
+    let app = run.app;
+    let deadline = app.config.timeouts.build.0;
+    let built = venv::ensure(&app.layout, &app.config.python, folder, &commit.sha, deadline)
+        .await
+        .map_err(|error| refused(run, "the python environment was not built", error))?;
+    run.sink.emit(Event::EnvironmentReady {
+        key: built.key.clone(),
+        reused: built.reused,
+        installer: if built.installer == Installer::Uv {
+            "uv"
+        } else {
+            "pip"
+        }
+        .to_owned(),
+        took_ms: millis(built.took),
+    });
+    if let Err(error) = venv::compile_release(folder, &built.path, deadline).await {
+        run.sink.emit(Event::Warned {
+            text: error.to_string(),
+        });
+    }
+    Ok(built.key)
+}
+
+fn refused(run: &Run<'_>, what: &str, error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+    Failure::failed(what)
+        .because(error)
+        .with_traffic(traffic::unchanged(run.app))
+}

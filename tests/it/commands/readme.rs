@@ -1,0 +1,157 @@
+//! README's examples are true.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use bluegreen::model::color::Color;
+use bluegreen::model::config::read::parse;
+use bluegreen::model::failure::{Failure, Kind, Standing, Traffic};
+
+use crate::sandbox::Sandbox;
+
+fn readme() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+}
+
+/// The fenced blocks in one language.
+fn blocks(language: &str) -> Vec<String> {
+    let readme = readme();
+    let fence = format!("```{language}\n");
+    readme
+        .split(&fence)
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn the_example_configuration_has_ten_lines_and_is_understood() {
+    let examples = blocks("toml");
+    assert_eq!(examples.len(), 1);
+    let text = &examples[0];
+    assert_eq!(text.lines().count(), 10, "`bg.toml` in ten lines:\n{text}");
+    let config = parse(text, Path::new("README.md")).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(config.app, "shop");
+    assert_eq!(config.process.ports.green, 5002);
+}
+
+#[test]
+fn every_command_and_option_that_is_named_exists() {
+    let sandbox = Sandbox::new();
+    let help = sandbox.bg(&["--help"]).stdout;
+    let known: BTreeSet<&str> = help
+        .lines()
+        .skip_while(|line| !line.starts_with("Commands:"))
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|word| !word.is_empty())
+        .collect();
+    assert!(known.len() >= 18, "{known:?}");
+    let readme = readme();
+    let mut named: BTreeSet<&str> = readme
+        .match_indices("bluegreen ")
+        .filter_map(|(at, found)| {
+            readme[at + found.len()..]
+                .split(|c: char| !c.is_ascii_lowercase() && c != '-')
+                .next()
+        })
+        .filter(|word| !word.is_empty())
+        .collect();
+    // `release/bluegreen target/...` in the line that installs, and prose.
+    for prose in ["target", "too"] {
+        named.remove(prose);
+    }
+    let rows = readme
+        .split("## Commands")
+        .nth(1)
+        .unwrap()
+        .split("##")
+        .next()
+        .unwrap();
+    for row in rows.lines().filter(|row| row.starts_with("| `")) {
+        let words = row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2);
+        named.extend(words.filter_map(|code| code.split(' ').next()));
+    }
+    assert!(named.len() >= 10, "{named:?}");
+    let unknown: Vec<_> = named.difference(&known).collect();
+    assert!(
+        unknown.is_empty(),
+        "README names {unknown:?}, `--help` has {known:?}"
+    );
+    let mut options = 0;
+    for (verb, option) in [
+        ("deploy", "--plan"),
+        ("deploy", "--no-switch"),
+        ("deploy", "--wait"),
+        ("rollback", "--to"),
+        ("logs", "--follow"),
+    ] {
+        let said = sandbox.bg(&[verb, "--help"]);
+        said.assert_code(0);
+        assert!(said.stdout.contains(option), "{said}");
+        options += 1;
+    }
+    assert_eq!(options, 5);
+}
+
+#[test]
+fn the_exit_codes_are_those_of_the_program() {
+    let live = Standing {
+        color: Color::Blue,
+        release: None,
+    };
+    let code = |kind, traffic| {
+        Failure::new(kind, "x")
+            .with_traffic(traffic)
+            .exit_code()
+            .to_string()
+    };
+    let unchanged = || Traffic::Unchanged { live: live.clone() };
+    let table = [
+        (code(Kind::Failed, unchanged()), "unchanged"),
+        (code(Kind::Usage, Traffic::Untouched), "untouched"),
+        (code(Kind::Config, Traffic::Untouched), "untouched"),
+        (code(Kind::Locked, unchanged()), "unchanged"),
+        (
+            code(Kind::Failed, Traffic::PutBack { live: live.clone() }),
+            "put back",
+        ),
+        (code(Kind::Failed, Traffic::Moved { live: live.clone() }), "moved"),
+        (
+            code(Kind::Failed, Traffic::Unknown { seen: String::new() }),
+            "unknown",
+        ),
+        (code(Kind::Interrupted, unchanged()), "unchanged"),
+    ];
+    let readme = readme();
+    let rows: Vec<(Vec<&str>, &str)> = readme
+        .lines()
+        .skip_while(|line| !line.starts_with("| exit | traffic |"))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            (cells[1].split(", ").collect(), cells[2])
+        })
+        .collect();
+    for (code, traffic) in &table {
+        let row = rows.iter().find(|(codes, _)| codes.contains(&code.as_str()));
+        let (_, said) = row.unwrap_or_else(|| panic!("README has no exit code {code}: {rows:?}"));
+        assert!(
+            said.contains(traffic),
+            "{code}: README says {said:?}, the program {traffic:?}"
+        );
+    }
+    let in_readme = rows
+        .iter()
+        .flat_map(|(codes, _)| codes)
+        .filter(|code| **code != "0")
+        .count();
+    assert_eq!(in_readme, table.len(), "{rows:?}");
+    // What `--help` says at its end is the same list.
+    let help = Sandbox::new().bg(&["--help"]).stdout.replace('\n', " ");
+    for (code, _) in &table {
+        assert!(help.contains(&format!(" {code} ")), "{code} in {help}");
+    }
+}

@@ -1,0 +1,140 @@
+//! Python environments: shared while the requirements are the same, made anew beside the
+//! live color's when they change, never changed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bluegreen::model::color::Color;
+use nix::sys::signal::Signal;
+
+use crate::sandbox::outcome::Outcome;
+use crate::sandbox::wait::wait_until;
+use crate::sandbox::{Sandbox, set};
+
+#[test]
+fn an_environment_is_built_for_new_requirements_only_and_never_touched_again() {
+    let sandbox = Sandbox::deployed();
+    let first = only(&venvs(&sandbox));
+    let before = prints(&first);
+    assert!(
+        before.len() > 100,
+        "an environment has many files: {}",
+        before.len()
+    );
+    sandbox.commit("another page", |repo| {
+        fs::write(repo.join("page.txt"), "x").unwrap()
+    });
+    let outcome = sandbox.bg(&["deploy", "--json"]);
+    outcome.assert_code(0);
+    assert_eq!(reused(&outcome), Some(true));
+    assert_eq!(venvs(&sandbox), [first.clone()]);
+    assert_eq!(
+        prints(&first),
+        before,
+        "nothing of a shared environment is written"
+    );
+
+    sandbox.commit("another package", |repo| {
+        append(&repo.join("requirements.txt"), "itsdangerous\n")
+    });
+    let outcome = sandbox.bg(&["deploy", "--json"]);
+    outcome.assert_code(0);
+    assert_eq!(reused(&outcome), Some(false));
+    let both = venvs(&sandbox);
+    assert_eq!(both.len(), 2, "one beside the other");
+    assert_eq!(
+        prints(&first),
+        before,
+        "the live color's environment stays as it is"
+    );
+    assert_eq!(sandbox.live_color(), Some(Color::Blue));
+    // Back to the old one, and the requirements of the first commit need no build either.
+    sandbox.bg(&["rollback"]).assert_code(0);
+    assert_eq!(sandbox.live_color(), Some(Color::Green));
+    let outcome = sandbox.bg(&["deploy", "main~1", "--json"]);
+    outcome.assert_code(0);
+    assert_eq!(reused(&outcome), Some(true));
+    assert_eq!(prints(&first), before);
+}
+
+#[test]
+fn what_a_killed_build_left_is_never_used() {
+    let sandbox = Sandbox::deployed_with(|config| set(config, "python", "installer", "pip"));
+    let first = only(&venvs(&sandbox));
+    let before = prints(&first);
+    sandbox.commit("another package", |repo| {
+        append(&repo.join("requirements.txt"), "itsdangerous\n")
+    });
+    let running = sandbox.bg_start(&["deploy"]);
+    let mut half = PathBuf::new();
+    wait_until(
+        Duration::from_secs(60),
+        "pip is at work in a second environment",
+        || {
+            let found = venvs(&sandbox).into_iter().find(|folder| *folder != first);
+            half = found.unwrap_or_default();
+            half.join("bin/python").exists() && half.join("pyvenv.cfg").exists()
+        },
+    );
+    running.signal(Signal::SIGKILL);
+    drop(running);
+    assert!(!half.join(".complete").exists(), "it was killed too late");
+    let stray = half.join("stray-of-a-killed-build");
+    fs::write(&stray, "").unwrap();
+    assert_eq!(sandbox.live_color(), Some(Color::Blue));
+    assert!(sandbox.lock_is_free());
+
+    let outcome = sandbox.bg(&["deploy", "--json"]);
+    outcome.assert_code(0);
+    assert_eq!(reused(&outcome), Some(false), "{outcome}");
+    assert!(!stray.exists(), "it was built from nothing");
+    assert!(half.join(".complete").is_file());
+    assert_eq!(sandbox.live_color(), Some(Color::Green));
+    assert_eq!(prints(&first), before);
+}
+
+/// Whether the environment was there already, as the events say.
+fn reused(outcome: &Outcome) -> Option<bool> {
+    let events = outcome.json();
+    let ready = events.iter().find(|event| event["event"] == "environment_ready");
+    ready.and_then(|event| event["reused"].as_bool())
+}
+
+fn venvs(sandbox: &Sandbox) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = fs::read_dir(sandbox.app_root().join("venvs"))
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    folders.sort();
+    folders
+}
+
+fn only(folders: &[PathBuf]) -> PathBuf {
+    assert_eq!(folders.len(), 1, "{folders:?}");
+    folders[0].clone()
+}
+
+/// Inode and time of change of everything in a folder.
+fn prints(folder: &Path) -> BTreeMap<PathBuf, (u64, i64, i64)> {
+    let mut all = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            let about = fs::symlink_metadata(entry.path()).unwrap();
+            if about.is_dir() {
+                folders.push(entry.path());
+            }
+            all.insert(entry.path(), (about.ino(), about.mtime(), about.mtime_nsec()));
+        }
+    }
+    all
+}
+
+fn append(file: &Path, line: &str) {
+    let text = fs::read_to_string(file).unwrap();
+    fs::write(file, text + line).unwrap();
+}
