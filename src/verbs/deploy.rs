@@ -45,7 +45,9 @@ pub struct Deployed {
     pub other: Standing,
     /// Whether traffic moved.
     pub switched: bool,
-    /// Why the clean-up is unfinished, if it is.
+    /// Whether the other color stays up.
+    pub warm: bool,
+    /// The run's name in the history.
     pub run: String,
 }
 
@@ -194,6 +196,7 @@ async fn park(run: &Run<'_>, passed: &Passed) -> Result<Deployed, Failure> {
         live: run.live(),
         other: passed.standing(),
         switched: false,
+        warm: cool::stays_warm(run.app),
         run: run.id.to_string(),
     };
     save.map(|()| deployed)
@@ -225,6 +228,7 @@ async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failure> 
         live: switched.live,
         other: switched.replaced,
         switched: true,
+        warm: cool::stays_warm(run.app),
         run: run.id.to_string(),
     })
 }
