@@ -11,6 +11,7 @@ pub mod init;
 pub mod logs;
 pub mod maintenance;
 pub mod plan;
+pub mod prune;
 pub mod recover;
 pub mod remove;
 pub mod repair;
