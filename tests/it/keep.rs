@@ -79,7 +79,7 @@ fn no_release_is_deleted_that_a_color_a_rollback_or_pm2_needs() {
         .assert_code(0);
     assert_eq!(answering(&sandbox, Color::Green), Some(second.to_string()));
     let gone = sandbox.bg(&["rollback", "--to", &third.to_string()]);
-    sandbox.assert_five(&gone, 1, "is not kept on this host", Color::Green);
+    sandbox.assert_five(&gone, 1, "there is no release", Color::Green);
     assert_eq!(load.stop().failed, 0);
 }
 

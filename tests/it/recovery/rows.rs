@@ -254,8 +254,8 @@ fn in_the_reload_way_every_row_of_the_table_is_done_or_refused_as_it_says() {
         ("Finish", 2),
         ("Follow", 2),
         ("PutBack", 4),
-        ("Refuse", 63),
-        ("RestoreSlot", 7),
+        ("Refuse", 64),
+        ("RestoreSlot", 6),
     ]);
     scene.point(Seen::From);
     scene.sandbox.front.start_again();
@@ -286,8 +286,8 @@ fn in_the_live_way_every_row_that_can_be_is_done_or_refused_as_it_says() {
         ("Abandon", 2),
         ("Finish", 2),
         ("PutBack", 1),
-        ("Refuse", 28),
-        ("RestoreSlot", 7),
+        ("Refuse", 29),
+        ("RestoreSlot", 6),
     ]);
     scene.point(Seen::From);
     scene.sandbox.front.start_again();
