@@ -229,8 +229,9 @@ async fn show_logs(
     ui.lines(&tail);
     if !follow {
         ui.lines(&log.rest());
+        return Ok(Some(Answer::Shown { color }));
     }
-    while follow {
+    loop {
         tokio::select! {
             more = log.wait() => ui.lines(&more),
             _ = tokio::signal::ctrl_c() => break,

@@ -251,15 +251,12 @@ mod tests {
         let missing = temp.path().join("requirements.txt");
         assert_eq!(
             read(temp.path(), &files).unwrap_err().to_string(),
-            format!("there is no `{}`, see `python.requirements`", missing.display())
+            "there is no `requirements.txt`, see `python.requirements`"
         );
         fs::write(&missing, "-r dev.txt\n").unwrap();
         assert_eq!(
             read(temp.path(), &files).unwrap_err().to_string(),
-            format!(
-                "there is no `{}`, which `requirements.txt` includes, see `python.requirements`",
-                temp.path().join("dev.txt").display()
-            )
+            "there is no `dev.txt`, which `requirements.txt` includes, see `python.requirements`"
         );
     }
 }
