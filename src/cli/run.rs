@@ -234,10 +234,9 @@ async fn show_logs(
     loop {
         tokio::select! {
             more = log.wait() => ui.lines(&more),
-            _ = tokio::signal::ctrl_c() => break,
+            _ = tokio::signal::ctrl_c() => return Ok(Some(Answer::Shown { color })),
         }
     }
-    Ok(Some(Answer::Shown { color }))
 }
 
 /// Which app is meant: by name, by the configuration at hand, or the only one there is.

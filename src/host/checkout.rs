@@ -8,9 +8,13 @@ use std::time::{Duration, Instant};
 use crate::host::checkout::links::Escape;
 use crate::host::command::CommandError;
 use crate::host::git::Git;
+use crate::host::space::{self, Room};
 use crate::host::store::{self, FileError};
 
 pub mod links;
+
+/// Less is as good as nothing: git leaves the file that did not fit cut off.
+const FULL: u64 = 64 << 10;
 
 /// Folders that are being filled end in this.
 pub const PARTIAL: &str = ".partial";
@@ -58,6 +62,14 @@ pub enum CheckoutError {
         /// The commit.
         sha: String,
     },
+    /// The disk ran full meanwhile.
+    #[error("there is no room left in `{}` for a checkout: {room}", .path.display())]
+    NoRoom {
+        /// Where it was to lie.
+        path: PathBuf,
+        /// What was left when it failed.
+        room: Room,
+    },
     /// A file or folder cannot be written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -84,6 +96,7 @@ pub async fn export(
     let submodules = match filled {
         Ok(submodules) => submodules,
         Err(error) => {
+            let error = no_room(&partial).unwrap_or(error);
             store::remove_tree(&partial).ok();
             return Err(error);
         }
@@ -95,6 +108,13 @@ pub async fn export(
         submodules,
         took: started.elapsed(),
     })
+}
+
+/// Git says which files it could not write, not why.
+fn no_room(folder: &Path) -> Option<CheckoutError> {
+    let room = space::room(folder).ok()?;
+    let path = folder.parent()?.to_owned();
+    (room.bytes < FULL).then_some(CheckoutError::NoRoom { path, room })
 }
 
 async fn fill(

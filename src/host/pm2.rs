@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::host::command::Command;
+use crate::host::space;
 pub use ecosystem::Spec;
 pub use entry::{Proc, Saved};
 pub use error::Pm2Error;
@@ -22,6 +23,9 @@ const CLI_DEADLINE: Duration = Duration::from_secs(60);
 
 /// `pm2 jlist` took 0.2 to 0.5 s.
 const JLIST_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Two copies of a dump with 25 entries.
+const DUMP_ROOM: u64 = 256 << 10;
 
 /// A dump takes about 5 kB an entry.
 const DUMP_LIMIT: u64 = 16 << 20;
@@ -227,9 +231,16 @@ impl Pm2 {
     ///
     /// # Errors
     /// [`Pm2Error::Down`] without a daemon, whose empty list would wipe the dump;
+    /// [`Pm2Error::NoRoom`] on a full disk, where the dump then stays as it was;
     /// [`Pm2Error::NotSaved`] when the dump does not say what the list says.
     pub async fn save(&self) -> Result<(), Pm2Error> {
         let before = self.saveable().await?;
+        if let Ok(free) = space::room(&self.home)
+            && free.bytes < DUMP_ROOM
+        {
+            let home = self.home.clone();
+            return Err(Pm2Error::NoRoom { home, free });
+        }
         // Without `--force` PM2 keeps the old dump when its list is empty, and exits 0.
         let force = before.is_empty().then_some("--force");
         let save = self.command(std::iter::once("save").chain(force));

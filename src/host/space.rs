@@ -1,6 +1,7 @@
 //! What is left of the disk and of memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -14,6 +15,19 @@ pub struct Room {
     pub bytes: u64,
     /// Free inodes; none when the file system has no limit of its own.
     pub inodes: Option<u64>,
+}
+
+impl fmt::Display for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.bytes {
+            bytes if bytes >= 1 << 20 => write!(f, "{} MB", bytes >> 20)?,
+            bytes => write!(f, "{} kB", bytes >> 10)?,
+        }
+        match self.inodes {
+            Some(inodes) => write!(f, " and {inodes} inodes free"),
+            None => f.write_str(" free"),
+        }
+    }
 }
 
 /// The room where `path` is or will be: its nearest parent that exists is asked.

@@ -145,6 +145,7 @@ fn deployed(done: &Deployed) -> String {
         live,
         other,
         switched,
+        warm,
         ..
     } = done;
     if !switched {
@@ -156,6 +157,10 @@ fn deployed(done: &Deployed) -> String {
         _ => "bg rollback".to_owned(),
     };
     match &other.release {
+        Some(_) if !warm => format!(
+            "{} is live. {other} was stopped: `bg rollback` starts it again.\n",
+            live.color
+        ),
         Some(_) => format!(
             "{} is live. {other} stays warm: `{back}` takes it back at once.\n",
             live.color

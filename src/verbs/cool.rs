@@ -15,6 +15,12 @@ use super::{save, slot};
 /// How long the end of the warm time waits for a command that runs just then.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
+/// Whether the old color's process stays up after a switch, be it for a time.
+#[must_use]
+pub fn stays_warm(app: &App) -> bool {
+    app.config.keep.warm != KeepWarm::Never
+}
+
 /// After a switch: keeps the old color, stops it, or has it stopped later.
 ///
 /// # Errors

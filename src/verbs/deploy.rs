@@ -1,14 +1,12 @@
 //! `bg deploy`: a release is built, started in the idle color, gated, and traffic moves.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::host::app::App;
-use crate::host::{prune, releases, store};
-use crate::model::color::Color;
+use crate::host::{releases, store};
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, Standing, Traffic};
 use crate::model::journal::{Phase, Verb};
@@ -18,6 +16,8 @@ use super::build::build;
 use super::cool;
 use super::cutover::{self, Switched};
 use super::gate::{self, Passed, millis};
+use super::prune;
+use super::room;
 use super::run::Run;
 use super::{save, slot, wake};
 
@@ -45,7 +45,9 @@ pub struct Deployed {
     pub other: Standing,
     /// Whether traffic moved.
     pub switched: bool,
-    /// Why the clean-up is unfinished, if it is.
+    /// Whether the other color stays up.
+    pub warm: bool,
+    /// The run's name in the history.
     pub run: String,
 }
 
@@ -89,7 +91,9 @@ enum Slot {
 
 async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Failure> {
     wake::wake(run.app, &run.sink).await;
+    room::left(run.app)?;
     let manifest = build(run, ask.reference.as_deref()).await?;
+    room::left(run.app)?;
     let (app, color) = (run.app, run.idle());
     let release = manifest.id.clone();
     let before = releases::slot(&app.layout, color);
@@ -192,6 +196,7 @@ async fn park(run: &Run<'_>, passed: &Passed) -> Result<Deployed, Failure> {
         live: run.live(),
         other: passed.standing(),
         switched: false,
+        warm: cool::stays_warm(run.app),
         run: run.id.to_string(),
     };
     save.map(|()| deployed)
@@ -217,12 +222,13 @@ async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failure> 
     cool::down(app, switched.replaced.color, &run.sink)
         .await
         .map_err(moved)?;
-    prune(run).await.map_err(moved)?;
+    prune::prune(run).await.map_err(moved)?;
     Ok(Deployed {
         verb: run.verb,
         live: switched.live,
         other: switched.replaced,
         switched: true,
+        warm: cool::stays_warm(run.app),
         run: run.id.to_string(),
     })
 }
@@ -255,36 +261,5 @@ pub async fn save(run: &Run<'_>) -> Result<(), Failure> {
     run.sink.emit(Event::Saved {
         took_ms: millis(began.elapsed()),
     });
-    Ok(())
-}
-
-async fn prune(run: &Run<'_>) -> Result<(), Failure> {
-    let app = run.app;
-    let mut needed: BTreeSet<ReleaseId> = Color::BOTH
-        .iter()
-        .filter_map(|color| releases::slot(&app.layout, *color))
-        .collect();
-    for id in releases::ids(&app.layout).unwrap_or_default() {
-        if let Ok(target) = run.story.rollback_target(&id)
-            && needed.contains(&id)
-        {
-            needed.insert(target.clone());
-        }
-    }
-    let dump: Vec<_> = app
-        .pm2
-        .dump()
-        .unwrap_or_default()
-        .into_iter()
-        .map(|kept| kept.cwd)
-        .collect();
-    let pruned = prune::prune(&app.layout, app.config.keep.releases, &needed, &dump)
-        .map_err(|error| Failure::failed("old releases were not deleted").because(error))?;
-    if !pruned.releases.is_empty() {
-        run.sink.emit(Event::Pruned {
-            releases: pruned.releases.iter().map(ToString::to_string).collect(),
-            environments: pruned.venvs.len(),
-        });
-    }
     Ok(())
 }

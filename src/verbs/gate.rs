@@ -5,17 +5,21 @@ use std::time::{Duration, Instant};
 
 use crate::host::app::{App, site_host};
 use crate::host::command::Command;
-use crate::host::health::{self, Pace, Probe, Round, Unhealthy};
+use crate::host::health::{self, Pace, Probe, Round};
 use crate::host::identity;
 use crate::host::pm2::{Daemon, Proc};
 use crate::host::process::Process;
 use crate::model::color::Color;
 use crate::model::config::Config;
 use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Standing};
+use crate::model::failure::Standing;
 use crate::model::release::{Manifest, ReleaseId};
 
 use super::slot::{self, Running};
+
+mod refusal;
+
+pub use refusal::Refusal;
 
 /// How often a starting or soaking process is looked at between rounds of checks: often
 /// enough to refuse a crash at once, cheap enough not to disturb the app's start.
@@ -85,62 +89,6 @@ impl Passed {
     }
 }
 
-/// Why the gate stayed shut.
-#[derive(Debug)]
-pub struct Refusal {
-    /// What is wrong, in a sentence.
-    pub problem: String,
-    /// Every distinct probe result.
-    pub probes: Vec<String>,
-    /// What the app printed since its start.
-    pub log: Vec<String>,
-    /// What to do about it.
-    pub hints: Vec<String>,
-    answers: bool,
-}
-
-impl Refusal {
-    fn new(problem: impl Into<String>) -> Refusal {
-        Refusal {
-            problem: problem.into(),
-            probes: Vec::new(),
-            log: Vec::new(),
-            hints: Vec::new(),
-            answers: false,
-        }
-    }
-
-    fn of_checks(problem: impl Into<String>, probes: &[Probe]) -> Refusal {
-        Refusal {
-            probes: health::summary(probes),
-            answers: probes
-                .iter()
-                .any(|probe| !matches!(probe.outcome, Err(Unhealthy::NoAnswer(_)))),
-            ..Refusal::new(problem)
-        }
-    }
-
-    /// Whether going past it leads anywhere: the release's own process answers where NGINX
-    /// asks, only not as its checks want.
-    #[must_use]
-    pub fn can_be_forced(&self, running: &Running) -> bool {
-        self.answers && running.process.alive() && who_answers(running).is_ok()
-    }
-
-    /// The failure that ends the command.
-    #[must_use]
-    pub fn into_failure(self, color: Color) -> Failure {
-        let mut failure = Failure::failed(format!("{color} did not pass the gate: {}", self.problem))
-            .showing(self.probes)
-            .showing(self.log)
-            .hint(format!("`bg logs {color}` shows the whole log"));
-        for hint in self.hints {
-            failure = failure.hint(hint);
-        }
-        failure
-    }
-}
-
 /// The whole gate, for a process that was just started.
 ///
 /// # Errors
@@ -163,7 +111,7 @@ pub async fn full(app: &App, running: &Running, sink: &dyn Sink) -> Result<Passe
         }
         Err(mut refusal) => {
             refusal.log = slot::log_since(app, running);
-            Err(refusal)
+            Err(refusal.without_secrets(app, running))
         }
     }
 }
@@ -291,7 +239,7 @@ pub async fn brief(app: &App, running: &Running) -> Result<Passed, Refusal> {
     }
     let mut refusal = Refusal::of_checks("its checks did not pass", &round.probes);
     refusal.log = slot::log_since(app, running);
-    Err(refusal)
+    Err(refusal.without_secrets(app, running))
 }
 
 async fn round(running: &Running, times: u32, pace: Pace) -> Round {

@@ -44,6 +44,7 @@ pub async fn switch(
             live: run.live(),
             other,
             switched: false,
+            warm: cool::stays_warm(run.app),
             run: run.id.to_string(),
         });
     }
@@ -114,6 +115,7 @@ pub async fn rollback(
             live: run.live(),
             other,
             switched: false,
+            warm: cool::stays_warm(run.app),
             run: run.id.to_string(),
         });
     }
@@ -246,6 +248,7 @@ async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Resul
         live: switched.live,
         other: switched.replaced,
         switched: true,
+        warm: cool::stays_warm(run.app),
         run: run.id.to_string(),
     })
 }

@@ -102,7 +102,7 @@ async fn apps_share_no_name_and_the_longest_one_fits() {
     let count = names.len();
     names.sort();
     names.dedup();
-    assert_eq!((count, names.len()), (4 * 10, 4 * 10));
+    assert_eq!((count, names.len()), (4 * 11, 4 * 11));
 }
 
 #[tokio::test]

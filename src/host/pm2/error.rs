@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::host::command::CommandError;
 use crate::host::pm2::rpc::RpcError;
+use crate::host::space::Room;
 
 /// What PM2 did not do.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +89,15 @@ pub enum Pm2Error {
         /// Where.
         #[source]
         source: serde_json::Error,
+    },
+    /// PM2 was not asked to save its list: it truncates the dump and its copy first, and on
+    /// a disk without room neither comes back.
+    #[error("there is no room in `{}` for PM2's list: {free}", .home.display())]
+    NoRoom {
+        /// `PM2_HOME`.
+        home: PathBuf,
+        /// What is left.
+        free: Room,
     },
     /// PM2 said that its list is saved, and the dump does not say the same.
     #[error("PM2's list did not reach `{}`: a reboot would bring back something else; is the disk full?", .path.display())]

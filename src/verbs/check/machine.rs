@@ -94,10 +94,7 @@ async fn ports(report: &mut Report, app: &App) {
 fn disk(report: &mut Report, app: &App) {
     let place = app.layout.root();
     let Ok(room) = space::room(place) else { return };
-    let inodes = room
-        .inodes
-        .map_or(String::new(), |inodes| format!(" and {inodes} inodes"));
-    let found = format!("{} MB{inodes} free for {}", room.bytes >> 20, place.display());
+    let found = format!("{room} for {}", place.display());
     if room.bytes < ROOM || room.inodes.is_some_and(|inodes| inodes < INODES) {
         report.warn(
             "disk",

@@ -1,6 +1,7 @@
 //! Every row of the recovery table, made for real: the journal of a deploy that died in
 //! this phase, the link here, NGINX there.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 
@@ -30,6 +31,8 @@ struct Scene {
     /// The journal before that run.
     before: Vec<u8>,
     done: usize,
+    /// How often the table wanted what.
+    wanted: BTreeMap<String, usize>,
 }
 
 impl Scene {
@@ -49,6 +52,7 @@ impl Scene {
             to: Route::to(from.other()),
             sandbox,
             done: 0,
+            wanted: BTreeMap::new(),
         }
     }
 
@@ -149,6 +153,7 @@ impl Scene {
         }
         assert!(self.sandbox.lock_is_free(), "{row}");
         self.done += 1;
+        *self.wanted.entry(format!("{wanted:?}")).or_default() += 1;
     }
 
     fn assert_done(&self, row: &str, wanted: Action, open: &OpenRun, nginx: Seen, repair: &Outcome) {
@@ -208,6 +213,17 @@ impl Scene {
         }
     }
 
+    /// Every row was tried, and so often each action: a table that was changed shows.
+    fn assert_all(&self, wanted: &[(&str, usize)]) {
+        let counted: Vec<_> = self
+            .wanted
+            .iter()
+            .map(|(action, count)| (action.as_str(), *count))
+            .collect();
+        assert_eq!(counted, wanted);
+        assert_eq!(self.done, wanted.iter().map(|(_, count)| count).sum::<usize>());
+    }
+
     /// All that a refusal must leave alone.
     fn stand(&self) -> impl PartialEq + std::fmt::Debug + use<> {
         let of_both =
@@ -233,7 +249,14 @@ fn in_the_reload_way_every_row_of_the_table_is_done_or_refused_as_it_says() {
             }
         }
     }
-    assert_eq!(scene.done, 80);
+    scene.assert_all(&[
+        ("Abandon", 2),
+        ("Finish", 2),
+        ("Follow", 2),
+        ("PutBack", 4),
+        ("Refuse", 63),
+        ("RestoreSlot", 7),
+    ]);
     scene.point(Seen::From);
     scene.sandbox.front.start_again();
 }
@@ -259,7 +282,13 @@ fn in_the_live_way_every_row_that_can_be_is_done_or_refused_as_it_says() {
             scene.try_row(phase, link, Seen::Nothing);
         }
     }
-    assert_eq!(scene.done, 40);
+    scene.assert_all(&[
+        ("Abandon", 2),
+        ("Finish", 2),
+        ("PutBack", 1),
+        ("Refuse", 28),
+        ("RestoreSlot", 7),
+    ]);
     scene.point(Seen::From);
     scene.sandbox.front.start_again();
 }

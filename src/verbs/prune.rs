@@ -1,0 +1,47 @@
+//! After a deploy: what nobody needs any more is deleted.
+
+use std::collections::BTreeSet;
+
+use crate::host::{prune, releases};
+use crate::model::color::Color;
+use crate::model::event::{Event, Sink};
+use crate::model::failure::Failure;
+use crate::model::release::ReleaseId;
+
+use super::run::Run;
+
+/// Deletes releases beyond `keep.releases`, never one that a color, a rollback or PM2's
+/// dump needs.
+///
+/// # Errors
+/// When something cannot be deleted.
+pub async fn prune(run: &Run<'_>) -> Result<(), Failure> {
+    let app = run.app;
+    let mut needed: BTreeSet<ReleaseId> = Color::BOTH
+        .iter()
+        .filter_map(|color| releases::slot(&app.layout, *color))
+        .collect();
+    for id in releases::ids(&app.layout).unwrap_or_default() {
+        if let Ok(target) = run.story.rollback_target(&id)
+            && needed.contains(&id)
+        {
+            needed.insert(target.clone());
+        }
+    }
+    let dump: Vec<_> = app
+        .pm2
+        .dump()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|kept| kept.cwd)
+        .collect();
+    let pruned = prune::prune(&app.layout, app.config.keep.releases, &needed, &dump)
+        .map_err(|error| Failure::failed("old releases were not deleted").because(error))?;
+    if !pruned.releases.is_empty() {
+        run.sink.emit(Event::Pruned {
+            releases: pruned.releases.iter().map(ToString::to_string).collect(),
+            environments: pruned.venvs.len(),
+        });
+    }
+    Ok(())
+}
