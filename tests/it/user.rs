@@ -194,7 +194,6 @@ fn what_nginx_reads_stays_with_root() {
         .map(|file| fs::read(file).unwrap_or_default())
         .collect::<Vec<_>>();
     assert!(site == now, "NGINX's files are as they were");
-    eprintln!("{outcome}");
 }
 
 #[test]
@@ -234,7 +233,6 @@ fn root_by_mistake_acts_as_the_owner_and_others_are_told_what_to_type() {
     }
     let outcome = shared.bg_as(OTHER, &["deploy", "a branch"]);
     outcome.assert_says("hint: type: sudo -u nobody bluegreen deploy 'a branch'\n");
-    eprintln!("{outcome}");
 }
 
 #[test]
@@ -242,7 +240,6 @@ fn an_ordinary_user_who_may_not_write_nginxs_folder_is_told_so() {
     let sandbox = if let Some(shared) = Shared::new() {
         let outcome = shared.bg_as(OWNER, &["setup"]);
         outcome.assert_code(1).assert_says("error: ").assert_says("sudo");
-        eprintln!("{outcome}");
         shared.sandbox
     } else {
         let sandbox = Sandbox::new();

@@ -21,7 +21,6 @@ fn init_writes_a_file_that_is_understood_and_never_replaces_one_unasked() {
         outcome.stdout.contains("`bluegreen check` and `bluegreen setup`"),
         "{outcome}"
     );
-    eprintln!("{outcome}");
     let text = fs::read_to_string(sandbox.config()).unwrap();
     let config = parse(&text, &sandbox.config()).unwrap();
     assert_eq!(config.source.git, origin);
@@ -49,7 +48,6 @@ fn a_plan_shows_the_steps_and_the_differences_and_changes_nothing() {
     let before = picture(&sandbox);
     let outcome = sandbox.bg(&["deploy", "--plan"]);
     outcome.assert_code(0);
-    eprintln!("{outcome}");
     let port = sandbox.slot_address(Color::Green).port();
     for text in [
         &format!("shop would deploy {} \"another greeting\" to green", &sha[..7]),

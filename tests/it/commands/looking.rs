@@ -18,7 +18,6 @@ fn history_releases_and_status_tell_what_happened() {
     sandbox.bg(&["rollback"]).assert_code(0);
     let history = sandbox.bg(&["history"]);
     history.assert_code(0);
-    eprintln!("{history}");
     let lines: Vec<&str> = history.stdout.lines().collect();
     assert_eq!(lines.len(), 4, "{history}");
     assert!(
@@ -35,7 +34,6 @@ fn history_releases_and_status_tell_what_happened() {
     let run = runs["answer"][2]["run"].as_str().unwrap().to_owned();
     let story = sandbox.bg(&["history", &run]);
     story.assert_code(0);
-    eprintln!("{story}");
     for text in [
         "another greeting",
         "green passed the gate",
@@ -51,7 +49,6 @@ fn history_releases_and_status_tell_what_happened() {
 
     let releases = sandbox.bg(&["releases"]);
     releases.assert_code(0);
-    eprintln!("{releases}");
     let lines: Vec<&str> = releases.stdout.lines().collect();
     assert_eq!(lines.len(), 2, "{releases}");
     assert!(
@@ -66,7 +63,6 @@ fn history_releases_and_status_tell_what_happened() {
 
     let status = sandbox.bg(&["status"]);
     status.assert_code(0);
-    eprintln!("{status}");
     assert!(
         status.stdout.contains("● blue") && status.stdout.contains("○ green"),
         "{status}"
@@ -90,7 +86,6 @@ fn history_releases_and_status_tell_what_happened() {
         now["rollback"].is_object() || now["rollback"].is_string(),
         "{now}"
     );
-    eprintln!("{now:#}");
 }
 
 #[test]
@@ -129,7 +124,7 @@ fn logs_show_a_colors_lines_follow_it_and_end_on_ctrl_c() {
     }
     // A secret that is written in two pieces is one all the same.
     append(&SECRET[..12]);
-    append("");
+    // The time for it to look twice: there is nothing to see if all is well.
     std::thread::sleep(Duration::from_millis(500));
     append(&format!("{}\nafter the secret\n", &SECRET[12..]));
     seen("after the secret");
@@ -172,5 +167,4 @@ fn exec_runs_in_a_colors_release_with_its_environment_and_passes_its_exit_code_o
     sandbox.assert_five(&outcome, 1, "green is empty", Color::Blue);
     let outcome = sandbox.bg(&["exec", "blue", "--", "nonesuch", "x"]);
     sandbox.assert_five(&outcome, 1, "`nonesuch x` cannot be started in blue", Color::Blue);
-    eprintln!("{outcome}");
 }

@@ -15,18 +15,13 @@ fn a_bg_toml_with_a_mistake_is_shown_with_a_caret_and_nothing_is_done() {
         let outcome = sandbox.bg(&[verb]);
         sandbox.assert_five(&outcome, 3, &format!("bg.toml:{line}:"), Color::Blue);
         outcome.assert_says("0 parsecs").assert_says("^");
-        if verb == "deploy" {
-            eprintln!("{outcome}");
-        }
     }
     std::fs::write(sandbox.config(), good.replace("[gate]", "[gaet]")).unwrap();
     let outcome = sandbox.bg(&["deploy"]);
     sandbox.assert_five(&outcome, 3, "`gate`", Color::Blue);
-    eprintln!("{outcome}");
     std::fs::write(sandbox.config(), "app = \"shop\nroot = 1\n").unwrap();
     let outcome = sandbox.bg(&["deploy"]);
     sandbox.assert_five(&outcome, 3, "bg.toml:1:", Color::Blue);
-    eprintln!("{outcome}");
     // The host's own copy is what counts where the broken one is not at hand.
     let outcome = sandbox.bg(&["--app", "shop", "status"]);
     outcome.assert_code(0);
@@ -49,7 +44,6 @@ fn a_change_of_what_setup_prepares_is_not_deployed_but_set_up() {
     outcome
         .assert_says("`nginx.server_names`")
         .assert_says("hint: `bluegreen setup` applies it; then deploy again");
-    eprintln!("{outcome}");
     sandbox.bg(&["deploy", "--plan"]).assert_code(3);
     sandbox.bg(&["setup"]).assert_code(0);
     let site = std::fs::read_dir(sandbox.front.sites()).unwrap().flatten();
@@ -87,7 +81,6 @@ fn what_is_typed_wrong_is_a_usage_error_and_what_is_not_there_a_configuration_er
         .assert_code(3)
         .assert_says("no app `shop` is set up on this host");
     nothing_set_up.assert_says("hint: `bluegreen init`, then `bluegreen setup`");
-    eprintln!("{nothing_set_up}");
     std::fs::remove_file(sandbox.config()).unwrap();
     for verb in ["setup", "check"] {
         let outcome = sandbox.bg(&[verb]);
@@ -105,10 +98,8 @@ fn what_is_typed_wrong_is_a_usage_error_and_what_is_not_there_a_configuration_er
         !outcome.stderr.contains("--app"),
         "there is no app to name: {outcome}"
     );
-    eprintln!("{outcome}");
     let outcome = sandbox.bg(&["--config", "other.toml", "deploy"]);
     outcome.assert_code(3).assert_says("`other.toml` cannot be read");
-    eprintln!("{outcome}");
 }
 
 #[test]

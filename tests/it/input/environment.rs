@@ -26,7 +26,6 @@ fn an_environment_file_that_cannot_be_used_is_refused_without_its_values() {
         outcome.assert_says("traffic: unchanged, blue (");
         assert!(!outcome.stderr.contains(SECRET), "a secret in {outcome}");
         assert!(!outcome.stderr.contains("hunter2"), "a secret in {outcome}");
-        eprintln!("{outcome}");
     };
     let path = file.to_str().unwrap().to_owned();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();

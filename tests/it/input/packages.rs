@@ -30,7 +30,7 @@ fn an_environment_is_built_for_new_requirements_only_and_never_touched_again() {
     let outcome = sandbox.bg(&["deploy", "--json"]);
     outcome.assert_code(0);
     assert_eq!(reused(&outcome), Some(true));
-    assert_eq!(venvs(&sandbox), [first.clone()]);
+    assert_eq!(venvs(&sandbox), vec![first.clone()]);
     assert_eq!(
         prints(&first),
         before,

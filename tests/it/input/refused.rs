@@ -29,7 +29,6 @@ fn refused(
         !outcome.stderr.contains("builder error") && !outcome.stderr.contains("Err("),
         "words of the machine in {outcome}"
     );
-    eprintln!("{outcome}");
     outcome
 }
 
