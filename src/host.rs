@@ -26,4 +26,5 @@ pub mod shared;
 pub mod sockets;
 pub mod space;
 pub mod store;
+pub mod user;
 pub mod venv;

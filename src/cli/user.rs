@@ -1,9 +1,9 @@
 //! Root gives its rights up before it reads anything that the app's owner can write, and
 //! anyone else is told what to type.
 
-use nix::unistd::{Uid, User, initgroups, setgid, setuid};
+use nix::unistd::{Uid, User};
 
-use crate::host::command;
+use crate::host::user;
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::Entry;
 
@@ -32,12 +32,6 @@ pub fn become_owner(entry: &Entry) -> Result<(), Failure> {
         )
         .hint(format!("type: sudo -u {} bluegreen {line}", entry.owner)));
     }
-    let refused =
-        |error: nix::Error| Failure::failed(format!("cannot become `{}`", entry.owner)).because(error);
-    let name = std::ffi::CString::new(entry.owner.clone()).unwrap_or_default();
-    initgroups(&name, owner.gid).map_err(refused)?;
-    setgid(owner.gid).map_err(refused)?;
-    setuid(owner.uid).map_err(refused)?;
-    command::act_as(&owner);
-    Ok(())
+    user::become_user(&owner)
+        .map_err(|error| Failure::failed(format!("cannot become `{}`", entry.owner)).because(error))
 }

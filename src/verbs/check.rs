@@ -6,10 +6,12 @@ mod site;
 
 use std::path::PathBuf;
 
+use nix::unistd::Uid;
 use serde::Serialize;
 
 use crate::host::app::App;
 use crate::host::registry::Registry;
+use crate::host::user;
 use crate::model::config::Config;
 use crate::model::failure::{Failure, Kind};
 
@@ -98,6 +100,12 @@ pub async fn check(config: &Config) -> Result<Report, Failure> {
             return Ok(report);
         }
     };
+    // What is looked at from here on starts programs that the app's owner can change.
+    if Uid::effective().is_root() && ground.owner.uid != Uid::effective() {
+        user::become_user(&ground.owner).map_err(|error| {
+            Failure::failed(format!("cannot become `{}`", ground.owner.name)).because(error)
+        })?;
+    }
     let known = registry.find(&config.app).ok();
     let entry = known.clone().unwrap_or_else(|| ground.entry.clone());
     let app = App::with(entry, config.clone())

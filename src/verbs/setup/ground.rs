@@ -43,6 +43,8 @@ pub async fn survey(config: &Config, registry: &Registry) -> Result<Ground, Fail
     let owner = owner(config)?;
     let nginx_bin = program(&config.nginx.bin, "nginx.bin")?;
     let pm2_bin = program(&config.pm2.bin, "pm2.bin")?;
+    roots_alone(&nginx_bin)?;
+    roots_alone(files.conf())?;
     let mut nginx = Nginx {
         bin: nginx_bin.clone(),
         conf: files.conf().to_owned(),
@@ -262,13 +264,29 @@ fn stands_against(config: &Config, ground: &Ground, registry: &Registry) -> Resu
     Ok(())
 }
 
+/// What root runs, or has parsed, nobody else may be able to change: a bg.toml that names
+/// another program or file would otherwise make its author root.
+fn roots_alone(path: &Path) -> Result<(), Failure> {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    match [path.as_path(), folder].into_iter().find(|path| Uid::effective().is_root() && !is_mine(path)) {
+        None => Ok(()),
+        Some(place) => Err(Failure::new(
+            Kind::Config,
+            format!("`{}` can be changed by others than root, and root would obey it", place.display()),
+        )
+        .hint("`nginx.bin` and `nginx.conf` in bg.toml must name root's own")),
+    }
+}
+
+fn is_mine(path: &Path) -> bool {
+    std::fs::metadata(path)
+        .is_ok_and(|about| about.uid() == Uid::effective().as_raw() && about.mode() & 0o022 == 0)
+}
+
 /// What a template says becomes NGINX's own configuration: whoever can write one could
 /// have root's NGINX do anything.
 fn only_mine(folder: &Path) -> Result<(), Failure> {
-    let mine = |path: &Path| {
-        let about = std::fs::metadata(path);
-        about.is_ok_and(|about| about.uid() == Uid::effective().as_raw() && about.mode() & 0o022 == 0)
-    };
     let files = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
@@ -276,7 +294,7 @@ fn only_mine(folder: &Path) -> Result<(), Failure> {
         .map(|file| file.path());
     match std::iter::once(folder.to_owned())
         .chain(files)
-        .find(|path| path.exists() && !mine(path))
+        .find(|path| path.exists() && !is_mine(path))
     {
         None => Ok(()),
         Some(path) => Err(Failure::new(
