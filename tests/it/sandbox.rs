@@ -164,6 +164,11 @@ impl Sandbox {
         self.bg(&["status", "--json"]).result()["answer"].take()
     }
 
+    /// The release that `bg status` calls live.
+    pub fn live_release(&self) -> String {
+        self.status()["live"]["release"].as_str().unwrap().to_owned()
+    }
+
     /// `bg`, not started yet: standard output and error go where the caller says.
     pub fn bg_command(&self, args: &[&str]) -> Command {
         let mut command = self.command(env!("CARGO_BIN_EXE_bluegreen"));

@@ -11,8 +11,7 @@ use crate::sandbox::{SECRET, Sandbox, processes, set};
 #[test]
 fn a_secret_is_nowhere_even_where_the_app_prints_it() {
     let sandbox = Sandbox::deployed_with(|config| {
-        set(config, "gate", "timeout", "1s");
-        set(config, "gate", "attempt", "1s");
+        set(config, "gate", "timeout", "8s");
     });
     let mut said: Vec<Outcome> = Vec::new();
     sandbox.commit_edit(
