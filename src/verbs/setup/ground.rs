@@ -269,11 +269,17 @@ fn stands_against(config: &Config, ground: &Ground, registry: &Registry) -> Resu
 fn roots_alone(path: &Path) -> Result<(), Failure> {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = path.parent().unwrap_or(Path::new("/"));
-    match [path.as_path(), folder].into_iter().find(|path| Uid::effective().is_root() && !is_mine(path)) {
+    match [path.as_path(), folder]
+        .into_iter()
+        .find(|path| Uid::effective().is_root() && !is_mine(path))
+    {
         None => Ok(()),
         Some(place) => Err(Failure::new(
             Kind::Config,
-            format!("`{}` can be changed by others than root, and root would obey it", place.display()),
+            format!(
+                "`{}` can be changed by others than root, and root would obey it",
+                place.display()
+            ),
         )
         .hint("`nginx.bin` and `nginx.conf` in bg.toml must name root's own")),
     }
