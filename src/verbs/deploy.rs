@@ -51,6 +51,22 @@ pub struct Deployed {
     pub run: String,
 }
 
+impl Deployed {
+    /// What came of `run`: what is live, what stands beside it, and whether traffic moved.
+    #[must_use]
+    pub fn of(run: &Run<'_>, live: Standing, other: Standing, switched: bool) -> Deployed {
+        let warm = cool::stays_warm(run.app);
+        Deployed {
+            verb: run.verb,
+            live,
+            other,
+            switched,
+            warm,
+            run: run.id.to_string(),
+        }
+    }
+}
+
 /// Builds, starts, gates and switches.
 ///
 /// # Errors
@@ -191,14 +207,7 @@ async fn park(run: &Run<'_>, passed: &Passed) -> Result<Deployed, Failure> {
             cutover::forced(passed.forced_because())
         ),
     )?;
-    let deployed = Deployed {
-        verb: run.verb,
-        live: run.live(),
-        other: passed.standing(),
-        switched: false,
-        warm: cool::stays_warm(run.app),
-        run: run.id.to_string(),
-    };
+    let deployed = Deployed::of(run, run.live(), passed.standing(), false);
     save.map(|()| deployed)
 }
 
@@ -223,14 +232,7 @@ async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failure> 
         .await
         .map_err(moved)?;
     prune::prune(run).await.map_err(moved)?;
-    Ok(Deployed {
-        verb: run.verb,
-        live: switched.live,
-        other: switched.replaced,
-        switched: true,
-        warm: cool::stays_warm(run.app),
-        run: run.id.to_string(),
-    })
+    Ok(Deployed::of(run, switched.live, switched.replaced, true))
 }
 
 /// The configuration that this release was made with is the one that is applied now.

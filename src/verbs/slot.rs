@@ -5,7 +5,7 @@ mod free;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::host::app::App;
@@ -173,9 +173,9 @@ fn hold_ready(app: &App, color: Color, release: &ReleaseId) -> Result<(), Failur
         .map_err(|error| failed("the slot cannot be set").because(error))?;
     releases::write_answer(&app.nginx_files, app.name(), color, Some(release))
         .map_err(|error| failed("NGINX's answer cannot be written").because(error))?;
-    let program =
-        std::env::current_exe().map_err(|error| failed("this program cannot be found").because(error))?;
-    launcher::install(&program, &app.layout)
+    // This very program, also where another version was installed over it meanwhile.
+    let program = Path::new("/proc/self/exe");
+    launcher::install(program, &app.layout)
         .map_err(|error| failed("the launcher cannot be put in place").because(error))?;
     std::fs::remove_file(app.layout.hold(color)).ok();
     Ok(())

@@ -34,19 +34,7 @@ pub async fn switch(
     let run = Run::begin(app, Verb::Switch, patience, sink).await?;
     let color = color.unwrap_or(run.idle());
     if color == run.from.color {
-        run.abort("nothing to do", None);
-        sink.emit(Event::Noted {
-            text: format!("{} is live already", run.live()),
-        });
-        let other = traffic::standing(app, color.other());
-        return Ok(Deployed {
-            verb: run.verb,
-            live: run.live(),
-            other,
-            switched: false,
-            warm: cool::stays_warm(run.app),
-            run: run.id.to_string(),
-        });
+        return Ok(nothing_to_do(&run));
     }
     let Some(release) = releases::slot(&app.layout, color) else {
         return Err(refuse(
@@ -105,19 +93,7 @@ pub async fn rollback(
         Err(failure) => return Err(refuse(&run, failure)),
     };
     if run.live().release.as_ref() == Some(&target) {
-        run.abort("nothing to do", None);
-        sink.emit(Event::Noted {
-            text: format!("{} is live already", run.live()),
-        });
-        let other = traffic::standing(app, run.idle());
-        return Ok(Deployed {
-            verb: run.verb,
-            live: run.live(),
-            other,
-            switched: false,
-            warm: cool::stays_warm(run.app),
-            run: run.id.to_string(),
-        });
+        return Ok(nothing_to_do(&run));
     }
     let idle = run.idle();
     if releases::slot(&app.layout, idle).as_ref() == Some(&target) {
@@ -161,6 +137,15 @@ fn target(run: &Run<'_>, to: Option<&ReleaseId>) -> Result<ReleaseId, Failure> {
 fn refuse(run: &Run<'_>, failure: Failure) -> Failure {
     run.abort(&failure.what, None);
     failure.or_traffic(Traffic::Unchanged { live: run.live() })
+}
+
+/// What was asked for is live already.
+fn nothing_to_do(run: &Run<'_>) -> Deployed {
+    run.abort("nothing to do", None);
+    run.sink.emit(Event::Noted {
+        text: format!("{} is live already", run.live()),
+    });
+    Deployed::of(run, run.live(), traffic::standing(run.app, run.idle()), false)
 }
 
 fn begin(run: &Run<'_>, color: Color, release: &ReleaseId) {
@@ -243,14 +228,7 @@ async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Resul
     cool::down(run.app, switched.replaced.color, &run.sink)
         .await
         .map_err(moved)?;
-    Ok(Deployed {
-        verb: run.verb,
-        live: switched.live,
-        other: switched.replaced,
-        switched: true,
-        warm: cool::stays_warm(run.app),
-        run: run.id.to_string(),
-    })
+    Ok(Deployed::of(run, switched.live, switched.replaced, true))
 }
 
 /// To a release that no slot holds: started in the idle color from its own snapshot, put

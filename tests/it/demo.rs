@@ -53,8 +53,11 @@ struct Tour {
 impl Tour {
     fn start(args: &[&str]) -> Tour {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("ops/demo/run");
+        // A build of its own would put another program in place while other tests run this one.
+        let programs = Path::new(env!("CARGO_BIN_EXE_bluegreen")).parent().unwrap();
         let mut child = Command::new(script)
             .args(args)
+            .env("BG_PROGRAMS", programs)
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -23,6 +23,12 @@ async fn a_reload_is_seen_by_its_workers() {
             .map(|w| w.pid)
             .collect()
     };
+    // The second worker may come up a moment after the first one answers.
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while serving(false).len() < 2 {
+        assert!(std::time::Instant::now() < deadline, "only one worker");
+        tokio::task::yield_now().await;
+    }
     let mut before = serving(false);
     let more = format!("server {{ listen 127.0.0.1:{}; }}", free_port());
     append(&r.files.site(), &more);

@@ -85,23 +85,22 @@ fn the_same_commit_again_takes_the_new_environment_and_a_rollback_the_old_one() 
         Signal::SIGKILL,
     )
     .unwrap();
-    kill_master(&sandbox);
-    wait_until(Duration::from_secs(30), "PM2 started blue again", || {
-        sandbox.live_color() == Some(Color::Blue) && said()["pid"] != old["pid"]
+    let master = blues_master(&sandbox).unwrap();
+    kill(Pid::from_raw(master), Signal::SIGKILL).unwrap();
+    let again = std::cell::RefCell::new(serde_json::Value::Null);
+    wait_until(Duration::from_secs(60), "PM2 started blue again", || {
+        // On the way there the front door answers 502: nothing stands behind it.
+        *again.borrow_mut() = serde_json::from_str(&sandbox.get("/whoami").body).unwrap_or_default();
+        let by_another = again.borrow()["pid"].is_i64() && again.borrow()["pid"] != old["pid"];
+        by_another && blues_master(&sandbox).is_some_and(|now| now != master)
     });
-    assert_eq!(said()["greeting"], "one-greeting");
+    assert_eq!(again.borrow()["greeting"], "one-greeting");
 }
 
-/// Ends the process that PM2 keeps for blue.
-fn kill_master(sandbox: &Sandbox) {
+/// The process that PM2 keeps for blue, once there is one.
+fn blues_master(sandbox: &Sandbox) -> Option<i32> {
     let list = sandbox.pm2(&["jlist"]);
-    let list: serde_json::Value = serde_json::from_str(list.stdout.lines().last().unwrap()).unwrap();
-    let blue = list
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|app| app["name"] == "flask-blue")
-        .unwrap();
-    let pid = i32::try_from(blue["pid"].as_i64().unwrap()).unwrap();
-    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    let list: serde_json::Value = serde_json::from_str(list.stdout.lines().last()?).ok()?;
+    let blue = list.as_array()?.iter().find(|app| app["name"] == "flask-blue")?;
+    i32::try_from(blue["pid"].as_i64()?).ok()
 }
