@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::config::{Config, Env, Ports};
+use crate::model::config::{Config, Ports};
 
 /// Name of a release: the moment it was made and the commit, `20261123T181500Z-3f6f782`.
 /// Ids of one host sort by age.
@@ -148,12 +148,6 @@ pub struct Manifest {
 impl Manifest {
     /// The format this version writes and reads.
     pub const FORMAT: u32 = 1;
-
-    /// The environment settings it was made with.
-    #[must_use]
-    pub fn env_settings(&self) -> &Env {
-        &self.config.env
-    }
 }
 
 #[cfg(test)]

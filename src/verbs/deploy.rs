@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::host::app::App;
 use crate::host::{releases, store};
 use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Kind, Standing, Traffic};
+use crate::model::failure::{Failure, Standing, Traffic};
 use crate::model::journal::{Phase, Verb};
 use crate::model::release::ReleaseId;
 
@@ -113,7 +113,6 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     let (app, color) = (run.app, run.idle());
     let release = manifest.id.clone();
     let before = releases::slot(&app.layout, color);
-    slot_may_be_used(run)?;
     let idle = slot::finish_requests(app, color, &run.sink).await?;
     run.still_idle().await?;
     run.enter(
@@ -137,16 +136,6 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
             None => Err(refusal.into_failure(color)),
         },
     }
-}
-
-/// The process of the idle slot must not be the one that answers visitors: a port swapped
-/// by hand in the configuration would make it so.
-fn slot_may_be_used(run: &Run<'_>) -> Result<(), Failure> {
-    let ports = run.app.config.process.ports;
-    if ports.blue == ports.green {
-        return Err(Failure::new(Kind::Config, "both colors have the same port"));
-    }
-    Ok(())
 }
 
 /// Before the swap: whatever was staged goes, and the slot gets back what it held.
