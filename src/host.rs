@@ -17,6 +17,8 @@ pub mod launcher;
 pub mod link;
 pub mod lock;
 pub mod nginx;
+pub mod orders;
+pub mod outcome;
 pub mod pm2;
 pub mod process;
 pub mod prune;

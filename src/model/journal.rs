@@ -88,6 +88,9 @@ pub enum Record {
         from: Route,
         /// The release that is live.
         was: Option<ReleaseId>,
+        /// Whether it goes on in step with other hosts.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        fleet: bool,
     },
     /// It goes on to the next phase.
     Enter {
@@ -120,6 +123,9 @@ pub enum Record {
         was: Option<ReleaseId>,
         /// The line for `bg history`.
         summary: String,
+        /// Whether the other hosts of the fleet were not heard of when it ended.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        doubt: bool,
     },
     /// It ended without; what was live before is live.
     Abort {
@@ -170,6 +176,8 @@ pub struct OpenRun {
     pub touched_slot: bool,
     /// What that slot held before.
     pub replaces: Option<ReleaseId>,
+    /// Whether it went on in step with other hosts.
+    pub fleet: bool,
 }
 
 /// The journal, folded.
@@ -177,6 +185,8 @@ pub struct OpenRun {
 pub struct Story {
     /// The run that died half-way, if any.
     pub open: Option<OpenRun>,
+    /// The run that made live what is live, when it never heard how the other hosts did.
+    pub doubt: Option<RunId>,
     before: BTreeMap<ReleaseId, ReleaseId>,
     unfit: BTreeSet<ReleaseId>,
 }
@@ -195,7 +205,12 @@ impl Story {
     fn add(&mut self, record: &Record) {
         match record {
             Record::Begin {
-                run, verb, from, was, ..
+                run,
+                verb,
+                from,
+                was,
+                fleet,
+                ..
             } => {
                 self.open = Some(OpenRun {
                     run: run.clone(),
@@ -207,6 +222,7 @@ impl Story {
                     release: None,
                     touched_slot: false,
                     replaces: None,
+                    fleet: *fleet,
                 });
             }
             Record::Enter {
@@ -227,8 +243,16 @@ impl Story {
                     }
                 }
             }
-            Record::Commit { verb, live, was, .. } => {
+            Record::Commit {
+                run,
+                verb,
+                live,
+                was,
+                doubt,
+                ..
+            } => {
                 self.open = None;
+                self.doubt = doubt.then(|| run.clone());
                 self.served(*verb, live.release.as_ref(), was.as_ref());
             }
             Record::Abort { refused, .. } => {
@@ -312,6 +336,7 @@ mod tests {
             maintenance: false,
             was: was.map(release),
             summary: String::new(),
+            doubt: false,
         }
     }
 

@@ -140,6 +140,11 @@ impl Layout {
     pub fn runs(&self) -> PathBuf {
         self.state().join("runs")
     }
+    /// What came of the requests of clients, by ticket.
+    #[must_use]
+    pub fn outcomes(&self) -> PathBuf {
+        self.state().join("outcomes")
+    }
     /// While this exists, the launcher of a color waits instead of starting the app: the
     /// slot's process is being taken away, and PM2 would bring it back.
     #[must_use]

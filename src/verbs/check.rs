@@ -7,7 +7,7 @@ mod site;
 use std::path::PathBuf;
 
 use nix::unistd::Uid;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
 use crate::host::registry::Registry;
@@ -18,14 +18,14 @@ use crate::model::failure::{Failure, Kind};
 use super::setup::ground;
 
 /// What was found.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Report {
     /// One line each.
     pub findings: Vec<Finding>,
 }
 
 /// One line of a check.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Finding {
     /// How bad.
     pub level: Level,
@@ -38,7 +38,7 @@ pub struct Finding {
 }
 
 /// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// As it should be.

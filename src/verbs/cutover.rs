@@ -17,7 +17,7 @@ use crate::model::release::ReleaseId;
 
 use super::gate::{Passed, millis};
 use super::run::Run;
-use super::traffic;
+use super::{step, traffic};
 
 /// Fresh connections in a row that must reach the new slot, on each path and listener.
 /// Two NGINX workers share a listener at random, so eight in a row miss one of them once
@@ -51,7 +51,10 @@ pub async fn cutover(run: &Run<'_>, passed: Passed) -> Result<Switched, Failure>
     reload_would_work(app).await?;
     let evidence = evidence(run);
     let began = Instant::now();
-    let swapped = swap(run, to, Some(&passed), evidence.as_ref()).await;
+    let mut swapped = swap(run, to, Some(&passed), evidence.as_ref()).await;
+    if swapped.is_ok() {
+        swapped = step::agree(run, to, &passed).await;
+    }
     let mut counted = None;
     if let Some(prober) = evidence {
         let count = prober.finish(app.config.evidence.window.0).await;
@@ -59,6 +62,7 @@ pub async fn cutover(run: &Run<'_>, passed: Passed) -> Result<Switched, Failure>
         counted = Some(count);
     }
     swapped?;
+    run.note_a_late_stop().await;
     Ok(Switched {
         live: passed.standing(),
         replaced,
@@ -141,6 +145,9 @@ pub enum Unproven {
         #[source]
         source: front::Unproven,
     },
+    /// It does, and not on another host of the fleet.
+    #[error("another host of the fleet did not move")]
+    Elsewhere,
     /// Somebody else's reload did not end.
     #[error("another reload of this NGINX goes on: {0}")]
     Busy(String),
@@ -242,7 +249,10 @@ pub async fn put_back(app: &App, from: Route, to: Route, why: Unproven, sink: &d
             .map_err(|error| describe(&error)),
         Err(error) => Err(error.to_string()),
     };
-    let what = format!("traffic was not proven to reach {}", to.color);
+    let what = match why {
+        Unproven::Elsewhere => format!("{} is not to be live on this host alone", to.color),
+        _ => format!("traffic was not proven to reach {}", to.color),
+    };
     match back {
         Ok(_) => {
             sink.emit(Event::PutBack {
@@ -278,7 +288,7 @@ fn describe(error: &Unproven) -> String {
 
 /// In the reload way a configuration that was broken before, or a master that cannot be
 /// found, would only show after the swap: both are tried before.
-async fn reload_would_work(app: &App) -> Result<(), Failure> {
+pub(super) async fn reload_would_work(app: &App) -> Result<(), Failure> {
     if !app.reloads() {
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! `bg deploy --plan`: what a deploy would do. Fetches commits into the mirror, touches
 //! nothing else.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
 use crate::host::git::Git;
@@ -13,7 +13,7 @@ use crate::model::failure::Failure;
 use super::{build, slot, traffic};
 
 /// What a deploy would do.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Planned {
     /// The app.
     pub app: String,

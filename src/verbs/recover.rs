@@ -185,6 +185,7 @@ async fn finish(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Failu
         });
     }
     Ok(Record::Commit {
+        doubt: open.fleet,
         run: open.run.clone(),
         at: Timestamp::now(),
         verb: open.verb,

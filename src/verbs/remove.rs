@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
 use crate::host::lock::{Holder, Lock};
@@ -15,7 +15,7 @@ use crate::model::failure::{Failure, Kind};
 use super::{cutover, save, slot, traffic};
 
 /// What is taken away.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Removed {
     /// Every step.
     pub steps: Vec<String>,

@@ -7,7 +7,7 @@ pub mod owner;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
 use crate::host::front;
@@ -28,7 +28,7 @@ use super::{cutover, traffic};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What setup found and did.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SetUp {
     /// What was changed, or would be.
     pub changes: Vec<String>,
