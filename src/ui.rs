@@ -1,5 +1,6 @@
 //! The only code that prints. stdout is the answer, stderr the story.
 
+mod fleet;
 pub mod human;
 pub mod json;
 pub mod report;
@@ -131,6 +132,14 @@ impl HostUi {
                 .lines()
                 .for_each(|line| json::host_log_line(&self.host, line)),
             _ => out(&self.prefixed(text)),
+        }
+    }
+
+    /// Prints a failure.
+    pub fn failure(&self, failure: &Failure) {
+        match self.ui {
+            Ui::Human { name } => story(&self.prefixed(&human::failure(failure, name))),
+            ui => ui.failure(failure),
         }
     }
 

@@ -13,10 +13,11 @@ use crate::ui::Ui;
 use crate::verbs::answer::Answer;
 use crate::verbs::caller::Caller;
 
+use super::afar::Errand;
 use super::args::{Args, Verb};
 use super::dispatch::dispatch;
 use super::here::{AtHand, Here};
-use super::{engine, shell};
+use super::{engine, hosts, shell};
 
 /// Parses the command line, does what it says, and says how it went.
 #[must_use]
@@ -64,8 +65,27 @@ async fn carry_out(args: Args, ui: Ui) -> u8 {
         app: args.app,
         config: args.config.map_or(AtHand::InFolder, AtHand::File),
     };
+    match afar(&args.hosts, args.local, &args.verb, &here, ui) {
+        Ok(None) => {}
+        Ok(Some(errand)) => return errand.run(args.accept_new_host_key).await,
+        Err(failure) => return told(ui, Err(failure)),
+    }
     let done = dispatch(args.verb, &here, &Caller::here(&ui), ui).await;
     told(ui, done)
+}
+
+/// The command as one for other machines, if it is.
+fn afar(hosts: &[String], local: bool, verb: &Verb, here: &Here, ui: Ui) -> Result<Option<Errand>, Failure> {
+    let Some(chosen) = hosts::choose(hosts, local, verb, here)? else {
+        return Ok(None);
+    };
+    Ok(Some(Errand {
+        verb: verb.clone(),
+        app: here.app.clone(),
+        config: here.to_send()?,
+        chosen,
+        ui,
+    }))
 }
 
 /// Says how it went; returns the exit code.

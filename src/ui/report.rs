@@ -33,6 +33,7 @@ pub(super) fn text(answer: &Answer, name: &str) -> String {
             format!("visitors get {page}; {} is behind the link\n", set.live)
         }
         Answer::Repaired(repaired) => repair(repaired),
+        Answer::Fleet(fleet) => super::fleet::table(fleet, name),
         Answer::Shown { .. } | Answer::Sighted(_) => String::new(),
         Answer::Text { text } => return text.clone(),
         Answer::Removed(removed) => steps(&removed.steps, removed.done, "`bg remove --yes` does it"),

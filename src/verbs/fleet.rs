@@ -1,11 +1,14 @@
 //! What came of a command on several hosts.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::failure::Traffic;
 use crate::model::wire::Failed;
 
 use super::answer::Answer;
+use super::status::Status;
 
 /// All of them, in the order in which they were named.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -57,6 +60,40 @@ impl OnHost {
 }
 
 impl Fleet {
+    /// In what the hosts differ that should be the same everywhere.
+    #[must_use]
+    pub fn differences(&self) -> Vec<String> {
+        let standings = self.hosts.iter().filter_map(|host| match host.answer.as_deref() {
+            Some(Answer::Status(now)) => Some((&host.host, now)),
+            _ => None,
+        });
+        let views: [(&str, fn(&Status) -> String); 3] = [
+            ("what is live", |now| {
+                let release = now.live.as_ref().and_then(|live| live.release.as_ref());
+                release.map_or("nothing".to_owned(), ToString::to_string)
+            }),
+            ("maintenance", |now| {
+                if now.maintenance { "on" } else { "off" }.to_owned()
+            }),
+            ("the switch way", |now| format!("{:?}", now.switch).to_lowercase()),
+        ];
+        let standings: Vec<_> = standings.collect();
+        let mut found = Vec::new();
+        for (what, view) in views {
+            let mut seen: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+            for (host, now) in &standings {
+                seen.entry(view(now)).or_default().push(host);
+            }
+            if seen.len() > 1 {
+                let each = seen
+                    .iter()
+                    .map(|(value, hosts)| format!("{value} on {}", hosts.join(", ")));
+                found.push(format!("{what} differs: {}", each.collect::<Vec<_>>().join("; ")));
+            }
+        }
+        found
+    }
+
     /// The worst of the hosts': 7 before 6 before 5, then what went wrong first; hosts that
     /// were only held back by another come last.
     #[must_use]

@@ -17,6 +17,8 @@ use super::{build, slot, traffic};
 pub struct Planned {
     /// The app.
     pub app: String,
+    /// What was asked for: a branch, tag or commit.
+    pub reference: String,
     /// The commit.
     pub commit: String,
     /// Its first line.
@@ -53,6 +55,7 @@ pub async fn plan(app: &App, reference: Option<String>, no_switch: bool) -> Resu
     Ok(Planned {
         app: app.name().to_owned(),
         steps: steps(app, color, &commit.sha, no_switch),
+        reference,
         commit: commit.sha,
         subject: commit.subject,
         color,

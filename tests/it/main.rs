@@ -29,4 +29,5 @@ mod reload_way;
 mod sandbox;
 mod secret;
 mod slot;
+mod ssh;
 mod user;

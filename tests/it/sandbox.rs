@@ -9,6 +9,7 @@ pub mod ports;
 pub mod processes;
 pub mod python;
 pub mod repo;
+pub mod sshd;
 pub mod wait;
 
 use std::collections::BTreeMap;
@@ -321,7 +322,7 @@ pub fn set(config: &mut Table, section: &str, key: &str, value: impl Into<Value>
 
 /// A folder whose name is short, because the path of a socket may have 107 bytes only, and
 /// tells which test process made it, so that the next one can tidy up after a killed one.
-fn new_root() -> PathBuf {
+pub fn new_root() -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     processes::tidy_up_after_the_dead();
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
