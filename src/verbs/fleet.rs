@@ -59,6 +59,9 @@ impl OnHost {
     }
 }
 
+/// What of a host is compared.
+type View = fn(&Status) -> String;
+
 impl Fleet {
     /// In what the hosts differ that should be the same everywhere.
     #[must_use]
@@ -67,7 +70,7 @@ impl Fleet {
             Some(Answer::Status(now)) => Some((&host.host, now)),
             _ => None,
         });
-        let views: [(&str, fn(&Status) -> String); 3] = [
+        let views: [(&str, View); 3] = [
             ("what is live", |now| {
                 let release = now.live.as_ref().and_then(|live| live.release.as_ref());
                 release.map_or("nothing".to_owned(), ToString::to_string)

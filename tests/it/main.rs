@@ -9,6 +9,7 @@
     reason = "a test that meets the unexpected ends there and says so"
 )]
 
+mod afar;
 mod commands;
 mod demo;
 mod front_door;

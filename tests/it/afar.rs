@@ -1,0 +1,4 @@
+//! `bg` from a laptop: over real SSH, on one host or several.
+
+mod alone;
+mod together;
