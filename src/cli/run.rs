@@ -8,7 +8,7 @@ use clap::Parser;
 
 use crate::host::app::{App, AppError, read_config};
 use crate::host::registry::{Registry, RegistryError};
-use crate::host::{identity, launcher};
+use crate::host::{identity, launcher, names};
 use crate::model::color::Color;
 use crate::model::config::{Config, difference, schema};
 use crate::model::failure::{Failure, Kind};
@@ -26,6 +26,7 @@ use super::{man, shell};
 /// Parses the command line, does what it says, and says how it went.
 #[must_use]
 pub fn main() -> ExitCode {
+    names::pin();
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
