@@ -17,6 +17,7 @@ mod gate;
 mod harness;
 mod house;
 mod input;
+mod install;
 mod keep;
 #[path = "../../ops/load/load.rs"]
 mod load;

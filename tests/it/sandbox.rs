@@ -2,6 +2,7 @@
 //! PM2, a git repository with the sample app, and `bg` run as a user runs it. Nothing of it
 //! is left when it is dropped.
 
+pub mod folder;
 pub mod front;
 pub mod http;
 pub mod outcome;
