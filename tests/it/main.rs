@@ -30,4 +30,5 @@ mod reload_way;
 mod sandbox;
 mod secret;
 mod slot;
+mod static_build;
 mod user;
