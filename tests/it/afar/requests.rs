@@ -8,7 +8,7 @@ use bluegreen::model::wire::PROTOCOL;
 use serde_json::{Value, json};
 
 use crate::sandbox::outcome::{Outcome, Running};
-use crate::sandbox::{APP, Sandbox};
+use crate::sandbox::{APP, Sandbox, repo};
 
 /// Starts an engine; what is written to the pipe is all that it hears.
 fn engine(sandbox: &Sandbox) -> (ChildStdin, Running) {
@@ -137,8 +137,9 @@ fn what_came_of_a_request_is_told_to_whoever_has_its_ticket() {
 fn an_engine_whose_client_goes_away_before_traffic_moves_undoes_what_it_did() {
     let sandbox = Sandbox::deployed_with(|config| {
         crate::sandbox::set(config, "drain", "quiet", "0s");
-        crate::sandbox::set(config, "gate", "soak", "1m");
     });
+    let applied = sandbox.app_root().join("bg.toml");
+    repo::replace(&applied, "soak = \"0s\"", "soak = \"1m\"");
     let (mut stdin, running) = engine(&sandbox);
     let deploy = json!({"app": APP, "verb": {"deploy": {
         "reference": null, "no_switch": false, "plan": false, "force_gate": null, "patience": {"wait": null},

@@ -1,12 +1,12 @@
 //! Several hosts as one.
 
 use std::fs;
-use std::path::Path;
 
 use bluegreen::model::color::Color;
 
 use crate::sandbox::afar::{Afar, Server};
 use crate::sandbox::outcome::Outcome;
+use crate::sandbox::repo;
 
 fn all_answer(afar: &Afar, color: Color) {
     for server in &afar.servers {
@@ -69,17 +69,11 @@ fn stand_at(afar: &Afar, outcome: &Outcome, code: i32, color: Color) -> Vec<serd
         .clone()
 }
 
-fn replace(file: &Path, from: &str, to: &str) {
-    let text = fs::read_to_string(file).unwrap();
-    assert!(text.contains(from), "no {from:?} in {}", file.display());
-    fs::write(file, text.replace(from, to)).unwrap();
-}
-
 #[test]
 fn a_gate_that_one_host_does_not_pass_leaves_all_where_they_were() {
     let afar = Afar::deployed(3);
     let applied = afar.servers[1].sandbox.app_root().join("bg.toml");
-    replace(&applied, "path = \"/health\"", "path = \"/missing\"");
+    repo::replace(&applied, "path = \"/health\"", "path = \"/missing\"");
     afar.servers[0]
         .sandbox
         .commit("Second", |repo| fs::write(repo.join("note"), "2").unwrap());
@@ -118,7 +112,7 @@ fn nail(server: &Server, color: Color) {
     let text = fs::read_to_string(&site).unwrap();
     let line = text.lines().find(|line| line.contains("proxy.conf")).unwrap();
     let past = format!("proxy_pass http://{};", server.sandbox.slot_address(color));
-    replace(&site, line.trim(), &past);
+    repo::replace(&site, line.trim(), &past);
     server.sandbox.front.reload();
 }
 
