@@ -51,7 +51,8 @@ fn main() {
     say(format!("bg switch, 1     {:>6.0} ms", ms(fleet.one)));
     say(format!("bg switch, {FLEET}    {:>6.0} ms", ms(fleet.all)));
     say(format!("client           {:>6.1} MB at most", fleet.client_mb));
-    let ratio = |over: Duration, under: Duration| (over.as_secs_f64() / under.as_secs_f64() * 100.0).round() / 100.0;
+    let ratio =
+        |over: Duration, under: Duration| (over.as_secs_f64() / under.as_secs_f64() * 100.0).round() / 100.0;
     println!(
         "{}",
         json!({
@@ -68,7 +69,13 @@ fn one_status() -> (Duration, Duration) {
     let (mut ssh, mut status) = (Vec::new(), Vec::new());
     for _ in 0..STATUS_RUNS {
         ssh.push(time(&mut ssh_true(&afar)));
-        status.push(time(&mut afar.command(&["status", "--app", sandbox::APP, "--hosts", "web1"])));
+        status.push(time(&mut afar.command(&[
+            "status",
+            "--app",
+            sandbox::APP,
+            "--hosts",
+            "web1",
+        ])));
     }
     (median(ssh), median(status))
 }
@@ -103,7 +110,13 @@ fn fleet_switch() -> FleetSwitch {
     let (mut one, mut every, mut client_mb) = (Vec::new(), Vec::new(), 0.0_f64);
     for _ in 0..SWITCH_RUNS {
         for _ in 0..2 {
-            one.push(time(&mut afar.command(&["switch", "--app", sandbox::APP, "--hosts", "web1"])));
+            one.push(time(&mut afar.command(&[
+                "switch",
+                "--app",
+                sandbox::APP,
+                "--hosts",
+                "web1",
+            ])));
         }
         let (took, mb) = watched(&mut afar.command(&["switch", "--app", sandbox::APP, "--hosts", &all]));
         every.push(took);
@@ -131,7 +144,11 @@ fn time(command: &mut Command) -> Duration {
 /// With the most memory that it was seen to hold.
 fn watched(command: &mut Command) -> (Duration, f64) {
     let began = Instant::now();
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let mut most = 0.0_f64;
     let status = loop {
         most = most.max(peak_mb(child.id()).unwrap_or(0.0));
