@@ -3,6 +3,7 @@
 
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -19,6 +20,8 @@ pub struct Program {
     path: PathBuf,
     /// SHA-256 of its content, in hex.
     pub hash: String,
+    /// Read when the first host needs it, and then shared by all.
+    content: Arc<OnceLock<Bytes>>,
 }
 
 /// There is no program to upload.
@@ -56,7 +59,11 @@ impl Program {
             }
         }
         let hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Program { path, hash })
+        Ok(Program {
+            path,
+            hash,
+            content: Arc::default(),
+        })
     }
 
     /// All of it.
@@ -64,12 +71,14 @@ impl Program {
     /// # Errors
     /// When it cannot be read.
     pub fn content(&self) -> Result<Bytes, NoProgram> {
-        std::fs::read(&self.path)
-            .map(Bytes::from)
-            .map_err(|source| NoProgram {
-                path: self.path.clone(),
-                source,
-            })
+        if let Some(content) = self.content.get() {
+            return Ok(content.clone());
+        }
+        let content = std::fs::read(&self.path).map_err(|source| NoProgram {
+            path: self.path.clone(),
+            source,
+        })?;
+        Ok(self.content.get_or_init(|| content.into()).clone())
     }
 }
 
