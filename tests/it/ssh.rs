@@ -9,6 +9,7 @@ use crate::sandbox;
 use crate::sandbox::sshd::{Home, Sshd, user};
 
 mod commands;
+mod config;
 
 /// A server, and a home from which one gets in.
 struct Scene {
