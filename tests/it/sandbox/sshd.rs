@@ -212,9 +212,11 @@ impl Home {
     pub fn without_key(folder: &Path) -> Home {
         fs::create_dir_all(folder.join(".ssh")).unwrap();
         fs::set_permissions(folder.join(".ssh"), fs::Permissions::from_mode(0o700)).unwrap();
-        Home {
+        let home = Home {
             folder: folder.to_owned(),
-        }
+        };
+        home.configure("");
+        home
     }
 
     /// The folder.
@@ -248,6 +250,11 @@ impl Home {
     pub fn befriend(&self, server: &Sshd) {
         server.authorize(&self.public());
         self.know(&server.known_line("ed25519"));
+    }
+
+    /// Writes `.ssh/config`. No agent is asked unless it names one.
+    pub fn configure(&self, text: &str) {
+        self.write("config", &format!("{text}\nHost *\n  IdentityAgent none\n"));
     }
 
     /// Adds a line to `.ssh/known_hosts`.

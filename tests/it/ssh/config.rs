@@ -232,16 +232,16 @@ fn what_has_no_effect_is_said_where_it_could_matter() {
         ),
         ("StrictHostKeyChecking yes\n", ""),
         (
-            "Match exec \"true\"\n User root\n",
+            "Match exec \"true\"\n User matched\n",
             "`ROOT/config` line 1: `Match exec` is not evaluated, so the lines under it are passed over",
         ),
-        ("Match host db exec \"true\"\n User root\n", ""),
+        ("Match host db exec \"true\"\n User matched\n", ""),
         (
-            "Match host web1 exec \"true\"\n User root\n",
+            "Match host web1 exec \"true\"\n User matched\n",
             "`ROOT/config` line 1: `Match exec` is not evaluated, so the lines under it are passed over",
         ),
         (
-            "Match final\n User root\n",
+            "Match final\n User matched\n",
             "`ROOT/config` line 1: `Match final` is not evaluated, so the lines under it are passed over",
         ),
         ("Host db\n StrictHostKeyChecking no\n", ""),
@@ -257,7 +257,7 @@ fn what_has_no_effect_is_said_where_it_could_matter() {
         let settings = desk.ours("web1").unwrap();
         let wanted = wanted.replace("ROOT", desk.root.to_str().unwrap());
         assert_eq!(settings.warnings.join("\n"), wanted, "{config}");
-        assert_ne!(settings.user, "root-of-match", "{config}");
+        assert_ne!(settings.user, "matched", "{config}");
         seen += 1;
     }
     assert_eq!(seen, 9);
