@@ -101,7 +101,12 @@ fn told(failed: Result<Connection, SshError>, host: &str) -> (String, u8) {
     };
     let failure = error.into_failure(host, "bg");
     let mut lines = vec![failure.what.clone()];
-    lines.extend(failure.causes().into_iter().map(|cause| format!("caused by: {cause}")));
+    lines.extend(
+        failure
+            .causes()
+            .into_iter()
+            .map(|cause| format!("caused by: {cause}")),
+    );
     lines.extend(failure.evidence.iter().map(|line| format!("  {line}")));
     lines.extend(failure.hints.iter().map(|hint| format!("hint: {hint}")));
     (lines.join("\n"), failure.exit_code())

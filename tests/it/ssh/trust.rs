@@ -43,7 +43,10 @@ async fn an_unknown_key_is_refused_and_shown_with_what_adds_it() {
     // The line does what is said of it.
     scene.home.know(&line);
     scene.connect().await.unwrap().close().await;
-    assert!(scene.server.log().contains(AN_ATTEMPT), "the test sees one where there is one");
+    assert!(
+        scene.server.log().contains(AN_ATTEMPT),
+        "the test sees one where there is one"
+    );
 }
 
 #[tokio::test]
@@ -54,13 +57,24 @@ async fn an_unknown_key_is_added_when_that_is_wanted() {
         accept_new_host_key: true,
         ..scene.options()
     };
-    connect_as(&scene.address(), &options).await.unwrap().close().await;
+    connect_as(&scene.address(), &options)
+        .await
+        .unwrap()
+        .close()
+        .await;
     let known_hosts = scene.home.ssh("known_hosts");
     let line = scene.server.known_line("ed25519").replace(" ed25519", "");
     assert_eq!(fs::read_to_string(&known_hosts).unwrap(), format!("{line}\n"));
-    assert_eq!(fs::metadata(&known_hosts).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        fs::metadata(&known_hosts).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     scene.connect().await.unwrap().close().await;
-    connect_as(&scene.address(), &options).await.unwrap().close().await;
+    connect_as(&scene.address(), &options)
+        .await
+        .unwrap()
+        .close()
+        .await;
     assert_eq!(fs::read_to_string(&known_hosts).unwrap().lines().count(), 1);
 }
 
@@ -73,13 +87,23 @@ async fn a_new_line_hides_the_name_when_the_configuration_says_so() {
         accept_new_host_key: true,
         ..scene.options()
     };
-    connect_as(&scene.address(), &options).await.unwrap().close().await;
+    connect_as(&scene.address(), &options)
+        .await
+        .unwrap()
+        .close()
+        .await;
     let text = fs::read_to_string(scene.home.ssh("known_hosts")).unwrap();
     assert!(text.starts_with("|1|"), "{text}");
     // `ssh` finds it as well.
     let name = format!("[127.0.0.1]:{}", scene.server.port());
     let known_hosts = scene.home.ssh("known_hosts");
-    sshd::run(Command::new("ssh-keygen").arg("-F").arg(name).arg("-f").arg(known_hosts));
+    sshd::run(
+        Command::new("ssh-keygen")
+            .arg("-F")
+            .arg(name)
+            .arg("-f")
+            .arg(known_hosts),
+    );
     scene.connect().await.unwrap().close().await;
 }
 
@@ -159,12 +183,19 @@ async fn a_revoked_key_is_always_refused() {
 async fn a_key_on_the_list_of_revoked_ones_is_refused_as_well() {
     let scene = Scene::new();
     let list = scene.home.ssh("revoked");
-    scene.home.configure(&format!("RevokedHostKeys {}", list.display()));
+    scene
+        .home
+        .configure(&format!("RevokedHostKeys {}", list.display()));
     let (text, _) = told(scene.connect().await, "web1");
-    assert!(text.contains("cannot be read"), "without the list nobody is trusted: {text}");
+    assert!(
+        text.contains("cannot be read"),
+        "without the list nobody is trusted: {text}"
+    );
     scene.home.write("revoked", "# none yet\n");
     scene.connect().await.unwrap().close().await;
-    scene.home.write("revoked", &public(&scene.server.host_key("ed25519")));
+    scene
+        .home
+        .write("revoked", &public(&scene.server.host_key("ed25519")));
     let (text, _) = told(scene.connect().await, "web1");
     assert!(text.contains("its host key is revoked"), "{text}");
 }
@@ -177,7 +208,13 @@ async fn each_way_to_know_a_host_is_enough() {
     let hidden = {
         scene.home.write("hidden", &format!("[127.0.0.1]:{port} {key}\n"));
         let file = scene.home.ssh("hidden");
-        sshd::run(Command::new("ssh-keygen").arg("-q").arg("-H").arg("-f").arg(&file));
+        sshd::run(
+            Command::new("ssh-keygen")
+                .arg("-q")
+                .arg("-H")
+                .arg("-f")
+                .arg(&file),
+        );
         fs::read_to_string(&file).unwrap()
     };
     assert!(hidden.starts_with("|1|"), "{hidden}");
@@ -225,7 +262,9 @@ async fn a_host_known_by_one_of_its_kinds_of_keys_shows_that_one() {
         seen += 1;
     }
     assert_eq!(seen, 3);
-    let all = ["rsa", "ecdsa"].map(|kind| scene.server.known_line(kind)).join("\n");
+    let all = ["rsa", "ecdsa"]
+        .map(|kind| scene.server.known_line(kind))
+        .join("\n");
     scene.home.write("known_hosts", &all);
     scene.connect().await.unwrap().close().await;
 }
@@ -235,7 +274,13 @@ async fn a_certificate_of_a_known_authority_is_enough() {
     let root = sandbox::new_root();
     let certificate = root.join("sshd-cert.pub");
     let mut scene = Scene {
-        server: Sshd::start(&root, &[&format!("HostCertificate {}", certificate.display()), "LogLevel DEBUG1"]),
+        server: Sshd::start(
+            &root,
+            &[
+                &format!("HostCertificate {}", certificate.display()),
+                "LogLevel DEBUG1",
+            ],
+        ),
         home: Home::create(&root.join("client")),
         root,
     };
@@ -258,7 +303,10 @@ async fn a_certificate_of_a_known_authority_is_enough() {
     for (more, is_good) in table {
         let key = scene.server.host_key("ed25519");
         let mut command = Command::new("ssh-keygen");
-        command.args(["-q", "-I", "web1", "-s"]).arg(&authority).args(more);
+        command
+            .args(["-q", "-I", "web1", "-s"])
+            .arg(&authority)
+            .args(more);
         sshd::run(command.arg(format!("{}.pub", key.display())));
         fs::rename(format!("{}-cert.pub", key.display()), &certificate).unwrap();
         scene.server.stop();
@@ -284,7 +332,10 @@ async fn many_hosts_at_once_are_added_line_by_line() {
     };
     let mut all = tokio::task::JoinSet::new();
     for number in 0..12 {
-        let (options, address) = (options.clone(), format!("{}@127.0.0.{}:{}", user(), 1 + number % 4, scene.server.port()));
+        let (options, address) = (
+            options.clone(),
+            format!("{}@127.0.0.{}:{}", user(), 1 + number % 4, scene.server.port()),
+        );
         all.spawn(async move { connect_as(&address, &options).await.map(|_| ()) });
     }
     let outcomes = all.join_all().await;
