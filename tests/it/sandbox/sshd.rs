@@ -166,6 +166,13 @@ impl Sshd {
         });
     }
 
+    /// Makes it hang until it is stopped: it takes connections and says nothing.
+    pub fn pause(&self) {
+        let master = self.master.as_ref().expect("it was stopped");
+        let pid = Pid::from_raw(i32::try_from(master.id()).unwrap());
+        kill(pid, Signal::SIGSTOP).unwrap();
+    }
+
     /// Ends it and its connections at once, as a power cut would; no connection says goodbye.
     pub fn stop(&mut self) {
         if self.master.is_none() {
