@@ -1,14 +1,23 @@
 //! The connection to a host, against real OpenSSH servers.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use bluegreen::remote::ssh::{Address, Chunk, Connection, Options, Output, SshError, connect};
+use bluegreen::remote::ssh::config::Files;
+use bluegreen::remote::ssh::{Address, Chunk, Connection, Options, Output, SshError, connect_with};
 
 use crate::sandbox;
-use crate::sandbox::sshd::{Home, Sshd, user};
+use crate::sandbox::sshd::{self, Home, Sshd, generate, public, user};
 
 mod commands;
+mod config;
+mod jump;
+mod keys;
+mod lost;
+mod passphrase;
+mod reach;
+mod trust;
 
 /// A server, and a home from which one gets in.
 struct Scene {
@@ -56,9 +65,51 @@ impl Scene {
         self.connect_to(&self.address()).await
     }
 
+    /// With the home's configuration and without the machine's.
     async fn connect_to(&self, address: &str) -> Result<Connection, SshError> {
-        connect(&address.parse::<Address>().unwrap(), &self.options()).await
+        connect_as(address, &self.options()).await
     }
+
+    /// The server's own line in `known_hosts`, with another key in it.
+    fn know_another(&self, kind: &str) -> String {
+        let file = self.root.join(format!("another_{kind}"));
+        generate(kind, &file, &[]);
+        self.home
+            .know(&format!("[127.0.0.1]:{} {}", self.server.port(), public(&file)));
+        fingerprint(&file)
+    }
+}
+
+async fn connect_as(address: &str, options: &Options) -> Result<Connection, SshError> {
+    let files = Files {
+        user: options.home.join(".ssh/config"),
+        system: options.home.join("none"),
+    };
+    connect_with(&address.parse::<Address>().unwrap(), options, &files).await
+}
+
+/// `SHA256:...` of a key's file, as `ssh-keygen` says.
+fn fingerprint(key: &Path) -> String {
+    let line = sshd::run(Command::new("ssh-keygen").arg("-lf").arg(key));
+    line.split(' ').nth(1).unwrap().to_owned()
+}
+
+/// All that the user is told, a line each, and the exit code.
+fn told(failed: Result<Connection, SshError>, host: &str) -> (String, u8) {
+    let Err(error) = failed else {
+        panic!("it connected");
+    };
+    let failure = error.into_failure(host, "bg");
+    let mut lines = vec![failure.what.clone()];
+    lines.extend(
+        failure
+            .causes()
+            .into_iter()
+            .map(|cause| format!("caused by: {cause}")),
+    );
+    lines.extend(failure.evidence.iter().map(|line| format!("  {line}")));
+    lines.extend(failure.hints.iter().map(|hint| format!("hint: {hint}")));
+    (lines.join("\n"), failure.exit_code())
 }
 
 impl Drop for Scene {

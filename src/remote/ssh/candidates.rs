@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use russh::keys::agent::AgentIdentity;
-use russh::keys::{Certificate, PrivateKey, PublicKey};
+use russh::keys::{Certificate, HashAlg, PrivateKey, PublicKey};
 
 use super::agent::key_of;
 use super::config::Settings;
 use super::keys::{Identity, Private};
-use super::login::named;
+use super::known_hosts::kind;
 
 /// Something to offer.
 #[derive(Clone, Debug)]
@@ -41,16 +41,11 @@ impl fmt::Display for Candidate {
             write!(f, "certificate {:?} with ", certificate.key_id())?;
         }
         match &self.holder {
-            Holder::Agent(identity) => write!(f, "the agent's key `{}`", comment(identity))?,
+            Holder::Agent(identity) => write!(f, "the agent's key `{}`", identity.comment())?,
             Holder::File(file, _) | Holder::LockedFile(file, _) => write!(f, "`{}`", file.display())?,
         }
-        write!(f, " ({})", named(&self.public))
-    }
-}
-
-fn comment(identity: &AgentIdentity) -> &str {
-    match identity {
-        AgentIdentity::PublicKey { comment, .. } | AgentIdentity::Certificate { comment, .. } => comment,
+        let fingerprint = self.public.fingerprint(HashAlg::Sha256);
+        write!(f, " ({} {fingerprint})", kind(&self.public.algorithm()))
     }
 }
 
@@ -58,7 +53,7 @@ fn comment(identity: &AgentIdentity) -> &str {
 pub(super) fn candidates(
     settings: &Settings,
     identities: &[Identity],
-    certificates: Vec<(PathBuf, Certificate)>,
+    certificates: Vec<Certificate>,
     agent: &[AgentIdentity],
 ) -> Vec<Candidate> {
     let mut all = with_certificates(identities, certificates, agent);
@@ -87,16 +82,13 @@ pub(super) fn candidates(
 
 fn with_certificates(
     identities: &[Identity],
-    certificates: Vec<(PathBuf, Certificate)>,
+    certificates: Vec<Certificate>,
     agent: &[AgentIdentity],
 ) -> Vec<Candidate> {
     let beside = identities
         .iter()
         .filter_map(|identity| identity.certificate.clone());
-    let all = certificates
-        .into_iter()
-        .map(|(_, certificate)| certificate)
-        .chain(beside);
+    let all = certificates.into_iter().chain(beside);
     all.filter_map(|certificate| {
         let public = PublicKey::new(certificate.public_key().clone(), "");
         let in_agent = agent.iter().find(|entry| is_same(&public, &key_of(entry)));

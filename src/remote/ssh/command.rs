@@ -1,5 +1,6 @@
 //! A command over there: what goes in, what comes out, how it ended.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,14 +32,15 @@ pub enum Chunk {
     Lost(SshError),
 }
 
-/// The standard input of a command.
+/// The standard input of a command; dropping it says that nothing more comes.
 pub struct Input {
-    half: ChannelWriteHalf<Msg>,
+    half: Arc<ChannelWriteHalf<Msg>>,
     state: watch::Receiver<State>,
     writing: watch::Sender<bool>,
 }
 
-/// What a command prints, and how it ends.
+/// What a command prints, and how it ends. When this and the [`Input`] are dropped, nothing
+/// more is heard of the command; it is told so by its outputs being closed.
 pub struct Output {
     chunks: mpsc::UnboundedReceiver<Chunk>,
     taken: watch::Sender<usize>,
@@ -106,18 +108,21 @@ impl Output {
     }
 }
 
-/// Takes a channel on which a command was asked for apart.
+/// Takes over a channel on which a command was asked for.
 pub(super) fn attend(channel: Channel<Msg>, lost: watch::Receiver<Option<String>>) -> (Input, Output) {
     let (read, half) = channel.split();
+    let half = Arc::new(half);
     let (state_of, state) = watch::channel(State::Runs);
     let (writing, written) = watch::channel(false);
     let (to_output, chunks) = mpsc::unbounded_channel();
     let (taken, taken_of) = watch::channel(0);
     let pump = Pump {
         read,
+        half: Arc::clone(&half),
         lost,
         state: state_of,
         writing: written,
+        input_is_gone: false,
         to_output,
         sent: 0,
         taken: taken_of,
@@ -133,29 +138,45 @@ pub(super) fn attend(channel: Channel<Msg>, lost: watch::Receiver<Option<String>
     (input, output)
 }
 
-/// Reads all that comes on a channel, so that its end is noticed also by somebody who only
-/// writes: the server takes no more bytes then, and says no more than that the command ended.
+/// Reads all that comes on a channel, so that the command's end is noticed also by somebody
+/// who only writes: the server takes no more bytes then, and says no more than that.
 struct Pump {
     read: ChannelReadHalf,
+    half: Arc<ChannelWriteHalf<Msg>>,
     lost: watch::Receiver<Option<String>>,
     state: watch::Sender<State>,
     writing: watch::Receiver<bool>,
+    input_is_gone: bool,
     to_output: mpsc::UnboundedSender<Chunk>,
     sent: usize,
     taken: watch::Receiver<usize>,
     ending: Option<(Chunk, Instant)>,
 }
 
+enum Happening {
+    Message(ChannelMsg),
+    /// The channel is closed, or all that could come has come.
+    Over,
+    /// Nobody writes any more.
+    InputGone,
+    /// Nobody is there any more.
+    AllGone,
+}
+
 impl Pump {
     async fn run(mut self) {
         let last = loop {
-            match self.receive().await {
-                Received::Message(message) => {
+            match self.wait().await {
+                Happening::Message(message) => {
                     if let Some(last) = self.handle(message).await {
                         break last;
                     }
                 }
-                Received::Nothing => break self.ending(),
+                Happening::InputGone => {
+                    self.input_is_gone = true;
+                    self.half.eof().await.ok();
+                }
+                Happening::Over | Happening::AllGone => break self.ending(),
             }
         };
         let state = match last {
@@ -164,15 +185,23 @@ impl Pump {
         };
         self.state.send_replace(state);
         self.to_output.send(last).ok();
+        // Nothing is sent twice: the server's own closing was answered already.
+        self.half.close().await.ok();
     }
 
-    async fn receive(&mut self) -> Received {
-        let Some((_, until)) = &self.ending else {
-            return self.read.wait().await.into();
+    async fn wait(&mut self) -> Happening {
+        let until = self.ending.as_ref().map(|(_, until)| *until);
+        let is_late = async {
+            match until {
+                Some(until) => sleep_until(until).await,
+                None => std::future::pending().await,
+            }
         };
         tokio::select! {
-            message = self.read.wait() => message.into(),
-            () = sleep_until(*until) => Received::Nothing,
+            message = self.read.wait() => message.map_or(Happening::Over, Happening::Message),
+            () = is_late => Happening::Over,
+            () = dropped(&mut self.writing), if !self.input_is_gone => Happening::InputGone,
+            () = self.to_output.closed(), if self.input_is_gone => Happening::AllGone,
         }
     }
 
@@ -199,8 +228,9 @@ impl Pump {
         self.sent += 1;
         let enough = self.sent.saturating_sub(WAITING);
         tokio::select! {
+            biased;
             _ = self.taken.wait_for(|taken| *taken >= enough) => {}
-            _ = self.writing.wait_for(|writing| *writing) => {}
+            _ = self.writing.wait_for(|writing| *writing), if !self.input_is_gone => {}
         }
         self.to_output.send(chunk).ok();
     }
@@ -220,15 +250,9 @@ impl Pump {
     }
 }
 
-enum Received {
-    Message(ChannelMsg),
-    Nothing,
-}
-
-impl From<Option<ChannelMsg>> for Received {
-    fn from(message: Option<ChannelMsg>) -> Received {
-        message.map_or(Received::Nothing, Received::Message)
-    }
+/// Returns when the other end of a channel is dropped.
+async fn dropped<T>(receiver: &mut watch::Receiver<T>) {
+    while receiver.changed().await.is_ok() {}
 }
 
 fn name_of(signal: &Sig) -> String {

@@ -40,6 +40,8 @@ pub struct Settings {
     pub names: Names,
     /// Private keys, or the public halves of keys that the agent has.
     pub identities: Vec<PathBuf>,
+    /// Whether the configuration names them, rather than OpenSSH's defaults.
+    pub identities_are_named: bool,
     /// Whether the agent's other keys are left alone.
     pub identities_only: bool,
     /// Certificates that are named on their own.
@@ -135,6 +137,7 @@ fn settings(
             Some(texts) => paths("identityfile", texts)?,
             None => DEFAULT_KEYS.iter().map(|name| ssh.join(name)).collect(),
         },
+        identities_are_named: values.identities().is_some(),
         identities_only: values.is_yes("identitiesonly"),
         certificates: paths("certificatefile", values.certificates.clone())?,
         agent: agent(values, &tokens)?,

@@ -177,6 +177,8 @@ pub enum SshError {
 pub enum Advice {
     /// The mode of this key lets others read it.
     Close(PathBuf),
+    /// This key has a passphrase.
+    Unlock(PathBuf),
     /// No key at all was there to try.
     MakeKey,
     /// The agent has none.
@@ -194,9 +196,9 @@ impl SshError {
     #[must_use]
     pub fn into_failure(self, host: &str, name: &str) -> Failure {
         let what = match &self {
-            SshError::Ended | SshError::Lost { .. } | SshError::NoCommand { .. } => {
-                format!("the connection to `{host}` was of no use")
-            }
+            SshError::Lost { .. } => format!("no more word from `{host}`"),
+            SshError::Ended => format!("`{host}` did not take all that was sent"),
+            SshError::NoCommand { .. } => format!("nothing can be run on `{host}`"),
             _ => format!("no SSH connection to `{host}`"),
         };
         let mut failure = Failure::new(self.kind(), what).showing(self.evidence());
@@ -274,6 +276,7 @@ impl Advice {
     fn words(&self, user: &str, host: &str) -> String {
         match self {
             Advice::Close(file) => format!("`chmod 600 {}`", file.display()),
+            Advice::Unlock(file) => unlocking(file),
             Advice::MakeKey => {
                 format!("`ssh-keygen -t ed25519` makes a key, `ssh-copy-id {user}@{host}` lets it in")
             }

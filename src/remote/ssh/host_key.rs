@@ -156,7 +156,7 @@ impl Trust {
             .collect();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let principals = certificate.valid_principals();
-        let is_named = principals.is_empty() || pattern::list_matches(principals, self.names.principal());
+        let is_named = principals.is_empty() || pattern::names_match(principals, self.names.principal());
         certificate.cert_type() == CertType::Host
             && is_named
             && certificate.critical_options().is_empty()

@@ -236,7 +236,7 @@ fn entry(line: &str) -> Option<Entry> {
 
 fn is_of(hosts: &HostPatterns, name: &str) -> bool {
     match hosts {
-        HostPatterns::Patterns(patterns) => pattern::list_matches(patterns, name),
+        HostPatterns::Patterns(patterns) => pattern::names_match(patterns, name),
         HostPatterns::HashedName { salt, hash } => hashed(salt, name).is_some_and(|own| own == *hash),
     }
 }

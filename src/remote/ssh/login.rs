@@ -1,23 +1,21 @@
-//! Logging in: which keys there are, in OpenSSH's order, and what the server says to each.
+//! Logging in: each key is offered in turn until the server takes one.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use russh::client::AuthResult;
 use russh::keys::agent::AgentIdentity;
-use russh::keys::{Algorithm, HashAlg, PublicKey};
-use russh::{MethodKind, MethodSet};
+use russh::keys::{Algorithm, Certificate, HashAlg, PublicKey};
 use tokio::time::timeout;
 
 use super::agent::{self, Agent, NoAgent};
 use super::candidates::{Candidate, Holder, candidates};
 use super::config::Settings;
 use super::dial::{self, Line};
-use super::error::{Advice, SshError};
-use super::keys::{self, Identity, Private};
-use super::known_hosts::kind;
+use super::error::SshError;
+use super::keys::{self, Identity};
 use super::passphrase::{self, Answer};
+use super::refusal::{Refusal, no_keys_in, nobody_at};
 use super::sign::{SignError, Signing};
 
 /// How long the agent may take to sign: it may ask its user, or wait for a touch.
@@ -27,36 +25,27 @@ const AGENT_PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// [`SshError::Refused`] with everything that was tried, [`SshError::Locked`],
-/// [`SshError::NotUnlocked`], [`SshError::TimedOut`].
+/// [`SshError::NotUnlocked`], [`SshError::TimedOut`], [`SshError::Lost`].
 pub(super) async fn log_in(line: &mut Line, settings: &Settings) -> Result<(), SshError> {
-    let identities: Vec<Identity> = settings
-        .identities
-        .iter()
-        .filter_map(|file| keys::load(file))
-        .collect();
     let mut login = LogIn {
         settings,
         line,
         agent: None,
         rsa_hash: None,
-        tried: Vec::new(),
-        advice: Vec::new(),
-        methods: None,
-        locked: None,
+        refusal: Refusal::default(),
     };
     login.open_agent().await;
-    login.note_unusable(&identities);
+    let identities = login.identities();
     let certificates = login.certificates();
-    let agent_keys = login
+    let in_agent = login
         .agent
         .as_ref()
-        .map(|agent| agent.keys.clone())
-        .unwrap_or_default();
-    for candidate in candidates(settings, &identities, certificates, &agent_keys) {
+        .map_or(Vec::new(), |agent| agent.keys.clone());
+    for candidate in candidates(settings, &identities, certificates, &in_agent) {
         if login.try_one(candidate).await? {
             return Ok(());
         }
-        if !login.goes_on() {
+        if login.is_gone() || !login.refusal.goes_on() {
             break;
         }
     }
@@ -68,13 +57,15 @@ struct LogIn<'a> {
     line: &'a mut Line,
     agent: Option<Agent>,
     /// Asked for once an RSA key is at hand.
-    rsa_hash: Option<Option<HashAlg>>,
-    tried: Vec<String>,
-    advice: Vec<Advice>,
-    /// What the server takes besides.
-    methods: Option<MethodSet>,
-    /// A key that would have opened.
-    locked: Option<SshError>,
+    rsa_hash: Option<RsaHash>,
+    refusal: Refusal,
+}
+
+/// What a server takes from RSA keys.
+#[derive(Clone, Copy)]
+enum RsaHash {
+    Sha2(HashAlg),
+    OnlySha1,
 }
 
 impl LogIn<'_> {
@@ -82,48 +73,49 @@ impl LogIn<'_> {
         let Some(socket) = &self.settings.agent else {
             return;
         };
-        let at = socket.display();
-        match agent::open(socket, &self.line.handle, self.settings.connect_timeout).await {
-            Ok(agent) if agent.keys.is_empty() => {
-                self.tried.push(format!("the agent at `{at}` has no keys"));
-                self.advice.push(Advice::FillAgent);
+        let limit = self.settings.connect_timeout;
+        let (line, advice) = match agent::open(socket, &self.line.handle, limit).await {
+            Ok(agent) if agent.keys.is_empty() => no_keys_in(socket),
+            Ok(agent) => {
+                self.agent = Some(agent);
+                return;
             }
-            Ok(agent) => self.agent = Some(agent),
-            Err(NoAgent::Dead) => {
-                self.tried.push(format!("no agent answers at `{at}`"));
-                self.advice.push(Advice::StartAgent(socket.clone()));
-            }
+            Err(NoAgent::Dead) => nobody_at(socket),
             Err(NoAgent::Silent(why)) => {
-                self.tried
-                    .push(format!("the agent at `{at}` does not say what it has: {why}"));
+                let at = socket.display();
+                return self
+                    .refusal
+                    .note(format!("the agent at `{at}` does not say what it has: {why}"));
             }
-        }
+        };
+        self.refusal.note_with(line, advice);
     }
 
-    fn note_unusable(&mut self, identities: &[Identity]) {
-        for identity in identities {
-            let file = identity.file.display();
-            match &identity.private {
-                Private::TooOpen(mode) => {
-                    self.tried.push(format!(
-                        "`{file}`: not used, its mode {mode:o} lets others read it"
-                    ));
-                    self.advice.push(Advice::Close(identity.file.clone()));
+    fn identities(&mut self) -> Vec<Identity> {
+        let mut found = Vec::new();
+        for file in &self.settings.identities {
+            match keys::load(file) {
+                Some(identity) => found.push(identity),
+                None if self.settings.identities_are_named => {
+                    self.refusal
+                        .note(format!("`{}`: there is no such file", file.display()));
                 }
-                Private::Unusable(why) => self.tried.push(format!("`{file}`: not used, {why}")),
-                _ => {}
+                None => {}
             }
         }
+        self.refusal.note_unusable(&found);
+        found
     }
 
-    fn certificates(&mut self) -> Vec<(PathBuf, russh::keys::Certificate)> {
+    fn certificates(&mut self) -> Vec<Certificate> {
         let mut found = Vec::new();
         for file in &self.settings.certificates {
             match keys::certificate(file) {
-                Ok(certificate) => found.push((file.clone(), certificate)),
-                Err(why) => self
-                    .tried
-                    .push(format!("`{}`: no certificate, {why}", file.display())),
+                Ok(certificate) => found.push(certificate),
+                Err(why) => self.refusal.note(format!(
+                    "`{}`: not used, it is no certificate: {why}",
+                    file.display()
+                )),
             }
         }
         found
@@ -131,36 +123,43 @@ impl LogIn<'_> {
 
     /// Whether the server took it.
     async fn try_one(&mut self, candidate: Candidate) -> Result<bool, SshError> {
-        let Ok(hash) = self.hash_for(&candidate.public).await else {
-            self.tried.push(format!(
-                "{candidate}: not used, the server takes RSA keys only with SHA-1"
-            ));
-            return Ok(false);
+        let hash = match self.rsa_hash(&candidate.public).await {
+            None => None,
+            Some(RsaHash::Sha2(hash)) => Some(hash),
+            Some(RsaHash::OnlySha1) => {
+                self.refusal.note(format!(
+                    "{candidate}: not used, the server takes RSA keys only with SHA-1"
+                ));
+                return Ok(false);
+            }
         };
         match self.offer(&candidate, hash).await? {
-            Ok(AuthResult::Success) => Ok(true),
-            Ok(AuthResult::Failure {
-                remaining_methods,
-                partial_success,
-            }) => {
-                let also = if partial_success {
-                    ", but another log-in on top is wanted"
-                } else {
-                    ""
-                };
-                let verdict = if partial_success { "accepted" } else { "refused" };
-                self.tried.push(format!("{candidate}: {verdict}{also}"));
-                self.methods = Some(remaining_methods);
-                Ok(false)
-            }
+            Ok(answer) => Ok(self.is_success(&candidate, answer)),
             Err(SignError::Locked) => self.unlock_and_try(candidate, hash).await,
             Err(error) => {
-                let source =
-                    std::error::Error::source(&error).map_or(String::new(), |why| format!(": {why}"));
-                self.tried.push(format!("{candidate}: {error}{source}"));
+                let source = std::error::Error::source(&error);
+                let why = source.map_or(String::new(), |why| format!(": {why}"));
+                self.refusal.note(format!("{candidate}: {error}{why}"));
                 Ok(false)
             }
         }
+    }
+
+    fn is_success(&mut self, candidate: &Candidate, answer: AuthResult) -> bool {
+        match answer {
+            AuthResult::Success => return true,
+            // Not an answer: the connection is gone. The server may have said why.
+            AuthResult::Failure {
+                remaining_methods, ..
+            } if remaining_methods.is_empty() && self.is_gone() => {}
+            AuthResult::Failure {
+                remaining_methods,
+                partial_success,
+            } => self
+                .refusal
+                .note_answer(&candidate.to_string(), remaining_methods, partial_success),
+        }
+        false
     }
 
     async fn unlock_and_try(
@@ -171,33 +170,31 @@ impl LogIn<'_> {
         let Holder::LockedFile(file, text) = &candidate.holder else {
             return Ok(false);
         };
-        let (user, path) = (self.settings.user.clone(), file.clone());
-        match passphrase::unlock(file, text).await {
+        let (user, file) = (self.settings.user.clone(), file.clone());
+        match passphrase::unlock(&file, text).await {
             Answer::Open(key) => {
                 let opened = Candidate {
-                    holder: Holder::File(file.clone(), key),
-                    ..candidate.clone()
+                    holder: Holder::File(file, key),
+                    ..candidate
                 };
-                let taken = self.offer(&opened, hash).await?;
-                if !matches!(taken, Ok(AuthResult::Success)) {
-                    self.tried.push(format!("{candidate}: refused"));
+                match self.offer(&opened, hash).await? {
+                    Ok(answer) => return Ok(self.is_success(&opened, answer)),
+                    Err(error) => self.refusal.note(format!("{opened}: {error}")),
                 }
-                Ok(matches!(taken, Ok(AuthResult::Success)))
             }
             Answer::NobodyThere => {
-                self.tried.push(format!("{candidate}: accepted, but locked"));
-                self.locked = self.locked.take().or(Some(SshError::Locked { user, file: path }));
-                Ok(false)
+                let error = SshError::Locked { user, file };
+                self.refusal.note_locked(&candidate.to_string(), error);
             }
             Answer::Wrong => {
-                self.tried
-                    .push(format!("{candidate}: accepted, but not unlocked"));
-                self.locked = self.locked.take().or(Some(SshError::NotUnlocked { file: path }));
-                Ok(false)
+                let error = SshError::NotUnlocked { file };
+                self.refusal.note_locked(&candidate.to_string(), error);
             }
         }
+        Ok(false)
     }
 
+    /// Shows the server a key, and signs with it when the server takes it.
     async fn offer(
         &mut self,
         candidate: &Candidate,
@@ -207,23 +204,13 @@ impl LogIn<'_> {
             Holder::Agent(_) => AGENT_PATIENCE.max(self.settings.connect_timeout),
             _ => self.settings.connect_timeout,
         };
-        let mut signing = match (&candidate.holder, &mut self.agent) {
-            (Holder::File(_, key), _) => Signing::Key(Arc::clone(key)),
-            (Holder::Agent(identity), Some(agent)) => match candidate.certificate {
-                Some(_) if matches!(identity, AgentIdentity::PublicKey { .. }) => {
-                    Signing::AgentKey(&mut agent.client, candidate.public.clone())
-                }
-                _ => Signing::Agent(&mut agent.client, identity.clone()),
-            },
-            _ => Signing::Nobody,
-        };
+        let mut signing = signing(candidate, self.agent.as_mut());
         let (user, handle) = (self.settings.user.as_str(), &mut self.line.handle);
         let asking = async {
-            match &candidate.certificate {
-                Some(certificate) => {
-                    let certificate = certificate.clone();
+            match candidate.certificate.clone() {
+                Some(shown) => {
                     handle
-                        .authenticate_certificate_with(user, certificate, hash, &mut signing)
+                        .authenticate_certificate_with(user, shown, hash, &mut signing)
                         .await
                 }
                 None => {
@@ -240,31 +227,22 @@ impl LogIn<'_> {
         })
     }
 
-    /// The hash that an RSA key signs with, none for the others; an error where only SHA-1 is
-    /// taken.
-    async fn hash_for(&mut self, key: &PublicKey) -> Result<Option<HashAlg>, ()> {
+    /// What an RSA key signs with; nothing for the others.
+    async fn rsa_hash(&mut self, key: &PublicKey) -> Option<RsaHash> {
         if !matches!(key.algorithm(), Algorithm::Rsa { .. }) {
-            return Ok(None);
+            return None;
         }
         if self.rsa_hash.is_none() {
             let limit = self.settings.connect_timeout;
             let best = timeout(limit, self.line.handle.best_supported_rsa_hash()).await;
             // A server that does not say takes SHA-2, or is too old to be spoken to.
             self.rsa_hash = Some(match best {
-                Ok(Ok(Some(best))) => best,
-                _ => Some(HashAlg::Sha512),
+                Ok(Ok(Some(None))) => RsaHash::OnlySha1,
+                Ok(Ok(Some(Some(hash)))) => RsaHash::Sha2(hash),
+                _ => RsaHash::Sha2(HashAlg::Sha512),
             });
         }
-        self.rsa_hash.flatten().map(Some).ok_or(())
-    }
-
-    /// Whether there is any use in a further key.
-    fn goes_on(&self) -> bool {
-        let takes_keys = self
-            .methods
-            .as_ref()
-            .is_none_or(|methods| methods.contains(&MethodKind::PublicKey));
-        takes_keys && !self.is_gone()
+        self.rsa_hash
     }
 
     fn is_gone(&self) -> bool {
@@ -272,56 +250,32 @@ impl LogIn<'_> {
     }
 
     async fn refused(mut self) -> SshError {
-        if let Some(locked) = self.locked {
-            return locked;
-        }
-        if self.methods.is_none() && !self.is_gone() {
-            let asking = self.line.handle.authenticate_none(self.settings.user.as_str());
-            match timeout(self.settings.connect_timeout, asking).await {
-                Ok(Ok(AuthResult::Failure {
-                    remaining_methods, ..
-                })) => self.methods = Some(remaining_methods),
-                Ok(Ok(AuthResult::Success)) => self.tried.push("the server wants no key at all".to_owned()),
-                _ => {}
+        let user = self.settings.user.as_str();
+        if self.refusal.methods().is_none() && !self.is_gone() {
+            // Nothing was offered: what would it have taken?
+            let asking = self.line.handle.authenticate_none(user);
+            let answer = timeout(self.settings.connect_timeout, asking).await;
+            if let Ok(Ok(AuthResult::Failure {
+                remaining_methods, ..
+            })) = answer
+            {
+                self.refusal.set_methods(remaining_methods);
             }
         }
-        if let Some(why) = self.line.lost.borrow().clone() {
-            self.tried.push(format!("after that {why}"));
-        }
-        self.advise();
-        SshError::Refused {
-            user: self.settings.user.clone(),
-            tried: self.tried,
-            advice: self.advice,
-        }
-    }
-
-    fn advise(&mut self) {
-        let offered = self.tried.iter().any(|line| line.ends_with(": refused"));
-        let takes_keys = self
-            .methods
-            .as_ref()
-            .is_none_or(|methods| methods.contains(&MethodKind::PublicKey) || methods.is_empty());
-        if !takes_keys {
-            let names: Vec<&str> = self
-                .methods
-                .iter()
-                .flat_map(|methods| methods.iter())
-                .map(Into::into)
-                .collect();
-            self.tried
-                .push(format!("the server takes only {}", names.join(", ")));
-            self.advice.push(Advice::NoPasswords);
-        } else if offered {
-            self.advice.push(Advice::Authorize);
-        } else if self.tried.is_empty() {
-            self.tried.push("there is no key to try".to_owned());
-            self.advice.push(Advice::MakeKey);
-        }
+        let lost = self.line.lost.borrow().clone();
+        self.refusal.into_error(user, lost)
     }
 }
 
-/// `ED25519 SHA256:...`
-pub(super) fn named(key: &PublicKey) -> String {
-    format!("{} {}", kind(&key.algorithm()), key.fingerprint(HashAlg::Sha256))
+fn signing<'a>(candidate: &Candidate, agent: Option<&'a mut Agent>) -> Signing<'a> {
+    match (&candidate.holder, agent) {
+        (Holder::File(_, key), _) => Signing::Key(Arc::clone(key)),
+        (Holder::Agent(identity), Some(agent)) => match (identity, &candidate.certificate) {
+            (AgentIdentity::PublicKey { key, .. }, Some(_)) => {
+                Signing::AgentKey(&mut agent.client, key.clone())
+            }
+            _ => Signing::Agent(&mut agent.client, identity.clone()),
+        },
+        _ => Signing::Nobody,
+    }
 }

@@ -11,8 +11,9 @@ use tokio::sync::Mutex;
 /// As with OpenSSH.
 const TRIES: usize = 3;
 
-/// Held while somebody is asked, so that questions do not mix.
-static UNLOCKED: Mutex<BTreeMap<PathBuf, Arc<PrivateKey>>> = Mutex::const_new(BTreeMap::new());
+/// What came of each key; nothing where its passphrase was not given. Held while somebody is
+/// asked, so that questions do not mix.
+static ASKED: Mutex<BTreeMap<PathBuf, Option<Arc<PrivateKey>>>> = Mutex::const_new(BTreeMap::new());
 
 /// What came of asking.
 pub(super) enum Answer {
@@ -31,23 +32,18 @@ fn has_terminal() -> bool {
 
 /// Unlocks the key in `file`, whose text is `text`.
 pub(super) async fn unlock(file: &Path, text: &str) -> Answer {
-    let mut unlocked = UNLOCKED.lock().await;
-    if let Some(key) = unlocked.get(file) {
-        return Answer::Open(Arc::clone(key));
+    let mut asked = ASKED.lock().await;
+    if let Some(key) = asked.get(file) {
+        return key.clone().map_or(Answer::Wrong, Answer::Open);
     }
     if !has_terminal() {
         return Answer::NobodyThere;
     }
     let (path, text) = (file.to_owned(), text.to_owned());
-    let asked = tokio::task::spawn_blocking(move || ask(&path, &text)).await;
-    match asked {
-        Ok(Some(key)) => {
-            let key = Arc::new(key);
-            unlocked.insert(file.to_owned(), Arc::clone(&key));
-            Answer::Open(key)
-        }
-        _ => Answer::Wrong,
-    }
+    let key = tokio::task::spawn_blocking(move || ask(&path, &text)).await;
+    let key = key.ok().flatten().map(Arc::new);
+    asked.insert(file.to_owned(), key.clone());
+    key.map_or(Answer::Wrong, Answer::Open)
 }
 
 fn ask(file: &Path, text: &str) -> Option<PrivateKey> {

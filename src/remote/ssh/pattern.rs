@@ -1,21 +1,29 @@
 //! The patterns of `Host` lines and of `known_hosts`: `*`, `?`, and `!` in front for what is
 //! left out.
 
-/// Whether one of the patterns matches and none with a `!` does. Letters are compared without
-/// regard to case.
+/// Whether one of the patterns matches and none with a `!` does.
 #[must_use]
 pub fn list_matches<T: AsRef<str>>(patterns: &[T], text: &str) -> bool {
-    let text = text.to_lowercase();
     let mut found = false;
     for pattern in patterns {
-        let pattern = pattern.as_ref().to_lowercase();
+        let pattern = pattern.as_ref();
         match pattern.strip_prefix('!') {
-            Some(pattern) if matches(pattern, &text) => return false,
+            Some(pattern) if matches(pattern, text) => return false,
             Some(_) => {}
-            None => found |= matches(&pattern, &text),
+            None => found |= matches(pattern, text),
         }
     }
     found
+}
+
+/// The same without regard to case, as the names of hosts are.
+#[must_use]
+pub fn names_match<T: AsRef<str>>(patterns: &[T], name: &str) -> bool {
+    let small: Vec<String> = patterns
+        .iter()
+        .map(|pattern| pattern.as_ref().to_lowercase())
+        .collect();
+    list_matches(&small, &name.to_lowercase())
 }
 
 /// Whether the whole of `text` is like `pattern`.
@@ -81,7 +89,9 @@ mod tests {
     fn a_negation_wins_wherever_it_stands() {
         assert!(list_matches(&["*.org", "!db.org"], "web.org"));
         assert!(!list_matches(&["*.org", "!db.org"], "db.org"));
-        assert!(!list_matches(&["!db.org", "*.org"], "DB.ORG"));
+        assert!(!names_match(&["!db.org", "*.ORG"], "DB.ORG"));
+        assert!(names_match(&["!db.org", "*.ORG"], "web.org"));
+        assert!(!list_matches(&["*.org"], "WEB.ORG"));
         assert!(!list_matches(&["!db.org"], "web.org"), "alone it lets nobody in");
         assert!(!list_matches::<&str>(&[], "web.org"));
     }

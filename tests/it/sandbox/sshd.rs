@@ -169,6 +169,13 @@ impl Sshd {
         });
     }
 
+    /// Makes it hang until it is stopped: it takes connections and says nothing.
+    pub fn pause(&self) {
+        let master = self.master.as_ref().expect("it was stopped");
+        let pid = Pid::from_raw(i32::try_from(master.id()).unwrap());
+        kill(pid, Signal::SIGSTOP).unwrap();
+    }
+
     /// Ends it and its connections at once, as a power cut would; no connection says goodbye.
     pub fn stop(&mut self) {
         if self.master.is_none() {
@@ -215,9 +222,11 @@ impl Home {
     pub fn without_key(folder: &Path) -> Home {
         fs::create_dir_all(folder.join(".ssh")).unwrap();
         fs::set_permissions(folder.join(".ssh"), fs::Permissions::from_mode(0o700)).unwrap();
-        Home {
+        let home = Home {
             folder: folder.to_owned(),
-        }
+        };
+        home.configure("");
+        home
     }
 
     /// The folder.
@@ -251,6 +260,11 @@ impl Home {
     pub fn befriend(&self, server: &Sshd) {
         server.authorize(&self.public());
         self.know(&server.known_line("ed25519"));
+    }
+
+    /// Writes `.ssh/config`. No agent is asked unless it names one.
+    pub fn configure(&self, text: &str) {
+        self.write("config", &format!("{text}\nHost *\n  IdentityAgent none\n"));
     }
 
     /// Adds a line to `.ssh/known_hosts`.

@@ -152,12 +152,14 @@ impl Sections<'_> {
     fn criterion(&self, name: &str, value: &str) -> Option<bool> {
         let patterns: Vec<&str> = value.split(',').collect();
         let is = |text: &str| Some(pattern::list_matches(&patterns, text));
+        // Unlike in a `Host` line, letters are compared without regard to case here.
+        let is_host = |text: &str| Some(pattern::names_match(&patterns, text));
         match name {
             "all" => Some(true),
-            "originalhost" => is(self.typed),
+            "originalhost" => is_host(self.typed),
             "host" => match self.first("hostname") {
-                Some(host) => is(&host.replace("%h", self.typed)),
-                None => is(self.typed),
+                Some(host) => is_host(&host.replace("%h", self.typed)),
+                None => is_host(self.typed),
             },
             "user" => is(&self.first("user").unwrap_or_else(|| self.user.to_owned())),
             "localuser" => is(self.local_user),
