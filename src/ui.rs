@@ -47,6 +47,24 @@ impl Ui {
         }
     }
 
+    /// Prints what was found by a command that goes on looking.
+    pub fn look(self, answer: &Answer) {
+        match self {
+            Ui::Human { .. } | Ui::Json => self.answer(answer),
+            Ui::Wire => wire::say(&Said::Look {
+                answer: serde_json::to_value(answer).unwrap_or_default(),
+            }),
+        }
+    }
+
+    /// Standard input, output and error are another program's from here on.
+    pub fn hand_over(self) {
+        if self == Ui::Wire {
+            wire::say(&Said::Done);
+            wire::flush();
+        }
+    }
+
     /// Prints lines of an app's log.
     pub fn lines(self, text: &str) {
         match self {

@@ -265,8 +265,8 @@ impl Onlooker for Alone {
     fn lines(&self, text: &str) {
         self.0.lines(text);
     }
-    fn answer(&self, answer: &Answer) {
-        self.0.answer(answer);
+    fn look(&self, answer: &Answer) {
+        self.0.look(answer);
     }
 }
 
@@ -280,7 +280,7 @@ impl Onlooker for Quiet {
         }
     }
     fn lines(&self, _text: &str) {}
-    fn answer(&self, _answer: &Answer) {}
+    fn look(&self, _answer: &Answer) {}
 }
 
 /// One of several hosts, with its name in front of what it says.
@@ -293,5 +293,5 @@ impl Onlooker for OneOf {
     fn lines(&self, text: &str) {
         self.0.lines(text);
     }
-    fn answer(&self, _answer: &Answer) {}
+    fn look(&self, _answer: &Answer) {}
 }

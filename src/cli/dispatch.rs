@@ -6,6 +6,7 @@ use crate::host::app::App;
 use crate::model::color::Color;
 use crate::model::config::schema;
 use crate::model::failure::Failure;
+use crate::remote::interrupts::Interrupts;
 use crate::ui::Ui;
 use crate::verbs::answer::Answer;
 use crate::verbs::caller::Caller;
@@ -17,6 +18,9 @@ use crate::verbs::{
 use super::args::{self, OnOff, Patience, Verb};
 use super::here::Here;
 use super::{engine, man, shell};
+
+/// How long `bg status --watch` rests between two looks.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Does `verb` here, for `caller`; `None` when there is nothing to tell.
 ///
@@ -45,7 +49,8 @@ pub async fn dispatch(
         Verb::Deploy { .. } | Verb::Switch { .. } | Verb::Rollback { .. } | Verb::Maintenance { .. } => {
             change(verb, here, caller).await.map(Some)
         }
-        Verb::Status { watch } => show_status(&here.open()?, watch, caller, ui).await.map(Some),
+        Verb::Status { watch: false } => Ok(Some(look(&here.open()?).await)),
+        Verb::Status { watch: true } => watch_status(&here.open()?, caller, ui).await,
         Verb::History { run: Some(run), .. } => {
             history::story_of(&here.open()?, &run).map(Answer::Run).map(Some)
         }
@@ -56,7 +61,7 @@ pub async fn dispatch(
             show_logs(&here.open()?, color, follow, lines, caller, ui).await
         }
         Verb::Releases => history::kept(&here.open()?).map(Answer::Releases).map(Some),
-        Verb::Exec { color, command } => Err(logs::exec(&here.open()?, color, &command)),
+        Verb::Exec { color, command } => Err(logs::exec(&here.open()?, color, &command, || ui.hand_over())),
         Verb::Repair { plan: true, .. } => repair::plan(&here.open()?).await.map(Answer::Repaired).map(Some),
         Verb::Repair {
             plan: false,
@@ -162,17 +167,23 @@ async fn check(here: &Here, strict: bool) -> Result<Answer, Failure> {
     })
 }
 
-async fn show_status(app: &App, watch: bool, caller: &Caller<'_>, ui: Ui) -> Result<Answer, Failure> {
-    loop {
-        let now = Answer::Status(Box::new(status::status(app).await));
-        if !watch {
-            return Ok(now);
+async fn look(app: &App) -> Answer {
+    Answer::Status(Box::new(status::status(app).await))
+}
+
+/// Each look is shown as it is taken, so that nothing is left to tell at the end.
+async fn watch_status(app: &App, caller: &Caller<'_>, ui: Ui) -> Result<Option<Answer>, Failure> {
+    let mut interrupts = Interrupts::listen();
+    let looking = async {
+        loop {
+            ui.look(&look(app).await);
+            tokio::time::sleep(AGAIN_AFTER).await;
         }
-        ui.answer(&now);
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(1)) => {}
-            _ = caller.orders.stopped() => return Ok(now),
-        }
+    };
+    tokio::select! {
+        never = looking => never,
+        () = interrupts.first() => Ok(None),
+        _ = caller.orders.stopped() => Ok(None),
     }
 }
 
@@ -191,10 +202,11 @@ async fn show_logs(
         ui.lines(&log.rest());
         return Ok(Some(Answer::Shown { color }));
     }
+    let mut interrupts = Interrupts::listen();
     loop {
         tokio::select! {
             more = log.wait() => ui.lines(&more),
-            _ = tokio::signal::ctrl_c() => return Ok(Some(Answer::Shown { color })),
+            () = interrupts.first() => return Ok(Some(Answer::Shown { color })),
             _ = caller.orders.stopped() => return Ok(Some(Answer::Shown { color })),
         }
     }

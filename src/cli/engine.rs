@@ -55,13 +55,9 @@ async fn answer(request: Request, rest: File, ui: Ui) -> u8 {
         config: request.config.map_or(AtHand::None, AtHand::Sent),
     };
     // A command in a release takes over, with what is left of standard input.
-    let (orders, ui) = match verb {
-        Verb::Exec { .. } => {
-            ui.say(&Said::Done);
-            ui.flush();
-            (Orders::none(), Ui::Human { name: "bluegreen" })
-        }
-        _ => (Orders::from(rest), ui),
+    let orders = match verb {
+        Verb::Exec { .. } => Orders::none(),
+        _ => Orders::from(rest),
     };
     let caller = Caller::afar(&ui, orders, request.saw, request.fleet);
     let done = dispatch(verb, &here, &caller, ui).await;

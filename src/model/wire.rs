@@ -99,7 +99,12 @@ pub enum Said {
     Event(Event),
     /// A line of the app's log, or several.
     Lines(String),
-    /// What it found or did. A command that goes on looking says this more than once.
+    /// What it found, when it goes on looking until it is asked to stop.
+    Look {
+        /// As in [`Said::Answer`].
+        answer: serde_json::Value,
+    },
+    /// What it found or did.
     Answer {
         /// The exit code.
         exit_code: u8,

@@ -154,8 +154,8 @@ impl Onlooker for Watcher<'_> {
         self.onlooker.lines(text);
     }
 
-    fn answer(&self, answer: &Answer) {
-        self.onlooker.answer(answer);
+    fn look(&self, answer: &Answer) {
+        self.onlooker.look(answer);
     }
 }
 

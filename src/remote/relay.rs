@@ -29,8 +29,8 @@ pub trait Onlooker: Send + Sync {
     fn event(&self, event: Event);
     /// Lines of the app's log.
     fn lines(&self, text: &str);
-    /// An answer that another will follow.
-    fn answer(&self, answer: &Answer);
+    /// What was found by a command that goes on looking.
+    fn look(&self, answer: &Answer);
 }
 
 /// What came of a request.
@@ -137,13 +137,12 @@ async fn follow(call: &mut Call, orders: &mut Orders, onlooker: &dyn Onlooker) -
             heard = call.next() => match heard {
                 Heard::Said(Said::Event(event)) => onlooker.event(event),
                 Heard::Said(Said::Lines(text)) => onlooker.lines(&text),
-                Heard::Said(said) => {
-                    let before = last.take();
-                    if let Some(Finished { result: Ok(Some(answer)), .. }) = &before {
-                        onlooker.answer(answer);
+                Heard::Said(Said::Look { answer }) => {
+                    if let Ok(answer) = serde_json::from_value(answer) {
+                        onlooker.look(&answer);
                     }
-                    last = finished(said).or(before);
                 }
+                Heard::Said(said) => last = finished(said).or(last),
                 Heard::Ended => return last.map_or_else(
                     || Followed::Died(call.complaint()),
                     Followed::Finished,
@@ -179,6 +178,6 @@ fn finished(said: Said) -> Option<Finished> {
             code: 0,
             result: Ok(None),
         }),
-        Said::Hello(_) | Said::Event(_) | Said::Lines(_) => None,
+        Said::Hello(_) | Said::Event(_) | Said::Lines(_) | Said::Look { .. } => None,
     }
 }

@@ -2,4 +2,5 @@
 
 mod alone;
 mod requests;
+mod same;
 mod together;

@@ -198,6 +198,6 @@ fn environment(sandbox: &Sandbox) -> Vec<String> {
             sandbox.registry().display(),
             Path::new(&path).display()
         ),
-        "ForceCommand cd \"$HOME\" && eval \"$SSH_ORIGINAL_COMMAND\"".to_owned(),
+        "ForceCommand cd \"$HOME\" && eval \"exec $SSH_ORIGINAL_COMMAND\"".to_owned(),
     ]
 }
