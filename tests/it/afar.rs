@@ -1,4 +1,5 @@
 //! `bg` from a laptop: over real SSH, on one host or several.
 
 mod alone;
+mod cuts;
 mod together;
