@@ -2,4 +2,5 @@
 
 mod alone;
 mod cuts;
+mod requests;
 mod together;
