@@ -340,7 +340,7 @@ fn write_secret(file: &Path) {
 }
 
 /// PATH, what `ops/bootstrap` put into `target/tools` first.
-fn path_with_tools() -> OsString {
+pub fn path_with_tools() -> OsString {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin");
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::join_paths(std::iter::once(tools).chain(std::env::split_paths(&path))).unwrap()

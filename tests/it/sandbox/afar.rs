@@ -187,13 +187,14 @@ impl Server {
     }
 }
 
-/// Whoever logs in finds this host's home and registry, and never the machine's.
-fn environment(sandbox: &Sandbox) -> Vec<String> {
+/// Whoever logs in finds this host's home and registry, and never the machine's; and programs
+/// in `bin` of that home before all others.
+pub fn environment(sandbox: &Sandbox) -> Vec<String> {
     let home = sandbox.root().join("home");
     let path = path_with_tools();
     vec![
         format!(
-            "SetEnv HOME={} BG_REGISTRY={} PATH={}",
+            "SetEnv HOME={0} BG_REGISTRY={1} PATH={0}/bin:{2}",
             home.display(),
             sandbox.registry().display(),
             Path::new(&path).display()
