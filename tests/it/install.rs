@@ -5,7 +5,7 @@ mod refused;
 mod rights;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -155,10 +155,12 @@ fn serve_once(content: Vec<u8>, sent: usize) -> SocketAddr {
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let length = content.len();
-        stream.read(&mut [0; 4096]).unwrap();
+        let request = BufReader::new(stream.try_clone().unwrap()).lines();
+        let lines = request.take_while(|line| line.as_ref().is_ok_and(|line| !line.is_empty()));
+        assert!(lines.count() > 0, "nothing was asked");
         write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").unwrap();
         stream.write_all(&content[..sent]).ok();
-        stream.read(&mut [0; 1]).ok();
+        stream.read_to_end(&mut Vec::new()).ok();
     });
     address
 }
