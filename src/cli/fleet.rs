@@ -206,8 +206,9 @@ async fn in_step(errand: &Errand, hosts: &[Host], onlookers: &[OneOf]) -> Fleet 
         .collect();
     let interrupts = Interrupts::listen();
     let mut second = interrupts.clone();
+    let tell_all = |event| errand.ui.emit(event);
     let stepped = tokio::select! {
-        stepped = fleet::in_step(&members, errand.chosen.fleet.parallel, interrupts) => stepped,
+        stepped = fleet::in_step(&members, errand.chosen.fleet.parallel, interrupts, &tell_all) => stepped,
         () = second.second() => return nobody(errand, hosts.iter().map(|host| Err::<(), _>(super::afar::left(&host.name))).collect()),
     };
     let finished = settle(errand, hosts, &sights, stepped.finished, stepped.together).await;

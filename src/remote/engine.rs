@@ -13,7 +13,7 @@ use super::ssh::{Chunk, Connection, SshError};
 /// Below the home folder of whoever connects; each engine in a folder named by its hash.
 const FOLDER: &str = ".cache/bluegreen/engines";
 
-/// Run by the host's shell with the folder and the hash as arguments.
+/// Run by the host's shell with the folder, the hash and the seconds that the upload may take.
 const UPLOAD: &str = include_str!("upload.sh");
 
 /// How long an upload may take: 10 MB on a line of 1 Mbit/s take 80 s.
@@ -156,13 +156,23 @@ async fn upload(connection: &Connection, program: &Program) -> Result<(), Engine
         return Err(EngineError::OtherMachine { theirs, ours });
     }
     let content = program.content()?;
-    let words = ["sh", "-c", UPLOAD, "bluegreen-upload", FOLDER, &program.hash];
+    let limit = UPLOAD_WITHIN.as_secs().to_string();
+    let words = [
+        "sh",
+        "-c",
+        UPLOAD,
+        "bluegreen-upload",
+        FOLDER,
+        &program.hash,
+        &limit,
+    ];
     match timeout(UPLOAD_WITHIN, send(connection, &words, content)).await {
         Err(_) => Err(EngineError::TooSlow),
         Ok(ended) => match ended? {
             (0, _, _) => Ok(()),
             (65, _, _) => Err(EngineError::Damaged),
             (66, _, complaint) => Err(EngineError::DoesNotRun { complaint }),
+            (124, _, _) => Err(EngineError::TooSlow),
             (code, _, complaint) => Err(EngineError::Refused { code, complaint }),
         },
     }
@@ -218,5 +228,26 @@ mod tests {
         assert!(!is_no_older("0.0.9"));
         assert!(!is_no_older("nonsense"));
         assert!(!is_no_older(""));
+    }
+
+    #[test]
+    fn an_upload_that_hangs_ends_by_itself_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut upload = std::process::Command::new("sh")
+            .args(["-c", UPLOAD, "bluegreen-upload", "engines", "0123", "1"])
+            .current_dir(folder.path())
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = upload.stdin.take().unwrap();
+        std::io::Write::write_all(&mut line, b"the first part").unwrap();
+        assert_eq!(upload.wait().unwrap().code(), Some(124));
+        assert_eq!(
+            std::fs::read_dir(folder.path().join("engines/0123"))
+                .unwrap()
+                .count(),
+            0
+        );
+        drop(line);
     }
 }

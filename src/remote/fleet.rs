@@ -12,7 +12,7 @@ use crate::model::failure::{Failure, Kind};
 use crate::model::wire::{Order, Request};
 use crate::verbs::answer::Answer;
 
-use super::host::Host;
+use super::host::{Host, Tell};
 use super::interrupts::Interrupts;
 use super::relay::{self, Finished, Onlooker};
 
@@ -75,8 +75,13 @@ pub async fn each(
     join_all(members.iter().map(one)).await
 }
 
-/// Has all members switch together or not at all.
-pub async fn in_step(members: &[Member<'_>], parallel: usize, interrupts: Interrupts) -> InStep {
+/// Has all members switch together or not at all; `tell_all` hears of what concerns all of them.
+pub async fn in_step(
+    members: &[Member<'_>],
+    parallel: usize,
+    interrupts: Interrupts,
+    tell_all: Tell<'_>,
+) -> InStep {
     let (tell, told) = mpsc::unbounded_channel();
     let (order, orders) = watch::channel(None);
     let room = Arc::new(Semaphore::new(parallel));
@@ -91,7 +96,7 @@ pub async fn in_step(members: &[Member<'_>], parallel: usize, interrupts: Interr
         take_part(member, watcher, Arc::clone(&room), orders.clone())
     }));
     drop(tell);
-    let (finished, board) = tokio::join!(run, conduct(board, told, order, interrupts));
+    let (finished, board) = tokio::join!(run, conduct(board, told, order, interrupts, tell_all));
     InStep {
         finished,
         skew_ms: board.skew_ms(),
@@ -196,6 +201,18 @@ impl Board {
         }
     }
 
+    fn on_being_asked_to_stop(&self) -> &'static str {
+        match self.word {
+            None => {
+                "every host was asked to stop, which it does before traffic moves; again leaves them alone"
+            }
+            Some(Order::Go | Order::Stay) => {
+                "asked to stop when traffic was moving: that is finished on every host or put back on all; again leaves them alone"
+            }
+            _ => "asked to stop, which is under way; again leaves the hosts alone",
+        }
+    }
+
     fn skew_ms(&self) -> Option<f64> {
         let (first, last) = (self.moved.iter().min()?, self.moved.iter().max()?);
         Some(last.duration_since(*first).as_secs_f64() * 1000.0)
@@ -208,6 +225,7 @@ async fn conduct(
     mut told: mpsc::UnboundedReceiver<(usize, Step)>,
     order: watch::Sender<Option<Order>>,
     mut interrupts: Interrupts,
+    tell_all: Tell<'_>,
 ) -> Board {
     let mut asked_to_stop = false;
     loop {
@@ -219,6 +237,7 @@ async fn conduct(
             }
             () = interrupts.first(), if !asked_to_stop => {
                 asked_to_stop = true;
+                tell_all(Event::Noted { text: board.on_being_asked_to_stop().to_owned() });
                 // After the word to go, the hosts finish, or all of them go back.
                 board.word.is_none().then_some(Order::Stop)
             }

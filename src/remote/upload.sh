@@ -1,6 +1,6 @@
 # Puts the program that comes in over standard input into FOLDER/HASH/bluegreen, once it is
-# seen to be whole and to run. Arguments: FOLDER HASH. Ends with 65 when it is not whole, 66
-# when it does not run.
+# seen to be whole and to run. Arguments: FOLDER HASH SECONDS. Ends with 65 when it is not whole,
+# 66 when it does not run, 124 when it has not come within SECONDS.
 set -eu
 umask 077
 mkdir -p "$1/$2"
@@ -8,7 +8,8 @@ chmod 700 "$1" "$1/$2"
 new=$1/$2/.new.$$
 trap 'rm -f "$new"' EXIT
 trap 'exit 1' HUP INT TERM
-cat >"$new"
+# A client that hangs keeps the line open for as long as the server lets it.
+timeout "$3" cat >"$new"
 sum=$(sha256sum <"$new")
 [ "${sum%% *}" = "$2" ] || exit 65
 chmod 755 "$new"

@@ -7,7 +7,9 @@
 
 use nix::sys::signal::Signal;
 
+mod away;
 mod client;
+mod ctrl_c;
 mod holds;
 mod network;
 mod scene;
