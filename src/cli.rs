@@ -4,4 +4,5 @@ pub mod args;
 pub mod man;
 pub mod run;
 pub mod shell;
+mod swap;
 pub mod user;

@@ -21,6 +21,7 @@ pub mod save;
 pub mod setup;
 pub mod slot;
 pub mod status;
+pub mod swap_as_root;
 pub mod switch;
 pub mod traffic;
 pub mod wake;

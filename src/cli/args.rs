@@ -187,6 +187,9 @@ pub enum Verb {
         #[arg(long)]
         after: Span,
     },
+    /// Stop both colors and have PM2 forget them: what `remove` does as the app's owner
+    #[command(hide = true)]
+    Discard,
     /// What PM2 starts: wait while the slot is held, then become the app
     #[command(hide = true)]
     Launch {

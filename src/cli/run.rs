@@ -26,6 +26,9 @@ use super::{man, shell};
 /// Parses the command line, does what it says, and says how it went.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(code) = super::swap::main() {
+        return code;
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
@@ -174,6 +177,7 @@ async fn dispatch(args: Args, ui: Ui) -> Result<Option<Answer>, Failure> {
         Verb::Cool { color, after } => cool::later(&here.open()?, color, after.0, &ui)
             .await
             .map(|()| None),
+        Verb::Discard => remove::discard(&here.open()?).await.map(|()| None),
         Verb::Launch { root, color } => Err(launch(root, color)),
     }
 }
@@ -262,7 +266,7 @@ impl Here {
             return Ok(config);
         }
         match self.open_as_is() {
-            Ok(app) => Ok(app.config),
+            Ok(app) => Ok(of_its_owner(app)),
             Err(_) if self.app.is_none() => {
                 Err(Failure::new(Kind::Config, "there is no bg.toml here").hint("`bg init` writes a starter"))
             }
@@ -312,6 +316,21 @@ impl Here {
         }
         App::with(app.entry, config).map_err(config_failure)
     }
+}
+
+/// The configuration as applied lies where the app's owner can write; whose the app is,
+/// the registry says.
+fn of_its_owner(app: App) -> Config {
+    let named = app
+        .config
+        .owner
+        .clone()
+        .or_else(|| std::env::var("SUDO_USER").ok());
+    let mut config = app.config;
+    if named.is_some_and(|named| named != app.entry.owner) {
+        config.owner = Some(app.entry.owner);
+    }
+    config
 }
 
 fn config_failure(error: AppError) -> Failure {

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::color::Color;
 use duration::Span;
 pub use nginx::{Nginx, StaticFiles, SwitchWay, Tls};
+pub use rules::is_app_name;
 
 /// One app on one host, as written in `bg.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -106,7 +106,7 @@ impl Sandbox {
 
     /// The registry's folder.
     pub fn registry(&self) -> PathBuf {
-        self.root.join("registry")
+        self.root.join("etc/bluegreen/apps")
     }
 
     /// The folder of the live link.

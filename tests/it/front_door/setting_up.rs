@@ -49,7 +49,8 @@ fn everything(sandbox: &Sandbox) -> BTreeMap<PathBuf, String> {
         "nginx/bg",
         "srv",
         "link",
-        "registry",
+        "etc",
+        "bin",
         "home",
         "pm2",
     ] {
