@@ -136,7 +136,8 @@ fn wanted(app: &App, ground: &Ground) -> Result<Wanted, Failure> {
         rendered
             .push(render::render_site(config, &app.layout, &app.nginx_files, way, realip).map_err(failed)?);
     }
-    let nginx = compare(&rendered)?;
+    let nginx = files::plan(&rendered)
+        .map_err(|error| Failure::failed("a file cannot be compared").because(error))?;
     let programs = programs::wanted(app, ground)?;
     let registered = Registry::of_this_user()
         .find(app.name())
@@ -152,17 +153,14 @@ fn wanted(app: &App, ground: &Ground) -> Result<Wanted, Failure> {
             .filter(|path| !path.is_dir())
             .map(PathBuf::from)
             .collect(),
-        shown: compare(&targets)?,
+        // What stands in the way of one is said, or taken away, when it is written.
+        shown: files::plan(&targets).unwrap_or_default(),
         targets,
         nginx,
         programs,
         registered,
         applied: is_applied(app),
     })
-}
-
-fn compare(files: &[render::Rendered]) -> Result<Vec<Change>, Failure> {
-    files::plan(files).map_err(|error| Failure::failed("a file cannot be compared").because(error))
 }
 
 fn is_applied(app: &App) -> bool {

@@ -9,6 +9,7 @@ pub mod ports;
 pub mod processes;
 pub mod python;
 pub mod repo;
+pub mod shared;
 pub mod wait;
 
 use std::collections::BTreeMap;
