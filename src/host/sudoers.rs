@@ -197,6 +197,8 @@ mod tests {
         let good = permit(&user("ann"), Path::new("/tmp/swap"), "shop");
         put(&path, &good).await.unwrap();
         assert!(is_at(&path, &good));
+        let to_copy = Path::new(env!("CARGO_MANIFEST_DIR")).join("ops/sudoers");
+        check(&to_copy).await.unwrap();
         let error = put(&path, "ann may do everything\n").await.unwrap_err();
         assert!(matches!(error, SudoersError::Rejected { .. }), "{error}");
         assert!(is_at(&path, &good), "the one before it stands");

@@ -4,6 +4,7 @@
 pub mod ground;
 mod link;
 mod owner;
+mod places;
 pub mod programs;
 
 use std::path::PathBuf;

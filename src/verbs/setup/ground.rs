@@ -10,12 +10,13 @@ use crate::host::nginx::build::Build;
 use crate::host::nginx::dump::{Dump, Server};
 use crate::host::nginx::render::site_mark;
 use crate::host::registry::Registry;
-use crate::host::trust;
 use crate::model::config::{Config, SwitchWay};
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::{Entry, NginxLayout};
 use crate::model::listen::Listener;
 use crate::model::way;
+
+use super::places::{places, roots_alone};
 
 /// What was found.
 #[derive(Debug)]
@@ -280,57 +281,6 @@ fn stands_against(config: &Config, ground: &Ground, registry: &Registry) -> Resu
         .hint("give this one another `app`, or `bg remove` that one first"));
     }
     Ok(())
-}
-
-/// What root runs, or has parsed, nobody else may be able to change: a bg.toml that names
-/// another program or file would otherwise make its author root.
-fn roots_alone(path: &Path, hint: &str) -> Result<(), Failure> {
-    if !Uid::effective().is_root() {
-        return Ok(());
-    }
-    match trust::roots_alone(path) {
-        Err(error) if !error.is_missing() => Err(Failure::new(
-            Kind::Config,
-            format!(
-                "`{}` can be changed by others than root, and root would obey it",
-                error.place().display()
-            ),
-        )
-        .because(error)
-        .hint(hint.to_owned())),
-        _ => Ok(()),
-    }
-}
-
-/// Where setup writes what NGINX will parse: below the main file's folder, or where NGINX
-/// looks already, and nowhere that others can come between.
-fn places(config: &Config, files: &NginxLayout, dump: &Dump, site_is_ours: bool) -> Result<(), Failure> {
-    let hint = "what NGINX parses, and the folders on the way, must be root's: chown root, chmod go-w";
-    let mut places = vec![files.folder(), files.hook()];
-    if site_is_ours {
-        places.push(files.site());
-    }
-    for place in &places {
-        let folder = place.parent().unwrap_or(place);
-        roots_alone(folder, hint)?;
-        roots_alone(place, hint)?;
-    }
-    if site_is_ours && !files.site().starts_with(files.conf_dir()) && !dump.http_includes(&files.site()) {
-        return Err(Failure::new(
-            Kind::Config,
-            format!("NGINX would not read a site at `{}`", files.site().display()),
-        )
-        .hint("`nginx.site` names a file below NGINX's own folder, or one that it includes"));
-    }
-    // What a template says becomes NGINX's own configuration.
-    let Some(templates) = &config.nginx.templates else {
-        return Ok(());
-    };
-    let folder = config.root.join(templates);
-    let inside = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-    std::iter::once(folder.clone())
-        .chain(inside.map(|file| file.path()))
-        .try_for_each(|path| roots_alone(&path, "`nginx.templates` must name a folder of root's own"))
 }
 
 /// Two apps share nothing: no process name in one PM2, no root, no link, no port.
