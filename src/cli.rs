@@ -11,4 +11,5 @@ pub mod man;
 pub mod passage;
 pub mod run;
 pub mod shell;
+mod swap;
 pub mod user;

@@ -26,6 +26,7 @@ pub mod sight;
 pub mod slot;
 pub mod status;
 pub mod step;
+pub mod swap_as_root;
 pub mod switch;
 pub mod traffic;
 pub mod wake;

@@ -224,6 +224,9 @@ pub enum Verb {
         /// The request's name
         ticket: String,
     },
+    /// Stop both colors and have PM2 forget them: what `remove` does as the app's owner
+    #[command(hide = true)]
+    Discard,
     /// What PM2 starts: wait while the slot is held, then become the app
     #[command(hide = true)]
     Launch {
@@ -251,6 +254,7 @@ impl Verb {
                 | Verb::Sight
                 | Verb::Outcome { .. }
                 | Verb::Cool { .. }
+                | Verb::Discard
                 | Verb::Launch { .. }
         )
     }

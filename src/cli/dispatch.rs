@@ -81,6 +81,7 @@ pub async fn dispatch(
         Verb::Cool { color, after } => cool::later(&here.open()?, color, after.0, caller)
             .await
             .map(|()| None),
+        Verb::Discard => remove::discard(&here.open()?).await.map(|()| None),
         Verb::Sight => sight::sight(&here.open()?).await.map(Answer::Sighted).map(Some),
         Verb::Outcome { ticket } => engine::outcome(&here.open()?, &ticket).await,
         Verb::Launch { root, color } => Err(super::run::launch(root, color)),

@@ -79,7 +79,7 @@ impl Here {
             return Ok(config);
         }
         match self.open_as_is() {
-            Ok(app) => Ok(app.config),
+            Ok(app) => Ok(of_its_owner(app)),
             Err(_) if self.app.is_none() => {
                 Err(Failure::new(Kind::Config, "there is no bg.toml here").hint("`bg init` writes a starter"))
             }
@@ -138,6 +138,21 @@ impl Here {
         }
         App::with(app.entry, config).map_err(config_failure)
     }
+}
+
+/// The configuration as applied lies where the app's owner can write; whose the app is,
+/// the registry says.
+fn of_its_owner(app: App) -> Config {
+    let named = app
+        .config
+        .owner
+        .clone()
+        .or_else(|| std::env::var("SUDO_USER").ok());
+    let mut config = app.config;
+    if named.is_some_and(|named| named != app.entry.owner) {
+        config.owner = Some(app.entry.owner);
+    }
+    config
 }
 
 fn config_failure(error: AppError) -> Failure {

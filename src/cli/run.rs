@@ -23,6 +23,9 @@ use super::{engine, hosts, shell};
 #[must_use]
 pub fn main() -> ExitCode {
     names::pin();
+    if let Some(code) = super::swap::main() {
+        return code;
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {

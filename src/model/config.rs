@@ -25,6 +25,7 @@ use crate::model::color::Color;
 use duration::Span;
 pub use fleet::Fleet;
 pub use nginx::{Nginx, StaticFiles, SwitchWay, Tls};
+pub use rules::is_app_name;
 
 /// One app on one host, as written in `bg.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -2,6 +2,7 @@
 //! the fix.
 
 mod machine;
+mod owners;
 mod site;
 
 use std::path::PathBuf;
@@ -89,6 +90,10 @@ impl Report {
 pub async fn check(config: &Config) -> Result<Report, Failure> {
     let mut report = Report::default();
     let registry = Registry::of_this_user();
+    let known = registry.find(&config.app).ok();
+    if let Some(entry) = &known {
+        owners::look(&mut report, entry, config, &registry).await;
+    }
     let ground = match ground::survey(config, &registry).await {
         Ok(ground) => ground,
         Err(failure) => {
@@ -106,7 +111,6 @@ pub async fn check(config: &Config) -> Result<Report, Failure> {
             Failure::failed(format!("cannot become `{}`", ground.owner.name)).because(error)
         })?;
     }
-    let known = registry.find(&config.app).ok();
     let entry = known.clone().unwrap_or_else(|| ground.entry.clone());
     let app = App::with(entry, config.clone())
         .map_err(|error| Failure::new(Kind::Config, "the configuration cannot be used").because(error))?;

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use crate::host::app::App;
 use crate::host::evidence::{Counted, Evidence, Running};
 use crate::host::front;
-use crate::host::lock::{Holder, Lock};
-use crate::host::nginx::NginxError;
+use crate::host::mover::{MoveError, Unfollowed};
 use crate::host::releases;
 use crate::model::color::{Color, Route};
 use crate::model::event::{Event, Sink};
@@ -23,9 +22,6 @@ use super::{step, traffic};
 /// Two NGINX workers share a listener at random, so eight in a row miss one of them once
 /// in 128 times; the answer on `/.bg/` and the worker generation do not miss it.
 const FRESH: u32 = 8;
-
-/// How long a reload waits for somebody else's reload.
-const RELOAD_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Traffic that moved and was proven.
 #[derive(Debug)]
@@ -86,15 +82,13 @@ pub async fn swap(
     let release = passed.and_then(|passed| passed.standing().release);
     run.enter(Phase::Swapping, to, release.as_ref(), None)?;
     let began = Instant::now();
-    app.link.swap(run.from, to).map_err(|error| {
-        Failure::failed("the link was not replaced")
-            .because(error)
-            .with_traffic(traffic::unchanged(app))
-    })?;
-    if let Some(prober) = prober {
-        prober.swapped();
-    }
-    match reached(app, to, passed.is_some()).await {
+    let note = || prober.into_iter().for_each(Running::swapped);
+    let reached = match app.mover.swap(run.from, to, note).await {
+        Ok(()) => prove(app, to, passed.is_some()).await,
+        Err(MoveError::Behind(unfollowed)) => Err(unfollowed.into()),
+        Err(kept) => return Err(unmoved(app, run.from, kept).await),
+    };
+    match reached {
         Ok(proof) => {
             let took = began.elapsed();
             run.enter(Phase::Proven, to, release.as_ref(), None)
@@ -134,8 +128,11 @@ pub struct Proof {
 #[derive(Debug, thiserror::Error)]
 pub enum Unproven {
     /// It did not read the link.
-    #[error("NGINX did not take the new configuration")]
-    Reload(#[source] NginxError),
+    #[error(transparent)]
+    Unfollowed(#[from] Unfollowed),
+    /// The link itself does not say so.
+    #[error("the link was not put back")]
+    Unmoved(#[source] MoveError),
     /// It did not answer as it should.
     #[error("NGINX does not answer from {color}")]
     Answers {
@@ -148,9 +145,6 @@ pub enum Unproven {
     /// It does, and not on another host of the fleet.
     #[error("another host of the fleet did not move")]
     Elsewhere,
-    /// Somebody else's reload did not end.
-    #[error("another reload of this NGINX goes on: {0}")]
-    Busy(String),
 }
 
 /// Makes NGINX follow the link to `route` and proves that it does.
@@ -158,56 +152,46 @@ pub enum Unproven {
 /// # Errors
 /// When it does not within its deadline.
 pub async fn reached(app: &App, route: Route, slot_is_full: bool) -> Result<Proof, Unproven> {
-    follow(app).await?;
+    app.mover.follow().await?;
     prove(app, route, slot_is_full).await
 }
 
-/// The same on the way back. A reload that fails leaves the old configuration in force, and
-/// that may well be the one that is wanted: the proof alone decides.
+/// The same on the way back.
 ///
 /// # Errors
 /// When the proof fails: why NGINX did not follow, if it did not, else what it answered.
 pub async fn back_at(app: &App, route: Route, slot_is_full: bool) -> Result<Proof, Unproven> {
-    let followed = follow(app).await;
+    let followed = app.mover.follow().await;
+    prove_back(app, route, slot_is_full, followed).await
+}
+
+/// Moves the route back from `to` and proves it.
+///
+/// # Errors
+/// As [`back_at`], and when the link stays where it is.
+pub async fn back_from(app: &App, to: Route, route: Route, slot_is_full: bool) -> Result<Proof, Unproven> {
+    let followed = match app.mover.swap(to, route, || ()).await {
+        Ok(()) => Ok(()),
+        Err(MoveError::Behind(unfollowed)) => Err(unfollowed),
+        Err(error) => return Err(Unproven::Unmoved(error)),
+    };
+    prove_back(app, route, slot_is_full, followed).await
+}
+
+/// A reload that fails leaves the old configuration in force, and that may well be the one
+/// that is wanted: the proof alone decides.
+async fn prove_back(
+    app: &App,
+    route: Route,
+    slot_is_full: bool,
+    followed: Result<(), Unfollowed>,
+) -> Result<Proof, Unproven> {
     let proven = match prove(app, route, slot_is_full).await {
         // Paths that go past the link answer now as they did before: it moved nothing there.
         Err(Unproven::Answers { source, .. }) if source.is_past_the_link() => prove(app, route, false).await,
         other => other,
     };
-    proven.map_err(|unproven| followed.err().unwrap_or(unproven))
-}
-
-/// In the reload way, makes NGINX read the link.
-///
-/// # Errors
-/// When no new generation of workers comes up.
-pub async fn follow(app: &App) -> Result<(), Unproven> {
-    if app.reloads() {
-        reload_now(app).await
-    } else {
-        Ok(())
-    }
-}
-
-/// Makes NGINX read its configuration, one command of this host at a time.
-///
-/// # Errors
-/// When no new generation of workers comes up.
-pub async fn reload_now(app: &App) -> Result<(), Unproven> {
-    let _lock = reload_lock(app).await?;
-    app.nginx
-        .reload(app.config.timeouts.reload.0)
-        .await
-        .map(|_| ())
-        .map_err(Unproven::Reload)
-}
-
-async fn reload_lock(app: &App) -> Result<Lock, Unproven> {
-    let path = app.nginx_files.conf_dir().join("bg").join("reload.lock");
-    let holder = Holder::this(&format!("reload for {}", app.name()));
-    Lock::wait(&path, &holder, RELOAD_PATIENCE, |_| ())
-        .await
-        .map_err(|error| Unproven::Busy(error.to_string()))
+    proven.map_err(|unproven| followed.err().map_or(unproven, Unproven::from))
 }
 
 /// Proves that NGINX answers by `route`, on its own endpoint and on the site's paths.
@@ -240,15 +224,29 @@ pub async fn prove(app: &App, route: Route, slot_is_full: bool) -> Result<Proof,
         })
 }
 
+/// The link stands as it was; whether NGINX does too is looked at where root's program tried.
+async fn unmoved(app: &App, from: Route, error: MoveError) -> Failure {
+    let failure = Failure::failed("the link was not replaced");
+    if !matches!(error, MoveError::Refused(_)) {
+        return failure.because(error).with_traffic(traffic::unchanged(app));
+    }
+    let live = traffic::standing(app, from.color);
+    let traffic = match prove_back(app, from, live.release.is_some(), Ok(())).await {
+        Ok(_) => Traffic::Unchanged { live },
+        Err(unproven) => Traffic::Unknown {
+            seen: format!("the link says {from}; {}", describe(&unproven)),
+        },
+    };
+    failure
+        .because(error)
+        .hint("`bg check` says whether root's program and sudo's permit for it are in place")
+        .with_traffic(traffic)
+}
+
 /// Renames the link back to `from` and proves that NGINX follows.
 pub async fn put_back(app: &App, from: Route, to: Route, why: Unproven, sink: &dyn Sink) -> Failure {
     let live = traffic::standing(app, from.color);
-    let back = match app.link.swap(to, from) {
-        Ok(()) => back_at(app, from, live.release.is_some())
-            .await
-            .map_err(|error| describe(&error)),
-        Err(error) => Err(error.to_string()),
-    };
+    let back = back_from(app, to, from, live.release.is_some()).await;
     let what = match why {
         Unproven::Elsewhere => format!("{} is not to be live on this host alone", to.color),
         _ => format!("traffic was not proven to reach {}", to.color),
@@ -264,7 +262,8 @@ pub async fn put_back(app: &App, from: Route, to: Route, why: Unproven, sink: &d
                 .hint("`bg check` names what stands in the way")
                 .with_traffic(Traffic::PutBack { live })
         }
-        Err(problem) => {
+        Err(unproven) => {
+            let problem = describe(&unproven);
             let seen = match app.link.read() {
                 Ok(route) => format!("the link says {route}; putting it back was not proven: {problem}"),
                 Err(error) => format!("{error}; putting it back failed: {problem}"),
@@ -289,7 +288,8 @@ fn describe(error: &Unproven) -> String {
 /// In the reload way a configuration that was broken before, or a master that cannot be
 /// found, would only show after the swap: both are tried before.
 pub(super) async fn reload_would_work(app: &App) -> Result<(), Failure> {
-    if !app.reloads() {
+    // Root's program tries both by itself, and nobody else can.
+    if !app.reloads() || app.mover.asks().is_some() {
         return Ok(());
     }
     app.nginx.master().map_err(|error| {

@@ -69,7 +69,7 @@ async fn clear_the_way(app: &App, color: Color, patience: Duration, sink: &dyn S
 
 async fn mend_link(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failure> {
     let seen = traffic::look(app).await.nginx.unwrap_or(Route::to(color));
-    app.link.replace(seen).map_err(|error| {
+    app.mover.point(seen).await.map_err(|error| {
         Failure::unknown("the live link cannot be made", "the link cannot be read").because(error)
     })?;
     sink.emit(Event::Recovered {

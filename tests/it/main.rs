@@ -10,6 +10,7 @@
 )]
 
 mod afar;
+mod attacker;
 mod commands;
 mod demo;
 mod front_door;

@@ -11,6 +11,7 @@ pub mod ports;
 pub mod processes;
 pub mod python;
 pub mod repo;
+pub mod shared;
 pub mod sshd;
 pub mod wait;
 
@@ -109,7 +110,7 @@ impl Sandbox {
 
     /// The registry's folder.
     pub fn registry(&self) -> PathBuf {
-        self.root.join("registry")
+        self.root.join("etc/bluegreen/apps")
     }
 
     /// The folder of the live link.

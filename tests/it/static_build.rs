@@ -125,6 +125,9 @@ impl Empty {
             nginx_bin: "/sbin/nginx".into(),
             nginx_conf: "/etc/nginx/nginx.conf".into(),
             nginx_pid: "/run/nginx.pid".into(),
+            nginx_include: "conf.d".into(),
+            nginx_site: None,
+            reload_timeout: bluegreen::model::config::duration::Span::seconds(15),
             link_folder: "/link".into(),
         };
         self.write("registry/shop.toml", &toml::to_string(&entry).unwrap());

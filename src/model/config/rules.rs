@@ -7,6 +7,8 @@ mod process;
 mod source;
 mod value;
 
+pub use source::is_app_name;
+
 use std::ops::Range;
 use std::time::Duration;
 
