@@ -139,7 +139,7 @@ async fn a_command_waits_for_a_slow_reader() {
     let scene = Scene::new();
     let connection = scene.connect().await.unwrap();
     let mark = scene.root.join("written");
-    let script = format!("head -c 100000000 /dev/zero; touch {}", mark.display());
+    let script = format!("head -c 24000000 /dev/zero; touch {}", mark.display());
     let (mut input, mut output) = connection.exec(&["sh", "-c", &script]).await.unwrap();
     assert!(matches!(output.next().await, Some(Chunk::Stdout(_))));
     let written = async {
