@@ -1,7 +1,15 @@
 //! The command line: types, and which verb each goes to.
 
+pub mod afar;
 pub mod args;
+pub mod dispatch;
+pub mod engine;
+pub mod fleet;
+pub mod here;
+pub mod hosts;
 pub mod man;
+pub mod passage;
 pub mod run;
 pub mod shell;
+mod swap;
 pub mod user;

@@ -11,3 +11,4 @@ pub mod listen;
 pub mod recovery;
 pub mod release;
 pub mod way;
+pub mod wire;

@@ -1,13 +1,17 @@
 //! The only code that prints. stdout is the answer, stderr the story.
 
+mod fleet;
 pub mod human;
 pub mod json;
 pub mod report;
+mod wire;
 
 use std::io::Write;
 
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
+use crate::model::wire::{Failed, Said};
+use crate::verbs::answer::Answer;
 
 /// Where and how a command speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +23,8 @@ pub enum Ui {
     },
     /// For programs.
     Json,
+    /// For a client at the other end of a connection.
+    Wire,
 }
 
 impl Sink for Ui {
@@ -26,16 +32,36 @@ impl Sink for Ui {
         match self {
             Ui::Human { name } => story(&human::event(&event, name)),
             Ui::Json => json::event(&event),
+            Ui::Wire => wire::say(&Said::Event(event)),
         }
     }
 }
 
 impl Ui {
     /// Prints the answer.
-    pub fn answer(self, answer: &report::Answer) {
+    pub fn answer(self, answer: &Answer) {
         match self {
             Ui::Human { name } => out(&report::text(answer, name)),
             Ui::Json => json::answer(answer),
+            Ui::Wire => wire::say(&said(answer)),
+        }
+    }
+
+    /// Prints what was found by a command that goes on looking.
+    pub fn look(self, answer: &Answer) {
+        match self {
+            Ui::Human { .. } | Ui::Json => self.answer(answer),
+            Ui::Wire => wire::say(&Said::Look {
+                answer: serde_json::to_value(answer).unwrap_or_default(),
+            }),
+        }
+    }
+
+    /// Standard input, output and error are another program's from here on.
+    pub fn hand_over(self) {
+        if self == Ui::Wire {
+            wire::say(&Said::Done);
+            wire::flush();
         }
     }
 
@@ -44,6 +70,8 @@ impl Ui {
         match self {
             Ui::Human { .. } => out(text),
             Ui::Json => text.lines().for_each(json::log_line),
+            Ui::Wire if text.is_empty() => {}
+            Ui::Wire => wire::say(&Said::Lines(text.to_owned())),
         }
     }
 
@@ -52,6 +80,100 @@ impl Ui {
         match self {
             Ui::Human { name } => story(&human::failure(failure, name)),
             Ui::Json => json::failure(failure),
+            Ui::Wire => wire::say(&Said::Failure(Failed::from(failure))),
+        }
+    }
+
+    /// Passes on what a command on a host printed, as it is.
+    pub fn raw(stdout: &[u8], stderr: &[u8]) {
+        let write = |mut to: Box<dyn Write>, bytes: &[u8]| to.write_all(bytes).and_then(|()| to.flush()).ok();
+        if !stdout.is_empty() {
+            write(Box::new(std::io::stdout().lock()), stdout);
+        }
+        if !stderr.is_empty() {
+            write(Box::new(std::io::stderr().lock()), stderr);
+        }
+    }
+
+    /// Says one line of the wire.
+    pub fn say(self, said: &Said) {
+        wire::say(said);
+    }
+
+    /// Waits until all of the wire was written, or nobody reads it.
+    pub fn flush(self) {
+        wire::flush();
+    }
+
+    /// What came of a command, as the line of the wire that says so.
+    #[must_use]
+    pub fn result(done: &Result<Option<Answer>, Failure>) -> String {
+        let said = match done {
+            Ok(Some(answer)) => said(answer),
+            Ok(None) => Said::Done,
+            Err(failure) => Said::Failure(Failed::from(failure)),
+        };
+        serde_json::to_string(&said).unwrap_or_default()
+    }
+}
+
+fn said(answer: &Answer) -> Said {
+    Said::Answer {
+        exit_code: answer.exit_code(),
+        answer: serde_json::to_value(answer).unwrap_or_default(),
+    }
+}
+
+/// What one host of several says: as [`Ui`], with its name in front.
+#[derive(Clone, Debug)]
+pub struct HostUi {
+    ui: Ui,
+    host: String,
+    width: usize,
+}
+
+impl HostUi {
+    /// For `host`, whose name is filled up to `width` so that the story lines up.
+    #[must_use]
+    pub fn new(ui: Ui, host: &str, width: usize) -> HostUi {
+        HostUi {
+            ui,
+            host: host.to_owned(),
+            width,
+        }
+    }
+
+    /// Prints lines of an app's log.
+    pub fn lines(&self, text: &str) {
+        match self.ui {
+            Ui::Json => text
+                .lines()
+                .for_each(|line| json::host_log_line(&self.host, line)),
+            _ => out(&self.prefixed(text)),
+        }
+    }
+
+    /// Prints a failure.
+    pub fn failure(&self, failure: &Failure) {
+        match self.ui {
+            Ui::Human { name } => story(&self.prefixed(&human::failure(failure, name))),
+            ui => ui.failure(failure),
+        }
+    }
+
+    fn prefixed(&self, text: &str) -> String {
+        text.lines()
+            .map(|line| format!("{:<width$} {line}\n", self.host, width = self.width))
+            .collect()
+    }
+}
+
+impl Sink for HostUi {
+    fn emit(&self, event: Event) {
+        match self.ui {
+            Ui::Human { name } => story(&self.prefixed(&human::event(&event, name))),
+            Ui::Json => json::host_event(&self.host, &event),
+            Ui::Wire => wire::say(&Said::Event(event)),
         }
     }
 }

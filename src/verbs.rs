@@ -1,10 +1,13 @@
 //! What an operator can ask for. Each verb reads as the story that it tells.
 
+pub mod answer;
 pub mod build;
+pub mod caller;
 pub mod check;
 pub mod cool;
 pub mod cutover;
 pub mod deploy;
+pub mod fleet;
 pub mod gate;
 pub mod history;
 pub mod init;
@@ -19,8 +22,11 @@ pub mod room;
 pub mod run;
 pub mod save;
 pub mod setup;
+pub mod sight;
 pub mod slot;
 pub mod status;
+pub mod step;
+pub mod swap_as_root;
 pub mod switch;
 pub mod traffic;
 pub mod wake;

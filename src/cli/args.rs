@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 use crate::model::color::Color;
 use crate::model::config::duration::Span;
@@ -27,6 +28,24 @@ pub struct Args {
     #[arg(long, short, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
+    /// Servers over SSH: names, `user@host:port`, or groups of bg.toml [default: its `hosts`]
+    #[arg(
+        long,
+        alias = "host",
+        global = true,
+        value_name = "HOST,...",
+        value_delimiter = ','
+    )]
+    pub hosts: Vec<String>,
+
+    /// Act on this machine, whatever `hosts` bg.toml names
+    #[arg(long, global = true, conflicts_with = "hosts")]
+    pub local: bool,
+
+    /// Add the key of a server that is not known yet to known_hosts; a changed key is refused all the same
+    #[arg(long, global = true)]
+    pub accept_new_host_key: bool,
+
     /// Print events as JSON lines on stdout, then one result object
     #[arg(long, global = true)]
     pub json: bool,
@@ -37,7 +56,7 @@ pub struct Args {
 }
 
 /// How long to wait for another run to end.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, clap::Args)]
 pub struct Patience {
     /// Wait for another run to end [default when given without a time: 15m]
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "15m")]
@@ -45,7 +64,8 @@ pub struct Patience {
 }
 
 /// Every command.
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Serialize, Deserialize, Subcommand)]
+#[serde(rename_all = "snake_case")]
 pub enum Verb {
     /// Write a starter bg.toml for the app in this folder
     Init {
@@ -89,6 +109,9 @@ pub enum Verb {
     Switch {
         /// The color that is to be live
         color: Option<Color>,
+        /// Make this release live on every host where it is not, and end the doubt where it is
+        #[arg(long, value_name = "RELEASE", conflicts_with = "color")]
+        converge: Option<ReleaseId>,
         /// How long to wait for another run
         #[command(flatten)]
         patience: Patience,
@@ -166,6 +189,7 @@ pub enum Verb {
     /// Print the JSON schema of bg.toml, for editors
     Schema,
     /// Print completions for a shell
+    #[serde(skip)]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -173,6 +197,7 @@ pub enum Verb {
     /// Print the man page
     Man,
     /// Print a shell function that makes `bg` work at the prompt
+    #[serde(skip)]
     ShellInit {
         /// The shell
         shell: PromptShell,
@@ -187,6 +212,21 @@ pub enum Verb {
         #[arg(long)]
         after: Span,
     },
+    /// Carry out one request that comes in over standard input
+    #[command(hide = true)]
+    Engine,
+    /// What is live, for a client that is about to ask for a change
+    #[command(hide = true)]
+    Sight,
+    /// What came of a request, for a client that lost the connection to it
+    #[command(hide = true)]
+    Outcome {
+        /// The request's name
+        ticket: String,
+    },
+    /// Stop both colors and have PM2 forget them: what `remove` does as the app's owner
+    #[command(hide = true)]
+    Discard,
     /// What PM2 starts: wait while the slot is held, then become the app
     #[command(hide = true)]
     Launch {
@@ -199,8 +239,56 @@ pub enum Verb {
     },
 }
 
+impl Verb {
+    /// Whether it never goes to another machine.
+    #[must_use]
+    pub fn is_for_here(&self) -> bool {
+        matches!(
+            self,
+            Verb::Init { .. }
+                | Verb::Schema
+                | Verb::Completions { .. }
+                | Verb::Man
+                | Verb::ShellInit { .. }
+                | Verb::Engine
+                | Verb::Sight
+                | Verb::Outcome { .. }
+                | Verb::Cool { .. }
+                | Verb::Discard
+                | Verb::Launch { .. }
+        )
+    }
+
+    /// Whether it is recorded as a run.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        self.goes_in_step() || matches!(self, Verb::Maintenance { .. })
+    }
+
+    /// Whether several hosts do it together or not at all.
+    #[must_use]
+    pub fn goes_in_step(&self) -> bool {
+        matches!(
+            self,
+            Verb::Deploy { plan: false, .. } | Verb::Switch { .. } | Verb::Rollback { .. }
+        )
+    }
+
+    /// Whether traffic goes to another color by it.
+    #[must_use]
+    pub fn moves_traffic(&self) -> bool {
+        self.goes_in_step() && !matches!(self, Verb::Deploy { no_switch: true, .. })
+    }
+
+    /// Whether it may need root's rights on the host.
+    #[must_use]
+    pub fn needs_root(&self) -> bool {
+        matches!(self, Verb::Setup { .. } | Verb::Remove { .. })
+    }
+}
+
 /// On or off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 pub enum OnOff {
     /// Visitors get the page.
     On,

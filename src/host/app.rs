@@ -1,16 +1,26 @@
 //! One app of this host with everything that belongs to it, opened by name.
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+use nix::fcntl::OFlag;
 
 use crate::host::front::Door;
 use crate::host::link::Link;
+use crate::host::mover::Mover;
 use crate::host::nginx::Nginx;
 use crate::host::pm2::Pm2;
+use crate::host::user;
 use crate::model::color::Color;
 use crate::model::config::read::ConfigError;
 use crate::model::config::{Config, SwitchWay};
 use crate::model::layout::{Entry, Layout, NginxLayout};
 use crate::model::listen::{ListenError, Listener};
+
+/// More than any configuration: the starter with every key explained has 8 KiB.
+const LONGEST_CONFIG: u64 = 1 << 20;
 
 /// An app that is set up on this host.
 #[derive(Clone, Debug)]
@@ -25,6 +35,8 @@ pub struct App {
     pub nginx_files: NginxLayout,
     /// Its live link.
     pub link: Link,
+    /// What moves the link, and NGINX behind it.
+    pub mover: Mover,
     /// The NGINX in front of it.
     pub nginx: Nginx,
     /// The PM2 that keeps it.
@@ -72,8 +84,9 @@ impl App {
         let doors = doors(&config)?;
         Ok(App {
             layout: Layout::new(&entry.root),
-            nginx_files: NginxLayout::new(&config),
+            nginx_files: NginxLayout::of(&entry),
             link: Link::new(&entry.link_folder),
+            mover: Mover::of(&entry),
             nginx: Nginx::from(&entry),
             pm2: Pm2::new(&entry.pm2_bin, &entry.pm2_home),
             doors,
@@ -106,11 +119,27 @@ impl App {
 /// # Errors
 /// When it cannot be read or makes no sense.
 pub fn read_config(path: &Path) -> Result<Config, AppError> {
-    let text = std::fs::read_to_string(path).map_err(|source| AppError::Read {
+    let text = read(path).map_err(|source| AppError::Read {
         path: path.display().to_string(),
         source,
     })?;
     Ok(crate::model::config::read::parse(&text, path)?)
+}
+
+/// Root reads what somebody else can have put there with no more rights than theirs, and
+/// never waits for a pipe to be filled.
+fn read(path: &Path) -> io::Result<String> {
+    let _rights = user::borrow_from_owner_of(path)?;
+    let file = File::options()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let mut text = String::new();
+    file.take(LONGEST_CONFIG).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn doors(config: &Config) -> Result<Vec<Door>, AppError> {

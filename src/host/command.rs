@@ -34,6 +34,16 @@ pub fn act_as(user: &User) {
     ACTOR.get_or_init(|| user.clone());
 }
 
+static FORGOTTEN: OnceLock<()> = OnceLock::new();
+
+/// From here on programs get nothing of what whoever started us had in the environment, and
+/// find others where the system keeps them.
+pub fn forget_the_environment() {
+    FORGOTTEN.get_or_init(|| ());
+}
+
+const SYSTEM_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// Variables that programs need from whoever started us. Everything else stays outside.
 const PASSED_ON: &[&str] = &[
     "PATH",
@@ -57,6 +67,8 @@ pub struct Command {
     folder: Option<PathBuf>,
     deadline: Duration,
     marked: bool,
+    watched: bool,
+    user: Option<(u32, u32)>,
 }
 
 /// What a program that ended well has printed.
@@ -132,6 +144,8 @@ impl Command {
             folder: None,
             deadline: Duration::from_secs(30),
             marked: true,
+            watched: false,
+            user: None,
         }
     }
 
@@ -178,6 +192,23 @@ impl Command {
         self
     }
 
+    /// With a pipe as its standard input that nothing is written to and that closes when
+    /// this process ends, however that is.
+    #[must_use]
+    pub fn watching_us(mut self) -> Command {
+        self.watched = true;
+        self
+    }
+
+    /// As another user with no group but their own; only root can.
+    #[must_use]
+    pub fn by(mut self, user: &User) -> Command {
+        self.user = Some((user.uid.as_raw(), user.gid.as_raw()));
+        self.env("HOME", &user.dir)
+            .env("USER", &user.name)
+            .env("LOGNAME", &user.name)
+    }
+
     /// Runs it to its end and expects status 0.
     ///
     /// # Errors
@@ -210,6 +241,8 @@ impl Command {
             .and_then(|id| i32::try_from(id).ok())
             .map(Pid::from_raw);
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        // `wait` would close it first.
+        let _stdin = child.stdin.take();
         let whole = async {
             let (stdout, stderr) = tokio::join!(read_capped(stdout), read_capped(stderr));
             child.wait().await.map(|status| (status, stdout, stderr))
@@ -260,10 +293,11 @@ impl Command {
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
-        for name in PASSED_ON {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
-            }
+        if FORGOTTEN.get().is_some() {
+            command.env("PATH", SYSTEM_PATH);
+        } else {
+            let known = PASSED_ON.iter().map(|name| (name, std::env::var_os(name)));
+            command.envs(known.filter_map(|(name, value)| Some((name, value?))));
         }
         if let Some(user) = ACTOR.get() {
             command
@@ -277,6 +311,12 @@ impl Command {
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
+        }
+        if self.watched {
+            command.stdin(Stdio::piped());
+        }
+        if let Some((uid, gid)) = self.user {
+            command.uid(uid).gid(gid);
         }
         command
     }
@@ -338,53 +378,4 @@ pub fn find_program(program: &Path) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_program_gets_no_variable_that_was_not_meant_for_it() {
-        let output = Command::new("env").env("MEANT", "yes").run().await.unwrap();
-        assert!(output.stdout.contains("MEANT=yes"));
-        assert!(!output.stdout.contains("CARGO_"), "{}", output.stdout);
-    }
-
-    #[tokio::test]
-    async fn a_missed_deadline_kills_the_children_too() {
-        let folder = tempfile::tempdir().unwrap();
-        let command = Command::new("sh")
-            .args(["-c", "sleep 300 & echo $! > child; wait"])
-            .folder(folder.path())
-            .deadline(Duration::from_millis(300));
-        let error = command.run().await.unwrap_err();
-        assert!(matches!(error, CommandError::TimedOut { .. }), "{error}");
-        let child = std::fs::read_to_string(folder.path().join("child")).unwrap();
-        let stat = format!("/proc/{}/stat", child.trim());
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
-            assert!(Instant::now() < deadline, "the child lives on");
-            tokio::task::yield_now().await;
-        }
-    }
-
-    #[tokio::test]
-    async fn a_missing_program_is_named() {
-        let error = Command::new("no-such-program").run().await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "`no-such-program` is not installed, or not on PATH"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_failure_shows_the_command_and_its_last_lines() {
-        let error = Command::new("sh")
-            .args(["-c", "echo why >&2; exit 3"])
-            .run()
-            .await
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "`sh -c 'echo why >&2; exit 3'` failed (exit status: 3)\n  why"
-        );
-    }
-}
+mod tests;

@@ -121,14 +121,22 @@ impl Link {
     /// # Errors
     /// When the link is not as expected; then nothing was changed.
     pub fn swap(&self, expected: Route, to: Route) -> Result<(), LinkError> {
-        let found = self.read()?;
-        if found == to {
-            return Ok(());
+        if self.may_swap(expected, to)? {
+            self.replace(to)?;
         }
-        if found != expected {
-            return Err(LinkError::Moved { expected, found });
+        Ok(())
+    }
+
+    /// Whether [`Link::swap`] would have something to replace.
+    ///
+    /// # Errors
+    /// When the link is not as expected.
+    pub fn may_swap(&self, expected: Route, to: Route) -> Result<bool, LinkError> {
+        match self.read()? {
+            found if found == to => Ok(false),
+            found if found != expected => Err(LinkError::Moved { expected, found }),
+            _ => Ok(true),
         }
-        self.replace(to)
     }
 
     /// Points the link at `to`, whatever it is now, even nothing.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{Flock, FlockArg, OFlag};
 use serde::{Deserialize, Serialize};
 
 /// Who holds a lock.
@@ -104,6 +104,8 @@ impl Lock {
             .create(true)
             .truncate(false)
             .mode(0o644)
+            // Whoever holds the folder could have root write over any file.
+            .custom_flags(OFlag::O_NOFOLLOW.bits())
             .open(path)
             .map_err(io)?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {

@@ -65,14 +65,20 @@ pub struct Registry {
 }
 
 impl Registry {
+    /// The one in `folder`, and no other.
+    #[must_use]
+    pub fn in_folder(folder: impl Into<PathBuf>) -> Registry {
+        Registry {
+            folders: vec![folder.into()],
+        }
+    }
+
     /// `$BG_REGISTRY` alone if it is set; else root's folder, and for an ordinary user the
     /// one in their own configuration folder before it.
     #[must_use]
     pub fn of_this_user() -> Registry {
         if let Some(folder) = std::env::var_os("BG_REGISTRY") {
-            return Registry {
-                folders: vec![folder.into()],
-            };
+            return Registry::in_folder(folder);
         }
         let mut folders = Vec::new();
         if !nix::unistd::Uid::effective().is_root() {
@@ -140,6 +146,19 @@ impl Registry {
             [app] => self.find(app),
             apps => Err(RegistryError::Which { known: apps.to_vec() }),
         }
+    }
+
+    /// The file of an entry that is there, or else would be written.
+    #[must_use]
+    pub fn path_of(&self, app: &str) -> PathBuf {
+        let files = self
+            .folders
+            .iter()
+            .map(|folder| folder.join(format!("{app}.toml")));
+        files
+            .into_iter()
+            .find(|path| path.exists())
+            .unwrap_or_else(|| self.path(app))
     }
 
     /// The file of an entry that is to be written.

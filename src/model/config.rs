@@ -5,6 +5,7 @@ mod defaults;
 pub mod difference;
 pub mod duration;
 mod explain;
+pub mod fleet;
 mod mistake;
 pub mod nginx;
 mod place;
@@ -22,7 +23,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::color::Color;
 use duration::Span;
+pub use fleet::Fleet;
 pub use nginx::{Nginx, StaticFiles, SwitchWay, Tls};
+pub use rules::is_app_name;
 
 /// One app on one host, as written in `bg.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +39,9 @@ pub struct Config {
     /// The user that deploys and runs the app. Default: who runs `bg setup` (through sudo: who called it).
     #[serde(default)]
     pub owner: Option<String>,
+    /// Servers that are reached over SSH, as `deploy@web1.example.com`. Default: this one.
+    #[serde(default)]
+    pub hosts: Vec<String>,
     /// Where the code comes from.
     pub source: Source,
     /// How the app is started.
@@ -72,6 +78,21 @@ pub struct Config {
     /// PM2.
     #[serde(default)]
     pub pm2: Pm2,
+    /// Several hosts, as one.
+    #[serde(default)]
+    pub fleet: Fleet,
+}
+
+impl Config {
+    /// What a host has to know: not which others there are.
+    #[must_use]
+    pub fn of_one_host(self) -> Config {
+        Config {
+            hosts: Vec::new(),
+            fleet: Fleet::default(),
+            ..self
+        }
+    }
 }
 
 /// Where the code comes from.

@@ -27,6 +27,18 @@ pub enum Event {
         /// The commit's first line.
         subject: Option<String>,
     },
+    /// A run took the lock and has a name in the history.
+    Opened {
+        /// Its name.
+        run: String,
+    },
+    /// The color is ready on this host, and waits until it is so on every other.
+    Ready {
+        /// The color.
+        color: Color,
+        /// What it holds.
+        release: Option<ReleaseId>,
+    },
     /// Another run holds the lock, and we wait for it.
     Waiting {
         /// Who holds it.

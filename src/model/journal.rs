@@ -88,6 +88,9 @@ pub enum Record {
         from: Route,
         /// The release that is live.
         was: Option<ReleaseId>,
+        /// Whether it goes on in step with other hosts.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        fleet: bool,
     },
     /// It goes on to the next phase.
     Enter {
@@ -120,6 +123,9 @@ pub enum Record {
         was: Option<ReleaseId>,
         /// The line for `bg history`.
         summary: String,
+        /// Whether the other hosts of the fleet were not heard of when it ended.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        doubt: bool,
     },
     /// It ended without; what was live before is live.
     Abort {
@@ -170,6 +176,8 @@ pub struct OpenRun {
     pub touched_slot: bool,
     /// What that slot held before.
     pub replaces: Option<ReleaseId>,
+    /// Whether it went on in step with other hosts.
+    pub fleet: bool,
 }
 
 /// The journal, folded.
@@ -177,6 +185,8 @@ pub struct OpenRun {
 pub struct Story {
     /// The run that died half-way, if any.
     pub open: Option<OpenRun>,
+    /// The run that made live what is live, when it never heard how the other hosts did.
+    pub doubt: Option<RunId>,
     before: BTreeMap<ReleaseId, ReleaseId>,
     unfit: BTreeSet<ReleaseId>,
 }
@@ -195,7 +205,12 @@ impl Story {
     fn add(&mut self, record: &Record) {
         match record {
             Record::Begin {
-                run, verb, from, was, ..
+                run,
+                verb,
+                from,
+                was,
+                fleet,
+                ..
             } => {
                 self.open = Some(OpenRun {
                     run: run.clone(),
@@ -207,6 +222,7 @@ impl Story {
                     release: None,
                     touched_slot: false,
                     replaces: None,
+                    fleet: *fleet,
                 });
             }
             Record::Enter {
@@ -227,8 +243,16 @@ impl Story {
                     }
                 }
             }
-            Record::Commit { verb, live, was, .. } => {
+            Record::Commit {
+                run,
+                verb,
+                live,
+                was,
+                doubt,
+                ..
+            } => {
                 self.open = None;
+                self.doubt = doubt.then(|| run.clone());
                 self.served(*verb, live.release.as_ref(), was.as_ref());
             }
             Record::Abort { refused, .. } => {
@@ -292,102 +316,4 @@ pub enum NoRollback {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::color::Color;
-
-    fn release(second: u8) -> ReleaseId {
-        format!("20261123T1815{second:02}Z-aaaaaaa").parse().unwrap()
-    }
-
-    fn commit(verb: Verb, live: u8, was: Option<u8>) -> Record {
-        Record::Commit {
-            run: RunId("r".into()),
-            at: Timestamp::UNIX_EPOCH,
-            verb,
-            live: Standing {
-                color: Color::Blue,
-                release: Some(release(live)),
-            },
-            maintenance: false,
-            was: was.map(release),
-            summary: String::new(),
-        }
-    }
-
-    fn refused(unfit: u8) -> Record {
-        Record::Abort {
-            run: RunId("r".into()),
-            at: Timestamp::UNIX_EPOCH,
-            verb: Verb::Deploy,
-            reason: "gate".into(),
-            refused: Some(release(unfit)),
-        }
-    }
-
-    #[test]
-    fn a_rollback_goes_to_what_served_before() {
-        let story = Story::of(&[commit(Verb::Deploy, 1, None), commit(Verb::Deploy, 2, Some(1))]);
-        assert_eq!(story.rollback_target(&release(2)), Ok(&release(1)));
-        assert_eq!(
-            story.rollback_target(&release(1)),
-            Err(NoRollback::NothingBefore(release(1)))
-        );
-    }
-
-    #[test]
-    fn a_rollback_typed_twice_does_not_swing_back() {
-        let story = Story::of(&[
-            commit(Verb::Deploy, 1, None),
-            commit(Verb::Deploy, 2, Some(1)),
-            commit(Verb::Rollback, 1, Some(2)),
-        ]);
-        assert_eq!(
-            story.rollback_target(&release(1)),
-            Err(NoRollback::NothingBefore(release(1)))
-        );
-        assert!(story.is_unfit(&release(2)));
-    }
-
-    #[test]
-    fn a_refused_release_is_never_a_target() {
-        let story = Story::of(&[
-            commit(Verb::Deploy, 1, None),
-            commit(Verb::Deploy, 2, Some(1)),
-            refused(3),
-        ]);
-        assert_eq!(story.rollback_target(&release(2)), Ok(&release(1)));
-        assert!(story.is_unfit(&release(3)));
-    }
-
-    #[test]
-    fn a_deploy_after_a_rollback_goes_back_to_the_release_in_between() {
-        let story = Story::of(&[
-            commit(Verb::Deploy, 1, None),
-            commit(Verb::Deploy, 2, Some(1)),
-            commit(Verb::Rollback, 1, Some(2)),
-            commit(Verb::Deploy, 4, Some(1)),
-        ]);
-        assert_eq!(story.rollback_target(&release(4)), Ok(&release(1)));
-    }
-
-    #[test]
-    fn switching_to_an_unfit_release_by_hand_forgives_it() {
-        let story = Story::of(&[
-            commit(Verb::Deploy, 2, Some(1)),
-            commit(Verb::Rollback, 1, Some(2)),
-            commit(Verb::Switch, 2, Some(1)),
-        ]);
-        assert!(!story.is_unfit(&release(2)));
-        assert_eq!(story.rollback_target(&release(2)), Ok(&release(1)));
-    }
-
-    #[test]
-    fn a_maintenance_commit_changes_no_target() {
-        let story = Story::of(&[
-            commit(Verb::Deploy, 2, Some(1)),
-            commit(Verb::Maintenance, 2, Some(2)),
-        ]);
-        assert_eq!(story.rollback_target(&release(2)), Ok(&release(1)));
-    }
-}
+mod tests;

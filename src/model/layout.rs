@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::model::color::{Color, Route};
-use crate::model::config::{Config, SwitchWay};
+use crate::model::config::duration::Span;
+use crate::model::config::{Config, SwitchWay, Timeouts};
 use crate::model::release::ReleaseId;
 
 /// A registry entry, one file per app: enough to find an app by its name without any
@@ -37,13 +38,30 @@ pub struct Entry {
     pub nginx_conf: PathBuf,
     /// NGINX's pid file.
     pub nginx_pid: PathBuf,
+    /// `nginx.include`, where the hook lies.
+    #[serde(default = "usual_include")]
+    pub nginx_include: PathBuf,
+    /// The site's file.
+    #[serde(default)]
+    pub nginx_site: Option<PathBuf>,
     /// The folder of the live link.
     pub link_folder: PathBuf,
+    /// How long NGINX may take for a reload.
+    #[serde(default = "usual_reload")]
+    pub reload_timeout: Span,
+}
+
+fn usual_include() -> PathBuf {
+    "conf.d".into()
+}
+
+fn usual_reload() -> Span {
+    Timeouts::default().reload
 }
 
 impl Entry {
-    /// The format this version writes and reads.
-    pub const FORMAT: u32 = 1;
+    /// The format this version writes; it reads the ones before it.
+    pub const FORMAT: u32 = 2;
 }
 
 /// The files of one app below its root.
@@ -53,6 +71,21 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// The names that may stand in a root before an app is set up in it.
+    pub const NAMES: [&str; 11] = [
+        "bg.toml",
+        "repo.git",
+        "releases",
+        "manifests",
+        "venvs",
+        "envs",
+        "slots",
+        "shared",
+        "state",
+        "bin",
+        "logs",
+    ];
+
     /// The layout of an app whose root is `root`.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Layout {
@@ -140,6 +173,11 @@ impl Layout {
     pub fn runs(&self) -> PathBuf {
         self.state().join("runs")
     }
+    /// What came of the requests of clients, by ticket.
+    #[must_use]
+    pub fn outcomes(&self) -> PathBuf {
+        self.state().join("outcomes")
+    }
     /// While this exists, the launcher of a color waits instead of starting the app: the
     /// slot's process is being taken away, and PM2 would bring it back.
     #[must_use]
@@ -187,6 +225,35 @@ impl NginxLayout {
                 .unwrap_or_else(|| Path::new("/var/lib/bluegreen").join(&config.app)),
         }
     }
+
+    /// Where a registry entry says that they are.
+    #[must_use]
+    pub fn of(entry: &Entry) -> NginxLayout {
+        let include = entry.nginx_include.clone();
+        let site = entry.nginx_site.clone();
+        NginxLayout {
+            conf: entry.nginx_conf.clone(),
+            site: site.unwrap_or_else(|| include.join(format!("{}.conf", entry.app))),
+            include,
+            app: entry.app.clone(),
+            link_folder: entry.link_folder.clone(),
+        }
+    }
+
+    /// The names that may stand in a folder before it becomes a link's.
+    pub const NAMES: [&str; 11] = [
+        "live",
+        ".next-blue",
+        ".next-green",
+        ".next-maintenance-blue",
+        ".next-maintenance-green",
+        "blue",
+        "green",
+        "maintenance-blue",
+        "maintenance-green",
+        "maintenance.html",
+        "answers",
+    ];
 
     /// The main configuration file.
     #[must_use]
@@ -245,9 +312,35 @@ impl NginxLayout {
     pub fn target(&self, route: Route) -> PathBuf {
         self.link_folder.join(route.folder())
     }
-    /// What NGINX answers on `/.bg/<app>/live` for a color: its release.
+    /// The page that visitors get during maintenance.
+    #[must_use]
+    pub fn maintenance_page(&self) -> PathBuf {
+        self.link_folder.join("maintenance.html")
+    }
+    /// The settings of a route, which NGINX parses in the reload way.
+    #[must_use]
+    pub fn setting(&self, route: Route) -> PathBuf {
+        self.target(route).join("color.conf")
+    }
+    /// The folder of what NGINX answers on `/.bg/<app>/live`: served and never parsed, the
+    /// owner's in both ways.
+    #[must_use]
+    pub fn answers(&self) -> PathBuf {
+        self.link_folder.join("answers")
+    }
+    /// What NGINX answers for a color: its release.
     #[must_use]
     pub fn answer(&self, color: Color) -> PathBuf {
+        self.answers().join(format!("{color}.json"))
+    }
+    /// Where earlier versions kept it.
+    #[must_use]
+    pub fn former_answer(&self, color: Color) -> PathBuf {
         self.link_folder.join(color.name()).join("answer.json")
+    }
+    /// Held by whoever has this NGINX read its configuration.
+    #[must_use]
+    pub fn reload_lock(&self) -> PathBuf {
+        self.conf_dir().join("bg").join("reload.lock")
     }
 }

@@ -23,6 +23,7 @@ pub(super) fn typed(text: &str, name: &str) -> String {
 
 pub(super) fn event(event: &Event, name: &str) -> String {
     let text = match event {
+        Event::Opened { .. } => return String::new(),
         Event::Began { .. } => return began(event),
         Event::Waiting { holder } => return sign(CARE, "…", &format!("waiting for {holder}")),
         Event::Warned { text } => return sign(CARE, "!", &typed(text, name)),
@@ -192,7 +193,9 @@ fn done(event: &Event) -> String {
             format!("maintenance page {}", if *on { "up" } else { "taken away" }),
             None,
         ),
+        Event::Ready { color, .. } => (format!("{color} is ready and waits for the other hosts"), None),
         Event::Began { .. }
+        | Event::Opened { .. }
         | Event::Waiting { .. }
         | Event::GateForced { .. }
         | Event::PutBack { .. }

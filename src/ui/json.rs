@@ -7,16 +7,32 @@ use crate::model::event::Event;
 use crate::model::failure::Failure;
 
 use super::out;
-use super::report::Answer;
+use crate::verbs::answer::Answer;
 
 pub(super) fn event(event: &Event) {
     line(event);
 }
 
+/// The same with the host it happened on.
+pub(super) fn host_event(host: &str, event: &Event) {
+    line(&OfHost { host, event });
+}
+
+pub(super) fn host_log_line(host: &str, text: &str) {
+    line(&json!({"host": host, "line": text}));
+}
+
+#[derive(Serialize)]
+struct OfHost<'a> {
+    host: &'a str,
+    #[serde(flatten)]
+    event: &'a Event,
+}
+
 pub(super) fn answer(answer: &Answer) {
     let code = answer.exit_code();
     let result = if code == 0 { "done" } else { "failed" };
-    line(&json!({"result": result, "exit_code": code, "answer": answer}));
+    line(&json!({"result": result, "exit_code": code, "answer": answer.bare()}));
 }
 
 pub(super) fn log_line(text: &str) {

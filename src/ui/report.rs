@@ -2,81 +2,19 @@
 
 use std::fmt::Write;
 
-use serde::Serialize;
-
-use crate::model::color::Color;
 use crate::model::event::Event;
 use crate::model::journal::Verb;
+use crate::verbs::answer::Answer;
 use crate::verbs::check::{Level, Report};
 use crate::verbs::deploy::Deployed;
 use crate::verbs::history::{Kept, Line};
 use crate::verbs::init::Started;
-use crate::verbs::maintenance::MaintenanceSet;
 use crate::verbs::plan::Planned;
-use crate::verbs::remove::Removed;
 use crate::verbs::repair::Repaired;
 use crate::verbs::setup::SetUp;
 use crate::verbs::status::{Health, RollbackStatus, SlotStatus, Status};
 
 use super::human::typed;
-
-/// Every answer there is.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub enum Answer {
-    /// `bg init`.
-    Started(Started),
-    /// `bg check`.
-    Checked {
-        /// What was found.
-        report: Report,
-        /// Whether warnings count as errors.
-        #[serde(skip)]
-        strict: bool,
-    },
-    /// `bg setup`.
-    SetUp(SetUp),
-    /// `bg deploy`, `bg switch`, `bg rollback`.
-    Deployed(Deployed),
-    /// `bg deploy --plan`.
-    Planned(Planned),
-    /// `bg status`.
-    Status(Box<Status>),
-    /// `bg history`.
-    History(Vec<Line>),
-    /// `bg history RUN`.
-    Run(Vec<serde_json::Value>),
-    /// `bg releases`.
-    Releases(Vec<Kept>),
-    /// `bg maintenance`.
-    Maintenance(MaintenanceSet),
-    /// `bg repair`.
-    Repaired(Repaired),
-    /// `bg remove`.
-    Removed(Removed),
-    /// `bg logs`: the lines themselves were shown as they came.
-    Shown {
-        /// Whose they were.
-        color: Color,
-    },
-    /// `bg schema`, `bg completions`, `bg man`, `bg shell-init`: for another program.
-    Text {
-        /// The whole of it.
-        text: String,
-    },
-}
-
-impl Answer {
-    /// 0, but for a check that found something.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Answer::Checked { report, strict } => u8::from(!report.passes(*strict)),
-            Answer::Status(status) if status.live.is_none() => 7,
-            _ => 0,
-        }
-    }
-}
 
 /// An answer as text; `name` is what to type for this program.
 pub(super) fn text(answer: &Answer, name: &str) -> String {
@@ -95,7 +33,8 @@ pub(super) fn text(answer: &Answer, name: &str) -> String {
             format!("visitors get {page}; {} is behind the link\n", set.live)
         }
         Answer::Repaired(repaired) => repair(repaired),
-        Answer::Shown { .. } => String::new(),
+        Answer::Fleet(fleet) => super::fleet::table(fleet, name),
+        Answer::Shown { .. } | Answer::Sighted(_) => String::new(),
         Answer::Text { text } => return text.clone(),
         Answer::Removed(removed) => steps(&removed.steps, removed.done, "`bg remove --yes` does it"),
     };
@@ -225,6 +164,17 @@ fn status(now: &Status) -> String {
     .ok();
     if let Some(holder) = &now.locked_by {
         writeln!(text, "  running now: {holder}").ok();
+    }
+    if let (Some(run), Some(live)) = (&now.doubt, &now.live) {
+        let release = live
+            .release
+            .as_ref()
+            .map_or("RELEASE", |release| release.as_str());
+        writeln!(
+            text,
+            "  ! in doubt: {run} never heard whether the other hosts moved; `bg switch --converge {release}` ends that"
+        )
+        .ok();
     }
     for drift in &now.drift {
         writeln!(text, "  ! {drift}").ok();

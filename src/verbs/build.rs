@@ -22,7 +22,7 @@ use crate::model::release::{Manifest, ReleaseId};
 
 use super::gate::millis;
 use super::run::Run;
-use super::traffic;
+use super::{sight, traffic};
 
 /// Builds a release of `reference`, or of the configured branch.
 ///
@@ -35,7 +35,11 @@ pub async fn build(run: &Run<'_>, reference: Option<&str>) -> Result<Manifest, F
     check_env_file(run)?;
     let reference = reference.unwrap_or(&app.config.source.branch);
     let commit = fetch(run, reference).await?;
-    let id = new_id(app, &commit);
+    let fleet = run.caller.fleet.as_ref();
+    let named = fleet.and_then(|fleet| fleet.release.clone());
+    let id = named.unwrap_or_else(|| new_id(app, &commit));
+    let meant = fleet.and_then(|fleet| fleet.reference.as_deref());
+    let reference = meant.unwrap_or(reference);
     run.sink.emit(Event::Began {
         app: app.name().to_owned(),
         verb: Verb::Deploy,
@@ -130,10 +134,7 @@ pub(super) fn unreachable() -> String {
 
 /// Later than every name that was given before, also to a release that never became one.
 fn new_id(app: &App, commit: &Commit) -> ReleaseId {
-    let folders = store::names(&app.layout.releases()).unwrap_or_default();
-    let given = folders.iter().filter_map(|name| name.parse().ok());
-    let kept = releases::ids(&app.layout).unwrap_or_default();
-    ReleaseId::new(Timestamp::now(), &commit.sha, given.chain(kept).max().as_ref())
+    ReleaseId::new(Timestamp::now(), &commit.sha, sight::newest(app).as_ref())
 }
 
 /// The checkout with its shared files; returns the app's folder in it.

@@ -2,12 +2,13 @@
 //! the fix.
 
 mod machine;
+mod owners;
 mod site;
 
 use std::path::PathBuf;
 
 use nix::unistd::Uid;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
 use crate::host::registry::Registry;
@@ -18,14 +19,14 @@ use crate::model::failure::{Failure, Kind};
 use super::setup::ground;
 
 /// What was found.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Report {
     /// One line each.
     pub findings: Vec<Finding>,
 }
 
 /// One line of a check.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Finding {
     /// How bad.
     pub level: Level,
@@ -38,7 +39,7 @@ pub struct Finding {
 }
 
 /// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// As it should be.
@@ -89,6 +90,10 @@ impl Report {
 pub async fn check(config: &Config) -> Result<Report, Failure> {
     let mut report = Report::default();
     let registry = Registry::of_this_user();
+    let known = registry.find(&config.app).ok();
+    if let Some(entry) = &known {
+        owners::look(&mut report, entry, config, &registry).await;
+    }
     let ground = match ground::survey(config, &registry).await {
         Ok(ground) => ground,
         Err(failure) => {
@@ -106,7 +111,6 @@ pub async fn check(config: &Config) -> Result<Report, Failure> {
             Failure::failed(format!("cannot become `{}`", ground.owner.name)).because(error)
         })?;
     }
-    let known = registry.find(&config.app).ok();
     let entry = known.clone().unwrap_or_else(|| ground.entry.clone());
     let app = App::with(entry, config.clone())
         .map_err(|error| Failure::new(Kind::Config, "the configuration cannot be used").because(error))?;

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use crate::host::app::App;
 use crate::host::evidence::{Counted, Evidence, Running};
 use crate::host::front;
-use crate::host::lock::{Holder, Lock};
-use crate::host::nginx::NginxError;
+use crate::host::mover::{MoveError, Unfollowed};
 use crate::host::releases;
 use crate::model::color::{Color, Route};
 use crate::model::event::{Event, Sink};
@@ -17,15 +16,12 @@ use crate::model::release::ReleaseId;
 
 use super::gate::{Passed, millis};
 use super::run::Run;
-use super::traffic;
+use super::{step, traffic};
 
 /// Fresh connections in a row that must reach the new slot, on each path and listener.
 /// Two NGINX workers share a listener at random, so eight in a row miss one of them once
 /// in 128 times; the answer on `/.bg/` and the worker generation do not miss it.
 const FRESH: u32 = 8;
-
-/// How long a reload waits for somebody else's reload.
-const RELOAD_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Traffic that moved and was proven.
 #[derive(Debug)]
@@ -51,7 +47,10 @@ pub async fn cutover(run: &Run<'_>, passed: Passed) -> Result<Switched, Failure>
     reload_would_work(app).await?;
     let evidence = evidence(run);
     let began = Instant::now();
-    let swapped = swap(run, to, Some(&passed), evidence.as_ref()).await;
+    let mut swapped = swap(run, to, Some(&passed), evidence.as_ref()).await;
+    if swapped.is_ok() {
+        swapped = step::agree(run, to, &passed).await;
+    }
     let mut counted = None;
     if let Some(prober) = evidence {
         let count = prober.finish(app.config.evidence.window.0).await;
@@ -59,6 +58,7 @@ pub async fn cutover(run: &Run<'_>, passed: Passed) -> Result<Switched, Failure>
         counted = Some(count);
     }
     swapped?;
+    run.note_a_late_stop().await;
     Ok(Switched {
         live: passed.standing(),
         replaced,
@@ -82,15 +82,13 @@ pub async fn swap(
     let release = passed.and_then(|passed| passed.standing().release);
     run.enter(Phase::Swapping, to, release.as_ref(), None)?;
     let began = Instant::now();
-    app.link.swap(run.from, to).map_err(|error| {
-        Failure::failed("the link was not replaced")
-            .because(error)
-            .with_traffic(traffic::unchanged(app))
-    })?;
-    if let Some(prober) = prober {
-        prober.swapped();
-    }
-    match reached(app, to, passed.is_some()).await {
+    let note = || prober.into_iter().for_each(Running::swapped);
+    let reached = match app.mover.swap(run.from, to, note).await {
+        Ok(()) => prove(app, to, passed.is_some()).await,
+        Err(MoveError::Behind(unfollowed)) => Err(unfollowed.into()),
+        Err(kept) => return Err(unmoved(app, run.from, kept).await),
+    };
+    match reached {
         Ok(proof) => {
             let took = began.elapsed();
             run.enter(Phase::Proven, to, release.as_ref(), None)
@@ -130,8 +128,11 @@ pub struct Proof {
 #[derive(Debug, thiserror::Error)]
 pub enum Unproven {
     /// It did not read the link.
-    #[error("NGINX did not take the new configuration")]
-    Reload(#[source] NginxError),
+    #[error(transparent)]
+    Unfollowed(#[from] Unfollowed),
+    /// The link itself does not say so.
+    #[error("the link was not put back")]
+    Unmoved(#[source] MoveError),
     /// It did not answer as it should.
     #[error("NGINX does not answer from {color}")]
     Answers {
@@ -141,9 +142,9 @@ pub enum Unproven {
         #[source]
         source: front::Unproven,
     },
-    /// Somebody else's reload did not end.
-    #[error("another reload of this NGINX goes on: {0}")]
-    Busy(String),
+    /// It does, and not on another host of the fleet.
+    #[error("another host of the fleet did not move")]
+    Elsewhere,
 }
 
 /// Makes NGINX follow the link to `route` and proves that it does.
@@ -151,56 +152,46 @@ pub enum Unproven {
 /// # Errors
 /// When it does not within its deadline.
 pub async fn reached(app: &App, route: Route, slot_is_full: bool) -> Result<Proof, Unproven> {
-    follow(app).await?;
+    app.mover.follow().await?;
     prove(app, route, slot_is_full).await
 }
 
-/// The same on the way back. A reload that fails leaves the old configuration in force, and
-/// that may well be the one that is wanted: the proof alone decides.
+/// The same on the way back.
 ///
 /// # Errors
 /// When the proof fails: why NGINX did not follow, if it did not, else what it answered.
 pub async fn back_at(app: &App, route: Route, slot_is_full: bool) -> Result<Proof, Unproven> {
-    let followed = follow(app).await;
+    let followed = app.mover.follow().await;
+    prove_back(app, route, slot_is_full, followed).await
+}
+
+/// Moves the route back from `to` and proves it.
+///
+/// # Errors
+/// As [`back_at`], and when the link stays where it is.
+pub async fn back_from(app: &App, to: Route, route: Route, slot_is_full: bool) -> Result<Proof, Unproven> {
+    let followed = match app.mover.swap(to, route, || ()).await {
+        Ok(()) => Ok(()),
+        Err(MoveError::Behind(unfollowed)) => Err(unfollowed),
+        Err(error) => return Err(Unproven::Unmoved(error)),
+    };
+    prove_back(app, route, slot_is_full, followed).await
+}
+
+/// A reload that fails leaves the old configuration in force, and that may well be the one
+/// that is wanted: the proof alone decides.
+async fn prove_back(
+    app: &App,
+    route: Route,
+    slot_is_full: bool,
+    followed: Result<(), Unfollowed>,
+) -> Result<Proof, Unproven> {
     let proven = match prove(app, route, slot_is_full).await {
         // Paths that go past the link answer now as they did before: it moved nothing there.
         Err(Unproven::Answers { source, .. }) if source.is_past_the_link() => prove(app, route, false).await,
         other => other,
     };
-    proven.map_err(|unproven| followed.err().unwrap_or(unproven))
-}
-
-/// In the reload way, makes NGINX read the link.
-///
-/// # Errors
-/// When no new generation of workers comes up.
-pub async fn follow(app: &App) -> Result<(), Unproven> {
-    if app.reloads() {
-        reload_now(app).await
-    } else {
-        Ok(())
-    }
-}
-
-/// Makes NGINX read its configuration, one command of this host at a time.
-///
-/// # Errors
-/// When no new generation of workers comes up.
-pub async fn reload_now(app: &App) -> Result<(), Unproven> {
-    let _lock = reload_lock(app).await?;
-    app.nginx
-        .reload(app.config.timeouts.reload.0)
-        .await
-        .map(|_| ())
-        .map_err(Unproven::Reload)
-}
-
-async fn reload_lock(app: &App) -> Result<Lock, Unproven> {
-    let path = app.nginx_files.conf_dir().join("bg").join("reload.lock");
-    let holder = Holder::this(&format!("reload for {}", app.name()));
-    Lock::wait(&path, &holder, RELOAD_PATIENCE, |_| ())
-        .await
-        .map_err(|error| Unproven::Busy(error.to_string()))
+    proven.map_err(|unproven| followed.err().map_or(unproven, Unproven::from))
 }
 
 /// Proves that NGINX answers by `route`, on its own endpoint and on the site's paths.
@@ -233,16 +224,33 @@ pub async fn prove(app: &App, route: Route, slot_is_full: bool) -> Result<Proof,
         })
 }
 
+/// The link stands as it was; whether NGINX does too is looked at where root's program tried.
+async fn unmoved(app: &App, from: Route, error: MoveError) -> Failure {
+    let failure = Failure::failed("the link was not replaced");
+    if !matches!(error, MoveError::Refused(_)) {
+        return failure.because(error).with_traffic(traffic::unchanged(app));
+    }
+    let live = traffic::standing(app, from.color);
+    let traffic = match prove_back(app, from, live.release.is_some(), Ok(())).await {
+        Ok(_) => Traffic::Unchanged { live },
+        Err(unproven) => Traffic::Unknown {
+            seen: format!("the link says {from}; {}", describe(&unproven)),
+        },
+    };
+    failure
+        .because(error)
+        .hint("`bg check` says whether root's program and sudo's permit for it are in place")
+        .with_traffic(traffic)
+}
+
 /// Renames the link back to `from` and proves that NGINX follows.
 pub async fn put_back(app: &App, from: Route, to: Route, why: Unproven, sink: &dyn Sink) -> Failure {
     let live = traffic::standing(app, from.color);
-    let back = match app.link.swap(to, from) {
-        Ok(()) => back_at(app, from, live.release.is_some())
-            .await
-            .map_err(|error| describe(&error)),
-        Err(error) => Err(error.to_string()),
+    let back = back_from(app, to, from, live.release.is_some()).await;
+    let what = match why {
+        Unproven::Elsewhere => format!("{} is not to be live on this host alone", to.color),
+        _ => format!("traffic was not proven to reach {}", to.color),
     };
-    let what = format!("traffic was not proven to reach {}", to.color);
     match back {
         Ok(_) => {
             sink.emit(Event::PutBack {
@@ -254,7 +262,8 @@ pub async fn put_back(app: &App, from: Route, to: Route, why: Unproven, sink: &d
                 .hint("`bg check` names what stands in the way")
                 .with_traffic(Traffic::PutBack { live })
         }
-        Err(problem) => {
+        Err(unproven) => {
+            let problem = describe(&unproven);
             let seen = match app.link.read() {
                 Ok(route) => format!("the link says {route}; putting it back was not proven: {problem}"),
                 Err(error) => format!("{error}; putting it back failed: {problem}"),
@@ -278,8 +287,9 @@ fn describe(error: &Unproven) -> String {
 
 /// In the reload way a configuration that was broken before, or a master that cannot be
 /// found, would only show after the swap: both are tried before.
-async fn reload_would_work(app: &App) -> Result<(), Failure> {
-    if !app.reloads() {
+pub(super) async fn reload_would_work(app: &App) -> Result<(), Failure> {
+    // Root's program tries both by itself, and nobody else can.
+    if !app.reloads() || app.mover.asks().is_some() {
         return Ok(());
     }
     app.nginx.master().map_err(|error| {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
 use crate::host::{releases, store};
@@ -13,13 +13,14 @@ use crate::model::journal::{Phase, Verb};
 use crate::model::release::ReleaseId;
 
 use super::build::build;
+use super::caller::Caller;
 use super::cool;
 use super::cutover::{self, Switched};
 use super::gate::{self, Passed, millis};
 use super::prune;
 use super::room;
 use super::run::Run;
-use super::{save, slot, wake};
+use super::{save, slot, step, wake};
 
 /// What was asked for.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +36,7 @@ pub struct Ask {
 }
 
 /// What came of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Deployed {
     /// What was asked for.
     pub verb: Verb,
@@ -47,6 +48,8 @@ pub struct Deployed {
     pub switched: bool,
     /// Whether the other color stays up.
     pub warm: bool,
+    /// Whether it was never heard how the other hosts of the fleet did.
+    pub doubt: bool,
     /// The run's name in the history.
     pub run: String,
 }
@@ -62,6 +65,7 @@ impl Deployed {
             other,
             switched,
             warm,
+            doubt: run.is_in_doubt(),
             run: run.id.to_string(),
         }
     }
@@ -72,8 +76,8 @@ impl Deployed {
 /// # Errors
 /// As the exit codes say: 1 before traffic moved, 5 after it was put back, 6 when only the
 /// clean-up failed, 7 when nobody can say.
-pub async fn deploy(app: &App, ask: &Ask, sink: &dyn Sink) -> Result<Deployed, Failure> {
-    let run = Run::begin(app, Verb::Deploy, ask.patience, sink).await?;
+pub async fn deploy(app: &App, ask: &Ask, caller: &Caller<'_>) -> Result<Deployed, Failure> {
+    let run = Run::begin(app, Verb::Deploy, ask.patience, caller).await?;
     let staged = Staged::default();
     let passed = match run.until_interrupted(stage(&run, ask, &staged)).await {
         Ok(passed) => passed,
@@ -124,18 +128,22 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     *staged.slot.borrow_mut() = Slot::Replaced { release, before };
     slot::clear(app, idle, &run.sink).await?;
     let running = slot::start(app, color, manifest, &run.id.0, &run.sink).await?;
-    match gate::full(app, &running, &run.sink).await {
-        Ok(passed) => Ok(passed),
+    let passed = match gate::full(app, &running, &run.sink).await {
+        Ok(passed) => passed,
         Err(refusal) => match &ask.force_gate {
             Some(reason) if refusal.can_be_forced(&running) => {
-                Ok(Passed::forced(&running, reason, &refusal, &run.sink))
+                Passed::forced(&running, reason, &refusal, &run.sink)
             }
-            Some(_) => Err(refusal.into_failure(color).hint(
+            Some(_) => return Err(refusal.into_failure(color).hint(
                 "`--force-gate` goes past failed checks; it cannot send visitors to a color that does not answer",
             )),
-            None => Err(refusal.into_failure(color)),
+            None => return Err(refusal.into_failure(color)),
         },
+    };
+    if ask.no_switch {
+        return Ok(passed);
     }
+    step::ready(run, passed).await
 }
 
 /// Before the swap: whatever was staged goes, and the slot gets back what it held.

@@ -1,7 +1,7 @@
 //! `bg history` and `bg releases`: what the journal and the folders say.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
 use crate::host::journal::Journal;
@@ -13,7 +13,7 @@ use crate::model::journal::{Record, Story};
 use super::run;
 
 /// One run, as `bg history` lists it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Line {
     /// Its name.
     pub run: String,
@@ -83,7 +83,7 @@ pub fn story_of(app: &App, run: &str) -> Result<Vec<serde_json::Value>, Failure>
 }
 
 /// One release, as `bg releases` lists it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Kept {
     /// Its name.
     pub release: String,

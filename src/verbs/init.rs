@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::host::guess;
 use crate::host::store;
@@ -10,7 +10,7 @@ use crate::model::config::starter;
 use crate::model::failure::{Failure, Kind};
 
 /// What was written.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Started {
     /// The file.
     pub path: PathBuf,

@@ -99,11 +99,12 @@ impl Log {
     }
 }
 
-/// Becomes `command` in the release of `color`, with its environment.
+/// Becomes `command` in the release of `color`, with its environment; `ready` is called when
+/// nothing stands in the way any more that could be foreseen.
 ///
 /// # Errors
 /// When the slot is empty or the command cannot be started.
-pub fn exec(app: &App, color: Color, command: &[String]) -> Failure {
+pub fn exec(app: &App, color: Color, command: &[String], ready: impl FnOnce()) -> Failure {
     let Some(release) = releases::slot(&app.layout, color) else {
         return Failure::failed(format!("{color} is empty"))
             .hint("`bg deploy` puts a release there")
@@ -113,6 +114,7 @@ pub fn exec(app: &App, color: Color, command: &[String]) -> Failure {
         Ok(manifest) => manifest,
         Err(failure) => return failure,
     };
+    ready();
     let error = launcher::become_command(&app.layout, color, &manifest, command);
     Failure::failed(format!("`{}` cannot be started in {color}", command.join(" ")))
         .because(error)

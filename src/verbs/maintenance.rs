@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
 use crate::model::color::Route;
@@ -10,11 +10,12 @@ use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Standing, Traffic};
 use crate::model::journal::Verb;
 
+use super::caller::Caller;
 use super::cutover;
 use super::run::Run;
 
 /// What came of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MaintenanceSet {
     /// Whether visitors get the page.
     pub on: bool,
@@ -30,9 +31,9 @@ pub async fn maintenance(
     app: &App,
     on: bool,
     patience: Duration,
-    sink: &dyn Sink,
+    caller: &Caller<'_>,
 ) -> Result<MaintenanceSet, Failure> {
-    let run = Run::begin(app, Verb::Maintenance, patience, sink).await?;
+    let run = Run::begin(app, Verb::Maintenance, patience, caller).await?;
     let to = Route {
         maintenance: on,
         ..run.from

@@ -1,7 +1,7 @@
 //! `bg deploy --plan`: what a deploy would do. Fetches commits into the mirror, touches
 //! nothing else.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
 use crate::host::git::Git;
@@ -13,10 +13,12 @@ use crate::model::failure::Failure;
 use super::{build, slot, traffic};
 
 /// What a deploy would do.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Planned {
     /// The app.
     pub app: String,
+    /// What was asked for: a branch, tag or commit.
+    pub reference: String,
     /// The commit.
     pub commit: String,
     /// Its first line.
@@ -53,6 +55,7 @@ pub async fn plan(app: &App, reference: Option<String>, no_switch: bool) -> Resu
     Ok(Planned {
         app: app.name().to_owned(),
         steps: steps(app, color, &commit.sha, no_switch),
+        reference,
         commit: commit.sha,
         subject: commit.subject,
         color,

@@ -185,6 +185,7 @@ async fn finish(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Failu
         });
     }
     Ok(Record::Commit {
+        doubt: open.fleet,
         run: open.run.clone(),
         at: Timestamp::now(),
         verb: open.verb,
@@ -203,10 +204,7 @@ async fn finish(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Failu
 
 async fn put_back(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Failure> {
     let open = &plan.open;
-    app.link
-        .swap(open.to, open.from)
-        .map_err(|error| stuck(plan).because(error))?;
-    cutover::back_at(app, open.from, open.was.is_some())
+    cutover::back_from(app, open.to, open.from, open.was.is_some())
         .await
         .map_err(|error| stuck(plan).because(error))?;
     let live = traffic::standing(app, open.from.color);

@@ -1,21 +1,33 @@
 //! `bg remove`: takes an app off the host, in the opposite order of setup.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use serde::Serialize;
+use nix::unistd::{Uid, User};
+use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
+use crate::host::command::Command;
 use crate::host::lock::{Holder, Lock};
+use crate::host::mover;
 use crate::host::nginx::render::site_mark;
+use crate::host::program::THIS;
 use crate::host::registry::Registry;
+use crate::host::system::SystemFolders;
+use crate::host::trust;
+use crate::host::user::{self, Borrowed};
 use crate::model::color::Color;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind};
 
-use super::{cutover, save, slot, traffic};
+use super::setup::programs;
+use super::{save, slot, traffic};
+
+/// What PM2 may take besides the app's own end.
+const MORE: Duration = Duration::from_secs(60);
 
 /// What is taken away.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Removed {
     /// Every step.
     pub steps: Vec<String>,
@@ -29,11 +41,16 @@ pub struct Removed {
 /// When the site is its owner's and still includes our files; nothing is changed then.
 pub async fn remove(app: &App, yes: bool, purge: bool, sink: &dyn Sink) -> Result<Removed, Failure> {
     let files = nginx_files(app)?;
+    let owner = owner(app)?;
     let mut steps: Vec<String> = Color::BOTH
         .map(|color| format!("stop {}", app.process(color)))
         .to_vec();
     steps.extend(files.iter().map(|path| format!("delete {}", path.display())));
     steps.push(format!("delete {}", app.entry.link_folder.display()));
+    let permit = SystemFolders::of_this_user().permit(app.name());
+    if permit.exists() {
+        steps.push(format!("delete {}", permit.display()));
+    }
     steps.push("take the app out of the registry".to_owned());
     if purge {
         steps.push(format!("delete {}", app.layout.root().display()));
@@ -43,25 +60,75 @@ pub async fn remove(app: &App, yes: bool, purge: bool, sink: &dyn Sink) -> Resul
     if !yes {
         return Ok(Removed { steps, done: false });
     }
-    let _lock = Lock::take(&app.layout.lock(), &Holder::this("remove")).map_err(|error| {
-        Failure::new(Kind::Locked, "another command goes on")
-            .because(error)
-            .with_traffic(traffic::unchanged(app))
-    })?;
+    let _lock = lock(app, &owner)?;
     take_from_nginx(app, &files).await?;
-    for color in Color::BOTH {
-        slot::discard(app, color).await?;
+    stop(app, &owner).await?;
+    delete_of(&app.entry.link_folder, &owner)?;
+    let registry = Registry::of_this_user();
+    if Uid::effective().is_root() {
+        programs::forbid(&SystemFolders::of_this_user(), app.name(), &registry)?;
     }
-    save::save(app).await.ok();
-    delete(&app.entry.link_folder)?;
-    delete(&Registry::of_this_user().path(app.name()))?;
+    delete(&registry.path(app.name()))?;
     if purge {
-        delete(app.layout.root())?;
+        delete_of(app.layout.root(), &owner)?;
     }
     sink.emit(Event::Noted {
         text: format!("{} is off this host", app.name()),
     });
     Ok(Removed { steps, done: true })
+}
+
+fn owner(app: &App) -> Result<User, Failure> {
+    let known = User::from_name(&app.entry.owner).ok().flatten();
+    known.ok_or_else(|| {
+        let owner = &app.entry.owner;
+        Failure::new(
+            Kind::Config,
+            format!("there is no user `{owner}` on this host any more"),
+        )
+        .hint("`owner` in bg.toml, then `bg setup`")
+    })
+}
+
+fn rights(owner: &User) -> Result<Borrowed, Failure> {
+    user::borrow(owner)
+        .map_err(|error| Failure::failed(format!("cannot act as `{}`", owner.name)).because(error))
+}
+
+fn lock(app: &App, owner: &User) -> Result<Lock, Failure> {
+    let _rights = rights(owner)?;
+    Lock::take(&app.layout.lock(), &Holder::this("remove")).map_err(|error| {
+        Failure::new(Kind::Locked, "another command goes on")
+            .because(error)
+            .with_traffic(traffic::unchanged(app))
+    })
+}
+
+/// Stops both colors. Root has the owner do it: what PM2 says and runs is theirs.
+async fn stop(app: &App, owner: &User) -> Result<(), Failure> {
+    if !Uid::effective().is_root() || owner.uid.is_root() {
+        return discard(app).await;
+    }
+    let command = Command::new(THIS)
+        .args(["discard", "--app", app.name()])
+        .by(owner)
+        .folder("/")
+        .deadline(app.config.process.stop_timeout.0 * 2 + MORE);
+    command.run().await.map(drop).map_err(|error| {
+        Failure::failed(format!("the app of `{}` was not stopped", owner.name)).because(error)
+    })
+}
+
+/// Stops both colors and has PM2 forget them; a part of [`remove`].
+///
+/// # Errors
+/// When one cannot be stopped.
+pub async fn discard(app: &App) -> Result<(), Failure> {
+    for color in Color::BOTH {
+        slot::discard(app, color).await?;
+    }
+    save::save(app).await.ok();
+    Ok(())
 }
 
 fn nginx_files(app: &App) -> Result<Vec<PathBuf>, Failure> {
@@ -101,8 +168,8 @@ async fn take_from_nginx(app: &App, files: &[PathBuf]) -> Result<(), Failure> {
         moved.push(path);
     }
     let gone = match app.nginx.test(app.config.timeouts.reload.0).await {
-        Ok(()) => cutover::reload_now(app).await,
-        Err(error) => Err(cutover::Unproven::Reload(error)),
+        Ok(()) => mover::Told::of(&app.entry).reload().await,
+        Err(error) => Err(mover::Unfollowed::Reload(error)),
     };
     if let Err(error) = gone {
         for path in moved.iter().rev() {
@@ -117,12 +184,31 @@ async fn take_from_nginx(app: &App, files: &[PathBuf]) -> Result<(), Failure> {
     moved.iter().try_for_each(|path| delete(&aside(path)))
 }
 
-fn delete(path: &std::path::Path) -> Result<(), Failure> {
-    let done = if path.is_dir() {
+/// A folder of the owner's goes with the owner's rights; root takes what is left of it where
+/// nobody else can turn its hand.
+fn delete_of(folder: &Path, owner: &User) -> Result<(), Failure> {
+    {
+        let _rights = rights(owner)?;
+        std::fs::remove_dir_all(folder).ok();
+    }
+    let above = folder.parent().unwrap_or(Path::new("/"));
+    if Uid::effective().is_root() && trust::roots_alone(above).is_err() {
+        return deleted(folder, std::fs::remove_dir(folder));
+    }
+    delete(folder)
+}
+
+fn delete(path: &Path) -> Result<(), Failure> {
+    let is_folder = std::fs::symlink_metadata(path).is_ok_and(|about| about.is_dir());
+    let done = if is_folder {
         std::fs::remove_dir_all(path)
     } else {
         std::fs::remove_file(path)
     };
+    deleted(path, done)
+}
+
+fn deleted(path: &Path, done: std::io::Result<()>) -> Result<(), Failure> {
     match done {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(Failure::failed(format!("`{}` cannot be deleted", path.display())).because(error))

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
 use crate::host::journal::Journal;
@@ -15,7 +15,7 @@ use super::traffic::{self, Sight};
 use super::{cutover, recover, run, wake};
 
 /// What there was to repair.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Repaired {
     /// The plan, a sentence each; empty when nothing was wrong.
     pub plan: Vec<String>,

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::future::Future;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,9 @@ use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, Standing, Traffic};
 use crate::model::journal::{Phase, Record, RunId, Story, Verb};
 use crate::model::release::ReleaseId;
+use crate::model::wire::Saw;
 
+use super::caller::Caller;
 use super::{recover, traffic};
 
 /// How long children of an interrupted run may take to end.
@@ -38,10 +41,13 @@ pub struct Run<'a> {
     pub from: Route,
     /// The journal as it was when the run began.
     pub story: Story,
+    /// Who asked for it.
+    pub caller: &'a Caller<'a>,
     /// Where it tells what happens.
     pub sink: Tee<'a>,
     journal: Mutex<Journal>,
     stop: tokio::sync::Mutex<Stop>,
+    doubt: AtomicBool,
     _lock: Lock,
 }
 
@@ -51,18 +57,23 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// Exit 4 when another run goes on past `patience`; exit 7 when nobody can say where
-    /// traffic is.
+    /// traffic is; exit 1 when the caller saw something else live.
     pub async fn begin(
         app: &'a App,
         verb: Verb,
         patience: Duration,
-        sink: &'a dyn Sink,
+        caller: &'a Caller<'a>,
     ) -> Result<Run<'a>, Failure> {
-        let (lock, mut journal) = open(app, &verb.to_string(), patience, sink).await?;
+        let command = verb.to_string();
+        let (lock, mut journal) = tokio::select! {
+            opened = open(app, &command, patience, caller) => opened?,
+            lost = caller.orders.stopped() => return Err(interrupted(app, lost)),
+        };
         let id = RunId::new(Timestamp::now(), std::process::id());
         command::mark_run(&id.0);
-        recover::recover(app, &mut journal, sink).await?;
+        recover::recover(app, &mut journal, caller).await?;
         let from = traffic::observe(app).await?;
+        as_seen(&traffic::standing(app, from.color), caller.saw.as_ref())?;
         let story = Story::of(journal.records());
         let stop = Stop::listen();
         journal.reserve();
@@ -74,18 +85,22 @@ impl<'a> Run<'a> {
                 by: user_name(),
                 from,
                 was: traffic::standing(app, from.color).release,
+                fleet: caller.fleet.is_some(),
             })
             .map_err(|error| journal_failure(app, error))?;
-        let sink = Tee::new(app, &id, sink);
+        let sink = Tee::new(app, &id, caller);
+        sink.emit(Event::Opened { run: id.to_string() });
         Ok(Run {
             app,
             id,
             verb,
             from,
             story,
+            caller,
             sink,
             journal: Mutex::new(journal),
             stop: tokio::sync::Mutex::new(stop),
+            doubt: AtomicBool::new(false),
             _lock: lock,
         })
     }
@@ -169,6 +184,7 @@ impl<'a> Run<'a> {
             maintenance,
             was,
             summary,
+            doubt: self.is_in_doubt(),
         })
     }
 
@@ -185,6 +201,27 @@ impl<'a> Run<'a> {
         if let Err(error) = self.write(record) {
             self.sink.emit(Event::Warned { text: error.what });
         }
+    }
+
+    /// Tells somebody who asked to stop when that could not be done any more.
+    pub async fn note_a_late_stop(&self) {
+        let mut stop = self.stop.lock().await;
+        let signalled = tokio::time::timeout(Duration::ZERO, stop.asked()).await.is_ok();
+        if signalled || self.caller.orders.stop_was_asked() {
+            self.sink.emit(Event::Noted {
+                text: "asked to stop when traffic had moved: the run is finished instead".to_owned(),
+            });
+        }
+    }
+
+    /// Notes that it will never be heard here how the other hosts did.
+    pub fn doubt(&self) {
+        self.doubt.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it will not.
+    pub fn is_in_doubt(&self) -> bool {
+        self.doubt.load(Ordering::Relaxed)
     }
 
     fn write(&self, record: Record) -> Result<(), Failure> {
@@ -209,14 +246,34 @@ impl<'a> Run<'a> {
         let signal = tokio::select! {
             biased;
             signal = stop.asked() => signal,
+            lost = self.caller.orders.stopped() => lost,
             done = work => return done,
         };
         process::end_marked(&self.id.0, CHILD_GRACE).await;
-        Err(Failure::new(
-            Kind::Interrupted,
-            format!("interrupted by {signal} before traffic moved"),
-        )
-        .with_traffic(traffic::unchanged(self.app)))
+        Err(interrupted(self.app, signal))
+    }
+}
+
+fn interrupted(app: &App, by: &str) -> Failure {
+    Failure::new(
+        Kind::Interrupted,
+        format!("interrupted by {by} before traffic moved"),
+    )
+    .with_traffic(traffic::unchanged(app))
+}
+
+/// A request that was made in view of something else is stale, or comes twice.
+fn as_seen(live: &Standing, saw: Option<&Saw>) -> Result<(), Failure> {
+    let words = |release: Option<&ReleaseId>| release.map_or("nothing".to_owned(), ReleaseId::to_string);
+    match saw {
+        Some(saw) if saw.live != live.release => Err(Failure::failed(format!(
+            "{} is live by now, and this was asked for when {} was",
+            words(live.release.as_ref()),
+            words(saw.live.as_ref())
+        ))
+        .hint("`bg status` shows what is live; then ask again")
+        .with_traffic(Traffic::Unchanged { live: live.clone() })),
+        _ => Ok(()),
     }
 }
 

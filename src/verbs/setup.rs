@@ -2,12 +2,15 @@
 //! whose effect is seen, put back when it is not. A second time there is nothing to change.
 
 pub mod ground;
-pub mod owner;
+mod link;
+mod owner;
+mod places;
+pub mod programs;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
 use crate::host::front;
@@ -15,20 +18,20 @@ use crate::host::lock::{Holder, Lock};
 use crate::host::nginx::files::{self, Change, Kind};
 use crate::host::nginx::render;
 use crate::host::registry::Registry;
-use crate::host::{releases, store};
-use crate::model::color::{Color, Route};
+use crate::host::{mover, store};
 use crate::model::config::Config;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind as FailureKind};
 
 use self::ground::Ground;
-use super::{cutover, traffic};
+use self::programs::Programs;
+use super::traffic;
 
 /// How long a running command is waited for before the host is changed under it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What setup found and did.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SetUp {
     /// What was changed, or would be.
     pub changes: Vec<String>,
@@ -55,7 +58,7 @@ pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<S
     })?;
     let wanted = wanted(&app, &ground)?;
     let mut set_up = SetUp {
-        changes: wanted.describe(),
+        changes: wanted.describe(&app),
         diffs: wanted
             .nginx
             .iter()
@@ -74,11 +77,13 @@ pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<S
         return Ok(set_up);
     }
     lay_out(&app, &ground)?;
-    let _lock = lock(&app).await?;
-    link(&app, &ground, &wanted)?;
-    apply(&app, &ground, wanted, sink).await?;
-    register(&app, &registry)?;
-    owner::hand_over(&app, &ground)?;
+    let _lock = lock(&app, &ground).await?;
+    link::lay_out(&app, &ground, &wanted.targets)?;
+    apply(&app, &ground, wanted.nginx, sink).await?;
+    link::forget_former_answers(&app, &ground)?;
+    wanted.programs.permit(&app).await?;
+    register(&app, &ground, &registry)?;
+    wanted.programs.place(&app)?;
     reached(&app, &set_up).await?;
     set_up.done = true;
     Ok(set_up)
@@ -87,17 +92,19 @@ pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<S
 /// Everything that setup writes, compared with what is there.
 struct Wanted {
     folders: Vec<PathBuf>,
-    targets: Vec<Change>,
+    targets: Vec<render::Rendered>,
+    shown: Vec<Change>,
     nginx: Vec<Change>,
+    programs: Programs,
     registered: bool,
     applied: bool,
 }
 
 impl Wanted {
-    fn describe(&self) -> Vec<String> {
+    fn describe(&self, app: &App) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         lines.extend(self.folders.iter().map(|path| format!("make {}", path.display())));
-        for change in self.targets.iter().chain(&self.nginx) {
+        for change in self.shown.iter().chain(&self.nginx) {
             match change.kind {
                 Kind::Create => lines.push(format!("write {}", change.path.display())),
                 Kind::Update => lines.push(format!("change {}", change.path.display())),
@@ -110,6 +117,7 @@ impl Wanted {
         if !self.applied {
             lines.push("keep this bg.toml as the one that is applied".to_owned());
         }
+        lines.extend(self.programs.describe(app));
         lines
     }
 }
@@ -129,27 +137,35 @@ fn wanted(app: &App, ground: &Ground) -> Result<Wanted, Failure> {
         rendered
             .push(render::render_site(config, &app.layout, &app.nginx_files, way, realip).map_err(failed)?);
     }
+    let nginx = files::plan(&rendered)
+        .map_err(|error| Failure::failed("a file cannot be compared").because(error))?;
+    let programs = programs::wanted(app, ground)?;
+    let registered = Registry::of_this_user()
+        .find(app.name())
+        .is_ok_and(|entry| entry == app.entry);
+    // From here on what the owner may have put there is read.
+    let _rights = owner::rights(ground)?;
     let page = maintenance_page(app)?;
     let targets =
         render::link_targets(config, &app.layout, &app.nginx_files, page.as_deref()).map_err(failed)?;
-    let compare = |files: &[render::Rendered]| {
-        files::plan(files).map_err(|error| Failure::failed("a file cannot be compared").because(error))
-    };
-    let folder = app.nginx_files.link_folder();
     Ok(Wanted {
-        folders: [app.layout.root(), folder]
+        folders: [app.layout.root(), app.nginx_files.link_folder()]
             .into_iter()
             .filter(|path| !path.is_dir())
             .map(PathBuf::from)
             .collect(),
-        targets: compare(&targets)?,
-        nginx: compare(&rendered)?,
-        registered: Registry::of_this_user()
-            .find(app.name())
-            .is_ok_and(|entry| entry == app.entry),
-        applied: crate::host::app::read_config(&app.layout.config())
-            .is_ok_and(|applied| applied == app.config),
+        // What stands in the way of one is said, or taken away, when it is written.
+        shown: files::plan(&targets).unwrap_or_default(),
+        targets,
+        nginx,
+        programs,
+        registered,
+        applied: is_applied(app),
     })
+}
+
+fn is_applied(app: &App) -> bool {
+    crate::host::app::read_config(&app.layout.config()).is_ok_and(|applied| applied == app.config)
 }
 
 fn maintenance_page(app: &App) -> Result<Option<String>, Failure> {
@@ -170,13 +186,15 @@ fn maintenance_page(app: &App) -> Result<Option<String>, Failure> {
 }
 
 fn lay_out(app: &App, ground: &Ground) -> Result<(), Failure> {
-    store::lay_out(&app.layout).map_err(|error| {
+    owner::own_root(app, ground)?;
+    let _rights = owner::rights(ground)?;
+    store::lay_out(&app.layout).map(drop).map_err(|error| {
         Failure::failed(format!("`{}` cannot be laid out", app.layout.root().display())).because(error)
-    })?;
-    owner::own_root(app, ground)
+    })
 }
 
-async fn lock(app: &App) -> Result<Lock, Failure> {
+async fn lock(app: &App, ground: &Ground) -> Result<Lock, Failure> {
+    let _rights = owner::rights(ground)?;
     Lock::wait(&app.layout.lock(), &Holder::this("setup"), PATIENCE, |_| ())
         .await
         .map_err(|error| {
@@ -186,36 +204,14 @@ async fn lock(app: &App) -> Result<Lock, Failure> {
         })
 }
 
-/// The link and what it can point at: made before NGINX is told of them.
-fn link(app: &App, ground: &Ground, wanted: &Wanted) -> Result<(), Failure> {
-    let folder = app.nginx_files.link_folder();
-    let failed = || Failure::failed(format!("`{}` cannot be laid out", folder.display()));
-    for route in Route::ALL {
-        std::fs::create_dir_all(app.nginx_files.target(route)).map_err(|error| failed().because(error))?;
-    }
-    files::apply(wanted.targets.clone(), &backups(app)).map_err(|error| failed().because(error))?;
-    app.link
-        .lay_out(Route::to(Color::Green))
-        .map_err(|error| failed().because(error))?;
-    for color in Color::BOTH
-        .into_iter()
-        .filter(|color| !app.nginx_files.answer(*color).exists())
-    {
-        let release = releases::slot(&app.layout, color);
-        releases::write_answer(&app.nginx_files, app.name(), color, release.as_ref())
-            .map_err(|error| failed().because(error))?;
-    }
-    owner::own_link_folder(app, ground)
-}
-
 fn backups(app: &App) -> PathBuf {
     app.nginx_files.folder().join("backup")
 }
 
 /// Writes NGINX's files, tests, reloads, and sees that it took effect. Whatever fails on
 /// the way puts the old files back.
-async fn apply(app: &App, ground: &Ground, wanted: Wanted, sink: &dyn Sink) -> Result<(), Failure> {
-    let changed = wanted.nginx.iter().any(|change| change.kind != Kind::Same);
+async fn apply(app: &App, ground: &Ground, nginx: Vec<Change>, sink: &dyn Sink) -> Result<(), Failure> {
+    let changed = nginx.iter().any(|change| change.kind != Kind::Same);
     if !changed && ground.running {
         return Ok(());
     }
@@ -228,7 +224,7 @@ async fn apply(app: &App, ground: &Ground, wanted: Wanted, sink: &dyn Sink) -> R
                 .with_traffic(traffic::unchanged(app)),
         );
     }
-    let applied = files::apply(wanted.nginx, &backups(app)).map_err(|error| {
+    let applied = files::apply(nginx, &backups(app)).map_err(|error| {
         Failure::failed("NGINX's files cannot be written")
             .because(error)
             .hint(format!(
@@ -239,8 +235,8 @@ async fn apply(app: &App, ground: &Ground, wanted: Wanted, sink: &dyn Sink) -> R
     })?;
     let tested = app.nginx.test(app.config.timeouts.reload.0).await;
     let took = match tested {
-        Ok(()) => cutover::reload_now(app).await,
-        Err(error) => Err(cutover::Unproven::Reload(error)),
+        Ok(()) => reload(app).await,
+        Err(error) => Err(mover::Unfollowed::Reload(error)),
     };
     let Err(error) = took else {
         sink.emit(Event::Noted {
@@ -252,7 +248,7 @@ async fn apply(app: &App, ground: &Ground, wanted: Wanted, sink: &dyn Sink) -> R
     let what = "NGINX does not take the new configuration; its files were put back";
     match restored {
         Ok(()) => {
-            cutover::reload_now(app).await.ok();
+            reload(app).await.ok();
             Err(Failure::failed(what)
                 .because(error)
                 .with_traffic(traffic::unchanged(app)))
@@ -261,23 +257,28 @@ async fn apply(app: &App, ground: &Ground, wanted: Wanted, sink: &dyn Sink) -> R
     }
 }
 
-fn register(app: &App, registry: &Registry) -> Result<(), Failure> {
-    let write = |path: PathBuf, text: String| {
-        let folder = path.parent().unwrap_or(&path);
-        let made = std::fs::create_dir_all(folder).map_err(store::FileError::at("make", folder));
-        made.and_then(|()| store::write_whole(&path, text.as_bytes(), 0o644))
-            .map_err(|error| {
-                Failure::failed(format!("`{}` cannot be written", path.display())).because(error)
-            })
-    };
+/// Whichever way traffic moves, a new configuration is read by a reload.
+async fn reload(app: &App) -> Result<(), mover::Unfollowed> {
+    mover::Told::of(&app.entry).reload().await
+}
+
+fn register(app: &App, ground: &Ground, registry: &Registry) -> Result<(), Failure> {
     let config = toml::to_string(&app.config)
         .map_err(|error| Failure::failed("the configuration cannot be kept").because(error))?;
-    if !crate::host::app::read_config(&app.layout.config()).is_ok_and(|applied| applied == app.config) {
-        write(app.layout.config(), config)?;
+    if !is_applied(app) {
+        let _rights = owner::rights(ground)?;
+        write(app.layout.config(), &config)?;
     }
     let entry = toml::to_string(&app.entry)
         .map_err(|error| Failure::failed("the registry entry cannot be kept").because(error))?;
-    write(registry.path(app.name()), entry)
+    write(registry.path(app.name()), &entry)
+}
+
+fn write(path: PathBuf, text: &str) -> Result<(), Failure> {
+    let folder = path.parent().unwrap_or(&path);
+    let made = std::fs::create_dir_all(folder).map_err(store::FileError::at("make", folder));
+    made.and_then(|()| store::write_whole(&path, text.as_bytes(), 0o644))
+        .map_err(|error| Failure::failed(format!("`{}` cannot be written", path.display())).because(error))
 }
 
 /// NGINX must answer on every listener, or nothing later could be proven.

@@ -1,6 +1,6 @@
 //! `bg status`: what is live, what is warm, and what a rollback would do, all looked up now.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
 use crate::host::journal::Journal;
@@ -15,7 +15,7 @@ use super::traffic::{self, Sight};
 use super::{gate, recover, slot, wake};
 
 /// Everything that `bg status` says.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
     /// The app.
     pub app: String,
@@ -35,12 +35,14 @@ pub struct Status {
     pub switch_reason: String,
     /// Who holds the lock.
     pub locked_by: Option<String>,
+    /// The run that moved traffic here and never heard how the other hosts did.
+    pub doubt: Option<String>,
     /// How long ago traffic last moved, seconds.
     pub moved_seconds_ago: u64,
 }
 
 /// One slot.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SlotStatus {
     /// The color.
     pub color: Color,
@@ -57,7 +59,7 @@ pub struct SlotStatus {
 }
 
 /// Whether a slot could take traffic.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state", content = "why")]
 pub enum Health {
     /// No release.
@@ -71,7 +73,7 @@ pub enum Health {
 }
 
 /// What a rollback would do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum RollbackStatus {
     /// At once, to this.
@@ -131,6 +133,7 @@ pub async fn status(app: &App) -> Status {
         switch: app.entry.switch,
         switch_reason: app.entry.switch_reason.clone(),
         locked_by: lock::current_holder(&app.layout.lock()),
+        doubt: story.doubt.as_ref().map(ToString::to_string),
         moved_seconds_ago: app.link.age().as_secs(),
     }
 }

@@ -11,12 +11,13 @@ use crate::model::failure::{Failure, Traffic};
 use crate::model::journal::{NoRollback, Phase, Story, Verb};
 use crate::model::release::ReleaseId;
 
+use super::caller::Caller;
 use super::cool;
 use super::cutover::{self, Switched};
 use super::deploy::{self, Deployed};
 use super::gate::{self, Passed};
 use super::run::Run;
-use super::{recover, run, slot, traffic, wake};
+use super::{recover, run, slot, step, traffic, wake};
 
 /// Moves traffic to `color`, or to the one it is not on.
 ///
@@ -26,12 +27,12 @@ pub async fn switch(
     app: &App,
     color: Option<Color>,
     patience: Duration,
-    sink: &dyn Sink,
+    caller: &Caller<'_>,
 ) -> Result<Deployed, Failure> {
     if let Some(color) = color {
-        clear_the_way(app, color, patience, sink).await?;
+        clear_the_way(app, color, patience, caller).await?;
     }
-    let run = Run::begin(app, Verb::Switch, patience, sink).await?;
+    let run = Run::begin(app, Verb::Switch, patience, caller).await?;
     let color = color.unwrap_or(run.idle());
     if color == run.from.color {
         return Ok(nothing_to_do(&run));
@@ -44,7 +45,7 @@ pub async fn switch(
         ));
     };
     if run.story.is_unfit(&release) {
-        sink.emit(Event::Warned {
+        run.sink.emit(Event::Warned {
             text: format!("{} was refused or rolled back from before", release.short()),
         });
     }
@@ -68,13 +69,47 @@ async fn clear_the_way(app: &App, color: Color, patience: Duration, sink: &dyn S
 
 async fn mend_link(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failure> {
     let seen = traffic::look(app).await.nginx.unwrap_or(Route::to(color));
-    app.link.replace(seen).map_err(|error| {
+    app.mover.point(seen).await.map_err(|error| {
         Failure::unknown("the live link cannot be made", "the link cannot be read").because(error)
     })?;
     sink.emit(Event::Recovered {
         what: format!("the live link was missing and points at {seen} again"),
     });
     Ok(())
+}
+
+/// Makes `release` live wherever it is not, and ends the doubt where it is: for a fleet
+/// whose client went away between the first switch and the last.
+///
+/// # Errors
+/// As [`rollback`].
+pub async fn converge(
+    app: &App,
+    release: ReleaseId,
+    patience: Duration,
+    caller: &Caller<'_>,
+) -> Result<Deployed, Failure> {
+    let run = Run::begin(app, Verb::Switch, patience, caller).await?;
+    if run.live().release.as_ref() != Some(&release) {
+        return match target(&run, Some(&release)) {
+            Ok(target) => to_release(&run, target).await,
+            Err(failure) => Err(refuse(&run, failure)),
+        };
+    }
+    let Some(doubted) = run.story.doubt.clone() else {
+        return Ok(nothing_to_do(&run));
+    };
+    run.commit(
+        run.live(),
+        run.from.maintenance,
+        format!("{} stays; the doubt of {doubted} is ended", release.short()),
+    )?;
+    Ok(Deployed::of(
+        &run,
+        run.live(),
+        traffic::standing(app, run.idle()),
+        false,
+    ))
 }
 
 /// Goes back to what served before, or to any kept release.
@@ -85,9 +120,9 @@ pub async fn rollback(
     app: &App,
     to: Option<ReleaseId>,
     patience: Duration,
-    sink: &dyn Sink,
+    caller: &Caller<'_>,
 ) -> Result<Deployed, Failure> {
-    let run = Run::begin(app, Verb::Rollback, patience, sink).await?;
+    let run = Run::begin(app, Verb::Rollback, patience, caller).await?;
     let target = match target(&run, to.as_ref()) {
         Ok(target) => target,
         Err(failure) => return Err(refuse(&run, failure)),
@@ -95,11 +130,15 @@ pub async fn rollback(
     if run.live().release.as_ref() == Some(&target) {
         return Ok(nothing_to_do(&run));
     }
+    to_release(&run, target).await
+}
+
+async fn to_release(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failure> {
     let idle = run.idle();
-    if releases::slot(&app.layout, idle).as_ref() == Some(&target) {
-        return go(&run, idle, target).await;
+    if releases::slot(&run.app.layout, idle).as_ref() == Some(&target) {
+        return go(run, idle, target).await;
     }
-    bring_back(&run, target).await
+    bring_back(run, target).await
 }
 
 fn target(run: &Run<'_>, to: Option<&ReleaseId>) -> Result<ReleaseId, Failure> {
@@ -163,7 +202,11 @@ fn begin(run: &Run<'_>, color: Color, release: &ReleaseId) {
 /// To a color that holds the release already.
 async fn go(run: &Run<'_>, color: Color, release: ReleaseId) -> Result<Deployed, Failure> {
     begin(run, color, &release);
-    match run.until_interrupted(ready(run, color, &release)).await {
+    let staged = async {
+        let passed = ready(run, color, &release).await?;
+        step::ready(run, passed).await
+    };
+    match run.until_interrupted(staged).await {
         Ok(passed) => move_traffic(run, passed, &release).await,
         Err(failure) => Err(refuse(run, failure)),
     }
@@ -258,7 +301,8 @@ async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
     let staged = run
         .until_interrupted(async {
             slot::clear(app, idle, &run.sink).await?;
-            slot::revive(app, color, &target, &run.id.0, &run.sink).await
+            let passed = slot::revive(app, color, &target, &run.id.0, &run.sink).await?;
+            step::ready(run, passed).await
         })
         .await;
     let failure = match staged {

@@ -9,6 +9,8 @@
     reason = "a test that meets the unexpected ends there and says so"
 )]
 
+mod afar;
+mod attacker;
 mod commands;
 mod demo;
 mod front_door;
@@ -17,6 +19,7 @@ mod gate;
 mod harness;
 mod house;
 mod input;
+mod install;
 mod keep;
 #[path = "../../ops/load/load.rs"]
 mod load;
@@ -30,4 +33,5 @@ mod sandbox;
 mod secret;
 mod slot;
 mod ssh;
+mod static_build;
 mod user;

@@ -2,6 +2,8 @@
 //! PM2, a git repository with the sample app, and `bg` run as a user runs it. Nothing of it
 //! is left when it is dropped.
 
+pub mod afar;
+pub mod folder;
 pub mod front;
 pub mod http;
 pub mod outcome;
@@ -9,6 +11,7 @@ pub mod ports;
 pub mod processes;
 pub mod python;
 pub mod repo;
+pub mod shared;
 pub mod sshd;
 pub mod wait;
 
@@ -107,7 +110,7 @@ impl Sandbox {
 
     /// The registry's folder.
     pub fn registry(&self) -> PathBuf {
-        self.root.join("registry")
+        self.root.join("etc/bluegreen/apps")
     }
 
     /// The folder of the live link.
@@ -338,7 +341,7 @@ fn write_secret(file: &Path) {
 }
 
 /// PATH, what `ops/bootstrap` put into `target/tools` first.
-fn path_with_tools() -> OsString {
+pub fn path_with_tools() -> OsString {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin");
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::join_paths(std::iter::once(tools).chain(std::env::split_paths(&path))).unwrap()

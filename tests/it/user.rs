@@ -4,109 +4,14 @@
 //! and the rest says so.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Instant;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
 
 use bluegreen::model::color::Color;
-use nix::unistd::{Uid, User};
 use toml::Value;
 
-use crate::sandbox::outcome::Outcome;
-use crate::sandbox::{Sandbox, repo, set};
-
-/// Who deploys, and somebody else.
-const OWNER: &str = "nobody";
-const OTHER: &str = "www-data";
-
-/// A sandbox whose app belongs to [`OWNER`]; everything in it can be reached by them.
-struct Shared {
-    sandbox: Sandbox,
-    owner: User,
-    program: PathBuf,
-}
-
-impl Shared {
-    /// Nothing is set up yet. `None`, and a word about it, without root.
-    fn new() -> Option<Shared> {
-        if !Uid::effective().is_root() {
-            eprintln!("not tried: giving an app to `{OWNER}` needs root");
-            return None;
-        }
-        let owner = User::from_name(OWNER).unwrap().unwrap();
-        let sandbox = Sandbox::with(|config| {
-            config.insert("owner".into(), Value::String(OWNER.into()));
-        });
-        let program = sandbox.root().join("bin/bluegreen");
-        fs::create_dir_all(program.parent().unwrap()).unwrap();
-        fs::copy(env!("CARGO_BIN_EXE_bluegreen"), &program).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        let wheels = sandbox.root().join("wheels");
-        copy_wheels(&sandbox, &wheels);
-        fs::create_dir_all(sandbox.pm2_home()).unwrap();
-        let shared = Shared {
-            sandbox,
-            owner,
-            program,
-        };
-        for folder in ["home", "pm2", "repo", "desk"] {
-            shared.give(&shared.sandbox.root().join(folder));
-        }
-        Some(shared)
-    }
-
-    fn deployed() -> Option<Shared> {
-        let shared = Shared::new()?;
-        shared.bg_as("root", &["setup"]).assert_code(0);
-        shared.bg_as(OWNER, &["deploy"]).assert_code(0);
-        Some(shared)
-    }
-
-    /// `bg` as a user with no group but their own and no rights but theirs.
-    fn bg_as(&self, user: &str, args: &[&str]) -> Outcome {
-        let program = self.program.to_str().unwrap();
-        let line: Vec<&str> = std::iter::once(program).chain(args.iter().copied()).collect();
-        let started = Instant::now();
-        let output = self.command_as(user, &line).output().unwrap();
-        Outcome::new(args, &output, started.elapsed())
-    }
-
-    fn command_as(&self, user: &str, line: &[&str]) -> Command {
-        let user = User::from_name(user).unwrap().unwrap();
-        let mut command = self.sandbox.command("setpriv");
-        command
-            .arg(format!("--reuid={}", user.uid))
-            .arg(format!("--regid={}", user.gid))
-            .arg("--clear-groups")
-            .args(line)
-            .current_dir(self.sandbox.root().join("desk"));
-        command
-    }
-
-    /// Whether the owner may write a file or into a folder.
-    fn owner_can_write(&self, path: &Path) -> bool {
-        let path = path.to_str().unwrap();
-        self.command_as(OWNER, &["test", "-w", path])
-            .status()
-            .unwrap()
-            .success()
-    }
-
-    fn give(&self, folder: &Path) {
-        for path in everything(folder) {
-            chown(path, Some(self.owner.uid.as_raw()), Some(self.owner.gid.as_raw())).unwrap();
-        }
-    }
-
-    /// What lies below `folder` and belongs to somebody else.
-    fn not_the_owners(&self, folder: &Path) -> Vec<PathBuf> {
-        let belongs = |path: &PathBuf| {
-            fs::symlink_metadata(path).is_ok_and(|about| about.uid() != self.owner.uid.as_raw())
-        };
-        everything(folder).into_iter().filter(belongs).collect()
-    }
-}
+use crate::sandbox::shared::{OTHER, OWNER, Shared};
+use crate::sandbox::{Sandbox, set};
 
 #[test]
 fn an_ordinary_user_deploys_switches_and_rolls_back_without_root() {
@@ -257,36 +162,4 @@ fn an_ordinary_user_who_may_not_write_nginxs_folder_is_told_so() {
         "nothing was written"
     );
     assert!(sandbox.lock_is_free());
-}
-
-/// The wheels beside the repository, where anybody can read them, and a commit that says so.
-fn copy_wheels(sandbox: &Sandbox, to: &Path) {
-    let requirements = sandbox.repo().join("requirements.txt");
-    let text = fs::read_to_string(&requirements).unwrap();
-    let from = text
-        .lines()
-        .find_map(|line| line.strip_prefix("--find-links "))
-        .unwrap();
-    fs::create_dir_all(to).unwrap();
-    for wheel in fs::read_dir(from).unwrap().flatten() {
-        fs::copy(wheel.path(), to.join(wheel.file_name())).unwrap();
-    }
-    let text = text.replace(from, to.to_str().unwrap());
-    repo::commit(&sandbox.repo(), "the wheels are elsewhere", |_| {
-        fs::write(requirements, text).unwrap()
-    });
-}
-
-/// A folder and everything below it, links themselves and not what they name.
-fn everything(folder: &Path) -> Vec<PathBuf> {
-    let mut all = vec![folder.to_owned()];
-    let mut next = 0;
-    while let Some(path) = all.get(next).cloned() {
-        next += 1;
-        if fs::symlink_metadata(&path).is_ok_and(|about| about.is_dir()) {
-            let entries = fs::read_dir(&path).into_iter().flatten().flatten();
-            all.extend(entries.map(|entry| entry.path()));
-        }
-    }
-    all
 }

@@ -42,6 +42,22 @@ struct Old {
     gid: u32,
 }
 
+impl Old {
+    /// Whether root finds what somebody else may change.
+    fn is_anothers(&self) -> bool {
+        let shared = self.mode & 0o002 != 0 || (self.mode & 0o020 != 0 && self.gid != 0);
+        nix::unistd::geteuid().is_root() && (self.uid != 0 || shared)
+    }
+
+    /// What the new file gets: the old one's, but nobody's besides root where root writes.
+    fn mode_and_owner(&self) -> (u32, u32, u32) {
+        match self.is_anothers() {
+            true => (self.mode & !0o022, 0, 0),
+            false => (self.mode, self.uid, self.gid),
+        }
+    }
+}
+
 /// Why files could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
@@ -118,7 +134,7 @@ fn compare(file: &Rendered) -> Result<Change, FilesError> {
     };
     let kind = match &old {
         None => Kind::Create,
-        Some(old) if old.bytes == file.text.as_bytes() => Kind::Same,
+        Some(old) if old.bytes == file.text.as_bytes() && !old.is_anothers() => Kind::Same,
         Some(_) => Kind::Update,
     };
     let before = old.as_ref().map_or(String::new(), |old| {
@@ -193,7 +209,10 @@ fn keep(change: &Change, folder: &Path) -> io::Result<()> {
 fn write(change: &Change) -> io::Result<()> {
     let bytes = change.new.as_bytes();
     match &change.old {
-        Some(old) => replace(&change.path, bytes, old.mode, Some((old.uid, old.gid))),
+        Some(old) => {
+            let (mode, uid, gid) = old.mode_and_owner();
+            replace(&change.path, bytes, mode, Some((uid, gid)))
+        }
         None => replace(&change.path, bytes, 0o644, None),
     }
 }

@@ -120,6 +120,7 @@ impl Rehearsal {
             None => all.push(render_site(config, layout, files, self.way, realip).unwrap()),
         }
         files::apply(files::plan(&all).unwrap(), &files.folder().join("backup")).unwrap();
+        std::fs::create_dir_all(files.answers()).unwrap();
         for color in Color::BOTH {
             serve_color(color, config.process.ports.of(color));
             std::fs::write(

@@ -154,8 +154,8 @@ pub fn render_site(
 }
 
 /// What stands behind the link: the marks and settings of the four routes and the
-/// maintenance page, `page` where the app brings its own. The answers with the release
-/// (`answer.json`) are written at each deploy.
+/// maintenance page, `page` where the app brings its own. The answers with the release are
+/// written at each deploy.
 ///
 /// # Errors
 /// As [`render`].
@@ -175,7 +175,7 @@ pub fn link_targets(
             color: route.color.name(),
             maintenance: u8::from(route.maintenance),
         };
-        files.push(fill(&templates, COLOR, folder.join("color.conf"), &setting)?);
+        files.push(fill(&templates, COLOR, nginx.setting(route), &setting)?);
         let marks = [
             (route.maintenance, "is-maintenance"),
             (route.color == crate::model::color::Color::Green, "is-green"),
@@ -190,7 +190,7 @@ pub fn link_targets(
                 }),
         );
     }
-    let path = nginx.link_folder().join("maintenance.html");
+    let path = nginx.maintenance_page();
     files.push(match page {
         Some(page) => Rendered {
             path,

@@ -20,7 +20,7 @@ const SETUP: [&str; 7] = [
 ];
 
 /// One key that changed.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Change {
     /// The key, as `nginx.listen` or `health[0].path`.
     pub key: String,

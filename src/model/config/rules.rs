@@ -1,10 +1,13 @@
 //! What the values of a `bg.toml` must be, where their types allow more.
 
+mod fleet;
 mod health;
 mod nginx;
 mod process;
 mod source;
 mod value;
+
+pub use source::is_app_name;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -28,6 +31,7 @@ pub(super) fn broken(config: &Config, places: &Places<'_>) -> Vec<Mistake> {
     process::check(config, &mut findings);
     health::check(config, &mut findings);
     nginx::check(&config.nginx, config.process.ports, &mut findings);
+    fleet::check(config, &mut findings);
     durations(config, &mut findings);
     findings.mistakes
 }

@@ -1,6 +1,5 @@
 //! What setup finds on the host before it changes anything, and what stands against it.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
@@ -16,6 +15,8 @@ use crate::model::failure::{Failure, Kind};
 use crate::model::layout::{Entry, NginxLayout};
 use crate::model::listen::Listener;
 use crate::model::way;
+
+use super::places::{places, roots_alone};
 
 /// What was found.
 #[derive(Debug)]
@@ -34,6 +35,14 @@ pub struct Ground {
     pub site_is_ours: bool,
 }
 
+impl Ground {
+    /// Whether root sets the app up, for whoever it belongs to.
+    #[must_use]
+    pub fn is_roots(&self) -> bool {
+        Uid::effective().is_root()
+    }
+}
+
 /// Looks at the host.
 ///
 /// # Errors
@@ -43,8 +52,9 @@ pub async fn survey(config: &Config, registry: &Registry) -> Result<Ground, Fail
     let owner = owner(config)?;
     let nginx_bin = program(&config.nginx.bin, "nginx.bin")?;
     let pm2_bin = program(&config.pm2.bin, "pm2.bin")?;
-    roots_alone(&nginx_bin)?;
-    roots_alone(files.conf())?;
+    let hint = "`nginx.bin` and `nginx.conf` in bg.toml must name root's own";
+    roots_alone(&nginx_bin, hint)?;
+    roots_alone(files.conf(), hint)?;
     let mut nginx = Nginx {
         bin: nginx_bin.clone(),
         conf: files.conf().to_owned(),
@@ -81,7 +91,10 @@ pub async fn survey(config: &Config, registry: &Registry) -> Result<Ground, Fail
         nginx_bin,
         nginx_conf: files.conf().to_owned(),
         nginx_pid: nginx.pid_file,
+        nginx_include: config.nginx.include.clone(),
+        nginx_site: config.nginx.site.clone(),
         link_folder: files.link_folder().to_owned(),
+        reload_timeout: config.timeouts.reload,
     };
     let ground = Ground {
         site_is_ours: is_ours(&files, &config.app)?,
@@ -162,8 +175,7 @@ fn decide(
         .filter_map(|text| text.parse::<Listener>().ok());
     let http2_or_3 = listeners.any(|listener| listener.http2 || listener.http3)
         || site.iter().any(|server| server.http2 || server.http3);
-    // Whoever deploys must be able to signal NGINX's master and write what it reads.
-    let can_reload = owner.uid == Uid::effective();
+    let can_reload = can_reload(owner);
     let ground = way::Ground {
         version: build.version,
         keepalive_min_timeout: !site.is_empty()
@@ -180,9 +192,18 @@ fn decide(
                 owner.name
             ),
         )
-        .hint("`nginx.switch = \"live\"` needs no reload; or let root own the app (`owner = \"root\"`)"));
+        .hint(
+            "`nginx.switch = \"live\"` needs no reload; with sudo installed, `bg setup` as root lets them",
+        ));
     }
     Ok(decided)
+}
+
+/// Whoever deploys must be able to signal NGINX's master and write what it reads, or to
+/// have root's program do it.
+fn can_reload(owner: &User) -> bool {
+    let has_sudo = || find_program(Path::new("sudo")).is_some();
+    owner.uid == Uid::effective() || (Uid::effective().is_root() && has_sudo())
 }
 
 fn is_ours(files: &NginxLayout, app: &str) -> Result<bool, Failure> {
@@ -208,9 +229,7 @@ fn stands_against(config: &Config, ground: &Ground, registry: &Registry) -> Resu
         )
         .hint("add that include, or name a folder that it includes as `nginx.include` in bg.toml"));
     }
-    if let Some(folder) = &config.nginx.templates {
-        only_mine(&config.root.join(folder))?;
-    }
+    places(config, &files, &ground.dump, ground.site_is_ours)?;
     for served in ground.dump.served_folders() {
         let (folder, place) = (Path::new(&served.text), &served.place);
         // What we serve ourselves lies inside the root, never around it.
@@ -262,59 +281,6 @@ fn stands_against(config: &Config, ground: &Ground, registry: &Registry) -> Resu
         .hint("give this one another `app`, or `bg remove` that one first"));
     }
     Ok(())
-}
-
-/// What root runs, or has parsed, nobody else may be able to change: a bg.toml that names
-/// another program or file would otherwise make its author root.
-fn roots_alone(path: &Path) -> Result<(), Failure> {
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    match [path.as_path(), folder]
-        .into_iter()
-        .find(|path| Uid::effective().is_root() && !is_mine(path))
-    {
-        None => Ok(()),
-        Some(place) => Err(Failure::new(
-            Kind::Config,
-            format!(
-                "`{}` can be changed by others than root, and root would obey it",
-                place.display()
-            ),
-        )
-        .hint("`nginx.bin` and `nginx.conf` in bg.toml must name root's own")),
-    }
-}
-
-fn is_mine(path: &Path) -> bool {
-    std::fs::metadata(path)
-        .is_ok_and(|about| about.uid() == Uid::effective().as_raw() && about.mode() & 0o022 == 0)
-}
-
-/// What a template says becomes NGINX's own configuration: whoever can write one could
-/// have root's NGINX do anything.
-fn only_mine(folder: &Path) -> Result<(), Failure> {
-    let files = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|file| file.path());
-    match std::iter::once(folder.to_owned())
-        .chain(files)
-        .find(|path| path.exists() && !is_mine(path))
-    {
-        None => Ok(()),
-        Some(path) => Err(Failure::new(
-            Kind::Config,
-            format!(
-                "`{}` can be changed by others, and NGINX would obey it",
-                path.display()
-            ),
-        )
-        .hint(format!(
-            "it must belong to who runs `bg setup`: chown and chmod go-w {}",
-            folder.display()
-        ))),
-    }
 }
 
 /// Two apps share nothing: no process name in one PM2, no root, no link, no port.

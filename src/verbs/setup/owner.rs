@@ -1,84 +1,73 @@
 //! Who owns what. Files that NGINX parses stay with whoever runs setup; in the live way
-//! the app's owner gets the link folder, whose targets are tested for and never parsed.
+//! the app's owner gets the link folder, whose targets are tested for and never parsed. What
+//! lies in the owner's folders is written with the owner's rights, whoever runs setup.
 
 use std::path::Path;
 
-use nix::unistd::{Gid, Uid, chown};
-
 use crate::host::app::App;
-use crate::model::failure::Failure;
+use crate::host::custody::{self, CustodyError};
+use crate::host::user::{self, Borrowed};
+use crate::model::failure::{Failure, Kind};
+use crate::model::layout::{Layout, NginxLayout};
 
 use super::ground::Ground;
+
+/// The owner's rights and no others, until it is dropped.
+///
+/// # Errors
+/// When the system refuses.
+pub fn rights(ground: &Ground) -> Result<Borrowed, Failure> {
+    user::borrow(&ground.owner).map_err(|error| {
+        Failure::failed(format!("cannot act as `{}` for a while", ground.owner.name)).because(error)
+    })
+}
 
 /// Gives the root to the app's owner.
 ///
 /// # Errors
-/// When the system refuses.
+/// When it is somebody else's, or the system refuses.
 pub fn own_root(app: &App, ground: &Ground) -> Result<(), Failure> {
-    give(app.layout.root(), ground)?;
-    give_all(app.layout.root(), ground, 2)
+    give(app.layout.root(), ground, &Layout::NAMES, "root")
 }
 
-/// Gives the link folder to the app's owner, in the live way only: in the reload way its
+/// Gives the link folder to the app's owner in the live way only: in the reload way its
 /// targets are parsed by NGINX's master, and whoever can write one becomes root.
 ///
 /// # Errors
-/// When the system refuses.
+/// When it is somebody else's, or the system refuses.
 pub fn own_link_folder(app: &App, ground: &Ground) -> Result<(), Failure> {
+    let folder = app.nginx_files.link_folder();
     if app.reloads() {
-        return Ok(());
+        return custody::keep(folder, &NginxLayout::NAMES)
+            .map_err(|error| refused(folder, error, "nginx.link_folder"));
     }
-    give(app.nginx_files.link_folder(), ground)?;
-    give_all(app.nginx_files.link_folder(), ground, 2)
+    give(folder, ground, &NginxLayout::NAMES, "nginx.link_folder")
 }
 
-/// Once more at the end: what setup itself wrote below the root.
+/// Gives the folder of the answers to the app's owner, in both ways: they are served.
 ///
 /// # Errors
-/// When the system refuses.
-pub fn hand_over(app: &App, ground: &Ground) -> Result<(), Failure> {
-    own_root(app, ground)
+/// As for the link folder.
+pub fn own_answers(app: &App, ground: &Ground) -> Result<(), Failure> {
+    let names = ["blue.json", "green.json"];
+    give(&app.nginx_files.answers(), ground, &names, "nginx.link_folder")
 }
 
-fn give_all(folder: &Path, ground: &Ground, depth: usize) -> Result<(), Failure> {
-    if depth == 0 {
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
-            give_link(&path, ground)?;
-            continue;
-        }
-        give(&path, ground)?;
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            give_all(&path, ground, depth - 1)?;
-        }
-    }
-    Ok(())
+fn give(folder: &Path, ground: &Ground, names: &[&str], key: &str) -> Result<(), Failure> {
+    custody::give(folder, &ground.owner, names).map_err(|error| refused(folder, error, key))
 }
 
-fn give(path: &Path, ground: &Ground) -> Result<(), Failure> {
-    let Some((uid, gid)) = new_owner(ground) else {
-        return Ok(());
+fn refused(folder: &Path, error: CustodyError, key: &str) -> Failure {
+    let kind = match error {
+        CustodyError::Io { .. } | CustodyError::File(_) => Kind::Failed,
+        _ => Kind::Config,
     };
-    chown(path, Some(uid), Some(gid)).map_err(|error| refused(path, error))
-}
-
-fn give_link(path: &Path, ground: &Ground) -> Result<(), Failure> {
-    let Some((uid, gid)) = new_owner(ground) else {
-        return Ok(());
-    };
-    std::os::unix::fs::lchown(path, Some(uid.as_raw()), Some(gid.as_raw()))
-        .map_err(|error| refused(path, error))
-}
-
-/// Only root gives anything away, and only to somebody else.
-fn new_owner(ground: &Ground) -> Option<(Uid, Gid)> {
-    let me = Uid::effective();
-    (me.is_root() && ground.owner.uid != me).then_some((ground.owner.uid, ground.owner.gid))
-}
-
-fn refused(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Failure {
-    Failure::failed(format!("`{}` cannot be given to the app's owner", path.display())).because(error)
+    Failure::new(
+        kind,
+        format!("`{}` cannot become what `{key}` needs", folder.display()),
+    )
+    .because(error)
+    .hint(format!(
+        "name a folder of its own as `{key}` in bg.toml, or make this one the right user's: `chown`"
+    ))
 }

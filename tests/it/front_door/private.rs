@@ -32,7 +32,7 @@ fn strangers_hear_nothing_of_the_route() {
             LIVE,
             "/.bg/shop/",
             "/.bg/shop/maintenance",
-            "/.bg/shop/blue/answer.json",
+            "/.bg/shop/answers/blue.json",
         ] {
             let answer = ask(own, sandbox.address(), path, &format!("{forged}{nonce}"));
             assert!(answer.starts_with("HTTP/1.1 404 "), "{path} {forged}{answer}");

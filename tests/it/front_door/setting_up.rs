@@ -49,7 +49,8 @@ fn everything(sandbox: &Sandbox) -> BTreeMap<PathBuf, String> {
         "nginx/bg",
         "srv",
         "link",
-        "registry",
+        "etc",
+        "bin",
         "home",
         "pm2",
     ] {
@@ -261,4 +262,53 @@ fn a_root_that_nginx_serves_or_git_tracks_is_refused() {
     before.remove(&other);
     assert_eq!(after, before);
     assert!(!sandbox.repo().join("deployed").exists());
+}
+
+/// A host as an earlier version has left it becomes one of today's, and nobody notices.
+#[test]
+fn a_host_of_an_earlier_version_is_taken_over_by_setup() {
+    let sandbox = Sandbox::deployed();
+    sandbox.bg(&["deploy"]).assert_code(0);
+    let link = sandbox.link_folder();
+    for color in Color::BOTH {
+        let (now, before) = (
+            link.join(format!("answers/{color}.json")),
+            link.join(format!("{color}/answer.json")),
+        );
+        fs::rename(now, before).unwrap();
+    }
+    fs::remove_dir(link.join("answers")).unwrap();
+    let route = rendered(&sandbox, "route.conf");
+    let text = fs::read_to_string(&route).unwrap();
+    let earlier = text.replace("answers/$bg_shop_color.json", "$bg_shop_color/answer.json");
+    assert_ne!(text, earlier);
+    fs::write(&route, earlier).unwrap();
+    let entry = sandbox.registry().join("shop.toml");
+    let lines = fs::read_to_string(&entry).unwrap();
+    let lines: Vec<&str> = lines
+        .lines()
+        .filter(|line| !line.starts_with("nginx_include") && !line.starts_with("reload_timeout"))
+        .map(|line| {
+            if line.starts_with("format") {
+                "format = 1"
+            } else {
+                line
+            }
+        })
+        .collect();
+    fs::write(&entry, lines.join("\n")).unwrap();
+    sandbox.front.reload();
+    sandbox.bg(&["status"]).assert_code(0);
+    let load = sandbox.load();
+    sandbox.bg(&["setup"]).assert_code(0);
+    assert_eq!(sandbox.live_color(), Some(Color::Green));
+    sandbox.bg(&["rollback"]).assert_code(0);
+    assert_eq!(sandbox.live_color(), Some(Color::Blue));
+    let count = load.stop();
+    assert_eq!(count.by_status.keys().collect::<Vec<_>>(), [&200], "{count:?}");
+    for color in Color::BOTH {
+        assert!(link.join(format!("answers/{color}.json")).is_file());
+        assert!(!link.join(format!("{color}/answer.json")).exists());
+    }
+    assert_eq!(sandbox.bg(&["setup"]).stdout, "nothing to change\n");
 }

@@ -134,6 +134,7 @@ fn naming_the_color_is_the_way_out_where_the_recovery_table_refuses() {
         by: "ada".into(),
         from: Route::to(Color::Blue),
         was: slot(&sandbox, Color::Blue),
+        fleet: false,
     };
     let enter = Record::Enter {
         run: run.clone(),

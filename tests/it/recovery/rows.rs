@@ -102,6 +102,7 @@ impl Scene {
             by: "ada".into(),
             from: self.from,
             was: slot(&self.sandbox, self.from.color),
+            fleet: false,
         }];
         let path = match phase {
             Phase::Preparing => &[][..],

@@ -89,11 +89,13 @@ pub struct Running {
 impl Running {
     /// Starts it; its outputs are read as they come.
     pub fn start(mut command: Command, args: &[&str]) -> Running {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running::start_as_it_is(command, args)
+    }
+
+    /// The same with its outputs as the caller has set them.
+    pub fn start_as_it_is(mut command: Command, args: &[&str]) -> Running {
+        let mut child = command.spawn().unwrap();
         Running {
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
             stdout: child.stdout.take().map(read_on),
@@ -101,6 +103,11 @@ impl Running {
             child,
             started: Instant::now(),
         }
+    }
+
+    /// Its standard input, where that was piped; it is open until this is dropped.
+    pub fn stdin(&mut self) -> std::process::ChildStdin {
+        self.child.stdin.take().unwrap()
     }
 
     /// Its process id.

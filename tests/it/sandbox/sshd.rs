@@ -25,12 +25,12 @@ pub struct Sshd {
 impl Sshd {
     /// Starts one below `root`. The options are lines of its configuration, before the usual
     /// ones, so they win: `SetEnv A=1`, `MaxAuthTries 2`, ...
-    pub fn start(root: &Path, options: &[&str]) -> Sshd {
+    pub fn start(root: &Path, options: &[impl AsRef<str>]) -> Sshd {
         Sshd::start_with(root, &["ed25519"], options)
     }
 
     /// The same with host keys of these kinds.
-    pub fn start_with(root: &Path, kinds: &[&str], options: &[&str]) -> Sshd {
+    pub fn start_with(root: &Path, kinds: &[&str], options: &[impl AsRef<str>]) -> Sshd {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = root.join(format!("sshd{number}"));
@@ -49,9 +49,12 @@ impl Sshd {
     }
 
     /// Writes the configuration anew; it counts from the next start.
-    pub fn configure(&self, kinds: &[&str], options: &[&str]) {
+    pub fn configure(&self, kinds: &[&str], options: &[impl AsRef<str>]) {
         let at = self.folder.display();
-        let mut text: String = options.iter().map(|line| format!("{line}\n")).collect();
+        let mut text: String = options
+            .iter()
+            .map(|line| format!("{}\n", line.as_ref()))
+            .collect();
         for kind in kinds {
             text += &format!("HostKey {at}/host_{kind}\n");
         }

@@ -250,7 +250,7 @@ async fn each_way_to_know_a_host_is_enough() {
 async fn a_host_known_by_one_of_its_kinds_of_keys_shows_that_one() {
     let root = sandbox::new_root();
     let scene = Scene {
-        server: Sshd::start_with(&root, &["ed25519", "ecdsa", "rsa"], &[]),
+        server: Sshd::start_with(&root, &["ed25519", "ecdsa", "rsa"], &[] as &[&str]),
         home: Home::create(&root.join("client")),
         root,
     };

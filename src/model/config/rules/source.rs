@@ -37,18 +37,22 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
     }
 }
 
-/// 31 characters: the name goes into names of NGINX, of files and of processes, to which
-/// more is added.
 fn app_name(app: &str) -> Verdict {
     let rule = "write 1 to 31 lower-case letters, digits and dashes, from a letter on, as `\"shop\"`";
-    let fits = app.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-'))
-        && app.starts_with(|c: char| c.is_ascii_lowercase())
-        && !app.ends_with('-')
-        && app.len() <= 31;
-    match fits {
+    match is_app_name(app) {
         true => Ok(()),
         false => wrong("is no name that NGINX, PM2 and files can share", rule),
     }
+}
+
+/// Whether an app can be called so. 31 characters: the name goes into names of NGINX, of
+/// files and of processes, to which more is added.
+#[must_use]
+pub fn is_app_name(app: &str) -> bool {
+    app.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-'))
+        && app.starts_with(|c: char| c.is_ascii_lowercase())
+        && !app.ends_with('-')
+        && app.len() <= 31
 }
 
 fn user_name(owner: &str) -> Verdict {

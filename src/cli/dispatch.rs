@@ -1,0 +1,214 @@
+//! From a command to the verb that does it, on this host.
+
+use std::time::Duration;
+
+use crate::host::app::App;
+use crate::model::color::Color;
+use crate::model::config::schema;
+use crate::model::failure::Failure;
+use crate::remote::interrupts::Interrupts;
+use crate::ui::Ui;
+use crate::verbs::answer::Answer;
+use crate::verbs::caller::Caller;
+use crate::verbs::deploy::Ask;
+use crate::verbs::{
+    check, cool, deploy, history, init, logs, maintenance, plan, remove, repair, setup, sight, status, switch,
+};
+
+use super::args::{self, OnOff, Patience, Verb};
+use super::here::Here;
+use super::{engine, man, shell};
+
+/// How long `bg status --watch` rests between two looks.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Does `verb` here, for `caller`; `None` when there is nothing to tell.
+///
+/// # Errors
+/// As the verb.
+pub async fn dispatch(
+    verb: Verb,
+    here: &Here,
+    caller: &Caller<'_>,
+    ui: Ui,
+) -> Result<Option<Answer>, Failure> {
+    match verb {
+        Verb::Init { force } => {
+            let folder =
+                std::env::current_dir().map_err(|error| Failure::failed("where are we?").because(error))?;
+            init::init(&folder, force).await.map(Answer::Started).map(Some)
+        }
+        Verb::Check { strict } => check(here, strict).await.map(Some),
+        Verb::Setup { plan, yes: _ } => {
+            let config = here.config_for_setup()?;
+            setup::setup(config, plan, caller)
+                .await
+                .map(Answer::SetUp)
+                .map(Some)
+        }
+        Verb::Deploy { .. } | Verb::Switch { .. } | Verb::Rollback { .. } | Verb::Maintenance { .. } => {
+            change(verb, here, caller).await.map(Some)
+        }
+        Verb::Status { watch: false } => Ok(Some(look(&here.open()?).await)),
+        Verb::Status { watch: true } => watch_status(&here.open()?, caller, ui).await,
+        Verb::History { run: Some(run), .. } => {
+            history::story_of(&here.open()?, &run).map(Answer::Run).map(Some)
+        }
+        Verb::History { run: None, lines } => history::history(&here.open()?, lines)
+            .map(Answer::History)
+            .map(Some),
+        Verb::Logs { color, follow, lines } => {
+            show_logs(&here.open()?, color, follow, lines, caller, ui).await
+        }
+        Verb::Releases => history::kept(&here.open()?).map(Answer::Releases).map(Some),
+        Verb::Exec { color, command } => Err(logs::exec(&here.open()?, color, &command, || ui.hand_over())),
+        Verb::Repair { plan: true, .. } => repair::plan(&here.open()?).await.map(Answer::Repaired).map(Some),
+        Verb::Repair {
+            plan: false,
+            patience,
+        } => repair::repair(&here.open()?, time(&patience), caller)
+            .await
+            .map(Answer::Repaired)
+            .map(Some),
+        Verb::Remove { yes, purge } => remove::remove(&here.open_as_is()?, yes, purge, caller)
+            .await
+            .map(Answer::Removed)
+            .map(Some),
+        Verb::Schema => Ok(print(schema::schema())),
+        Verb::Completions { shell } => Ok(print(completions(shell))),
+        Verb::Man => man(),
+        Verb::ShellInit { shell } => Ok(print(shell::init(shell))),
+        Verb::Cool { color, after } => cool::later(&here.open()?, color, after.0, caller)
+            .await
+            .map(|()| None),
+        Verb::Discard => remove::discard(&here.open()?).await.map(|()| None),
+        Verb::Sight => sight::sight(&here.open()?).await.map(Answer::Sighted).map(Some),
+        Verb::Outcome { ticket } => engine::outcome(&here.open()?, &ticket).await,
+        Verb::Launch { root, color } => Err(super::run::launch(root, color)),
+        Verb::Engine => Err(Failure::failed("an engine was asked for inside an engine")),
+    }
+}
+
+/// What moves traffic, or gets ready to.
+async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, Failure> {
+    match verb {
+        Verb::Deploy {
+            reference,
+            no_switch,
+            plan: true,
+            ..
+        } => plan::plan(&here.app_to_deploy()?, reference, no_switch)
+            .await
+            .map(Answer::Planned),
+        Verb::Deploy {
+            reference,
+            no_switch,
+            plan: false,
+            force_gate,
+            patience,
+        } => {
+            let ask = Ask {
+                reference,
+                no_switch,
+                force_gate,
+                patience: time(&patience),
+            };
+            deploy::deploy(&here.app_to_deploy()?, &ask, caller)
+                .await
+                .map(Answer::Deployed)
+        }
+        Verb::Switch {
+            converge: Some(release),
+            patience,
+            ..
+        } => switch::converge(&here.open()?, release, time(&patience), caller)
+            .await
+            .map(Answer::Deployed),
+        Verb::Switch { color, patience, .. } => switch::switch(&here.open()?, color, time(&patience), caller)
+            .await
+            .map(Answer::Deployed),
+        Verb::Rollback { to, patience } => switch::rollback(&here.open()?, to, time(&patience), caller)
+            .await
+            .map(Answer::Deployed),
+        Verb::Maintenance { state, patience } => {
+            let on = state == OnOff::On;
+            maintenance::maintenance(&here.open()?, on, time(&patience), caller)
+                .await
+                .map(Answer::Maintenance)
+        }
+        _ => Err(Failure::failed("that changes nothing")),
+    }
+}
+
+fn time(patience: &Patience) -> Duration {
+    patience.wait.map_or(Duration::ZERO, |span| span.0)
+}
+
+fn print(text: impl Into<String>) -> Option<Answer> {
+    Some(Answer::Text { text: text.into() })
+}
+
+fn completions(shell: clap_complete::Shell) -> String {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut args::public(), "bluegreen", &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+fn man() -> Result<Option<Answer>, Failure> {
+    let page = man::page(args::public())
+        .map_err(|error| Failure::failed("the man page cannot be made").because(error))?;
+    Ok(print(String::from_utf8_lossy(&page)))
+}
+
+async fn check(here: &Here, strict: bool) -> Result<Answer, Failure> {
+    let config = here.config_for_setup()?;
+    Ok(Answer::Checked {
+        report: check::check(&config).await?,
+        strict,
+    })
+}
+
+async fn look(app: &App) -> Answer {
+    Answer::Status(Box::new(status::status(app).await))
+}
+
+/// Each look is shown as it is taken, so that nothing is left to tell at the end.
+async fn watch_status(app: &App, caller: &Caller<'_>, ui: Ui) -> Result<Option<Answer>, Failure> {
+    let mut interrupts = Interrupts::listen();
+    let looking = async {
+        loop {
+            ui.look(&look(app).await);
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    };
+    tokio::select! {
+        never = looking => never,
+        () = interrupts.first() => Ok(None),
+        _ = caller.orders.stopped() => Ok(None),
+    }
+}
+
+async fn show_logs(
+    app: &App,
+    color: Option<Color>,
+    follow: bool,
+    lines: usize,
+    caller: &Caller<'_>,
+    ui: Ui,
+) -> Result<Option<Answer>, Failure> {
+    let color = color.map_or_else(|| logs::live_color(app), Ok)?;
+    let (mut log, tail) = logs::open(app, color, lines)?;
+    ui.lines(&tail);
+    if !follow {
+        ui.lines(&log.rest());
+        return Ok(Some(Answer::Shown { color }));
+    }
+    let mut interrupts = Interrupts::listen();
+    loop {
+        tokio::select! {
+            more = log.wait() => ui.lines(&more),
+            () = interrupts.first() => return Ok(Some(Answer::Shown { color })),
+            _ = caller.orders.stopped() => return Ok(Some(Answer::Shown { color })),
+        }
+    }
+}

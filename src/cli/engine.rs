@@ -1,0 +1,131 @@
+//! The engine: a request comes in over standard input, events and the result go out over
+//! standard output, and the host is this one.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::host::app::App;
+use crate::host::orders::Orders;
+use crate::host::outcome;
+use crate::model::failure::{Failure, Kind};
+use crate::model::wire::{Hello, PROTOCOL, Request, Said};
+use crate::ui::Ui;
+use crate::verbs::answer::Answer;
+use crate::verbs::caller::Caller;
+use crate::verbs::traffic;
+
+use super::args::Verb;
+use super::dispatch::dispatch;
+use super::here::{AtHand, Here};
+use super::run::told;
+
+/// A request is a command line and a `bg.toml`; a megabyte is far more than either.
+const LONGEST_REQUEST: usize = 1 << 20;
+
+/// Says what it is, does what it is asked for, and says how it went.
+pub async fn main() -> u8 {
+    // A connection that is cut sends this one; whether the run ends then is its own matter.
+    let _hangup = signal(SignalKind::hangup());
+    let ui = Ui::Wire;
+    ui.say(&Said::Hello(Hello {
+        protocol: PROTOCOL,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }));
+    let code = match request() {
+        Ok((request, rest)) => answer(request, rest, ui).await,
+        Err(failure) => told(ui, Err(failure)),
+    };
+    ui.flush();
+    code
+}
+
+async fn answer(request: Request, rest: File, ui: Ui) -> u8 {
+    let verb: Verb = match serde_json::from_value(request.verb) {
+        Ok(verb) => verb,
+        Err(error) => {
+            let unknown = Failure::new(Kind::Usage, "the engine on the host does not know this command");
+            return told(ui, Err(unknown.because(error)));
+        }
+    };
+    let here = Here {
+        app: request.app,
+        config: request.config.map_or(AtHand::None, AtHand::Sent),
+    };
+    // A command in a release takes over, with what is left of standard input.
+    let orders = match verb {
+        Verb::Exec { .. } => Orders::none(),
+        _ => Orders::from(rest),
+    };
+    let caller = Caller::afar(&ui, orders, request.saw, request.fleet);
+    let done = dispatch(verb, &here, &caller, ui).await;
+    let kept = request.ticket.map(|ticket| (ticket, Ui::result(&done)));
+    if let Some((ticket, said)) = kept
+        && let Ok(app) = here.open()
+    {
+        outcome::keep(&app.layout, &ticket, &said).ok();
+    }
+    match done {
+        Ok(None) => {
+            ui.say(&Said::Done);
+            0
+        }
+        done => told(ui, done),
+    }
+}
+
+/// Reads the first line of standard input and not a byte more: the rest may be for a
+/// command that this process becomes.
+fn request() -> Result<(Request, File), Failure> {
+    let unread = |error: io::Error| Failure::failed("the request was not read").because(error);
+    let input: OwnedFd = io::stdin().as_fd().try_clone_to_owned().map_err(unread)?;
+    let mut input = File::from(input);
+    let (mut line, mut byte) = (Vec::new(), [0]);
+    while input.read(&mut byte).map_err(unread)? == 1 && byte != *b"\n" {
+        line.extend(byte);
+        if line.len() > LONGEST_REQUEST {
+            return Err(Failure::new(Kind::Usage, "the request is longer than a megabyte"));
+        }
+    }
+    let request = serde_json::from_slice(&line)
+        .map_err(|error| Failure::new(Kind::Usage, "the request makes no sense").because(error))?;
+    Ok((request, input))
+}
+
+/// What came of an earlier request, for a client that lost the connection to it.
+///
+/// # Errors
+/// What that request failed with; or, when it ended without a word, where traffic is.
+pub async fn outcome(app: &App, ticket: &str) -> Result<Option<Answer>, Failure> {
+    let Some(said) = outcome::wait(&app.layout, ticket).await else {
+        return Err(ended_without_a_word(app).await);
+    };
+    match serde_json::from_str(&said) {
+        Ok(Said::Answer { answer, .. }) => Ok(serde_json::from_value(answer).ok()),
+        Ok(Said::Failure(failed)) => Err(failed.into()),
+        _ => Ok(None),
+    }
+}
+
+async fn ended_without_a_word(app: &App) -> Failure {
+    use crate::host::journal::Journal;
+    use crate::model::journal::Story;
+    let records = Journal::read(&app.layout.journal()).unwrap_or_default();
+    match (Story::of(&records).open, traffic::observe(app).await) {
+        (_, Err(failure)) => failure,
+        (None, Ok(route)) => {
+            Failure::failed("the request was not carried out: the connection was lost before it began")
+                .with_traffic(crate::model::failure::Traffic::Unchanged {
+                    live: traffic::standing(app, route.color),
+                })
+                .hint("ask again")
+        }
+        (Some(open), Ok(route)) => Failure::unknown(
+            "the engine on the host died half-way",
+            format!("{route} is live, and {} {} is not finished", open.verb, open.run),
+        )
+        .hint("`bg repair` finishes it or undoes it; so does the next command"),
+    }
+}

@@ -1,0 +1,317 @@
+//! A command on several hosts: all are reached before anything is asked of one, and what
+//! came of it is one answer.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::model::event::{Event, Sink};
+use crate::model::failure::{Failure, Kind, Standing, Traffic};
+use crate::model::release::ReleaseId;
+use crate::model::wire::{Failed, InStep, Request, Saw};
+use crate::remote::fleet::{self, Member};
+use crate::remote::host::{Host, Way};
+use crate::remote::interrupts::Interrupts;
+use crate::remote::relay::Finished;
+use crate::ui::{HostUi, Ui};
+use crate::verbs::answer::Answer;
+use crate::verbs::fleet::{Fleet, OnHost};
+use crate::verbs::sight::Sighted;
+
+use super::afar::{Errand, OneOf, words};
+use super::args::{Patience, Verb};
+use super::run::told;
+
+/// Does the errand on all of its hosts; returns the exit code.
+pub async fn together(errand: &Errand, way: &Way) -> u8 {
+    if matches!(errand.verb, Verb::Exec { .. }) {
+        let one =
+            Failure::new(Kind::Usage, "`bg exec` runs on one host at a time").hint("`--hosts HOST` names it");
+        return told(errand.ui, Err(one));
+    }
+    let onlookers = onlookers(errand);
+    let reached = join_all(
+        errand
+            .chosen
+            .names
+            .iter()
+            .zip(&onlookers)
+            .map(|(name, onlooker)| {
+                let tell = move |event| onlooker.0.emit(event);
+                async move { Host::connect(name, way, &tell).await }
+            }),
+    )
+    .await;
+    let fleet = match all(reached) {
+        // Whoever only looks is shown what can be seen.
+        Err(reached) if !errand.verb.goes_in_step() && !errand.verb.changes() => {
+            look(errand, reached, &onlookers).await
+        }
+        Err(reached) => nobody(errand, reached),
+        Ok(hosts) => {
+            let fleet = match errand.verb {
+                Verb::Status { watch: true } => watch_over(errand, &hosts, &onlookers).await,
+                _ if errand.verb.goes_in_step() => in_step(errand, &hosts, &onlookers).await,
+                _ => look(errand, hosts.iter().cloned().map(Ok).collect(), &onlookers).await,
+            };
+            join_all(hosts.iter().map(Host::close)).await;
+            fleet
+        }
+    };
+    finish(errand.ui, fleet)
+}
+
+fn finish(ui: Ui, fleet: Fleet) -> u8 {
+    for host in &fleet.hosts {
+        if let (Some(failed), Ui::Human { .. }) = (&host.failure, ui) {
+            HostUi::new(ui, &host.host, 0).failure(&Failure::from(failed.clone()));
+        }
+    }
+    told(ui, Ok(Some(Answer::Fleet(fleet))))
+}
+
+fn onlookers(errand: &Errand) -> Vec<OneOf> {
+    let names = &errand.chosen.names;
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    names
+        .iter()
+        .map(|name| OneOf(HostUi::new(errand.ui, name, width)))
+        .collect()
+}
+
+/// All of them, or what came of each.
+fn all<T>(results: Vec<Result<T, Failure>>) -> Result<Vec<T>, Vec<Result<T, Failure>>> {
+    if results.iter().any(Result::is_err) {
+        return Err(results);
+    }
+    Ok(results.into_iter().flatten().collect())
+}
+
+/// One host stands against it, so nobody is asked for anything.
+fn nobody<T>(errand: &Errand, results: Vec<Result<T, Failure>>) -> Fleet {
+    let finished = results.into_iter().map(|result| match result {
+        Ok(_) => Failure::new(
+            Kind::Interrupted,
+            "nothing was asked of it, as another host is not ready",
+        )
+        .into(),
+        Err(failure) => Finished::from(failure),
+    });
+    answer(errand, finished.collect())
+}
+
+fn answer(errand: &Errand, finished: Vec<Finished>) -> Fleet {
+    let hosts = errand.chosen.names.iter().zip(finished).map(|(host, finished)| {
+        let (answer, failure) = match finished.result {
+            Ok(answer) => (answer.map(Box::new), None),
+            Err(failure) => (None, Some(Failed::from(&failure))),
+        };
+        OnHost {
+            host: host.clone(),
+            exit_code: finished.code,
+            answer,
+            failure,
+        }
+    });
+    let mut fleet = Fleet {
+        hosts: hosts.collect(),
+        skew_ms: None,
+        differ: Vec::new(),
+        public: None,
+    };
+    fleet.differ = fleet.differences();
+    fleet
+}
+
+/// One look after the other, until Ctrl-C.
+async fn watch_over(errand: &Errand, hosts: &[Host], onlookers: &[OneOf]) -> Fleet {
+    let once = Errand {
+        verb: Verb::Status { watch: false },
+        ..errand.clone()
+    };
+    let mut interrupts = Interrupts::listen();
+    loop {
+        let fleet = look(&once, hosts.iter().cloned().map(Ok).collect(), onlookers).await;
+        tokio::select! {
+            () = interrupts.first() => return fleet,
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+        errand.ui.answer(&Answer::Fleet(fleet));
+    }
+}
+
+/// The same on each host, without waiting for each other.
+async fn look(errand: &Errand, reached: Vec<Result<Host, Failure>>, onlookers: &[OneOf]) -> Fleet {
+    let (order, orders) = watch::channel(None);
+    let mut interrupts = Interrupts::listen();
+    let stop = async move {
+        interrupts.first().await;
+        order.send_replace(Some(crate::model::wire::Order::Stop));
+        std::future::pending::<()>().await;
+    };
+    let members: Vec<Member<'_>> = reached
+        .iter()
+        .zip(onlookers)
+        .filter_map(|(host, onlooker)| {
+            Some(Member {
+                host: host.as_ref().ok()?,
+                request: errand.request_to_remember(),
+                onlooker,
+            })
+        })
+        .collect();
+    let parallel = errand.chosen.fleet.parallel;
+    let work = fleet::each(&members, errand.verb.needs_root(), parallel, &orders);
+    let done = tokio::select! {
+        done = work => done,
+        () = stop => Vec::new(),
+    };
+    drop(members);
+    let mut done = done.into_iter();
+    let finished = reached.into_iter().filter_map(|host| match host {
+        Ok(_) => done.next(),
+        Err(failure) => Some(failure.into()),
+    });
+    answer(errand, finished.collect())
+}
+
+/// All together or not at all.
+async fn in_step(errand: &Errand, hosts: &[Host], onlookers: &[OneOf]) -> Fleet {
+    let (world, sights) = tokio::join!(
+        errand.world_before(),
+        join_all(hosts.iter().map(|host| errand.sight(host)))
+    );
+    let sights = match all(sights) {
+        Ok(sights) => sights,
+        Err(sights) => return nobody(errand, sights),
+    };
+    let requests = match requests(errand, hosts, &sights).await {
+        Ok(requests) => requests,
+        Err(failure) => {
+            let blank: Vec<Result<(), Failure>> = hosts.iter().map(|_| Ok(())).collect();
+            return nobody(errand, with(blank, errand.chosen.primary(), failure));
+        }
+    };
+    let members: Vec<Member<'_>> = hosts
+        .iter()
+        .zip(onlookers)
+        .zip(requests)
+        .map(|((host, onlooker), request)| Member {
+            host,
+            request,
+            onlooker,
+        })
+        .collect();
+    let interrupts = Interrupts::listen();
+    let mut second = interrupts.clone();
+    let tell_all = |event| errand.ui.emit(event);
+    let stepped = tokio::select! {
+        stepped = fleet::in_step(&members, errand.chosen.fleet.parallel, interrupts, &tell_all) => stepped,
+        () = second.second() => return nobody(errand, hosts.iter().map(|host| Err::<(), _>(super::afar::left(&host.name))).collect()),
+    };
+    let finished = settle(errand, hosts, &sights, stepped.finished, stepped.together).await;
+    let mut fleet = answer(errand, finished);
+    fleet.skew_ms = stepped.skew_ms;
+    if fleet.exit_code() == 0 {
+        fleet.public = errand.world_now(world).await.map(|error| words(&error));
+    }
+    fleet
+}
+
+fn with<T>(mut results: Vec<Result<T, Failure>>, index: usize, failure: Failure) -> Vec<Result<T, Failure>> {
+    if let Some(result) = results.get_mut(index) {
+        *result = Err(failure);
+    }
+    results
+}
+
+/// What each host is asked for. A deploy is of one commit, which the primary finds, and of
+/// one name.
+async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result<Vec<Request>, Failure> {
+    let mut verb = errand.verb.clone();
+    let mut step = InStep {
+        release: None,
+        reference: None,
+    };
+    if let Verb::Deploy { reference, .. } = &mut verb
+        && let Some(primary) = hosts.get(errand.chosen.primary())
+    {
+        let plan = Verb::Deploy {
+            reference: reference.clone(),
+            no_switch: false,
+            plan: true,
+            force_gate: None,
+            patience: Patience::default(),
+        };
+        let Some(Answer::Planned(plan)) = errand.quietly(primary, &plan).await? else {
+            return Err(Failure::failed(format!(
+                "`{}` does not say what would be deployed",
+                primary.name
+            )));
+        };
+        let newest = sights.iter().filter_map(|sight| sight.newest.as_ref()).max();
+        step.release = Some(ReleaseId::new(Timestamp::now(), &plan.commit, newest));
+        step.reference = reference.replace(plan.commit).or(Some(plan.reference));
+    }
+    let saw = sights.iter().map(|sight| Saw {
+        live: sight.live.release.clone(),
+    });
+    Ok(saw
+        .map(|saw| errand.request_in_step(&verb, saw, step.clone()))
+        .collect())
+}
+
+/// A host that moved without hearing how the others did is in doubt, and of one whose engine
+/// died it is not known at all: now that all have ended, each is brought to where all are.
+async fn settle(
+    errand: &Errand,
+    hosts: &[Host],
+    sights: &[Sighted],
+    finished: Vec<Finished>,
+    together: bool,
+) -> Vec<Finished> {
+    let each = hosts.iter().zip(sights).zip(finished);
+    join_all(each.map(|((host, before), finished)| async move {
+        let wanted = match &finished.result {
+            Ok(Some(Answer::Deployed(done))) if done.doubt && together => &done.live,
+            Ok(Some(Answer::Deployed(done))) if done.doubt => &before.live,
+            Err(failure) if matches!(failure.traffic, Traffic::Unknown { .. }) && !together => &before.live,
+            _ => return finished,
+        };
+        match converge(errand, host, wanted).await {
+            Ok(()) if together => {
+                errand.ui.emit(Event::Noted {
+                    text: format!("`{}` is not in doubt any more", host.name),
+                });
+                finished
+            }
+            Ok(()) => Failure::failed("it was brought back, as not every host moved")
+                .with_traffic(Traffic::PutBack {
+                    live: before.live.clone(),
+                })
+                .into(),
+            // What was known before says more than that nothing could be done about it.
+            Err(_) if finished.result.is_err() => finished,
+            Err(failure) => failure.into(),
+        }
+    }))
+    .await
+}
+
+/// Makes what is wanted live, on a connection of its own: the first may be lost.
+async fn converge(errand: &Errand, host: &Host, wanted: &Standing) -> Result<(), Failure> {
+    let Some(release) = wanted.release.clone() else {
+        return Err(Failure::failed("nothing was live before"));
+    };
+    let verb = Verb::Switch {
+        color: None,
+        converge: Some(release),
+        patience: Patience::default(),
+    };
+    let again = Host::connect(&host.name, &host.way, &|_| {}).await?;
+    let settled = errand.quietly(&again, &verb).await;
+    again.close().await;
+    settled.map(|_| ())
+}

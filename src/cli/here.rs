@@ -1,0 +1,176 @@
+//! Which app is meant: by name, by the configuration at hand, or the only one there is.
+
+use std::path::{Path, PathBuf};
+
+use crate::host::app::{App, AppError, read_config};
+use crate::host::registry::{Registry, RegistryError};
+use crate::model::config::{Config, difference, read};
+use crate::model::failure::{Failure, Kind};
+use crate::model::layout::Entry;
+use crate::model::wire::ConfigText;
+
+/// What was typed about the app, and the configuration that lies at hand.
+pub struct Here {
+    /// `--app`.
+    pub app: Option<String>,
+    /// The configuration.
+    pub config: AtHand,
+}
+
+/// Where a configuration comes from.
+pub enum AtHand {
+    /// `./bg.toml`, if there is one.
+    InFolder,
+    /// `--config`.
+    File(PathBuf),
+    /// A client's.
+    Sent(ConfigText),
+    /// Nobody's: a client that has none.
+    None,
+}
+
+impl Here {
+    /// The configuration at hand, with the hosts it names.
+    ///
+    /// # Errors
+    /// When it cannot be read or makes no sense.
+    pub fn whole_config(&self) -> Result<Option<Config>, Failure> {
+        let read = match &self.config {
+            AtHand::InFolder if self.app.is_some() || !Path::new("bg.toml").exists() => return Ok(None),
+            AtHand::None => return Ok(None),
+            AtHand::InFolder => read_config(Path::new("bg.toml")),
+            AtHand::File(path) => read_config(path),
+            AtHand::Sent(sent) => read::parse(&sent.text, Path::new(&sent.name)).map_err(AppError::from),
+        };
+        read.map(Some).map_err(config_failure)
+    }
+
+    /// The file at hand as a client sends it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn to_send(&self) -> Result<Option<ConfigText>, Failure> {
+        let path = match &self.config {
+            AtHand::InFolder if self.app.is_some() || !Path::new("bg.toml").exists() => return Ok(None),
+            AtHand::None => return Ok(None),
+            AtHand::Sent(sent) => return Ok(Some(sent.clone())),
+            AtHand::InFolder => Path::new("bg.toml"),
+            AtHand::File(path) => path.as_path(),
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::new(Kind::Config, format!("`{}` cannot be read", path.display())).because(error)
+        })?;
+        Ok(Some(ConfigText {
+            name: path.display().to_string(),
+            text,
+        }))
+    }
+
+    fn config_at_hand(&self) -> Result<Option<Config>, Failure> {
+        Ok(self.whole_config()?.map(Config::of_one_host))
+    }
+
+    /// The configuration at hand, or the one that was last applied.
+    ///
+    /// # Errors
+    /// When there is neither, or one makes no sense.
+    pub fn config_for_setup(&self) -> Result<Config, Failure> {
+        if let Some(config) = self.config_at_hand()? {
+            return Ok(config);
+        }
+        match self.open_as_is() {
+            Ok(app) => Ok(of_its_owner(app)),
+            Err(_) if self.app.is_none() => {
+                Err(Failure::new(Kind::Config, "there is no bg.toml here").hint("`bg init` writes a starter"))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Opens the app as its owner: root gives its rights up first.
+    ///
+    /// # Errors
+    /// When it is not set up here, or belongs to somebody else.
+    pub fn open(&self) -> Result<App, Failure> {
+        let entry = self.entry()?;
+        super::user::become_owner(&entry)?;
+        App::open(entry).map_err(config_failure)
+    }
+
+    /// Opens the app with the rights that this process has, for what only setup may do.
+    ///
+    /// # Errors
+    /// When it is not set up here.
+    pub fn open_as_is(&self) -> Result<App, Failure> {
+        App::open(self.entry()?).map_err(config_failure)
+    }
+
+    fn entry(&self) -> Result<Entry, Failure> {
+        let registry = Registry::of_this_user();
+        let named = match &self.app {
+            Some(app) => Some(app.clone()),
+            None => self.config_at_hand()?.map(|config| config.app),
+        };
+        let entry = match named {
+            Some(app) => registry.find(&app),
+            None => registry.only(),
+        };
+        entry.map_err(registry_failure)
+    }
+
+    /// The app with the configuration at hand, if that may be used without `bg setup`.
+    ///
+    /// # Errors
+    /// As [`Here::open`]; and when the configuration changed what setup prepares.
+    pub fn app_to_deploy(&self) -> Result<App, Failure> {
+        let app = self.open()?;
+        let Some(config) = self.config_at_hand()? else {
+            return Ok(app);
+        };
+        let changes = difference::difference(&app.config, &config);
+        if difference::needs_setup(&changes) {
+            let keys: Vec<String> = changes.iter().map(|change| format!("`{}`", change.key)).collect();
+            return Err(Failure::new(
+                Kind::Config,
+                format!("bg.toml changed what `bg setup` prepares: {}", keys.join(", ")),
+            )
+            .hint("`bg setup` applies it; then deploy again"));
+        }
+        App::with(app.entry, config).map_err(config_failure)
+    }
+}
+
+/// The configuration as applied lies where the app's owner can write; whose the app is,
+/// the registry says.
+fn of_its_owner(app: App) -> Config {
+    let named = app
+        .config
+        .owner
+        .clone()
+        .or_else(|| std::env::var("SUDO_USER").ok());
+    let mut config = app.config;
+    if named.is_some_and(|named| named != app.entry.owner) {
+        config.owner = Some(app.entry.owner);
+    }
+    config
+}
+
+fn config_failure(error: AppError) -> Failure {
+    match error {
+        AppError::Config(error) => Failure::new(Kind::Config, error.to_string()),
+        other => Failure::new(Kind::Config, "the configuration cannot be used").because(other),
+    }
+}
+
+fn registry_failure(error: RegistryError) -> Failure {
+    let hint = match error {
+        RegistryError::Unknown { ref known, .. } | RegistryError::Which { ref known }
+            if !known.is_empty() =>
+        {
+            "`--app NAME` names one"
+        }
+        RegistryError::Unknown { .. } | RegistryError::Which { .. } => "`bg init`, then `bg setup`",
+        _ => "`bg setup` writes it anew",
+    };
+    Failure::new(Kind::Config, error.to_string()).hint(hint)
+}

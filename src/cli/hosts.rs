@@ -1,0 +1,108 @@
+//! Which machines a command is for.
+
+use crate::model::config::Fleet;
+use crate::model::failure::{Failure, Kind};
+
+use super::args::Verb;
+use super::here::Here;
+
+/// The hosts of a command, in order, and what bg.toml says about them as a company.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chosen {
+    /// As they were typed or written.
+    pub names: Vec<String>,
+    /// The settings.
+    pub fleet: Fleet,
+}
+
+impl Chosen {
+    /// The host where what must happen once happens.
+    #[must_use]
+    pub fn primary(&self) -> usize {
+        let named = self.fleet.primary.as_ref();
+        named
+            .and_then(|primary| self.names.iter().position(|name| name == primary))
+            .unwrap_or(0)
+    }
+}
+
+/// Those that were named by `hosts`, a host or a group each; else those of bg.toml; `None`
+/// for this machine.
+///
+/// # Errors
+/// When bg.toml makes no sense, or a name is both given and empty.
+pub fn choose(hosts: &[String], local: bool, verb: &Verb, here: &Here) -> Result<Option<Chosen>, Failure> {
+    if local || verb.is_for_here() {
+        return Ok(None);
+    }
+    let config = here.whole_config()?;
+    let (known, fleet) = config.map_or_else(
+        || (Vec::new(), Fleet::default()),
+        |config| (config.hosts, config.fleet),
+    );
+    let names = if hosts.is_empty() {
+        known
+    } else {
+        spread(hosts, &fleet)?
+    };
+    Ok((!names.is_empty()).then_some(Chosen { names, fleet }))
+}
+
+/// Groups become their members; nobody is named twice.
+fn spread(hosts: &[String], fleet: &Fleet) -> Result<Vec<String>, Failure> {
+    let mut names: Vec<String> = Vec::new();
+    for name in hosts {
+        let members = fleet
+            .groups
+            .get(name)
+            .map_or(std::slice::from_ref(name), Vec::as_slice);
+        if name.trim().is_empty() {
+            return Err(Failure::new(Kind::Usage, "`--hosts` names a host without a name"));
+        }
+        names.extend(
+            members
+                .iter()
+                .filter(|member| !names.contains(member))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::here::AtHand;
+    use super::*;
+
+    fn here() -> Here {
+        Here {
+            app: None,
+            config: AtHand::None,
+        }
+    }
+
+    #[test]
+    fn a_group_stands_for_its_members_and_nobody_comes_twice() {
+        let fleet = Fleet {
+            groups: [("eu".to_owned(), vec!["a".to_owned(), "b".to_owned()])].into(),
+            ..Fleet::default()
+        };
+        let named =
+            |hosts: &[&str]| spread(&hosts.iter().map(ToString::to_string).collect::<Vec<_>>(), &fleet);
+        assert_eq!(named(&["eu", "c"]).unwrap(), ["a", "b", "c"]);
+        assert_eq!(named(&["b", "eu"]).unwrap(), ["b", "a"]);
+        assert_eq!(named(&["", "a"]).unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn what_concerns_no_server_stays_here() {
+        let hosts = ["web1".to_owned()];
+        let status = Verb::Status { watch: false };
+        let chosen = choose(&hosts, false, &status, &here()).unwrap().unwrap();
+        assert_eq!(chosen.names, ["web1"]);
+        assert_eq!(choose(&hosts, true, &status, &here()).unwrap(), None);
+        assert_eq!(choose(&hosts, false, &Verb::Schema, &here()).unwrap(), None);
+        assert_eq!(choose(&[], false, &status, &here()).unwrap(), None);
+    }
+}

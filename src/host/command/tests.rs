@@ -1,0 +1,48 @@
+use super::*;
+
+#[tokio::test]
+async fn a_program_gets_no_variable_that_was_not_meant_for_it() {
+    let output = Command::new("env").env("MEANT", "yes").run().await.unwrap();
+    assert!(output.stdout.contains("MEANT=yes"));
+    assert!(!output.stdout.contains("CARGO_"), "{}", output.stdout);
+}
+
+#[tokio::test]
+async fn a_missed_deadline_kills_the_children_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let command = Command::new("sh")
+        .args(["-c", "sleep 300 & echo $! > child; wait"])
+        .folder(folder.path())
+        .deadline(Duration::from_millis(300));
+    let error = command.run().await.unwrap_err();
+    assert!(matches!(error, CommandError::TimedOut { .. }), "{error}");
+    let child = std::fs::read_to_string(folder.path().join("child")).unwrap();
+    let stat = format!("/proc/{}/stat", child.trim());
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+        assert!(Instant::now() < deadline, "the child lives on");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_missing_program_is_named() {
+    let error = Command::new("no-such-program").run().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`no-such-program` is not installed, or not on PATH"
+    );
+}
+
+#[tokio::test]
+async fn a_failure_shows_the_command_and_its_last_lines() {
+    let error = Command::new("sh")
+        .args(["-c", "echo why >&2; exit 3"])
+        .run()
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`sh -c 'echo why >&2; exit 3'` failed (exit status: 3)\n  why"
+    );
+}

@@ -1,0 +1,187 @@
+//! Moves the route of an app: the link and, in the reload way, NGINX behind it. By itself
+//! where this user may; else through the program that root has put there for it.
+
+mod asked;
+mod told;
+
+use crate::host::command::CommandError;
+use crate::host::link::{Link, LinkError};
+use crate::host::nginx::NginxError;
+use crate::host::system::SystemFolders;
+use crate::model::color::Route;
+use crate::model::config::SwitchWay;
+use crate::model::layout::Entry;
+
+pub use asked::Asked;
+pub use told::Told;
+
+/// What moves the route of one app.
+#[derive(Clone, Debug)]
+pub struct Mover {
+    link: Link,
+    way: Way,
+}
+
+#[derive(Clone, Debug)]
+enum Way {
+    /// NGINX looks through the link at each request.
+    Looks,
+    /// NGINX reads the link when it is told to.
+    Told(Told),
+    /// Only root may do either.
+    Asked(Asked),
+}
+
+/// The route was not moved, or NGINX is not behind it.
+#[derive(Debug, thiserror::Error)]
+pub enum MoveError {
+    /// The link stands as it was.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The link stands as it was, as far as this user can tell.
+    #[error(transparent)]
+    Refused(AskError),
+    /// The link was moved, NGINX did not follow.
+    #[error(transparent)]
+    Behind(#[from] Unfollowed),
+}
+
+/// NGINX is not known to have read the link.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfollowed {
+    /// It did not take its configuration.
+    #[error("NGINX did not take the new configuration")]
+    Reload(#[source] NginxError),
+    /// Somebody else's reload did not end.
+    #[error("another reload of this NGINX goes on: {0}")]
+    Busy(String),
+    /// The link names nothing that NGINX could be behind.
+    #[error("NGINX cannot follow the link")]
+    Link(#[source] LinkError),
+    /// Root's program did not do it.
+    #[error(transparent)]
+    Asked(AskError),
+}
+
+/// The program that moves traffic with root's rights did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// It said why.
+    #[error("`{line}` did not move traffic{}", indented(.said))]
+    Failed {
+        /// The command line.
+        line: String,
+        /// What it, or sudo, said.
+        said: String,
+    },
+    /// It could not be asked.
+    #[error("the program that moves traffic with root's rights cannot be asked")]
+    Command(#[from] CommandError),
+}
+
+fn indented(said: &str) -> String {
+    said.lines().map(|line| format!("\n  {line}")).collect()
+}
+
+impl Mover {
+    /// For the app of `entry`: asks for help where the link is not this user's to move.
+    #[must_use]
+    pub fn of(entry: &Entry) -> Mover {
+        let way = match entry.switch {
+            SwitchWay::Reload if may_write(entry) => Way::Told(Told::of(entry)),
+            SwitchWay::Reload => Way::Asked(Asked::new(&SystemFolders::of_this_user().swap, entry)),
+            SwitchWay::Live | SwitchWay::Auto => Way::Looks,
+        };
+        Mover {
+            link: Link::new(&entry.link_folder),
+            way,
+        }
+    }
+
+    /// Whether root's program is asked to move traffic.
+    #[must_use]
+    pub fn asks(&self) -> Option<&Asked> {
+        match &self.way {
+            Way::Asked(asked) => Some(asked),
+            Way::Looks | Way::Told(_) => None,
+        }
+    }
+
+    /// Replaces `expected` by `to`, and brings NGINX behind it; `moved` is told when the
+    /// link is about to name the new route, or does.
+    ///
+    /// # Errors
+    /// [`MoveError::Behind`] once the link was moved; with every other it stands as it was.
+    pub async fn swap(&self, expected: Route, to: Route, moved: impl FnOnce()) -> Result<(), MoveError> {
+        match &self.way {
+            Way::Looks => self.rename(expected, to, moved),
+            Way::Told(told) => {
+                self.rename(expected, to, moved)?;
+                Ok(told.reload().await?)
+            }
+            Way::Asked(asked) => {
+                self.link.may_swap(expected, to)?;
+                moved();
+                let done = asked.point(to).await;
+                done.map_err(|error| self.after_asking(to, error))
+            }
+        }
+    }
+
+    fn rename(&self, expected: Route, to: Route, moved: impl FnOnce()) -> Result<(), MoveError> {
+        self.link.swap(expected, to)?;
+        moved();
+        Ok(())
+    }
+
+    fn after_asking(&self, to: Route, error: AskError) -> MoveError {
+        match self.link.read() {
+            Ok(now) if now == to => MoveError::Behind(Unfollowed::Asked(error)),
+            _ => MoveError::Refused(error),
+        }
+    }
+
+    /// Points the link at `to`, whatever it is now, even nothing.
+    ///
+    /// # Errors
+    /// When it cannot be made, or root's program does not bring NGINX behind it.
+    pub async fn point(&self, to: Route) -> Result<(), MoveError> {
+        match &self.way {
+            Way::Asked(asked) => asked
+                .point(to)
+                .await
+                .map_err(|error| self.after_asking(to, error)),
+            Way::Looks | Way::Told(_) => Ok(self.link.replace(to)?),
+        }
+    }
+
+    /// In the reload way, makes NGINX read the link as it is.
+    ///
+    /// # Errors
+    /// When no new generation of workers comes up.
+    pub async fn follow(&self) -> Result<(), Unfollowed> {
+        match &self.way {
+            Way::Looks => Ok(()),
+            Way::Told(told) => told.reload().await,
+            Way::Asked(asked) => {
+                let now = self.link.read().map_err(Unfollowed::Link)?;
+                asked.point(now).await.map_err(Unfollowed::Asked)
+            }
+        }
+    }
+}
+
+/// Whose folder the link lies in moves it.
+fn may_write(entry: &Entry) -> bool {
+    use nix::fcntl::{AT_FDCWD, AtFlags};
+    use nix::unistd::{AccessFlags, faccessat};
+    // By the rights that count, not by those of whoever called us.
+    faccessat(
+        AT_FDCWD,
+        &entry.link_folder,
+        AccessFlags::W_OK,
+        AtFlags::AT_EACCESS,
+    )
+    .is_ok()
+        || !entry.link_folder.exists()
+}

@@ -1,0 +1,69 @@
+//! Hosts: what SSH can be told, and names that mean one thing.
+
+use super::super::Config;
+use super::Findings;
+use super::value::{Verdict, word, wrong};
+
+pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
+    let (hosts, fleet) = (&config.hosts, &config.fleet);
+    let named_before = |index: usize| hosts.iter().take(index);
+    findings.each(
+        "hosts",
+        hosts.iter().enumerate().map(|(index, host)| {
+            word(host, "deploy@web1.example.com")?;
+            match named_before(index).any(|before| before == host) {
+                true => wrong("is named twice", "write each host once"),
+                false => Ok(()),
+            }
+        }),
+    );
+    if let Some(primary) = &fleet.primary {
+        findings.value("fleet.primary", one_of(hosts, primary));
+    }
+    if fleet.parallel == 0 {
+        findings.value(
+            "fleet.parallel",
+            wrong("lets no host do anything", "write `1` or more"),
+        );
+    }
+    for (name, members) in &fleet.groups {
+        findings.entry_name("fleet.groups", name, group_name(hosts, name));
+        let strange = members
+            .iter()
+            .map(|member| one_of(hosts, member))
+            .find(Result::is_err);
+        findings.entry("fleet.groups", name, strange.unwrap_or(Ok(())));
+    }
+    if let Some(url) = &fleet.url {
+        findings.value("fleet.url", public_url(url));
+    }
+}
+
+fn one_of(hosts: &[String], name: &str) -> Verdict {
+    match hosts.iter().any(|host| host == name) {
+        true => Ok(()),
+        false => wrong(
+            format!("names `{name}`, which is none of `hosts`"),
+            "write one as it stands there, the user included",
+        ),
+    }
+}
+
+fn group_name(hosts: &[String], name: &str) -> Verdict {
+    word(name, "eu")?;
+    match hosts.iter().any(|host| host == name) || name.contains([',', '@']) {
+        true => wrong(
+            "cannot be told from a host",
+            "write a name that no host has, as `eu`",
+        ),
+        false => Ok(()),
+    }
+}
+
+fn public_url(url: &str) -> Verdict {
+    word(url, "https://shop.example.com/")?;
+    match url.starts_with("https://") || url.starts_with("http://") {
+        true => Ok(()),
+        false => wrong("is no URL of a site", "write `\"https://shop.example.com/\"`"),
+    }
+}

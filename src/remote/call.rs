@@ -1,0 +1,254 @@
+//! One request to the engine of one host: its hello, what it says, what it is told.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::time::timeout;
+
+use crate::model::wire::{Hello, Order, PROTOCOL, Request, Said};
+
+use super::ssh::{Chunk, Connection, Input, Output, SshError};
+
+/// How long an engine may take to say what it is. A login shell's own start-up counts, which
+/// was seen to take 0.3 s with version managers in it.
+const HELLO: Duration = Duration::from_secs(20);
+
+/// A login shell may print this much before the engine speaks.
+const NOISE: usize = 64 << 10;
+
+/// A line of an engine; a release's log in one failure is far shorter.
+const LONGEST_LINE: usize = 16 << 20;
+
+/// How much of what a host printed on standard error is kept for a message.
+const COMPLAINT: usize = 4 << 10;
+
+/// A request under way.
+pub struct Call {
+    input: Input,
+    output: Output,
+    unread: BytesMut,
+    complaint: BytesMut,
+    /// The engine's first line.
+    pub hello: Hello,
+}
+
+/// The engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NoEngine {
+    /// There is no such program, or it cannot be run.
+    #[error("`{command}` ended with {code}{}", said(.complaint))]
+    NotThere {
+        /// The command line.
+        command: String,
+        /// Its exit code.
+        code: u32,
+        /// What was said about it.
+        complaint: String,
+    },
+    /// It speaks another protocol.
+    #[error("the engine there is version {} and speaks protocol {}, this program speaks {PROTOCOL}", .0.version, .0.protocol)]
+    OtherProtocol(Hello),
+    /// It says nothing, or something else.
+    #[error("`{command}` did not say that it is an engine{}", said(.complaint))]
+    Silent {
+        /// The command line.
+        command: String,
+        /// What was said instead.
+        complaint: String,
+    },
+    /// The connection.
+    #[error(transparent)]
+    Ssh(#[from] SshError),
+}
+
+fn said(complaint: &str) -> String {
+    if complaint.is_empty() {
+        String::new()
+    } else {
+        format!(": {complaint}")
+    }
+}
+
+/// What is heard of a request.
+#[derive(Debug)]
+pub enum Heard {
+    /// A line of the engine's.
+    Said(Said),
+    /// The engine ended.
+    Ended,
+    /// Nothing more will be heard.
+    Lost(SshError),
+}
+
+/// What a command that took over from the engine printed.
+#[derive(Debug)]
+pub enum Raw {
+    /// On standard output.
+    Stdout(Bytes),
+    /// On standard error.
+    Stderr(Bytes),
+    /// It ended with this exit code.
+    Ended(u32),
+    /// A signal ended it.
+    Signal(String),
+    /// Nothing more will be heard.
+    Lost(SshError),
+}
+
+impl Call {
+    /// Starts the engine by `words` and hears its hello.
+    ///
+    /// # Errors
+    /// When it does not start, or is no engine that we understand.
+    pub async fn start(connection: &Connection, words: &[&str]) -> Result<Call, NoEngine> {
+        let (input, output) = connection.exec(words).await?;
+        let mut call = Call {
+            input,
+            output,
+            unread: BytesMut::new(),
+            complaint: BytesMut::new(),
+            hello: Hello {
+                protocol: 0,
+                version: String::new(),
+            },
+        };
+        let command = words.join(" ");
+        match timeout(HELLO, call.hear_hello(&command)).await {
+            Ok(hello) => call.hello = hello?,
+            Err(_) => {
+                let complaint = call.complaint();
+                return Err(NoEngine::Silent { command, complaint });
+            }
+        }
+        if call.hello.protocol == PROTOCOL {
+            Ok(call)
+        } else {
+            Err(NoEngine::OtherProtocol(call.hello))
+        }
+    }
+
+    async fn hear_hello(&mut self, command: &str) -> Result<Hello, NoEngine> {
+        let mut noise = 0;
+        loop {
+            while let Some(line) = self.next_line() {
+                if let Ok(Said::Hello(hello)) = serde_json::from_slice(&line) {
+                    return Ok(hello);
+                }
+                noise += line.len();
+                self.complain(&line);
+                self.complain(b"\n");
+            }
+            let silent = |call: &Call| NoEngine::Silent {
+                command: command.to_owned(),
+                complaint: call.complaint(),
+            };
+            if noise + self.unread.len() > NOISE {
+                return Err(silent(self));
+            }
+            match self.output.next().await {
+                Some(Chunk::Stdout(bytes)) => self.unread.extend_from_slice(&bytes),
+                Some(Chunk::Stderr(bytes)) => self.complain(&bytes),
+                Some(Chunk::Exit(code)) => {
+                    return Err(NoEngine::NotThere {
+                        command: command.to_owned(),
+                        code,
+                        complaint: self.complaint(),
+                    });
+                }
+                Some(Chunk::Lost(error)) => return Err(error.into()),
+                Some(Chunk::Signal(_)) | None => return Err(silent(self)),
+            }
+        }
+    }
+
+    /// Sends the request: the engine does nothing before it has all of it.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn request(&mut self, request: &Request) -> Result<(), SshError> {
+        self.line(serde_json::to_vec(request).unwrap_or_default()).await
+    }
+
+    /// Tells the engine something.
+    ///
+    /// # Errors
+    /// When the connection is lost, or the engine has ended.
+    pub async fn order(&mut self, order: Order) -> Result<(), SshError> {
+        self.line(serde_json::to_vec(&order).unwrap_or_default()).await
+    }
+
+    async fn line(&mut self, mut line: Vec<u8>) -> Result<(), SshError> {
+        line.push(b'\n');
+        self.input.write(Bytes::from(line)).await
+    }
+
+    /// Passes bytes on to a command that took over; an empty piece is the end of them.
+    ///
+    /// # Errors
+    /// When the connection is lost, or the command has ended.
+    pub async fn feed(&mut self, bytes: Bytes) -> Result<(), SshError> {
+        if bytes.is_empty() {
+            self.input.end().await;
+            return Ok(());
+        }
+        self.input.write(bytes).await
+    }
+
+    /// The next thing the engine says. Safe to drop and ask again.
+    pub async fn next(&mut self) -> Heard {
+        loop {
+            while let Some(line) = self.next_line() {
+                if let Ok(said) = serde_json::from_slice(&line) {
+                    return Heard::Said(said);
+                }
+                self.complain(&line);
+            }
+            if self.unread.len() > LONGEST_LINE {
+                self.unread.clear();
+            }
+            match self.output.next().await {
+                Some(Chunk::Stdout(bytes)) => self.unread.extend_from_slice(&bytes),
+                Some(Chunk::Stderr(bytes)) => self.complain(&bytes),
+                Some(Chunk::Lost(error)) => return Heard::Lost(error),
+                Some(Chunk::Exit(_) | Chunk::Signal(_)) | None => return Heard::Ended,
+            }
+        }
+    }
+
+    /// The next thing that a command which took over prints.
+    pub async fn next_raw(&mut self) -> Raw {
+        if !self.unread.is_empty() {
+            return Raw::Stdout(self.unread.split().freeze());
+        }
+        if !self.complaint.is_empty() {
+            return Raw::Stderr(self.complaint.split().freeze());
+        }
+        match self.output.next().await {
+            Some(Chunk::Stdout(bytes)) => Raw::Stdout(bytes),
+            Some(Chunk::Stderr(bytes)) => Raw::Stderr(bytes),
+            Some(Chunk::Exit(code)) => Raw::Ended(code),
+            Some(Chunk::Signal(name)) => Raw::Signal(name),
+            Some(Chunk::Lost(error)) => Raw::Lost(error),
+            None => Raw::Ended(0),
+        }
+    }
+
+    /// What the host said beside the wire: a panic's message, a shell's complaint.
+    #[must_use]
+    pub fn complaint(&self) -> String {
+        String::from_utf8_lossy(&self.complaint).trim().to_owned()
+    }
+
+    fn complain(&mut self, bytes: &[u8]) {
+        let room = COMPLAINT.saturating_sub(self.complaint.len());
+        self.complaint
+            .extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
+    }
+
+    fn next_line(&mut self) -> Option<BytesMut> {
+        let end = self.unread.iter().position(|byte| *byte == b'\n')?;
+        let mut line = self.unread.split_to(end + 1);
+        line.truncate(end);
+        Some(line)
+    }
+}

@@ -1,0 +1,288 @@
+//! Several hosts as one: everything is staged and gated everywhere, then all switch, and
+//! when one does not, the others go back.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use crate::model::event::Event;
+use crate::model::failure::{Failure, Kind};
+use crate::model::wire::{Order, Request};
+use crate::verbs::answer::Answer;
+
+use super::host::{Host, Tell};
+use super::interrupts::Interrupts;
+use super::relay::{self, Finished, Onlooker};
+
+/// A host with whoever looks on at it.
+pub struct Member<'a> {
+    /// The host.
+    pub host: &'a Host,
+    /// What it is asked for.
+    pub request: Request,
+    /// Who is shown what it says.
+    pub onlooker: &'a dyn Onlooker,
+}
+
+/// What a run in step came to.
+#[derive(Debug)]
+pub struct InStep {
+    /// Each host's part, in order.
+    pub finished: Vec<Finished>,
+    /// From the first switch that was heard of to the last.
+    pub skew_ms: Option<f64>,
+    /// Whether all moved, so that nobody was told to go back.
+    pub together: bool,
+}
+
+/// How far a host has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// It fetches, builds, starts, gates.
+    Staging,
+    /// It waits for the others.
+    Ready,
+    /// Its traffic moved.
+    Moved,
+    /// It ended, and its traffic is where it should be.
+    Done,
+    /// It ended, and its traffic is not.
+    Failed,
+}
+
+/// Has each member do the same, at most `parallel` at a time, without waiting for each
+/// other.
+pub async fn each(
+    members: &[Member<'_>],
+    as_root: bool,
+    parallel: usize,
+    orders: &relay::Orders,
+) -> Vec<Finished> {
+    let room = Semaphore::new(parallel);
+    let one = async |member: &Member<'_>| {
+        let _room = room.acquire().await;
+        relay::carry_out(
+            member.host,
+            &member.request,
+            as_root,
+            orders.clone(),
+            member.onlooker,
+        )
+        .await
+    };
+    join_all(members.iter().map(one)).await
+}
+
+/// Has all members switch together or not at all; `tell_all` hears of what concerns all of them.
+pub async fn in_step(
+    members: &[Member<'_>],
+    parallel: usize,
+    interrupts: Interrupts,
+    tell_all: Tell<'_>,
+) -> InStep {
+    let (tell, told) = mpsc::unbounded_channel();
+    let (order, orders) = watch::channel(None);
+    let room = Arc::new(Semaphore::new(parallel));
+    let board = Board::new(members.len());
+    let run = join_all(members.iter().enumerate().map(|(index, member)| {
+        let watcher = Watcher {
+            index,
+            tell: tell.clone(),
+            onlooker: member.onlooker,
+            room: Mutex::new(None),
+        };
+        take_part(member, watcher, Arc::clone(&room), orders.clone())
+    }));
+    drop(tell);
+    let (finished, board) = tokio::join!(run, conduct(board, told, order, interrupts, tell_all));
+    InStep {
+        finished,
+        skew_ms: board.skew_ms(),
+        together: board.word == Some(Order::Stay),
+    }
+}
+
+async fn take_part(
+    member: &Member<'_>,
+    watcher: Watcher<'_>,
+    room: Arc<Semaphore>,
+    orders: relay::Orders,
+) -> Finished {
+    let permit = room.acquire_owned().await.ok();
+    *watcher.room.lock().unwrap_or_else(PoisonError::into_inner) = permit;
+    let held_back = matches!(*orders.borrow(), Some(Order::Back | Order::Stop));
+    let finished = if held_back {
+        Failure::new(
+            Kind::Interrupted,
+            "nothing was asked of it, as another host was not ready",
+        )
+        .into()
+    } else {
+        relay::carry_out(member.host, &member.request, false, orders, &watcher).await
+    };
+    let step = match &finished.result {
+        Ok(Some(Answer::Deployed(_))) => Step::Done,
+        _ => Step::Failed,
+    };
+    watcher.tell.send((watcher.index, step)).ok();
+    finished
+}
+
+/// Looks on at one host and tells how far it has come.
+struct Watcher<'a> {
+    index: usize,
+    tell: mpsc::UnboundedSender<(usize, Step)>,
+    onlooker: &'a dyn Onlooker,
+    /// Given up when the host waits for the others: it does no work then.
+    room: Mutex<Option<tokio::sync::OwnedSemaphorePermit>>,
+}
+
+impl Onlooker for Watcher<'_> {
+    fn event(&self, event: Event) {
+        let step = match &event {
+            Event::Ready { .. } => Some(Step::Ready),
+            Event::TrafficMoved { .. } => Some(Step::Moved),
+            _ => None,
+        };
+        if step == Some(Step::Ready) {
+            self.room.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+        if let Some(step) = step {
+            self.tell.send((self.index, step)).ok();
+        }
+        self.onlooker.event(event);
+    }
+
+    fn lines(&self, text: &str) {
+        self.onlooker.lines(text);
+    }
+
+    fn look(&self, answer: &Answer) {
+        self.onlooker.look(answer);
+    }
+}
+
+/// Where all hosts stand, and the last word that was given.
+struct Board {
+    steps: Vec<Step>,
+    moved: Vec<Instant>,
+    word: Option<Order>,
+}
+
+impl Board {
+    fn new(hosts: usize) -> Board {
+        Board {
+            steps: vec![Step::Staging; hosts],
+            moved: Vec::new(),
+            word: None,
+        }
+    }
+
+    fn note(&mut self, index: usize, step: Step) {
+        if step == Step::Moved {
+            self.moved.push(Instant::now());
+        }
+        if let Some(at) = self.steps.get_mut(index) {
+            *at = step;
+        }
+    }
+
+    /// What is to be said now, if anything: once back, always back.
+    fn next_word(&self) -> Option<Order> {
+        let all = |fits: fn(&Step) -> bool| self.steps.iter().all(fits);
+        match self.word {
+            Some(Order::Back | Order::Stop | Order::Stay) => None,
+            _ if self.steps.contains(&Step::Failed) => Some(Order::Back),
+            None if all(|step| matches!(step, Step::Ready | Step::Done)) => Some(Order::Go),
+            Some(Order::Go) if all(|step| matches!(step, Step::Moved | Step::Done)) => Some(Order::Stay),
+            _ => None,
+        }
+    }
+
+    fn on_being_asked_to_stop(&self) -> &'static str {
+        match self.word {
+            None => {
+                "every host was asked to stop, which it does before traffic moves; again leaves them alone"
+            }
+            Some(Order::Go | Order::Stay) => {
+                "asked to stop when traffic was moving: that is finished on every host or put back on all; again leaves them alone"
+            }
+            _ => "asked to stop, which is under way; again leaves the hosts alone",
+        }
+    }
+
+    fn skew_ms(&self) -> Option<f64> {
+        let (first, last) = (self.moved.iter().min()?, self.moved.iter().max()?);
+        Some(last.duration_since(*first).as_secs_f64() * 1000.0)
+    }
+}
+
+/// Hears how far each host is and gives the word, until all have ended.
+async fn conduct(
+    mut board: Board,
+    mut told: mpsc::UnboundedReceiver<(usize, Step)>,
+    order: watch::Sender<Option<Order>>,
+    mut interrupts: Interrupts,
+    tell_all: Tell<'_>,
+) -> Board {
+    let mut asked_to_stop = false;
+    loop {
+        let word = tokio::select! {
+            news = told.recv() => {
+                let Some((index, step)) = news else { return board };
+                board.note(index, step);
+                board.next_word()
+            }
+            () = interrupts.first(), if !asked_to_stop => {
+                asked_to_stop = true;
+                tell_all(Event::Noted { text: board.on_being_asked_to_stop().to_owned() });
+                // After the word to go, the hosts finish, or all of them go back.
+                board.word.is_none().then_some(Order::Stop)
+            }
+        };
+        if let Some(word) = word {
+            board.word = Some(word);
+            order.send_replace(Some(word));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn board(steps: &[Step], word: Option<Order>) -> Board {
+        Board {
+            steps: steps.to_vec(),
+            moved: Vec::new(),
+            word,
+        }
+    }
+
+    #[test]
+    fn nobody_goes_before_all_are_ready_and_one_failure_sends_all_back() {
+        use Order::{Back, Go, Stay};
+        use Step::{Done, Failed, Moved, Ready, Staging};
+        let table: [(&[Step], Option<Order>, Option<Order>); 11] = [
+            (&[Staging, Ready], None, None),
+            (&[Ready, Ready], None, Some(Go)),
+            (&[Ready, Done], None, Some(Go)),
+            (&[Failed, Staging], None, Some(Back)),
+            (&[Failed, Ready], None, Some(Back)),
+            (&[Moved, Ready], Some(Go), None),
+            (&[Moved, Moved], Some(Go), Some(Stay)),
+            (&[Moved, Done], Some(Go), Some(Stay)),
+            (&[Moved, Failed], Some(Go), Some(Back)),
+            (&[Done, Failed], Some(Back), None),
+            (&[Moved, Failed], Some(Stay), None),
+        ];
+        let mut seen = 0;
+        for (steps, word, expected) in table {
+            assert_eq!(board(steps, word).next_word(), expected, "{steps:?} {word:?}");
+            seen += 1;
+        }
+        assert_eq!(seen, 11);
+    }
+}

@@ -1,0 +1,183 @@
+//! One request, from the first word to the last: events are shown as they come, and a lost
+//! connection is made again to hear what came of it.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::model::event::Event;
+use crate::model::failure::Failure;
+use crate::model::wire::{KEEP, Order, Request, Said};
+use crate::verbs::answer::Answer;
+
+use super::call::{Call, Heard};
+use super::host::Host;
+use super::ssh::SshError;
+
+/// The pauses between tries to reach a host again grow from this ...
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// ... to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long a host is tried to be reached again: a rebooting router takes about a minute.
+const AGAIN_WITHIN: Duration = Duration::from_secs(60);
+
+/// Whoever looks on.
+pub trait Onlooker: Send + Sync {
+    /// A fact.
+    fn event(&self, event: Event);
+    /// Lines of the app's log.
+    fn lines(&self, text: &str);
+    /// What was found by a command that goes on looking.
+    fn look(&self, answer: &Answer);
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub struct Finished {
+    /// The exit code.
+    pub code: u8,
+    /// The answer, if there is something to tell, or the failure.
+    pub result: Result<Option<Answer>, Failure>,
+}
+
+impl From<Failure> for Finished {
+    fn from(failure: Failure) -> Finished {
+        Finished {
+            code: failure.exit_code(),
+            result: Err(failure),
+        }
+    }
+}
+
+/// What the client says meanwhile; `None` so far.
+pub type Orders = watch::Receiver<Option<Order>>;
+
+/// How a call went.
+enum Followed {
+    Finished(Finished),
+    /// The engine ended without a word; what the host said instead.
+    Died(String),
+    Lost(SshError),
+}
+
+/// Has `request` carried out on `host`.
+///
+/// # Errors
+/// Inside [`Finished`]: as the verb, or exit 7 when the host could not be reached again.
+pub async fn carry_out(
+    host: &Host,
+    request: &Request,
+    as_root: bool,
+    mut orders: Orders,
+    onlooker: &dyn Onlooker,
+) -> Finished {
+    let tell = |event| onlooker.event(event);
+    let mut call = match host.call(request, as_root, &tell).await {
+        Ok(call) => call,
+        Err(failure) => return failure.into(),
+    };
+    let lost = match follow(&mut call, &mut orders, onlooker).await {
+        Followed::Finished(finished) => return finished,
+        Followed::Died(complaint) => {
+            let failure = Failure::failed(format!("the engine on `{}` ended without a word", host.name));
+            failure.showing(complaint.lines().map(str::to_owned))
+        }
+        Followed::Lost(error) => host.lost(error),
+    };
+    let Some(ticket) = &request.ticket else {
+        return lost.into();
+    };
+    onlooker.event(Event::Warned {
+        text: format!("{}; asking `{}` what came of it", lost.what, host.name),
+    });
+    let question = Request {
+        app: request.app.clone(),
+        verb: serde_json::json!({"outcome": {"ticket": ticket}}),
+        config: request.config.clone(),
+        ..Request::default()
+    };
+    ask_again(host, &question, onlooker, lost).await
+}
+
+/// Reaches the host again and asks, until it is known or the time is up.
+async fn ask_again(host: &Host, question: &Request, onlooker: &dyn Onlooker, lost: Failure) -> Finished {
+    let (until, mut pause) = (Instant::now() + AGAIN_WITHIN, FIRST_PAUSE);
+    let quiet = |_| {};
+    while Instant::now() < until {
+        if let Ok(again) = Host::connect(&host.name, &host.way, &quiet).await
+            && let Ok(mut call) = again.call(question, false, &quiet).await
+        {
+            let (_keep, mut orders) = watch::channel(None);
+            let followed = follow(&mut call, &mut orders, onlooker).await;
+            again.close().await;
+            if let Followed::Finished(finished) = followed {
+                return finished;
+            }
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+    Failure::unknown(
+        format!("`{}` could not be reached again", host.name),
+        "an engine that had begun to move traffic finishes that; an earlier one undoes what it did",
+    )
+    .because(std::io::Error::other(lost.what))
+    .hint(format!("`bg status --hosts {}` looks", host.name))
+    .into()
+}
+
+async fn follow(call: &mut Call, orders: &mut Orders, onlooker: &dyn Onlooker) -> Followed {
+    let mut keep = interval(KEEP);
+    keep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last: Option<Finished> = None;
+    loop {
+        tokio::select! {
+            heard = call.next() => match heard {
+                Heard::Said(Said::Event(event)) => onlooker.event(event),
+                Heard::Said(Said::Lines(text)) => onlooker.lines(&text),
+                Heard::Said(Said::Look { answer }) => {
+                    if let Ok(answer) = serde_json::from_value(answer) {
+                        onlooker.look(&answer);
+                    }
+                }
+                Heard::Said(said) => last = finished(said).or(last),
+                Heard::Ended => return last.map_or_else(
+                    || Followed::Died(call.complaint()),
+                    Followed::Finished,
+                ),
+                Heard::Lost(error) => return last.map_or(Followed::Lost(error), Followed::Finished),
+            },
+            Ok(()) = orders.changed() => {
+                let order = *orders.borrow_and_update();
+                if let Some(order) = order {
+                    call.order(order).await.ok();
+                }
+            }
+            _ = keep.tick() => {
+                call.order(Order::Keep).await.ok();
+            }
+        }
+    }
+}
+
+fn finished(said: Said) -> Option<Finished> {
+    match said {
+        Said::Answer { exit_code, answer } => Some(match serde_json::from_value(answer) {
+            Ok(answer) => Finished {
+                code: exit_code,
+                result: Ok(Some(answer)),
+            },
+            Err(error) => Failure::failed("the host's answer was not understood")
+                .because(error)
+                .into(),
+        }),
+        Said::Failure(failed) => Some(Failure::from(failed).into()),
+        Said::Done => Some(Finished {
+            code: 0,
+            result: Ok(None),
+        }),
+        Said::Hello(_) | Said::Event(_) | Said::Lines(_) | Said::Look { .. } => None,
+    }
+}

@@ -1,0 +1,94 @@
+//! The link and what it can point at: made before NGINX is told of them.
+
+use std::path::PathBuf;
+
+use crate::host::app::App;
+use crate::host::nginx::files;
+use crate::host::nginx::render::Rendered;
+use crate::host::{releases, trust};
+use crate::model::color::{Color, Route};
+use crate::model::failure::Failure;
+
+use super::ground::Ground;
+use super::owner;
+
+/// Makes what is missing of the link folder, and writes `targets` where they differ.
+///
+/// # Errors
+/// When the folder cannot be laid out.
+pub fn lay_out(app: &App, ground: &Ground, targets: &[Rendered]) -> Result<(), Failure> {
+    owner::own_link_folder(app, ground)?;
+    {
+        // In the reload way all of it is root's.
+        let _rights = match app.reloads() {
+            true => None,
+            false => Some(owner::rights(ground)?),
+        };
+        fill(app, targets)?;
+    }
+    if app.reloads() && ground.is_roots() {
+        parsed_is_roots(app)?;
+    }
+    owner::own_answers(app, ground)?;
+    let _rights = owner::rights(ground)?;
+    answers(app)
+}
+
+fn failed(app: &App) -> Failure {
+    let folder = app.nginx_files.link_folder();
+    Failure::failed(format!("`{}` cannot be laid out", folder.display()))
+}
+
+fn fill(app: &App, targets: &[Rendered]) -> Result<(), Failure> {
+    for route in Route::ALL {
+        std::fs::create_dir_all(app.nginx_files.target(route)).map_err(|error| failed(app).because(error))?;
+    }
+    // Compared only now that nobody else can come between.
+    files::plan(targets)
+        .and_then(|changes| files::apply(changes, &backups(app)))
+        .map_err(|error| failed(app).because(error))?;
+    app.link
+        .lay_out(Route::to(Color::Green))
+        .map_err(|error| failed(app).because(error))?;
+    Ok(())
+}
+
+/// Beside the rendered files, or with the owner's own things where the owner writes.
+fn backups(app: &App) -> PathBuf {
+    match app.reloads() {
+        true => app.nginx_files.folder(),
+        false => app.layout.state(),
+    }
+    .join("backup")
+}
+
+/// Looked at once more from the end: what NGINX is about to parse.
+fn parsed_is_roots(app: &App) -> Result<(), Failure> {
+    let settings = Route::ALL.map(|route| app.nginx_files.setting(route));
+    settings
+        .iter()
+        .try_for_each(|setting| trust::roots_alone(setting).map(drop))
+        .map_err(|error| failed(app).because(error))
+}
+
+fn answers(app: &App) -> Result<(), Failure> {
+    let missing = |color: &Color| !app.nginx_files.answer(*color).exists();
+    for color in Color::BOTH.into_iter().filter(missing) {
+        let release = releases::slot(&app.layout, color);
+        releases::write_answer(&app.nginx_files, app.name(), color, release.as_ref())
+            .map_err(|error| failed(app).because(error))?;
+    }
+    Ok(())
+}
+
+/// Takes away what earlier versions answered with, once NGINX no longer reads it.
+///
+/// # Errors
+/// When the system refuses to act as the owner.
+pub fn forget_former_answers(app: &App, ground: &Ground) -> Result<(), Failure> {
+    let _rights = owner::rights(ground)?;
+    for color in Color::BOTH {
+        std::fs::remove_file(app.nginx_files.former_answer(color)).ok();
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! The places that root obeys or writes to: root's own, and NGINX's.
+
+use std::path::Path;
+
+use nix::unistd::Uid;
+
+use crate::host::nginx::dump::Dump;
+use crate::host::trust;
+use crate::model::config::Config;
+use crate::model::failure::{Failure, Kind};
+use crate::model::layout::NginxLayout;
+
+/// What root runs, or has parsed, nobody else may be able to change: a bg.toml that names
+/// another program or file would otherwise make its author root.
+///
+/// # Errors
+/// Names the place that others can change, and `hint`.
+pub fn roots_alone(path: &Path, hint: &str) -> Result<(), Failure> {
+    if !Uid::effective().is_root() {
+        return Ok(());
+    }
+    match trust::roots_alone(path) {
+        Err(error) if !error.is_missing() => Err(Failure::new(
+            Kind::Config,
+            format!(
+                "`{}` can be changed by others than root, and root would obey it",
+                error.place().display()
+            ),
+        )
+        .because(error)
+        .hint(hint.to_owned())),
+        _ => Ok(()),
+    }
+}
+
+/// Where setup writes what NGINX will parse: below the main file's folder, or where NGINX
+/// looks already, and nowhere that others can come between.
+///
+/// # Errors
+/// Names the place that is none.
+pub fn places(config: &Config, files: &NginxLayout, dump: &Dump, site_is_ours: bool) -> Result<(), Failure> {
+    let hint = "what NGINX parses, and the folders on the way, must be root's: chown root, chmod go-w";
+    let mut places = vec![files.folder(), files.hook()];
+    if site_is_ours {
+        places.push(files.site());
+    }
+    for place in &places {
+        let folder = place.parent().unwrap_or(place);
+        roots_alone(folder, hint)?;
+        roots_alone(place, hint)?;
+    }
+    if site_is_ours && !files.site().starts_with(files.conf_dir()) && !dump.http_includes(&files.site()) {
+        return Err(Failure::new(
+            Kind::Config,
+            format!("NGINX would not read a site at `{}`", files.site().display()),
+        )
+        .hint("`nginx.site` names a file below NGINX's own folder, or one that it includes"));
+    }
+    // What a template says becomes NGINX's own configuration.
+    let Some(templates) = &config.nginx.templates else {
+        return Ok(());
+    };
+    let folder = config.root.join(templates);
+    let inside = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    std::iter::once(folder.clone())
+        .chain(inside.map(|file| file.path()))
+        .try_for_each(|path| roots_alone(&path, "`nginx.templates` must name a folder of root's own"))
+}

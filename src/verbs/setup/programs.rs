@@ -1,0 +1,159 @@
+//! This program in the places where it is started from: on everybody's PATH, and in the
+//! reload way as the one that moves traffic with root's rights, with sudo's permit for it.
+
+use std::path::{Path, PathBuf};
+
+use crate::host::app::App;
+use crate::host::program::{self, THIS};
+use crate::host::registry::Registry;
+use crate::host::system::SystemFolders;
+use crate::host::{sudoers, trust};
+use crate::model::config::SwitchWay;
+use crate::model::failure::Failure;
+use crate::model::layout::Entry;
+
+use super::ground::Ground;
+
+/// Its name on the PATH, and its short one.
+const NAMES: (&str, &str) = ("bluegreen", "bg");
+
+/// What has to be put in place, or taken away.
+#[derive(Debug)]
+pub struct Programs {
+    folders: SystemFolders,
+    on_path: Option<PathBuf>,
+    also: bool,
+    swap: Option<PathBuf>,
+    permit: Option<String>,
+    no_permit: bool,
+}
+
+/// Whether root has to move traffic for the owner of `entry`.
+#[must_use]
+pub fn needs_root(entry: &Entry) -> bool {
+    entry.switch == SwitchWay::Reload && entry.owner != "root"
+}
+
+/// Compares with what is there.
+///
+/// # Errors
+/// When this program cannot read itself.
+pub fn wanted(app: &App, ground: &Ground) -> Result<Programs, Failure> {
+    let folders = SystemFolders::of_this_user();
+    let differs = |target: &Path| match program::is_at(Path::new(THIS), target) {
+        Ok(same) => Ok(!same),
+        Err(error) => Err(Failure::failed("this program cannot read itself").because(error)),
+    };
+    let on_path = folders.programs.join(NAMES.0);
+    let asked = ground.is_roots() && needs_root(&app.entry);
+    let text = sudoers::permit(&ground.owner, &folders.swap, app.name());
+    let permit = folders.permit(app.name());
+    Ok(Programs {
+        also: !program::is_also(&on_path, NAMES.1),
+        on_path: differs(&on_path)?.then_some(on_path),
+        swap: match asked && differs(&folders.swap)? {
+            true => Some(folders.swap.clone()),
+            false => None,
+        },
+        permit: (asked && !sudoers::is_at(&permit, &text)).then_some(text),
+        no_permit: ground.is_roots() && !asked && permit.exists(),
+        folders,
+    })
+}
+
+impl Programs {
+    /// Line by line.
+    #[must_use]
+    pub fn describe(&self, app: &App) -> Vec<String> {
+        let permit = self.folders.permit(app.name());
+        let mut lines = Vec::new();
+        let on_path = self.on_path.iter().chain(&self.swap);
+        lines.extend(on_path.map(|path| format!("put this program at {}", path.display())));
+        if self.also {
+            let short = self.folders.programs.join(NAMES.1);
+            lines.push(format!("make {} another name of it", short.display()));
+        }
+        if self.permit.is_some() {
+            lines.push(format!("write {}", permit.display()));
+        }
+        if self.no_permit {
+            lines.push(format!("delete {}", permit.display()));
+        }
+        lines
+    }
+
+    /// Puts the program where root runs it, and the permit, before anything relies on them.
+    ///
+    /// # Errors
+    /// When the program lies where others can change it, or sudo would not take the permit.
+    pub async fn permit(&self, app: &App) -> Result<(), Failure> {
+        let permit = self.folders.permit(app.name());
+        if let Some(swap) = &self.swap {
+            put(swap)?;
+            trust::roots_alone(swap).map_err(|error| {
+                Failure::failed(format!("`{}` would run with root's rights", swap.display()))
+                    .because(error)
+                    .hint("make its folder root's alone: chown root, chmod go-w")
+            })?;
+        }
+        if let Some(text) = &self.permit {
+            sudoers::put(&permit, text).await.map_err(|error| {
+                Failure::failed("sudo was not told that the app's owner may move traffic")
+                    .because(error)
+                    .hint("install sudo with visudo, or use `nginx.switch = \"live\"`, which needs neither")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Puts the program on the PATH, and takes a permit away that nothing needs any more.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn place(&self, app: &App) -> Result<(), Failure> {
+        if let Some(target) = &self.on_path {
+            put(target)?;
+        }
+        if self.also {
+            let target = self.folders.programs.join(NAMES.0);
+            program::also_as(&target, NAMES.1).map_err(|error| not_put(&target, error))?;
+        }
+        if self.no_permit {
+            forbid(&self.folders, app.name(), &Registry::of_this_user())?;
+        }
+        Ok(())
+    }
+}
+
+fn put(target: &Path) -> Result<(), Failure> {
+    let put = program::put(Path::new(THIS), target);
+    put.map(drop).map_err(|error| not_put(target, error))
+}
+
+fn not_put(target: &Path, error: std::io::Error) -> Failure {
+    Failure::failed(format!("this program cannot be put at `{}`", target.display())).because(error)
+}
+
+/// Takes sudo's permit for `app` away, and root's program with the last one that needs it.
+///
+/// # Errors
+/// When the system refuses.
+pub fn forbid(folders: &SystemFolders, app: &str, registry: &Registry) -> Result<(), Failure> {
+    let there_was = sudoers::take_away(&folders.permit(app))
+        .map_err(|error| Failure::failed("sudo still permits what nobody needs").because(error))?;
+    let needed = registry
+        .entries()
+        .iter()
+        .any(|other| other.app != app && needs_root(other));
+    if !there_was || needed {
+        return Ok(());
+    }
+    std::fs::remove_file(&folders.swap)
+        .or_else(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        })
+        .map_err(|error| {
+            Failure::failed(format!("`{}` cannot be deleted", folders.swap.display())).because(error)
+        })
+}

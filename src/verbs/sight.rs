@@ -1,0 +1,49 @@
+//! What a client looks at before it asks for a change, so that its request can name it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::app::App;
+use crate::host::journal::Journal;
+use crate::host::{releases, store};
+use crate::model::failure::{Failure, Standing};
+use crate::model::journal::Story;
+use crate::model::release::ReleaseId;
+
+use super::traffic;
+
+/// One host at a glance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sighted {
+    /// The app.
+    pub app: String,
+    /// What is live.
+    pub live: Standing,
+    /// The latest name that a release was given here.
+    pub newest: Option<ReleaseId>,
+    /// The run that moved traffic here and never heard how the other hosts did.
+    pub doubt: Option<String>,
+}
+
+/// Looks at the link and NGINX, nothing else.
+///
+/// # Errors
+/// Exit 7 when they do not agree.
+pub async fn sight(app: &App) -> Result<Sighted, Failure> {
+    let route = traffic::observe(app).await?;
+    let records = Journal::read(&app.layout.journal()).unwrap_or_default();
+    Ok(Sighted {
+        app: app.name().to_owned(),
+        live: traffic::standing(app, route.color),
+        newest: newest(app),
+        doubt: Story::of(&records).doubt.map(|run| run.to_string()),
+    })
+}
+
+/// The latest name given to a release, also to one that never became whole.
+#[must_use]
+pub fn newest(app: &App) -> Option<ReleaseId> {
+    let folders = store::names(&app.layout.releases()).unwrap_or_default();
+    let given = folders.iter().filter_map(|name| name.parse().ok());
+    let kept = releases::ids(&app.layout).unwrap_or_default();
+    given.chain(kept).max()
+}

@@ -1,0 +1,75 @@
+//! In step with the other hosts of a fleet: nobody moves traffic before all are ready, and
+//! whoever moved goes back when one did not.
+
+use crate::host::app::App;
+use crate::host::orders::Verdict;
+use crate::model::color::Route;
+use crate::model::event::{Event, Sink};
+use crate::model::failure::Failure;
+use crate::model::journal::Phase;
+
+use super::cutover::{self, Unproven};
+use super::gate::{self, Passed};
+use super::run::Run;
+use super::slot;
+
+/// Says that this host is ready, and waits until all are.
+///
+/// # Errors
+/// When the color is not healthy any more by then.
+pub async fn ready(run: &Run<'_>, passed: Passed) -> Result<Passed, Failure> {
+    if run.caller.fleet.is_none() {
+        return Ok(passed);
+    }
+    cutover::reload_would_work(run.app).await?;
+    let standing = passed.standing();
+    run.sink.emit(Event::Ready {
+        color: standing.color,
+        release: standing.release,
+    });
+    run.caller.orders.go().await;
+    still_healthy(run.app, passed).await
+}
+
+/// The slowest host may take minutes, in which this one's candidate can die.
+async fn still_healthy(app: &App, passed: Passed) -> Result<Passed, Failure> {
+    let standing = passed.standing();
+    let Some(release) = standing.release.filter(|_| passed.forced_because().is_none()) else {
+        return Ok(passed);
+    };
+    let color = standing.color;
+    let manifest = slot::read_manifest(app, &release)?;
+    let running = gate::warm(app, color, manifest).await.map_err(|problem| {
+        Failure::failed(format!("{color} died while the other hosts got ready: {problem}"))
+    })?;
+    gate::brief(app, &running)
+        .await
+        .map_err(|refusal| refusal.into_failure(color))
+}
+
+/// Waits for the word on how the other hosts did. Without it the proven color stays, and
+/// is in doubt.
+///
+/// # Errors
+/// Exit 5 when another host did not move, and this one was put back.
+pub async fn agree(run: &Run<'_>, to: Route, passed: &Passed) -> Result<(), Failure> {
+    if run.caller.fleet.is_none() {
+        return Ok(());
+    }
+    match run.caller.orders.verdict().await {
+        Verdict::Stay => Ok(()),
+        Verdict::Unheard => {
+            run.doubt();
+            run.sink.emit(Event::Warned {
+                text: "whether the other hosts moved was never heard: `bg switch --converge RELEASE` ends the doubt"
+                    .to_owned(),
+            });
+            Ok(())
+        }
+        Verdict::Back => {
+            let release = passed.standing().release;
+            run.enter(Phase::PuttingBack, to, release.as_ref(), None).ok();
+            Err(cutover::put_back(run.app, run.from, to, Unproven::Elsewhere, &run.sink).await)
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What the table has no row for: a host that stays away, and a cut between the word to go and
+//! the last host's swap.
+
+use nix::sys::signal::Signal;
+
+use super::client::Client;
+use super::holds::Hold;
+use super::scene::{Scene, Standing};
+
+#[test]
+fn a_host_that_stays_away_is_named_with_the_command_that_looks() {
+    let mut scene = Scene::with(1, None);
+    let before = scene.standing();
+    Hold::Proof.set(&scene.server(0).sandbox, &[]);
+    let mut client = scene.start(&["switch"]);
+    client.wait_until("it is to be proven", |_| {
+        Hold::Proof.is_hit(&scene.server(0).sandbox)
+    });
+    scene.afar.servers[0].sshd.stop();
+    scene.lift_all();
+    let lost = client.wait();
+    lost.assert_code(7);
+    let result = lost.result();
+    assert_eq!(result["error"], "`web1` could not be reached again", "{lost}");
+    assert_eq!(result["hints"][0], "`bg status --hosts web1` looks", "{lost}");
+    assert_eq!(result["traffic"]["state"], "unknown", "{lost}");
+    scene.afar.servers[0].sshd.start_again();
+    scene.assert_stands(&before.switched(), false);
+    scene.wait_for_strays();
+}
+
+/// The first two hosts have swapped and are proven, the third has heard the word to go and
+/// looks once more whether its color is well.
+fn between_the_swaps(scene: &Scene) -> Client {
+    let (first, last) = (&scene.server(0).sandbox, &scene.server(2).sandbox);
+    Hold::Health.set(first, &[]);
+    let mut client = scene.start(&["switch"]);
+    client.wait_until("two are ready", |client| {
+        ["web2", "web3"]
+            .map(Some)
+            .iter()
+            .all(|host| client.has_told(*host, "ready"))
+            && Hold::Health.is_hit(first)
+    });
+    Hold::Health.set(last, &[]);
+    Hold::Health.lift(first);
+    client.wait_until("two have moved", |client| {
+        ["web1", "web2"]
+            .map(Some)
+            .iter()
+            .all(|host| client.has_told(*host, "traffic_moved"))
+            && Hold::Health.is_hit(last)
+    });
+    client
+}
+
+/// Who is live on each host, and whether it is in doubt.
+fn each(scene: &Scene) -> Vec<(String, bool)> {
+    let of = |status: serde_json::Value| {
+        let release = status["live"]["release"].as_str().unwrap().to_owned();
+        (release, !status["doubt"].is_null())
+    };
+    scene
+        .afar
+        .servers
+        .iter()
+        .map(|server| of(server.sandbox.status()))
+        .collect()
+}
+
+#[test]
+fn a_cut_between_the_first_swap_and_the_last_is_mended_by_the_client_or_by_converging() {
+    let scene = Scene::with(3, None);
+    let before = scene.standing();
+
+    // The client lives: the one that was lost stays where it was, and the others go back.
+    let client = between_the_swaps(&scene);
+    scene.kill_sessions(scene.server(2));
+    let apart = client.wait();
+    scene.lift_all();
+    apart.assert_code(5);
+    let hosts = apart.result()["answer"]["hosts"].take();
+    for (number, state) in ["put_back", "put_back", "unchanged"].into_iter().enumerate() {
+        assert_eq!(hosts[number]["failure"]["traffic"]["state"], state, "{apart}");
+    }
+    scene.wait_for_strays();
+    scene.assert_stands(&before, false);
+
+    // It dies: those that have moved stay there, in doubt, and one word brings all together.
+    let client = between_the_swaps(&scene);
+    client.signal(Signal::SIGKILL);
+    drop(client);
+    scene.wait_for_locks();
+    scene.lift_all();
+    let (old, new) = (before.release.clone(), before.warm.clone());
+    let moved = (new.clone(), true);
+    assert_eq!(each(&scene), [moved.clone(), moved, (old, false)]);
+    let status = scene.afar.everywhere(&["status"]);
+    status.assert_code(0);
+    assert_eq!(status.stdout.matches("in doubt").count(), 2, "{status}");
+    assert!(status.stdout.contains("what is live differs"), "{status}");
+    scene
+        .afar
+        .everywhere(&["switch", "--converge", &new])
+        .assert_code(0);
+    let together: Standing = before.switched();
+    scene.assert_stands(&together, false);
+    scene.wait_for_strays();
+}

@@ -1,0 +1,130 @@
+//! A bg.toml by the owner's hand, and root's setup run with it.
+
+use std::fs;
+use std::path::Path;
+
+use toml::Value;
+
+use super::bait::{Bait, plant, state};
+use crate::sandbox::set;
+use crate::sandbox::shared::Shared;
+
+type Change = Box<dyn Fn(&mut toml::Table)>;
+
+fn at(section: &'static str, key: &'static str, path: &Path) -> Change {
+    let path = path.to_str().unwrap().to_owned();
+    Box::new(move |config| set(config, section, key, path.clone()))
+}
+
+fn root(path: &Path) -> Change {
+    let path = path.to_str().unwrap().to_owned();
+    Box::new(move |config| {
+        config.insert("root".into(), Value::String(path.clone()));
+    })
+}
+
+#[test]
+fn no_bg_toml_has_root_run_parse_write_or_give_away_what_is_not_the_apps() {
+    let Some(shared) = Shared::new() else { return };
+    let (sandbox, bait) = (&shared.sandbox, Bait::new(&shared));
+    let desk = sandbox.root().join("desk");
+    let trap = desk.join("root-was-here");
+    plant(
+        &shared,
+        &format!(
+            "cd '{desk}'; printf '#!/bin/sh\\ntouch {trap}\\n' > nginx; chmod 755 nginx; \
+         echo 'load_module {desk}/evil.so;' > nginx.conf; mkdir templates; echo 'x' > templates/route.conf.tera; \
+         ln -s '{nginx}' linked; ln -s '{bait}' bait",
+            desk = desk.display(),
+            trap = trap.display(),
+            nginx = crate::sandbox::front::program().display(),
+            bait = bait.folder().display(),
+        ),
+    );
+    // The system's own folders are looked at and nothing is made there.
+    let of_the_system = format!("/etc/bluegreen-attack-{}", std::process::id());
+    let of_the_system = Path::new(&of_the_system);
+    let empty = sandbox.root().join("somebodys");
+    fs::create_dir(&empty).unwrap();
+    std::os::unix::fs::chown(&empty, Some(1), Some(1)).unwrap();
+    let table: [(&str, Change); 13] = [
+        ("nginx.bin", at("nginx", "bin", &desk.join("nginx"))),
+        (
+            "nginx.bin through a link",
+            at("nginx", "bin", &desk.join("linked")),
+        ),
+        ("nginx.conf", at("nginx", "conf", &desk.join("nginx.conf"))),
+        (
+            "nginx.templates",
+            at("nginx", "templates", &desk.join("templates")),
+        ),
+        (
+            "nginx.site",
+            at("nginx", "site", &bait.folder().join("site.conf")),
+        ),
+        (
+            "nginx.link_folder of root's",
+            at("nginx", "link_folder", bait.folder()),
+        ),
+        (
+            "nginx.link_folder through a link",
+            at("nginx", "link_folder", &desk.join("bait")),
+        ),
+        (
+            "nginx.link_folder below a link",
+            at("nginx", "link_folder", &desk.join("bait/new")),
+        ),
+        (
+            "nginx.link_folder of the system",
+            at("nginx", "link_folder", of_the_system),
+        ),
+        ("root of root's", root(bait.folder())),
+        ("root below a link", root(&desk.join("bait/new"))),
+        ("root of the system", root(of_the_system)),
+        ("root of somebody's", root(&empty)),
+    ];
+    let usual = fs::read_to_string(sandbox.config()).unwrap();
+    let sites = || state(&sandbox.front.sites());
+    let before = sites();
+    for (name, change) in &table {
+        sandbox.configure(change);
+        let outcome = shared.bg_as("root", &["setup"]);
+        assert_ne!(outcome.code, Some(0), "{name}: {outcome}");
+        assert!(!trap.exists(), "{name}");
+        assert!(!of_the_system.exists(), "{name}");
+        assert_eq!(sites(), before, "{name}");
+        bait.assert_untouched(name);
+        let uid = std::os::unix::fs::MetadataExt::uid(&fs::metadata(&empty).unwrap());
+        assert_eq!(uid, 1, "{name}");
+        fs::write(sandbox.config(), &usual).unwrap();
+    }
+    assert_eq!(table.len(), 13);
+    shared.bg_as("root", &["setup"]).assert_code(0);
+    bait.assert_untouched("a good one");
+}
+
+/// What is applied lies where the owner can write: with no other at hand, it does not say
+/// whose the app is.
+#[test]
+fn the_applied_one_does_not_make_the_app_roots() {
+    let Some(shared) = Shared::deployed() else { return };
+    let sandbox = &shared.sandbox;
+    let applied = sandbox.app_root().join("bg.toml");
+    let text = fs::read_to_string(&applied).unwrap();
+    assert!(text.contains("owner = \"nobody\""), "{text}");
+    fs::write(&applied, text.replace("owner = \"nobody\"", "owner = \"root\"")).unwrap();
+    shared.give(&applied);
+    let line = [shared.program(), "setup", "--app", "shop"];
+    let output = shared
+        .command_as("root", &line)
+        .current_dir("/")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    let entry = fs::read_to_string(sandbox.registry().join("shop.toml")).unwrap();
+    assert!(entry.contains("owner = \"nobody\""), "{entry}");
+    // Nor can they write the registry themselves.
+    assert!(!shared.owner_can_write(&sandbox.registry()));
+    assert!(!shared.owner_can_write(&sandbox.registry().join("shop.toml")));
+}
