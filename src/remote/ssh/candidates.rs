@@ -28,7 +28,7 @@ pub(super) struct Candidate {
 #[derive(Clone, Debug)]
 pub(super) enum Holder {
     /// The agent.
-    Agent(AgentIdentity),
+    Agent(Box<AgentIdentity>),
     /// A file, open.
     File(PathBuf, Arc<PrivateKey>),
     /// A file with a passphrase, and its text.
@@ -113,7 +113,7 @@ fn from_agent(identity: AgentIdentity) -> Candidate {
     Candidate {
         public: key_of(&identity),
         certificate,
-        holder: Holder::Agent(identity),
+        holder: Holder::Agent(Box::new(identity)),
     }
 }
 

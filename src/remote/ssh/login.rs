@@ -270,7 +270,7 @@ impl LogIn<'_> {
 fn signing<'a>(candidate: &Candidate, agent: Option<&'a mut Agent>) -> Signing<'a> {
     match (&candidate.holder, agent) {
         (Holder::File(_, key), _) => Signing::Key(Arc::clone(key)),
-        (Holder::Agent(identity), Some(agent)) => match (identity, &candidate.certificate) {
+        (Holder::Agent(identity), Some(agent)) => match (&**identity, &candidate.certificate) {
             (AgentIdentity::PublicKey { key, .. }, Some(_)) => {
                 Signing::AgentKey(&mut agent.client, key.clone())
             }

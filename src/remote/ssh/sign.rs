@@ -16,7 +16,7 @@ use tokio::net::UnixStream;
 /// Who signs.
 pub(super) enum Signing<'a> {
     /// The agent, with what it has under this name.
-    Agent(&'a mut AgentClient<UnixStream>, AgentIdentity),
+    Agent(&'a mut AgentClient<UnixStream>, Box<AgentIdentity>),
     /// The agent, with its key for a certificate that it does not have.
     AgentKey(&'a mut AgentClient<UnixStream>, PublicKey),
     /// This key.
