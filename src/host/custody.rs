@@ -128,6 +128,13 @@ fn make(folder: &Path, owner: &User) -> Result<(), CustodyError> {
     give_one(folder, owner)
 }
 
+/// The nearest that is there.
+fn above(folder: &Path) -> &Path {
+    let mut all = folder.ancestors();
+    all.find(|above| fs::symlink_metadata(above).is_ok())
+        .unwrap_or(Path::new("/"))
+}
+
 fn outside_the_system(real: &Path) -> Result<(), CustodyError> {
     match SYSTEM.iter().any(|system| real.starts_with(system)) {
         true => Err(CustodyError::System(real.to_owned())),
@@ -183,10 +190,10 @@ pub fn keep(folder: &Path, names: &[&str]) -> Result<(), CustodyError> {
         return fs::create_dir_all(folder).map_err(refused("made", folder));
     }
     if fs::symlink_metadata(folder).is_err() {
+        trust::roots_alone(above(folder))?;
         fs::create_dir_all(folder).map_err(refused("made", folder))?;
     }
-    let above = folder.parent().unwrap_or(Path::new("/"));
-    trust::roots_alone(above)?;
+    trust::roots_alone(folder.parent().unwrap_or(Path::new("/")))?;
     outside_the_system_or_kept(folder)?;
     holds_only(folder, names)?;
     take(folder)?;

@@ -3,6 +3,7 @@
 
 pub mod ground;
 mod link;
+mod nginx;
 mod owner;
 mod places;
 pub mod programs;
@@ -18,9 +19,9 @@ use crate::host::lock::{Holder, Lock};
 use crate::host::nginx::files::{self, Change, Kind};
 use crate::host::nginx::render;
 use crate::host::registry::Registry;
-use crate::host::{mover, store};
+use crate::host::store;
 use crate::model::config::Config;
-use crate::model::event::{Event, Sink};
+use crate::model::event::Sink;
 use crate::model::failure::{Failure, Kind as FailureKind};
 
 use self::ground::Ground;
@@ -78,10 +79,9 @@ pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<S
     }
     lay_out(&app, &ground)?;
     let _lock = lock(&app, &ground).await?;
-    link::lay_out(&app, &ground, &wanted.targets)?;
-    apply(&app, &ground, wanted.nginx, sink).await?;
-    link::forget_former_answers(&app, &ground)?;
     wanted.programs.permit(&app).await?;
+    nginx::change_over(&app, &ground, wanted.nginx, &wanted.targets, sink).await?;
+    link::forget_former_answers(&app, &ground)?;
     register(&app, &ground, &registry)?;
     wanted.programs.place(&app)?;
     reached(&app, &set_up).await?;
@@ -202,64 +202,6 @@ async fn lock(app: &App, ground: &Ground) -> Result<Lock, Failure> {
                 .because(error)
                 .with_traffic(traffic::unchanged(app))
         })
-}
-
-fn backups(app: &App) -> PathBuf {
-    app.nginx_files.folder().join("backup")
-}
-
-/// Writes NGINX's files, tests, reloads, and sees that it took effect. Whatever fails on
-/// the way puts the old files back.
-async fn apply(app: &App, ground: &Ground, nginx: Vec<Change>, sink: &dyn Sink) -> Result<(), Failure> {
-    let changed = nginx.iter().any(|change| change.kind != Kind::Same);
-    if !changed && ground.running {
-        return Ok(());
-    }
-    let before = app.nginx.test(app.config.timeouts.reload.0).await;
-    if let Err(error) = before {
-        return Err(
-            Failure::failed("NGINX's configuration is broken before anything was changed")
-                .because(error)
-                .hint("mend it first: no file of it was touched")
-                .with_traffic(traffic::unchanged(app)),
-        );
-    }
-    let applied = files::apply(nginx, &backups(app)).map_err(|error| {
-        Failure::failed("NGINX's files cannot be written")
-            .because(error)
-            .hint(format!(
-                "`bg setup` needs to write into `{}`: run it with sudo",
-                app.nginx_files.conf_dir().display()
-            ))
-            .with_traffic(traffic::unchanged(app))
-    })?;
-    let tested = app.nginx.test(app.config.timeouts.reload.0).await;
-    let took = match tested {
-        Ok(()) => reload(app).await,
-        Err(error) => Err(mover::Unfollowed::Reload(error)),
-    };
-    let Err(error) = took else {
-        sink.emit(Event::Noted {
-            text: "NGINX reads the new configuration".to_owned(),
-        });
-        return Ok(());
-    };
-    let restored = applied.restore();
-    let what = "NGINX does not take the new configuration; its files were put back";
-    match restored {
-        Ok(()) => {
-            reload(app).await.ok();
-            Err(Failure::failed(what)
-                .because(error)
-                .with_traffic(traffic::unchanged(app)))
-        }
-        Err(problem) => Err(Failure::unknown(what, problem.to_string()).because(error)),
-    }
-}
-
-/// Whichever way traffic moves, a new configuration is read by a reload.
-async fn reload(app: &App) -> Result<(), mover::Unfollowed> {
-    mover::Told::of(&app.entry).reload().await
 }
 
 fn register(app: &App, ground: &Ground, registry: &Registry) -> Result<(), Failure> {

@@ -41,6 +41,14 @@ impl Ground {
     pub fn is_roots(&self) -> bool {
         Uid::effective().is_root()
     }
+
+    /// Whether NGINX parses what the link points at, by its files as they are.
+    #[must_use]
+    pub fn parses_link(&self, files: &NginxLayout) -> bool {
+        let setting = files.live().join("color.conf");
+        let servers = self.dump.servers();
+        servers.iter().any(|server| server.includes.contains(&setting))
+    }
 }
 
 /// Looks at the host.

@@ -12,21 +12,21 @@ use crate::model::failure::Failure;
 use super::ground::Ground;
 use super::owner;
 
-/// Makes what is missing of the link folder, and writes `targets` where they differ.
+/// Makes what is missing of the link folder, and writes `targets` where they differ. While
+/// NGINX parses what lies there it is `kept` from the app's owner.
 ///
 /// # Errors
 /// When the folder cannot be laid out.
-pub fn lay_out(app: &App, ground: &Ground, targets: &[Rendered]) -> Result<(), Failure> {
-    owner::own_link_folder(app, ground)?;
+pub fn lay_out(app: &App, ground: &Ground, targets: &[Rendered], kept: bool) -> Result<(), Failure> {
+    owner::own_link_folder(app, ground, kept)?;
     {
-        // In the reload way all of it is root's.
-        let _rights = match app.reloads() {
+        let _rights = match kept {
             true => None,
             false => Some(owner::rights(ground)?),
         };
-        fill(app, targets)?;
+        fill(app, targets, kept)?;
     }
-    if app.reloads() && ground.is_roots() {
+    if kept && ground.is_roots() {
         parsed_is_roots(app)?;
     }
     owner::own_answers(app, ground)?;
@@ -39,13 +39,13 @@ fn failed(app: &App) -> Failure {
     Failure::failed(format!("`{}` cannot be laid out", folder.display()))
 }
 
-fn fill(app: &App, targets: &[Rendered]) -> Result<(), Failure> {
+fn fill(app: &App, targets: &[Rendered], kept: bool) -> Result<(), Failure> {
     for route in Route::ALL {
         std::fs::create_dir_all(app.nginx_files.target(route)).map_err(|error| failed(app).because(error))?;
     }
     // Compared only now that nobody else can come between.
     files::plan(targets)
-        .and_then(|changes| files::apply(changes, &backups(app)))
+        .and_then(|changes| files::apply(changes, &backups(app, kept)))
         .map_err(|error| failed(app).because(error))?;
     app.link
         .lay_out(Route::to(Color::Green))
@@ -54,8 +54,8 @@ fn fill(app: &App, targets: &[Rendered]) -> Result<(), Failure> {
 }
 
 /// Beside the rendered files, or with the owner's own things where the owner writes.
-fn backups(app: &App) -> PathBuf {
-    match app.reloads() {
+fn backups(app: &App, kept: bool) -> PathBuf {
+    match kept {
         true => app.nginx_files.folder(),
         false => app.layout.state(),
     }

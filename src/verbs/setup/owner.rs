@@ -30,14 +30,14 @@ pub fn own_root(app: &App, ground: &Ground) -> Result<(), Failure> {
     give(app.layout.root(), ground, &Layout::NAMES, "root")
 }
 
-/// Gives the link folder to the app's owner in the live way only: in the reload way its
-/// targets are parsed by NGINX's master, and whoever can write one becomes root.
+/// Gives the link folder to the app's owner unless it is kept: while its targets are parsed
+/// by NGINX's master, whoever can write one becomes root.
 ///
 /// # Errors
 /// When it is somebody else's, or the system refuses.
-pub fn own_link_folder(app: &App, ground: &Ground) -> Result<(), Failure> {
+pub fn own_link_folder(app: &App, ground: &Ground, kept: bool) -> Result<(), Failure> {
     let folder = app.nginx_files.link_folder();
-    if app.reloads() {
+    if kept {
         return custody::keep(folder, &NginxLayout::NAMES)
             .map_err(|error| refused(folder, error, "nginx.link_folder"));
     }

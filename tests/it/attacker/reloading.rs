@@ -243,3 +243,50 @@ fn setup_puts_the_program_on_the_path() {
         fs::read(env!("CARGO_BIN_EXE_bluegreen")).unwrap()
     );
 }
+
+/// Where NGINX does not take the other way, the link folder stays with whoever the old way
+/// wants: the owner goes on releasing, and gets nothing that is still parsed.
+#[test]
+fn a_change_of_the_way_that_fails_leaves_the_folder_with_whose_it_was() {
+    let Some((shared, _permit)) = released_twice() else {
+        return;
+    };
+    let sandbox = &shared.sandbox;
+    let templates = sandbox.root().join("templates");
+    fs::create_dir(&templates).unwrap();
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/nginx/proxy.conf.tera");
+    let proxy = fs::read_to_string(built_in).unwrap();
+    let folder = sandbox.link_folder();
+    for (from, to, owners) in [("reload", "live", false), ("live", "reload", true)] {
+        fs::write(templates.join("proxy.conf.tera"), &proxy).unwrap();
+        sandbox.configure(|config| {
+            set(config, "nginx", "switch", from);
+            set(config, "nginx", "templates", templates.to_str().unwrap());
+        });
+        shared.bg_as("root", &["setup"]).assert_code(0);
+        fs::write(
+            templates.join("proxy.conf.tera"),
+            format!("no_such_directive;\n{proxy}"),
+        )
+        .unwrap();
+        sandbox.configure(|config| set(config, "nginx", "switch", to));
+        let failed = shared.bg_as("root", &["setup"]);
+        sandbox.assert_five(&failed, 1, "its files were put back", Color::Green);
+        for path in [
+            folder.clone(),
+            folder.join("blue"),
+            folder.join("blue/color.conf"),
+        ] {
+            assert_eq!(
+                shared.owner_can_write(&path),
+                owners,
+                "{from}: {}",
+                path.display()
+            );
+        }
+        sandbox.configure(|config| set(config, "nginx", "switch", from));
+        shared.bg_as(OWNER, &["switch"]).assert_code(0);
+        assert_eq!(sandbox.live_color(), Some(Color::Blue), "{from}");
+        shared.bg_as(OWNER, &["switch"]).assert_code(0);
+    }
+}

@@ -1,0 +1,96 @@
+//! NGINX's files put in force: tested, applied with a reload whose effect is seen, or put back.
+
+use std::path::PathBuf;
+
+use crate::host::app::App;
+use crate::host::mover;
+use crate::host::nginx::files::{self, Change, Kind};
+use crate::host::nginx::render::Rendered;
+use crate::model::event::{Event, Sink};
+use crate::model::failure::Failure;
+
+use super::super::traffic;
+use super::ground::Ground;
+use super::link;
+
+/// The link folder and NGINX's files, from one way to the other: while NGINX parses what lies
+/// in the folder, by the old files or by the new ones, that is not its owner's.
+///
+/// # Errors
+/// When NGINX does not take it; then all of it is as it was.
+pub async fn change_over(
+    app: &App,
+    ground: &Ground,
+    nginx: Vec<Change>,
+    targets: &[Rendered],
+    sink: &dyn Sink,
+) -> Result<(), Failure> {
+    let parsed = ground.parses_link(&app.nginx_files);
+    let kept = parsed || app.reloads();
+    link::lay_out(app, ground, targets, kept)?;
+    let applied = apply(app, ground, nginx, sink).await;
+    let still_kept = if applied.is_ok() { app.reloads() } else { parsed };
+    let handed_over = match still_kept == kept {
+        true => Ok(()),
+        false => link::lay_out(app, ground, targets, still_kept),
+    };
+    applied.and(handed_over)
+}
+
+fn backups(app: &App) -> PathBuf {
+    app.nginx_files.folder().join("backup")
+}
+
+/// Writes NGINX's files, tests, reloads, and sees that it took effect. Whatever fails on
+/// the way puts the old files back.
+async fn apply(app: &App, ground: &Ground, nginx: Vec<Change>, sink: &dyn Sink) -> Result<(), Failure> {
+    let changed = nginx.iter().any(|change| change.kind != Kind::Same);
+    if !changed && ground.running {
+        return Ok(());
+    }
+    let before = app.nginx.test(app.config.timeouts.reload.0).await;
+    if let Err(error) = before {
+        return Err(
+            Failure::failed("NGINX's configuration is broken before anything was changed")
+                .because(error)
+                .hint("mend it first: no file of it was touched")
+                .with_traffic(traffic::unchanged(app)),
+        );
+    }
+    let applied = files::apply(nginx, &backups(app)).map_err(|error| {
+        Failure::failed("NGINX's files cannot be written")
+            .because(error)
+            .hint(format!(
+                "`bg setup` needs to write into `{}`: run it with sudo",
+                app.nginx_files.conf_dir().display()
+            ))
+            .with_traffic(traffic::unchanged(app))
+    })?;
+    let tested = app.nginx.test(app.config.timeouts.reload.0).await;
+    let took = match tested {
+        Ok(()) => reload(app).await,
+        Err(error) => Err(mover::Unfollowed::Reload(error)),
+    };
+    let Err(error) = took else {
+        sink.emit(Event::Noted {
+            text: "NGINX reads the new configuration".to_owned(),
+        });
+        return Ok(());
+    };
+    let restored = applied.restore();
+    let what = "NGINX does not take the new configuration; its files were put back";
+    match restored {
+        Ok(()) => {
+            reload(app).await.ok();
+            Err(Failure::failed(what)
+                .because(error)
+                .with_traffic(traffic::unchanged(app)))
+        }
+        Err(problem) => Err(Failure::unknown(what, problem.to_string()).because(error)),
+    }
+}
+
+/// Whichever way traffic moves, a new configuration is read by a reload.
+async fn reload(app: &App) -> Result<(), mover::Unfollowed> {
+    mover::Told::of(&app.entry).reload().await
+}
