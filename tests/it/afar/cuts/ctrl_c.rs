@@ -23,12 +23,20 @@ fn lock_is_held(server: &Server) -> bool {
     lock::current_holder(&server.sandbox.app_root().join("state/lock")).is_some()
 }
 
-/// A switch whose proof is held up, on the host with this number.
+/// A switch whose proof is held up on the host with this number; the others have moved.
 fn proving(scene: &Scene, number: usize) -> Client {
     let held = scene.server(number);
     Hold::Proof.set(&held.sandbox, &[]);
     let mut client = scene.start(&["switch"]);
-    client.wait_until("it is to be proven", |_| Hold::Proof.is_hit(&held.sandbox));
+    client.wait_until("it is to be proven", |client| {
+        let mut others = scene
+            .afar
+            .servers
+            .iter()
+            .filter(|server| server.name != held.name);
+        Hold::Proof.is_hit(&held.sandbox)
+            && others.all(|server| client.has_told(Some(&server.name), "traffic_moved"))
+    });
     client
 }
 
