@@ -51,6 +51,16 @@ impl Line {
 pub(super) async fn tcp(settings: &Settings) -> Result<TcpStream, SshError> {
     let limit = settings.connect_timeout;
     let addresses = addresses(settings, limit).await?;
+    first_that_answers(addresses, limit)
+        .await
+        .unwrap_or_else(|| Err(no_such_name(settings, io::ErrorKind::NotFound.into())))
+}
+
+/// Nothing where there is no address.
+async fn first_that_answers(
+    addresses: Vec<SocketAddr>,
+    limit: Duration,
+) -> Option<Result<TcpStream, SshError>> {
     let deadline = Instant::now() + limit;
     let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
     let mut failure = None;
@@ -58,27 +68,23 @@ pub(super) async fn tcp(settings: &Settings) -> Result<TcpStream, SshError> {
         let remaining = deadline.saturating_duration_since(Instant::now());
         let share = (remaining / left.max(1)).max(LEAST);
         left = left.saturating_sub(1);
-        match timeout(share, TcpStream::connect(address)).await {
+        failure = Some(match timeout(share, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 // Without it each small packet waits for an answer to the one before: 40 ms.
                 stream.set_nodelay(true).ok();
-                return Ok(stream);
+                return Some(Ok(stream));
             }
-            Ok(Err(source)) => {
-                failure = Some(SshError::Unreachable {
-                    address: address.to_string(),
-                    source,
-                });
-            }
-            Err(_) => {
-                failure = Some(SshError::TimedOut {
-                    what: format!("`{address}`"),
-                    limit: share,
-                });
-            }
-        }
+            Ok(Err(source)) => SshError::Unreachable {
+                address: address.to_string(),
+                source,
+            },
+            Err(_) => SshError::TimedOut {
+                what: format!("`{address}`"),
+                limit: share,
+            },
+        });
     }
-    Err(failure.unwrap_or_else(|| no_such_name(settings, io::ErrorKind::NotFound.into())))
+    failure.map(Err)
 }
 
 async fn addresses(settings: &Settings, limit: Duration) -> Result<Vec<SocketAddr>, SshError> {
@@ -178,5 +184,33 @@ pub(super) fn place(settings: &Settings) -> String {
     match settings.host.contains(':') {
         true => format!("[{}]:{}", settings.host, settings.port),
         false => format!("{}:{}", settings.host, settings.port),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_next_address_is_tried_when_one_does_not_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let good = listener.local_addr().unwrap();
+        // Nobody listens on port 1.
+        let refused: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let limit = Duration::from_secs(5);
+        let stream = first_that_answers(vec![refused, good], limit)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), good);
+        assert!(stream.nodelay().unwrap());
+        let error = first_that_answers(vec![refused, refused], limit)
+            .await
+            .unwrap()
+            .unwrap_err();
+        assert!(matches!(error, SshError::Unreachable { .. }), "{error:?}");
+        assert!(first_that_answers(Vec::new(), limit).await.is_none());
     }
 }

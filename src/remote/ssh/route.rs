@@ -45,10 +45,7 @@ pub(super) fn plan(address: &Address, home: &Path, files: &Files) -> Result<Vec<
     {
         let mut before = Vec::new();
         for jump in jumps {
-            let mut settings = config::resolve(&jump, home, files)?;
-            if !before.is_empty() {
-                settings.jumps = Vec::new();
-            }
+            let settings = config::resolve(&jump, home, files)?;
             before.push(Stop {
                 written: jump,
                 settings,

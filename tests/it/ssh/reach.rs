@@ -107,28 +107,6 @@ async fn nothing_in_common() {
 }
 
 #[tokio::test]
-async fn the_next_address_of_a_name_is_tried() {
-    let scene = Scene::strangers(&[]);
-    scene.server.authorize(&scene.home.public());
-    let port = scene.server.port();
-    let addresses: Vec<SocketAddr> = tokio::net::lookup_host(("localhost", port))
-        .await
-        .unwrap()
-        .collect();
-    scene.home.know(&format!(
-        "[localhost]:{port} {}",
-        public(&scene.server.host_key("ed25519"))
-    ));
-    scene
-        .connect_to(&format!("localhost:{port}"))
-        .await
-        .unwrap()
-        .close()
-        .await;
-    assert!(addresses.iter().any(SocketAddr::is_ipv4), "{addresses:?}");
-}
-
-#[tokio::test]
 async fn a_configuration_that_makes_no_sense() {
     let scene = home();
     scene.home.configure("Port many");
