@@ -35,10 +35,7 @@ fn an_engine_that_could_not_leave_word_or_died_is_known_by_the_journal() {
     let scene = Scene::with(1, None);
     let server = scene.server(0);
     let before = scene.standing();
-    // Nothing can be kept for whoever asks.
-    let outcomes = server.sandbox.app_root().join("state/outcomes");
-    fs::remove_dir_all(&outcomes).unwrap();
-    fs::write(&outcomes, "").unwrap();
+    keep_no_outcomes(server);
 
     Hold::Health.set(&server.sandbox, &[]);
     let mut client = scene.start(&["switch"]);
@@ -85,6 +82,13 @@ fn an_engine_that_could_not_leave_word_or_died_is_known_by_the_journal() {
     scene.afar.everywhere(&["repair"]).assert_code(0);
     scene.assert_stands(&before, false);
     scene.wait_for_strays();
+}
+
+/// Nothing can be kept for whoever asks.
+fn keep_no_outcomes(server: &Server) {
+    let outcomes = server.sandbox.app_root().join("state/outcomes");
+    fs::remove_dir_all(&outcomes).unwrap();
+    fs::write(&outcomes, "").unwrap();
 }
 
 /// A switch whose proof is held up.
@@ -159,6 +163,22 @@ fn a_cut_between_the_first_swap_and_the_last_is_mended_by_the_client_or_by_conve
     for (number, state) in ["put_back", "put_back", "unchanged"].into_iter().enumerate() {
         assert_eq!(hosts[number]["failure"]["traffic"]["state"], state, "{apart}");
     }
+    scene.wait_for_strays();
+    scene.assert_stands(&before, false);
+
+    // The one that was lost has moved, and nothing more is known of it: all go back.
+    let kept = scene.server(0);
+    keep_no_outcomes(kept);
+    let mut client = held_proof(&scene);
+    client.wait_until("the others have moved", |client| {
+        ["web2", "web3"]
+            .map(Some)
+            .iter()
+            .all(|host| client.has_told(*host, "traffic_moved"))
+    });
+    scene.kill_sessions(kept);
+    scene.lift_all();
+    client.wait().assert_code(5);
     scene.wait_for_strays();
     scene.assert_stands(&before, false);
 
