@@ -146,13 +146,13 @@ fn a_proof_that_fails_on_one_host_puts_the_others_back() {
 fn a_host_that_cannot_be_reached_is_named_and_nothing_is_changed() {
     let mut afar = Afar::deployed(3);
     afar.servers[1].sshd.stop();
-    let before: Vec<_> = afar.servers.iter().map(|server| journal(server)).collect();
+    let before: Vec<_> = afar.servers.iter().map(journal).collect();
     let deploy = afar.everywhere(&["deploy", "--json"]);
     let hosts = stand_at(&afar, &deploy, 1, Color::Blue);
     let what = hosts[1]["failure"]["what"].as_str().unwrap();
     assert_eq!(what, "no SSH connection to `web2`");
     assert_eq!(hosts[0]["exit_code"], 130, "{deploy}");
-    let after: Vec<_> = afar.servers.iter().map(|server| journal(server)).collect();
+    let after: Vec<_> = afar.servers.iter().map(journal).collect();
     assert_eq!(before, after, "{deploy}");
     // Whoever only looks sees the others.
     let status = afar.everywhere(&["status"]);
