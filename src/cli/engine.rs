@@ -8,9 +8,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::host::app::App;
+use crate::host::journal::Journal;
 use crate::host::orders::Orders;
 use crate::host::outcome;
-use crate::model::failure::{Failure, Kind};
+use crate::model::failure::{Failure, Kind, Traffic};
+use crate::model::journal::Record;
 use crate::model::wire::{Hello, PROTOCOL, Request, Said};
 use crate::ui::Ui;
 use crate::verbs::answer::Answer;
@@ -59,7 +61,8 @@ async fn answer(request: Request, rest: File, ui: Ui) -> u8 {
         Verb::Exec { .. } => Orders::none(),
         _ => Orders::from(rest),
     };
-    let caller = Caller::afar(&ui, orders, request.saw, request.fleet);
+    let mut caller = Caller::afar(&ui, orders, request.saw, request.fleet);
+    caller.ticket.clone_from(&request.ticket);
     let done = dispatch(verb, &here, &caller, ui).await;
     let kept = request.ticket.map(|ticket| (ticket, Ui::result(&done)));
     if let Some((ticket, said)) = kept
@@ -100,7 +103,7 @@ fn request() -> Result<(Request, File), Failure> {
 /// What that request failed with; or, when it ended without a word, where traffic is.
 pub async fn outcome(app: &App, ticket: &str) -> Result<Option<Answer>, Failure> {
     let Some(said) = outcome::wait(&app.layout, ticket).await else {
-        return Err(ended_without_a_word(app).await);
+        return Err(ended_without_a_word(app, ticket).await);
     };
     match serde_json::from_str(&said) {
         Ok(Said::Answer { answer, .. }) => Ok(serde_json::from_value(answer).ok()),
@@ -109,23 +112,38 @@ pub async fn outcome(app: &App, ticket: &str) -> Result<Option<Answer>, Failure>
     }
 }
 
-async fn ended_without_a_word(app: &App) -> Failure {
-    use crate::host::journal::Journal;
-    use crate::model::journal::Story;
+/// The engine died, or what came of it could not be written: the journal knows.
+async fn ended_without_a_word(app: &App, ticket: &str) -> Failure {
     let records = Journal::read(&app.layout.journal()).unwrap_or_default();
-    match (Story::of(&records).open, traffic::observe(app).await) {
-        (_, Err(failure)) => failure,
-        (None, Ok(route)) => {
-            Failure::failed("the request was not carried out: the connection was lost before it began")
-                .with_traffic(crate::model::failure::Traffic::Unchanged {
-                    live: traffic::standing(app, route.color),
-                })
-                .hint("ask again")
+    let route = match traffic::observe(app).await {
+        Ok(route) => route,
+        Err(failure) => return failure,
+    };
+    let live = traffic::standing(app, route.color);
+    match last_of(&records, ticket) {
+        None => Failure::failed("the request was not carried out: the connection was lost before it began")
+            .with_traffic(Traffic::Unchanged { live })
+            .hint("ask again"),
+        Some(Record::Abort { reason, .. }) => {
+            Failure::failed(reason.clone()).with_traffic(Traffic::Unchanged { live })
         }
-        (Some(open), Ok(route)) => Failure::unknown(
+        Some(Record::Commit { run, summary, .. }) => Failure::failed(format!(
+            "{run} is done, and nothing more is known of its end: {summary}"
+        ))
+        .with_traffic(Traffic::Moved { live })
+        .hint("`bg status` shows what it left"),
+        Some(Record::Begin { run, .. } | Record::Enter { run, .. }) => Failure::unknown(
             "the engine on the host died half-way",
-            format!("{route} is live, and {} {} is not finished", open.verb, open.run),
+            format!("{route} is live, and {run} is not finished"),
         )
         .hint("`bg repair` finishes it or undoes it; so does the next command"),
     }
+}
+
+/// The last record of the run that has this ticket.
+fn last_of<'a>(records: &'a [Record], ticket: &str) -> Option<&'a Record> {
+    let has_it =
+        |record: &&Record| matches!(record, Record::Begin { ticket: Some(one), .. } if one == ticket);
+    let run = records.iter().find(has_it)?.run();
+    records.iter().rev().find(|record| record.run() == run)
 }

@@ -277,7 +277,7 @@ async fn settle(
         let wanted = match &finished.result {
             Ok(Some(Answer::Deployed(done))) if done.doubt && together => &done.live,
             Ok(Some(Answer::Deployed(done))) if done.doubt => &before.live,
-            Err(failure) if matches!(failure.traffic, Traffic::Unknown { .. }) && !together => &before.live,
+            Err(failure) if !together && may_have_moved(failure) => &before.live,
             _ => return finished,
         };
         match converge(errand, host, wanted).await {
@@ -298,6 +298,10 @@ async fn settle(
         }
     }))
     .await
+}
+
+fn may_have_moved(failure: &Failure) -> bool {
+    matches!(failure.traffic, Traffic::Unknown { .. } | Traffic::Moved { .. })
 }
 
 /// Makes what is wanted live, on a connection of its own: the first may be lost.

@@ -91,6 +91,9 @@ pub enum Record {
         /// Whether it goes on in step with other hosts.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         fleet: bool,
+        /// By what a client asks what came of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ticket: Option<String>,
     },
     /// It goes on to the next phase.
     Enter {

@@ -14,6 +14,8 @@ pub struct Caller<'a> {
     pub saw: Option<Saw>,
     /// Their part in a run over several hosts.
     pub fleet: Option<InStep>,
+    /// By what they will ask what came of it, if they have to.
+    pub ticket: Option<String>,
 }
 
 impl<'a> Caller<'a> {
@@ -31,6 +33,7 @@ impl<'a> Caller<'a> {
             orders,
             saw,
             fleet,
+            ticket: None,
         }
     }
 }

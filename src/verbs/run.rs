@@ -86,6 +86,7 @@ impl<'a> Run<'a> {
                 from,
                 was: traffic::standing(app, from.color).release,
                 fleet: caller.fleet.is_some(),
+                ticket: caller.ticket.clone(),
             })
             .map_err(|error| journal_failure(app, error))?;
         let sink = Tee::new(app, &id, caller);

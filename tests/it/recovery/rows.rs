@@ -103,6 +103,7 @@ impl Scene {
             from: self.from,
             was: slot(&self.sandbox, self.from.color),
             fleet: false,
+            ticket: None,
         }];
         let path = match phase {
             Phase::Preparing => &[][..],
