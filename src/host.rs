@@ -16,6 +16,7 @@ pub mod journal;
 pub mod launcher;
 pub mod link;
 pub mod lock;
+pub mod names;
 pub mod nginx;
 pub mod orders;
 pub mod outcome;

@@ -25,6 +25,7 @@ use super::run::told;
 use super::{passage, shell};
 
 /// A command for other machines.
+#[derive(Clone)]
 pub struct Errand {
     /// What was typed.
     pub verb: Verb,
@@ -71,9 +72,8 @@ impl Errand {
     }
 
     async fn carry_out(&self, host: &Host, onlooker: &Alone) -> Finished {
-        let mut request = self.request();
+        let mut request = self.request_to_remember();
         if self.verb.changes() {
-            request.ticket = Some(ticket());
             // Without a sight the verb itself says what is wrong.
             request.saw = self.sight(host).await.ok().map(|sighted| Saw {
                 live: sighted.live.release,
@@ -104,6 +104,15 @@ impl Errand {
     #[must_use]
     pub fn request(&self) -> Request {
         self.request_of(&self.verb)
+    }
+
+    /// The same, with a ticket where what came of it must not be lost with a connection.
+    #[must_use]
+    pub fn request_to_remember(&self) -> Request {
+        Request {
+            ticket: self.verb.changes().then(ticket),
+            ..self.request()
+        }
     }
 
     /// The same for another command.

@@ -1,12 +1,14 @@
 //! A command on several hosts: all are reached before anything is asked of one, and what
 //! came of it is one answer.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Kind};
+use crate::model::failure::{Failure, Kind, Standing, Traffic};
 use crate::model::release::ReleaseId;
 use crate::model::wire::{Failed, InStep, Request, Saw};
 use crate::remote::fleet::{self, Member};
@@ -49,10 +51,10 @@ pub async fn together(errand: &Errand, way: &Way) -> u8 {
         }
         Err(reached) => nobody(errand, reached),
         Ok(hosts) => {
-            let fleet = if errand.verb.goes_in_step() {
-                in_step(errand, &hosts, &onlookers).await
-            } else {
-                look(errand, hosts.iter().cloned().map(Ok).collect(), &onlookers).await
+            let fleet = match errand.verb {
+                Verb::Status { watch: true } => watch_over(errand, &hosts, &onlookers).await,
+                _ if errand.verb.goes_in_step() => in_step(errand, &hosts, &onlookers).await,
+                _ => look(errand, hosts.iter().cloned().map(Ok).collect(), &onlookers).await,
             };
             join_all(hosts.iter().map(Host::close)).await;
             fleet
@@ -123,6 +125,23 @@ fn answer(errand: &Errand, finished: Vec<Finished>) -> Fleet {
     fleet
 }
 
+/// One look after the other, until Ctrl-C.
+async fn watch_over(errand: &Errand, hosts: &[Host], onlookers: &[OneOf]) -> Fleet {
+    let once = Errand {
+        verb: Verb::Status { watch: false },
+        ..errand.clone()
+    };
+    let mut interrupts = Interrupts::listen();
+    loop {
+        let fleet = look(&once, hosts.iter().cloned().map(Ok).collect(), onlookers).await;
+        tokio::select! {
+            () = interrupts.first() => return fleet,
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+        errand.ui.answer(&Answer::Fleet(fleet));
+    }
+}
+
 /// The same on each host, without waiting for each other.
 async fn look(errand: &Errand, reached: Vec<Result<Host, Failure>>, onlookers: &[OneOf]) -> Fleet {
     let (order, orders) = watch::channel(None);
@@ -138,7 +157,7 @@ async fn look(errand: &Errand, reached: Vec<Result<Host, Failure>>, onlookers: &
         .filter_map(|(host, onlooker)| {
             Some(Member {
                 host: host.as_ref().ok()?,
-                request: errand.request(),
+                request: errand.request_to_remember(),
                 onlooker,
             })
         })
@@ -243,8 +262,8 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
         .collect())
 }
 
-/// A host that moved and was not heard of in time is in doubt: now that it is known how the
-/// others did, it is told.
+/// A host that moved without hearing how the others did is in doubt, and of one whose engine
+/// died it is not known at all: now that all have ended, each is brought to where all are.
 async fn settle(
     errand: &Errand,
     hosts: &[Host],
@@ -252,48 +271,46 @@ async fn settle(
     finished: Vec<Finished>,
     together: bool,
 ) -> Vec<Finished> {
-    let settled = hosts
-        .iter()
-        .zip(sights)
-        .zip(finished)
-        .map(|((host, before), finished)| async move {
-            let Ok(Some(Answer::Deployed(done))) = &finished.result else {
-                return finished;
-            };
-            let wanted = if together { &done.live } else { &before.live };
-            let (true, Some(release)) = (done.doubt, wanted.release.clone()) else {
-                return finished;
-            };
-            let verb = Verb::Switch {
-                color: None,
-                converge: Some(release),
-                patience: Patience::default(),
-            };
-            let again = match Host::connect(&host.name, &host.way, &|_| {}).await {
-                Ok(again) => again,
-                Err(failure) => return failure.into(),
-            };
-            let settled = errand.quietly(&again, &verb).await;
-            again.close().await;
-            match settled {
-                Ok(_) if together => finished,
-                Ok(_) => Failure::failed("another host did not move, and this one was put back")
-                    .with_traffic(crate::model::failure::Traffic::PutBack {
-                        live: before.live.clone(),
-                    })
-                    .into(),
-                Err(failure) => failure.into(),
+    let each = hosts.iter().zip(sights).zip(finished);
+    join_all(each.map(|((host, before), finished)| async move {
+        let wanted = match &finished.result {
+            Ok(Some(Answer::Deployed(done))) if done.doubt && together => &done.live,
+            Ok(Some(Answer::Deployed(done))) if done.doubt => &before.live,
+            Err(failure) if matches!(failure.traffic, Traffic::Unknown { .. }) && !together => &before.live,
+            _ => return finished,
+        };
+        match converge(errand, host, wanted).await {
+            Ok(()) if together => {
+                errand.ui.emit(Event::Noted {
+                    text: format!("`{}` is not in doubt any more", host.name),
+                });
+                finished
             }
-        });
-    let settled = join_all(settled).await;
-    for finished in &settled {
-        if let Ok(Some(Answer::Deployed(done))) = &finished.result
-            && done.doubt
-        {
-            errand.ui.emit(Event::Noted {
-                text: format!("the doubt about {} is ended", done.live),
-            });
+            Ok(()) => Failure::failed("it was brought back, as not every host moved")
+                .with_traffic(Traffic::PutBack {
+                    live: before.live.clone(),
+                })
+                .into(),
+            // What was known before says more than that nothing could be done about it.
+            Err(_) if finished.result.is_err() => finished,
+            Err(failure) => failure.into(),
         }
-    }
-    settled
+    }))
+    .await
+}
+
+/// Makes what is wanted live, on a connection of its own: the first may be lost.
+async fn converge(errand: &Errand, host: &Host, wanted: &Standing) -> Result<(), Failure> {
+    let Some(release) = wanted.release.clone() else {
+        return Err(Failure::failed("nothing was live before"));
+    };
+    let verb = Verb::Switch {
+        color: None,
+        converge: Some(release),
+        patience: Patience::default(),
+    };
+    let again = Host::connect(&host.name, &host.way, &|_| {}).await?;
+    let settled = errand.quietly(&again, &verb).await;
+    again.close().await;
+    settled.map(|_| ())
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::host::{identity, launcher};
+use crate::host::{identity, launcher, names};
 use crate::model::color::Color;
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::Layout;
@@ -22,6 +22,7 @@ use super::{engine, hosts, shell};
 /// Parses the command line, does what it says, and says how it went.
 #[must_use]
 pub fn main() -> ExitCode {
+    names::pin();
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {

@@ -3,7 +3,7 @@
 
 use nix::unistd::{Uid, User};
 
-use crate::host::user;
+use crate::host::{lock, user};
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::Entry;
 
@@ -25,12 +25,18 @@ pub fn become_owner(entry: &Entry) -> Result<(), Failure> {
     }
     if !me.is_root() {
         let words: Vec<String> = std::env::args().skip(1).collect();
+        let what = format!("`{}` belongs to `{}`", entry.app, entry.owner);
+        if words == ["engine"] {
+            let me = lock::user_name();
+            return Err(Failure::new(Kind::Usage, what).hint(format!(
+                "connect as `{0}`, not as `{me}`: `{0}@HOST` in `hosts` or `--hosts`, or `User {0}` in ~/.ssh/config",
+                entry.owner
+            )));
+        }
         let line = shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default();
-        return Err(Failure::new(
-            Kind::Usage,
-            format!("`{}` belongs to `{}`", entry.app, entry.owner),
-        )
-        .hint(format!("type: sudo -u {} bluegreen {line}", entry.owner)));
+        return Err(
+            Failure::new(Kind::Usage, what).hint(format!("type: sudo -u {} bluegreen {line}", entry.owner))
+        );
     }
     user::become_user(&owner)
         .map_err(|error| Failure::failed(format!("cannot become `{}`", entry.owner)).because(error))

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::model::event::Event;
-use crate::model::failure::Failure;
+use crate::model::failure::{Failure, Kind};
 use crate::model::wire::{Order, Request};
 use crate::verbs::answer::Answer;
 
@@ -107,7 +107,16 @@ async fn take_part(
 ) -> Finished {
     let permit = room.acquire_owned().await.ok();
     *watcher.room.lock().unwrap_or_else(PoisonError::into_inner) = permit;
-    let finished = relay::carry_out(member.host, &member.request, false, orders, &watcher).await;
+    let held_back = matches!(*orders.borrow(), Some(Order::Back | Order::Stop));
+    let finished = if held_back {
+        Failure::new(
+            Kind::Interrupted,
+            "nothing was asked of it, as another host was not ready",
+        )
+        .into()
+    } else {
+        relay::carry_out(member.host, &member.request, false, orders, &watcher).await
+    };
     let step = match &finished.result {
         Ok(Some(Answer::Deployed(_))) => Step::Done,
         _ => Step::Failed,
@@ -219,19 +228,6 @@ async fn conduct(
             order.send_replace(Some(word));
         }
     }
-}
-
-/// The failures among what came of it, with their host.
-#[must_use]
-pub fn failures<'a>(members: &[Member<'a>], finished: &'a [Finished]) -> Vec<(&'a str, &'a Failure)> {
-    members
-        .iter()
-        .zip(finished)
-        .filter_map(|(member, finished)| {
-            let failure = finished.result.as_ref().err()?;
-            Some((member.host.name.as_str(), failure))
-        })
-        .collect()
 }
 
 #[cfg(test)]

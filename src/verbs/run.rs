@@ -64,7 +64,11 @@ impl<'a> Run<'a> {
         patience: Duration,
         caller: &'a Caller<'a>,
     ) -> Result<Run<'a>, Failure> {
-        let (lock, mut journal) = open(app, &verb.to_string(), patience, caller).await?;
+        let command = verb.to_string();
+        let (lock, mut journal) = tokio::select! {
+            opened = open(app, &command, patience, caller) => opened?,
+            lost = caller.orders.stopped() => return Err(interrupted(app, lost)),
+        };
         let id = RunId::new(Timestamp::now(), std::process::id());
         command::mark_run(&id.0);
         recover::recover(app, &mut journal, caller).await?;
@@ -246,12 +250,16 @@ impl<'a> Run<'a> {
             done = work => return done,
         };
         process::end_marked(&self.id.0, CHILD_GRACE).await;
-        Err(Failure::new(
-            Kind::Interrupted,
-            format!("interrupted by {signal} before traffic moved"),
-        )
-        .with_traffic(traffic::unchanged(self.app)))
+        Err(interrupted(self.app, signal))
     }
+}
+
+fn interrupted(app: &App, by: &str) -> Failure {
+    Failure::new(
+        Kind::Interrupted,
+        format!("interrupted by {by} before traffic moved"),
+    )
+    .with_traffic(traffic::unchanged(app))
 }
 
 /// A request that was made in view of something else is stale, or comes twice.

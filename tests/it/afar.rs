@@ -1,5 +1,11 @@
 //! `bg` from a laptop: over real SSH, on one host or several.
 
 mod alone;
+mod engine;
+mod named;
+mod refused;
+mod requests;
 mod same;
+mod secret;
+mod setup;
 mod together;

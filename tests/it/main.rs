@@ -18,6 +18,7 @@ mod gate;
 mod harness;
 mod house;
 mod input;
+mod install;
 mod keep;
 #[path = "../../ops/load/load.rs"]
 mod load;
@@ -31,4 +32,5 @@ mod sandbox;
 mod secret;
 mod slot;
 mod ssh;
+mod static_build;
 mod user;

@@ -3,6 +3,7 @@
 //! is left when it is dropped.
 
 pub mod afar;
+pub mod folder;
 pub mod front;
 pub mod http;
 pub mod outcome;

@@ -23,3 +23,29 @@ fn the_whole_way_from_setup_to_rollback_goes_over_ssh() {
     afar.bg(&["rollback"]).assert_code(0);
     assert_eq!(server.live_color(), Some(Color::Blue));
 }
+
+#[test]
+fn a_site_that_is_gone_for_the_world_after_a_switch_is_told() {
+    let afar = Afar::deployed(1);
+    let server = &afar.servers[0].sandbox;
+    let address = server.address();
+    afar.write_config(0, |config| {
+        crate::sandbox::set(config, "fleet", "url", format!("http://{address}/slow?seconds=0"));
+    });
+    server.commit("Well", |repo| std::fs::write(repo.join("note"), "1").unwrap());
+    afar.bg(&["deploy"]).assert_code(0);
+    // What is checked and proven answers; what the world looks at does not.
+    server.commit_edit("Ill", "return {\"slept\": seconds}", "return {\"slept\": 1 / 0}");
+    let deploy = afar.bg(&["deploy"]);
+    deploy.assert_code(6);
+    deploy.assert_says("error: the site was there for the world before, and is not now");
+    deploy.assert_says(&format!(
+        "caused by: `http://{address}/slow?seconds=0` answers 500"
+    ));
+    deploy.assert_says("traffic: moved, blue (");
+    assert_eq!(server.live_color(), Some(Color::Blue));
+    // What was not there before is no news after.
+    let rollback = afar.bg(&["rollback"]);
+    rollback.assert_code(0).assert_says("before anything was changed");
+    assert_eq!(server.live_color(), Some(Color::Green));
+}

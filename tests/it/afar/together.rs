@@ -4,7 +4,9 @@ use std::fs;
 
 use bluegreen::model::color::Color;
 
-use crate::sandbox::afar::Afar;
+use crate::sandbox::afar::{Afar, Server};
+use crate::sandbox::outcome::Outcome;
+use crate::sandbox::repo;
 
 fn all_answer(afar: &Afar, color: Color) {
     for server in &afar.servers {
@@ -43,4 +45,121 @@ fn three_hosts_move_together_and_back() {
     assert_eq!(status.stdout.matches(&ready).count(), 3, "{status}");
     afar.everywhere(&["rollback"]).assert_code(0);
     all_answer(&afar, Color::Blue);
+}
+
+/// Every host serves `color`, its link says so and its lock is free; returns what the
+/// command answered for each.
+#[track_caller]
+fn stand_at(afar: &Afar, outcome: &Outcome, code: i32, color: Color) -> Vec<serde_json::Value> {
+    outcome.assert_code(code);
+    all_answer(afar, color);
+    for server in &afar.servers {
+        assert_eq!(
+            server.sandbox.link(),
+            color.name(),
+            "{} after {outcome}",
+            server.name
+        );
+        assert!(server.sandbox.lock_is_free(), "{} after {outcome}", server.name);
+    }
+    let hosts = outcome.result()["answer"]["hosts"].take();
+    hosts
+        .as_array()
+        .unwrap_or_else(|| panic!("no hosts in {outcome}"))
+        .clone()
+}
+
+#[test]
+fn a_gate_that_one_host_does_not_pass_leaves_all_where_they_were() {
+    let afar = Afar::deployed(3);
+    let applied = afar.servers[1].sandbox.app_root().join("bg.toml");
+    repo::replace(&applied, "path = \"/health\"", "path = \"/missing\"");
+    afar.servers[0]
+        .sandbox
+        .commit("Second", |repo| fs::write(repo.join("note"), "2").unwrap());
+    let load: Vec<_> = afar.servers.iter().map(|server| server.sandbox.load()).collect();
+    let deploy = afar.everywhere(&["deploy", "--json"]);
+    for load in load {
+        let counted = load.stop();
+        assert_eq!(counted.failed, 0, "{counted:?}");
+    }
+    let hosts = stand_at(&afar, &deploy, 1, Color::Blue);
+    assert_eq!(hosts[1]["exit_code"], 1, "{deploy}");
+    assert_eq!(hosts[0]["exit_code"], 130, "{deploy}");
+    assert_eq!(hosts[2]["failure"]["traffic"]["state"], "unchanged", "{deploy}");
+    let what = hosts[1]["failure"]["what"].as_str().unwrap();
+    assert!(what.starts_with("green did not pass the gate"), "{what}");
+    // No candidate is left behind, and nobody has a doubt.
+    let status = afar.everywhere(&["status", "--json"]);
+    let hosts = stand_at(&afar, &status, 0, Color::Blue);
+    for host in &hosts {
+        assert_eq!(
+            host["answer"]["status"]["slots"][1]["health"]["state"], "empty",
+            "{status}"
+        );
+        assert_eq!(
+            host["answer"]["status"]["doubt"],
+            serde_json::Value::Null,
+            "{status}"
+        );
+    }
+}
+
+/// The site of a host goes to `color` for ever, whatever the link says.
+fn nail(server: &Server, color: Color) {
+    let sites = server.sandbox.front.sites();
+    let site = sites.join("shop.conf");
+    let text = fs::read_to_string(&site).unwrap();
+    let line = text.lines().find(|line| line.contains("proxy.conf")).unwrap();
+    let past = format!("proxy_pass http://{};", server.sandbox.slot_address(color));
+    repo::replace(&site, line.trim(), &past);
+    server.sandbox.front.reload();
+}
+
+#[test]
+fn a_proof_that_fails_on_one_host_puts_the_others_back() {
+    let afar = Afar::deployed(3);
+    nail(&afar.servers[2], Color::Blue);
+    afar.servers[0]
+        .sandbox
+        .commit("Second", |repo| fs::write(repo.join("note"), "2").unwrap());
+    let load: Vec<_> = afar.servers.iter().map(|server| server.sandbox.load()).collect();
+    let deploy = afar.everywhere(&["deploy", "--json"]);
+    for load in load {
+        let counted = load.stop();
+        assert_eq!(counted.failed, 0, "{counted:?}");
+    }
+    let hosts = stand_at(&afar, &deploy, 5, Color::Blue);
+    for host in &hosts {
+        assert_eq!(host["exit_code"], 5, "{deploy}");
+        assert_eq!(host["failure"]["traffic"]["state"], "put_back", "{deploy}");
+    }
+    assert_eq!(
+        hosts[0]["failure"]["causes"][0],
+        "another host of the fleet did not move"
+    );
+    let text = afar.everywhere(&["status"]);
+    assert!(!text.stdout.contains("in doubt"), "{text}");
+}
+
+#[test]
+fn a_host_that_cannot_be_reached_is_named_and_nothing_is_changed() {
+    let mut afar = Afar::deployed(3);
+    afar.servers[1].sshd.stop();
+    let before: Vec<_> = afar.servers.iter().map(|server| journal(server)).collect();
+    let deploy = afar.everywhere(&["deploy", "--json"]);
+    let hosts = stand_at(&afar, &deploy, 1, Color::Blue);
+    let what = hosts[1]["failure"]["what"].as_str().unwrap();
+    assert_eq!(what, "no SSH connection to `web2`");
+    assert_eq!(hosts[0]["exit_code"], 130, "{deploy}");
+    let after: Vec<_> = afar.servers.iter().map(|server| journal(server)).collect();
+    assert_eq!(before, after, "{deploy}");
+    // Whoever only looks sees the others.
+    let status = afar.everywhere(&["status"]);
+    status.assert_code(1).assert_says("web2");
+    assert_eq!(status.stdout.matches(" is live").count(), 2, "{status}");
+}
+
+fn journal(server: &Server) -> Vec<u8> {
+    fs::read(server.sandbox.app_root().join("state/journal.jsonl")).unwrap()
 }

@@ -58,10 +58,6 @@ fn every_command_and_option_that_is_named_exists() {
         })
         .filter(|word| !word.is_empty())
         .collect();
-    // `release/bluegreen target/...` in the line that installs, and prose.
-    for prose in ["target", "too"] {
-        named.remove(prose);
-    }
     let rows = readme
         .split("## Commands")
         .nth(1)

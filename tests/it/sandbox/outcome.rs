@@ -105,6 +105,11 @@ impl Running {
         }
     }
 
+    /// Its standard input, where that was piped; it is open until this is dropped.
+    pub fn stdin(&mut self) -> std::process::ChildStdin {
+        self.child.stdin.take().unwrap()
+    }
+
     /// Its process id.
     pub fn pid(&self) -> i32 {
         i32::try_from(self.child.id()).unwrap()
