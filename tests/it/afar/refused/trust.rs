@@ -22,7 +22,16 @@ fn an_unknown_host_is_shown_with_the_command_that_adds_it() {
         "an attempt can be seen where there is one"
     );
     let known = fs::read_to_string(door.home.ssh("known_hosts")).unwrap();
-    assert_eq!(door.named(&known), "[127.0.0.1]:PORT HOST-KEY\n");
+    // The name is hidden where the machine's own configuration says so.
+    let line = door.named(&known);
+    assert!(
+        line.starts_with("|1|") || line.starts_with("[127.0.0.1]:PORT "),
+        "{line}"
+    );
+    assert!(
+        line.ends_with(" HOST-KEY\n") && line.lines().count() == 1,
+        "{line}"
+    );
     door.assert_gets_in(&["web1"]);
     assert_eq!(fs::read_to_string(door.home.ssh("known_hosts")).unwrap(), known);
 }
@@ -108,7 +117,6 @@ fn a_jump_host_is_checked_as_strictly_and_nobody_behind_it_hears_of_us() {
     );
     hop.home.write("config", &through);
     hop.home.know(&behind.known_line("ed25519"));
-    let before = behind.log();
     assert_eq!(
         hop.page(&["inside"], 3),
         "error: no SSH connection to `inside`\n\
@@ -129,5 +137,9 @@ fn a_jump_host_is_checked_as_strictly_and_nobody_behind_it_hears_of_us() {
          hint: only when it was set up anew: `ssh-keygen -f HOME/.ssh/known_hosts -R '[127.0.0.1]:PORT'` forgets the old key\n"
     );
     hop.assert_heard_nothing();
-    assert_eq!(behind.log(), before, "nobody came to the host behind it");
+    let log = behind.log();
+    assert!(
+        !log.contains("Remote protocol version"),
+        "nobody came to the host behind it: {log}"
+    );
 }
