@@ -190,8 +190,15 @@ impl Redactor {
     /// from four when there is a digit in it: better too many than one too few.
     #[must_use]
     pub fn new(variables: &Variables) -> Redactor {
-        let mut secrets: Vec<(String, String)> = variables
-            .iter()
+        Redactor::of_all([variables])
+    }
+
+    /// Guards the values of several files at once.
+    #[must_use]
+    pub fn of_all<'a>(files: impl IntoIterator<Item = &'a Variables>) -> Redactor {
+        let mut secrets: Vec<(String, String)> = files
+            .into_iter()
+            .flatten()
             .flat_map(|(name, Value(value))| {
                 std::iter::once(value.as_str())
                     .chain(value.lines().map(str::trim))

@@ -13,6 +13,9 @@ use super::ssh::{Chunk, Connection, Input, Output, SshError};
 /// was seen to take 0.3 s with version managers in it.
 const HELLO: Duration = Duration::from_secs(20);
 
+/// How [`Said::Hello`] begins as JSON.
+const HELLO_BEGINS: &[u8] = br#"{"hello":"#;
+
 /// A login shell may print this much before the engine speaks.
 const NOISE: usize = 64 << 10;
 
@@ -46,7 +49,12 @@ pub enum NoEngine {
         complaint: String,
     },
     /// It speaks another protocol.
-    #[error("the engine there is version {} and speaks protocol {}, this program speaks {PROTOCOL}", .0.version, .0.protocol)]
+    #[error(
+        "the engine there is version {} and speaks protocol {}, this program is version {} and speaks {PROTOCOL}",
+        .0.version,
+        .0.protocol,
+        env!("CARGO_PKG_VERSION")
+    )]
     OtherProtocol(Hello),
     /// It says nothing, or something else.
     #[error("`{command}` did not say that it is an engine{}", said(.complaint))]
@@ -66,6 +74,17 @@ fn said(complaint: &str) -> String {
         String::new()
     } else {
         format!(": {complaint}")
+    }
+}
+
+/// An engine's hello, behind whatever a login shell printed without a line's end.
+fn hello_in(line: &[u8]) -> Option<Hello> {
+    let at = line
+        .windows(HELLO_BEGINS.len())
+        .rposition(|piece| piece == HELLO_BEGINS)?;
+    match serde_json::from_slice(line.get(at..)?) {
+        Ok(Said::Hello(hello)) => Some(hello),
+        _ => None,
     }
 }
 
@@ -131,7 +150,9 @@ impl Call {
         let mut noise = 0;
         loop {
             while let Some(line) = self.next_line() {
-                if let Ok(Said::Hello(hello)) = serde_json::from_slice(&line) {
+                if let Some(hello) = hello_in(&line) {
+                    // What came before it is nobody's complaint.
+                    self.complaint.clear();
                     return Ok(hello);
                 }
                 noise += line.len();
@@ -250,5 +271,26 @@ impl Call {
         let mut line = self.unread.split_to(end + 1);
         line.truncate(end);
         Some(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hello_is_found_behind_what_a_shell_printed() {
+        let line = serde_json::to_string(&Said::Hello(Hello {
+            protocol: 1,
+            version: "0.1.0".to_owned(),
+        }))
+        .unwrap();
+        for noise in ["", "Last login: never ", "{\"hello\":", "{\"hello\":1}"] {
+            let hello = hello_in(format!("{noise}{line}").as_bytes());
+            assert_eq!(hello.map(|hello| hello.protocol), Some(1), "{noise}");
+        }
+        for other in ["", "hello", "{\"hello\":{}}", "\"done\""] {
+            assert_eq!(hello_in(other.as_bytes()), None, "{other}");
+        }
     }
 }

@@ -150,7 +150,8 @@ fn is_no_older(theirs: &str) -> bool {
 }
 
 async fn upload(connection: &Connection, program: &Program) -> Result<(), EngineError> {
-    let theirs = ask(connection, &["uname", "-sm"]).await?;
+    // The line's end first: a login shell may have printed something without one.
+    let theirs = ask(connection, &["sh", "-c", "echo; uname -sm"]).await?;
     let ours = format!("Linux {}", std::env::consts::ARCH);
     if theirs != ours {
         return Err(EngineError::OtherMachine { theirs, ours });

@@ -1,6 +1,7 @@
 //! One host at the other end of a connection, with its engine.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Mutex;
 
@@ -34,6 +35,7 @@ pub struct Host {
     pub way: Way,
     connection: Connection,
     engine: Arc<Mutex<Option<Engine>>>,
+    without_root: Arc<AtomicBool>,
 }
 
 impl Host {
@@ -55,6 +57,7 @@ impl Host {
             way: way.clone(),
             connection,
             engine: Arc::default(),
+            without_root: Arc::default(),
         })
     }
 
@@ -95,11 +98,27 @@ impl Host {
     async fn start_known(&self, engine: &Engine, as_root: bool) -> Result<Call, EngineError> {
         if as_root && self.user() != "root" {
             match engine.start(&self.connection, true).await {
-                Err(EngineError::Start(_)) => {}
+                Err(EngineError::Start(_)) => self.without_root.store(true, Ordering::Relaxed),
                 started => return started,
             }
         }
         engine.start(&self.connection, false).await
+    }
+
+    /// What to type where root's rights were asked for and not given; `None` where they were.
+    #[must_use]
+    pub fn root_hint(&self, command: &str) -> Option<String> {
+        let place = self
+            .name
+            .rsplit_once('@')
+            .map_or(self.name.as_str(), |(_, place)| place);
+        self.without_root.load(Ordering::Relaxed).then(|| {
+            format!(
+                "`{}` has no root's rights there: `bg {command} --hosts root@{place}`, or allow `{}` a sudo that asks for no password",
+                self.user(),
+                self.user()
+            )
+        })
     }
 
     /// Ends the connection.
@@ -124,28 +143,43 @@ impl Host {
             EngineError::Ssh(error) => return self.lost(error),
             other => other,
         };
+        let hint = self.what_to_do(&error);
+        Failure::failed(format!("`{}` has no engine that could be used", self.name))
+            .because(error)
+            .hint(hint)
+    }
+
+    fn what_to_do(&self, error: &EngineError) -> String {
         let by_hand =
             "put a `bluegreen` for that machine into its /usr/local/bin: `ops/install.sh` does that";
-        let hint = match &error {
-            EngineError::Start(NoEngine::OtherProtocol(hello)) if hello.protocol > crate::model::wire::PROTOCOL => {
-                "use the same version here".to_owned()
-            }
-            EngineError::DoesNotRun { complaint } if complaint.contains("ermission denied") => {
-                format!("the home folder of `{}` there is mounted noexec, it seems: {by_hand}", self.user())
-            }
+        match error {
+            EngineError::Start(NoEngine::OtherProtocol(hello)) => format!(
+                "leave `BG_ENGINE` out, which names another version, or use version {} here too",
+                hello.version
+            ),
+            EngineError::DoesNotRun { complaint } if complaint.contains("ermission denied") => format!(
+                "the home folder of `{}` there is mounted noexec, it seems: {by_hand}",
+                self.user()
+            ),
             EngineError::DoesNotRun { complaint } if complaint.contains("GLIBC") => {
                 "this program is not a static build: `ops/build` makes one, which runs on any Linux of the same CPU"
                     .to_owned()
             }
             EngineError::OtherMachine { .. } | EngineError::DoesNotRun { .. } => by_hand.to_owned(),
-            EngineError::Damaged | EngineError::Refused { .. } | EngineError::TooSlow => {
-                format!("`ssh {} df -h .cache` shows whether there is room", self.name)
-            }
+            EngineError::Damaged | EngineError::TooSlow => self.look_for_room(),
+            EngineError::Refused { complaint, .. } if complaint.contains("o space left") => self.look_for_room(),
+            EngineError::Refused { .. } => format!(
+                "`{}` must be able to write into `.cache` of the home folder there; or {by_hand}",
+                self.user()
+            ),
             EngineError::NoProgram(_) => "`BG_ENGINE` names the program to upload".to_owned(),
-            EngineError::Ssh(_) | EngineError::Start(_) => format!("`ssh {} true` must print nothing that hides it", self.name),
-        };
-        Failure::failed(format!("`{}` has no engine that could be used", self.name))
-            .because(error)
-            .hint(hint)
+            EngineError::Ssh(_) | EngineError::Start(_) => {
+                format!("`ssh {} true` must print nothing that hides it", self.name)
+            }
+        }
+    }
+
+    fn look_for_room(&self) -> String {
+        format!("`ssh {} df -h .cache` shows whether there is room", self.name)
     }
 }

@@ -79,7 +79,7 @@ pub async fn carry_out(
         Err(failure) => return failure.into(),
     };
     let lost = match follow(&mut call, &mut orders, onlooker).await {
-        Followed::Finished(finished) => return finished,
+        Followed::Finished(finished) => return with_hint(finished, host, request),
         Followed::Died(complaint) => {
             let failure = Failure::failed(format!("the engine on `{}` ended without a word", host.name));
             failure.showing(complaint.lines().map(str::to_owned))
@@ -99,6 +99,15 @@ pub async fn carry_out(
         ..Request::default()
     };
     ask_again(host, &question, onlooker, lost).await
+}
+
+/// A failure without root's rights names them: they may be what is missing.
+fn with_hint(mut finished: Finished, host: &Host, request: &Request) -> Finished {
+    let command = request.verb.as_object().and_then(|verb| verb.keys().next());
+    if let (Err(failure), Some(command)) = (&mut finished.result, command) {
+        failure.hints.extend(host.root_hint(command));
+    }
+    finished
 }
 
 /// Reaches the host again and asks, until it is known or the time is up.

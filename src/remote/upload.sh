@@ -6,8 +6,11 @@ umask 077
 mkdir -p "$1/$2"
 chmod 700 "$1" "$1/$2"
 new=$1/$2/.new.$$
-trap 'rm -f "$new"' EXIT
+# Nothing half is left behind; the folder stays where another upload is at work in it.
+trap 'rm -f "$new"; rmdir "$1/$2" 2>/dev/null || :' EXIT
 trap 'exit 1' HUP INT TERM
+# What an upload left that was killed or cut off an hour ago or earlier.
+find "$1/$2" -name '.new.*' -mmin +60 -exec rm -f {} +
 # A client that hangs keeps the line open for as long as the server lets it.
 timeout "$3" cat >"$new"
 sum=$(sha256sum <"$new")
@@ -16,10 +19,26 @@ chmod 755 "$new"
 "$new" --version >/dev/null || exit 66
 mv -f "$new" "$1/$2/bluegreen"
 trap - EXIT
-# Engines of other versions go, but for the newest three and those that a process list or a
-# registry entry names.
+
+# Engines of other versions go, but for the newest three and those that a registry entry or a
+# process list names: this user's, and those of the apps in the registry.
+entries() {
+    if [ -n "${BG_REGISTRY:-}" ]; then
+        cat "$BG_REGISTRY"/*.toml
+    else
+        cat "${XDG_CONFIG_HOME:-$HOME/.config}"/bluegreen/apps/*.toml /etc/bluegreen/apps/*.toml
+    fi 2>/dev/null || :
+}
+process_lists() {
+    cat "$HOME/.pm2/dump.pm2" "${PM2_HOME:-$HOME/.pm2}/dump.pm2" || :
+    entries | sed -n 's/^pm2_home *= *"\(.*\)"$/\1/p' | while read -r home; do
+        cat "$home/dump.pm2" || :
+    done
+}
+named=$(entries; process_lists 2>/dev/null)
 ls -1t "$1" | tail -n +4 | while read -r old; do
-    [ "$old" != "$2" ] || continue
-    ! grep -qsF "$1/$old/" "$HOME/.pm2/dump.pm2" "${PM2_HOME:-$HOME/.pm2}/dump.pm2" /etc/bluegreen/apps/*.toml || continue
-    rm -rf "${1:?}/$old"
+    case $named in
+    *"$1/$old/"*) ;;
+    *) [ "$old" = "$2" ] || rm -rf "${1:?}/$old" || : ;;
+    esac
 done

@@ -4,8 +4,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::time::Duration;
 
 use crate::host::app::App;
-use crate::host::dotenv::Redactor;
-use crate::host::{launcher, releases};
+use crate::host::dotenv::{self, Redactor, Variables};
+use crate::host::{launcher, releases, store};
 use crate::model::color::Color;
 use crate::model::failure::Failure;
 
@@ -29,7 +29,7 @@ pub struct Log {
     file: std::fs::File,
     /// What was read of a line that has no end yet.
     begun: Vec<u8>,
-    redactor: Option<Redactor>,
+    redactor: Redactor,
 }
 
 /// Opens a color's log and returns its last lines.
@@ -48,11 +48,10 @@ pub fn open(app: &App, color: Color, lines: usize) -> Result<(Log, String), Fail
     let length = file.metadata().map_err(missing)?.len();
     let from = length.saturating_sub(REACH);
     file.seek(SeekFrom::Start(from)).map_err(missing)?;
-    let manifest = releases::slot(&app.layout, color).and_then(|id| releases::read(&app.layout, &id).ok());
     let mut log = Log {
         file,
         begun: Vec::new(),
-        redactor: manifest.map(|manifest| slot::redactor(app, &manifest)),
+        redactor: redactor(app),
     };
     let text = log.more();
     let kept: Vec<&str> = text.lines().collect();
@@ -63,6 +62,19 @@ pub fn open(app: &App, color: Color, lines: usize) -> Result<(Log, String), Fail
         .map(|line| format!("{line}\n"))
         .collect();
     Ok((log, tail))
+}
+
+/// Every environment file that is kept: a log has the lines of more releases than the one
+/// that is in the slot, if there is one.
+fn redactor(app: &App) -> Redactor {
+    let folder = app.layout.envs();
+    let names = store::names(&folder).unwrap_or_default();
+    let files: Vec<Variables> = names
+        .iter()
+        .filter_map(|name| std::fs::read_to_string(folder.join(name)).ok())
+        .filter_map(|text| dotenv::parse(&text).ok())
+        .collect();
+    Redactor::of_all(&files)
 }
 
 impl Log {
@@ -85,10 +97,7 @@ impl Log {
     }
 
     fn redacted(&self, bytes: &[u8]) -> String {
-        let text = String::from_utf8_lossy(bytes);
-        self.redactor
-            .as_ref()
-            .map_or_else(|| text.to_string(), |redactor| redactor.redact(&text))
+        self.redactor.redact(&String::from_utf8_lossy(bytes))
     }
 
     /// Waits a little and reads what came: a log that is appended to shows no event that

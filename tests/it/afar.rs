@@ -2,6 +2,11 @@
 
 mod alone;
 mod cuts;
+mod engine;
+mod named;
+mod refused;
 mod requests;
 mod same;
+mod secret;
+mod setup;
 mod together;

@@ -2,6 +2,7 @@
 //! client a folder with `bg.toml` and its own `.ssh`, from which `bg` is typed.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -179,6 +180,28 @@ impl Server {
             sandbox,
             sshd,
         }
+    }
+
+    /// Puts a program of ours before all others of its name, for whoever logs in.
+    pub fn install(&self, name: &str, script: &str) -> PathBuf {
+        let file = self.sandbox.root().join("home/bin").join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, script).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        file
+    }
+
+    /// Starts the door anew, with more lines before those of its configuration.
+    pub fn reopen(&mut self, options: &[&str]) {
+        let usual = environment(&self.sandbox);
+        let lines: Vec<&str> = options
+            .iter()
+            .copied()
+            .chain(usual.iter().map(String::as_str))
+            .collect();
+        self.sshd.configure(&["ed25519"], &lines);
+        self.sshd.stop();
+        self.sshd.start_again();
     }
 
     /// Where engines are put.

@@ -2,7 +2,7 @@
 
 use super::super::Config;
 use super::Findings;
-use super::value::{Verdict, word, wrong};
+use super::value::{Verdict, word, wrong, wrong_part};
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
     let (hosts, fleet) = (&config.hosts, &config.fleet);
@@ -28,11 +28,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
     }
     for (name, members) in &fleet.groups {
         findings.entry_name("fleet.groups", name, group_name(hosts, name));
-        let strange = members
-            .iter()
-            .map(|member| one_of(hosts, member))
-            .find(Result::is_err);
-        findings.entry("fleet.groups", name, strange.unwrap_or(Ok(())));
+        findings.entry("fleet.groups", name, group(hosts, members));
     }
     if let Some(url) = &fleet.url {
         findings.value("fleet.url", public_url(url));
@@ -42,7 +38,8 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
 fn one_of(hosts: &[String], name: &str) -> Verdict {
     match hosts.iter().any(|host| host == name) {
         true => Ok(()),
-        false => wrong(
+        false => wrong_part(
+            name,
             format!("names `{name}`, which is none of `hosts`"),
             "write one as it stands there, the user included",
         ),
@@ -58,6 +55,13 @@ fn group_name(hosts: &[String], name: &str) -> Verdict {
         ),
         false => Ok(()),
     }
+}
+
+fn group(hosts: &[String], members: &[String]) -> Verdict {
+    if members.is_empty() {
+        return wrong("names no host", "write those of `hosts` that it stands for");
+    }
+    members.iter().try_for_each(|member| one_of(hosts, member))
 }
 
 fn public_url(url: &str) -> Verdict {
