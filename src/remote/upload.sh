@@ -36,6 +36,8 @@ process_lists() {
     done
 }
 named=$(entries; process_lists 2>/dev/null)
+# The names are hashes, and only ls sorts by age everywhere.
+# shellcheck disable=SC2012
 ls -1t "$1" | tail -n +4 | while read -r old; do
     case $named in
     *"$1/$old/"*) ;;

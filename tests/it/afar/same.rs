@@ -22,13 +22,16 @@ mod script;
 
 use names::Names;
 
+/// `bg` with these words, not started yet.
+type Typed<'a> = Box<dyn Fn(&[&str]) -> Command + 'a>;
+
 /// Where the script is played.
 struct Stage<'a> {
     host: &'a Sandbox,
     /// Where `bg` is typed.
     desk: PathBuf,
     /// `bg`, as it is typed there.
-    bg: Box<dyn Fn(&[&str]) -> Command + 'a>,
+    bg: Typed<'a>,
     /// Whether each command is asked for JSON.
     json: bool,
     told: RefCell<Vec<Told>>,
