@@ -237,7 +237,7 @@ fn stands_against(config: &Config, ground: &Ground, registry: &Registry) -> Resu
         )
         .hint("add that include, or name a folder that it includes as `nginx.include` in bg.toml"));
     }
-    places(config, &files, &ground.dump, ground.site_is_ours)?;
+    places(config, &files, ground.site_is_ours)?;
     for served in ground.dump.served_folders() {
         let (folder, place) = (Path::new(&served.text), &served.place);
         // What we serve ourselves lies inside the root, never around it.

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use nix::unistd::Uid;
 
-use crate::host::nginx::dump::Dump;
 use crate::host::trust;
 use crate::model::config::Config;
 use crate::model::failure::{Failure, Kind};
@@ -33,12 +32,11 @@ pub fn roots_alone(path: &Path, hint: &str) -> Result<(), Failure> {
     }
 }
 
-/// Where setup writes what NGINX will parse: below the main file's folder, or where NGINX
-/// looks already, and nowhere that others can come between.
+/// Where setup writes what NGINX will parse, and nowhere that others can come between.
 ///
 /// # Errors
 /// Names the place that is none.
-pub fn places(config: &Config, files: &NginxLayout, dump: &Dump, site_is_ours: bool) -> Result<(), Failure> {
+pub fn places(config: &Config, files: &NginxLayout, site_is_ours: bool) -> Result<(), Failure> {
     let hint = "what NGINX parses, and the folders on the way, must be root's: chown root, chmod go-w";
     let mut places = vec![files.folder(), files.hook()];
     if site_is_ours {
@@ -48,13 +46,6 @@ pub fn places(config: &Config, files: &NginxLayout, dump: &Dump, site_is_ours: b
         let folder = place.parent().unwrap_or(place);
         roots_alone(folder, hint)?;
         roots_alone(place, hint)?;
-    }
-    if site_is_ours && !files.site().starts_with(files.conf_dir()) && !dump.http_includes(&files.site()) {
-        return Err(Failure::new(
-            Kind::Config,
-            format!("NGINX would not read a site at `{}`", files.site().display()),
-        )
-        .hint("`nginx.site` names a file below NGINX's own folder, or one that it includes"));
     }
     // What a template says becomes NGINX's own configuration.
     let Some(templates) = &config.nginx.templates else {
