@@ -1,9 +1,10 @@
 //! The command line: types, and which verb each goes to.
 
-pub mod afar;
+pub mod alone;
 pub mod args;
 pub mod dispatch;
 pub mod engine;
+pub mod errand;
 pub mod fleet;
 pub mod here;
 pub mod hosts;

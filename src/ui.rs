@@ -95,6 +95,21 @@ impl Ui {
         }
     }
 
+    /// Says how a command went; returns its exit code.
+    pub fn end(self, done: Result<Option<Answer>, Failure>) -> u8 {
+        match done {
+            Ok(Some(answer)) => {
+                self.answer(&answer);
+                answer.exit_code()
+            }
+            Ok(None) => 0,
+            Err(failure) => {
+                self.failure(&failure);
+                failure.exit_code()
+            }
+        }
+    }
+
     /// Says one line of the wire.
     pub fn say(self, said: &Said) {
         wire::say(said);

@@ -1,11 +1,14 @@
 //! From a command to the verb that does it, on this host.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::host::app::App;
+use crate::host::{identity, launcher};
 use crate::model::color::Color;
 use crate::model::config::schema;
 use crate::model::failure::Failure;
+use crate::model::layout::Layout;
 use crate::remote::interrupts::Interrupts;
 use crate::ui::Ui;
 use crate::verbs::answer::Answer;
@@ -84,7 +87,7 @@ pub async fn dispatch(
         Verb::Discard => remove::discard(&here.open()?).await.map(|()| None),
         Verb::Sight => sight::sight(&here.open()?).await.map(Answer::Sighted).map(Some),
         Verb::Outcome { ticket } => engine::outcome(&here.open()?, &ticket).await,
-        Verb::Launch { root, color } => Err(super::run::launch(root, color)),
+        Verb::Launch { root, color } => Err(launch(root, color)),
         Verb::Engine => Err(Failure::failed("an engine was asked for inside an engine")),
     }
 }
@@ -211,4 +214,11 @@ async fn show_logs(
             _ = caller.orders.stopped() => return Ok(Some(Answer::Shown { color })),
         }
     }
+}
+
+/// Becomes the app, before there is a runtime: the app must not inherit its threads' signals.
+pub(super) fn launch(root: PathBuf, color: Color) -> Failure {
+    let nonce = std::env::var(identity::NONCE).unwrap_or_default();
+    let Err(error) = launcher::launch(&Layout::new(root), color, &nonce);
+    Failure::failed(format!("{color} cannot be started")).because(error)
 }

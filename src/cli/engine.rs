@@ -22,7 +22,6 @@ use crate::verbs::traffic;
 use super::args::Verb;
 use super::dispatch::dispatch;
 use super::here::{AtHand, Here};
-use super::run::told;
 
 /// A request is a command line and a `bg.toml`; a megabyte is far more than either.
 const LONGEST_REQUEST: usize = 1 << 20;
@@ -38,7 +37,7 @@ pub async fn main() -> u8 {
     }));
     let code = match request() {
         Ok((request, rest)) => answer(request, rest, ui).await,
-        Err(failure) => told(ui, Err(failure)),
+        Err(failure) => ui.end(Err(failure)),
     };
     ui.flush();
     code
@@ -49,7 +48,7 @@ async fn answer(request: Request, rest: File, ui: Ui) -> u8 {
         Ok(verb) => verb,
         Err(error) => {
             let unknown = Failure::new(Kind::Usage, "the engine on the host does not know this command");
-            return told(ui, Err(unknown.because(error)));
+            return ui.end(Err(unknown.because(error)));
         }
     };
     let here = Here {
@@ -75,7 +74,7 @@ async fn answer(request: Request, rest: File, ui: Ui) -> u8 {
             ui.say(&Said::Done);
             0
         }
-        done => told(ui, done),
+        done => ui.end(done),
     }
 }
 

@@ -10,26 +10,25 @@ use tokio::sync::watch;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, Standing, Traffic};
 use crate::model::release::ReleaseId;
-use crate::model::wire::{Failed, InStep, Request, Saw};
+use crate::model::wire::{Failed, InStep, Order, Request, Saw};
 use crate::remote::fleet::{self, Member};
 use crate::remote::host::{Host, Way};
 use crate::remote::interrupts::Interrupts;
-use crate::remote::relay::Finished;
+use crate::remote::relay::{Finished, Onlooker};
 use crate::ui::{HostUi, Ui};
 use crate::verbs::answer::Answer;
 use crate::verbs::fleet::{Fleet, OnHost};
 use crate::verbs::sight::Sighted;
 
-use super::afar::{Errand, OneOf, words};
 use super::args::{Patience, Verb};
-use super::run::told;
+use super::errand::{Errand, left, words};
 
 /// Does the errand on all of its hosts; returns the exit code.
 pub async fn together(errand: &Errand, way: &Way) -> u8 {
     if matches!(errand.verb, Verb::Exec { .. }) {
         let one =
             Failure::new(Kind::Usage, "`bg exec` runs on one host at a time").hint("`--hosts HOST` names it");
-        return told(errand.ui, Err(one));
+        return errand.ui.end(Err(one));
     }
     let onlookers = onlookers(errand);
     let reached = join_all(
@@ -69,7 +68,7 @@ fn finish(ui: Ui, fleet: Fleet) -> u8 {
             HostUi::new(ui, &host.host, 0).failure(&Failure::from(failed.clone()));
         }
     }
-    told(ui, Ok(Some(Answer::Fleet(fleet))))
+    ui.end(Ok(Some(Answer::Fleet(fleet))))
 }
 
 fn onlookers(errand: &Errand) -> Vec<OneOf> {
@@ -148,7 +147,7 @@ async fn look(errand: &Errand, reached: Vec<Result<Host, Failure>>, onlookers: &
     let mut interrupts = Interrupts::listen();
     let stop = async move {
         interrupts.first().await;
-        order.send_replace(Some(crate::model::wire::Order::Stop));
+        order.send_replace(Some(Order::Stop));
         std::future::pending::<()>().await;
     };
     let members: Vec<Member<'_>> = reached
@@ -209,7 +208,7 @@ async fn in_step(errand: &Errand, hosts: &[Host], onlookers: &[OneOf]) -> Fleet 
     let tell_all = |event| errand.ui.emit(event);
     let stepped = tokio::select! {
         stepped = fleet::in_step(&members, errand.chosen.fleet.parallel, interrupts, &tell_all) => stepped,
-        () = second.second() => return nobody(errand, hosts.iter().map(|host| Err::<(), _>(super::afar::left(&host.name))).collect()),
+        () = second.second() => return nobody(errand, hosts.iter().map(|host| Err::<(), _>(left(&host.name))).collect()),
     };
     let finished = settle(errand, hosts, &sights, stepped.finished, stepped.together).await;
     let mut fleet = answer(errand, finished);
@@ -318,4 +317,17 @@ async fn converge(errand: &Errand, host: &Host, wanted: &Standing) -> Result<(),
     let settled = errand.quietly(&again, &verb).await;
     again.close().await;
     settled.map(|_| ())
+}
+
+/// One of several hosts, with its name in front of what it says.
+struct OneOf(HostUi);
+
+impl Onlooker for OneOf {
+    fn event(&self, event: Event) {
+        self.0.emit(event);
+    }
+    fn lines(&self, text: &str) {
+        self.0.lines(text);
+    }
+    fn look(&self, _answer: &Answer) {}
 }

@@ -12,8 +12,6 @@ use crate::remote::call::{Call, Heard, Raw};
 use crate::remote::host::Host;
 use crate::ui::Ui;
 
-use super::run::told;
-
 /// A piece of standard input.
 const PIECE: usize = 32 << 10;
 
@@ -22,19 +20,17 @@ const PIECE: usize = 32 << 10;
 pub async fn exec(host: &Host, request: &Request, ui: Ui) -> u8 {
     let mut call = match host.call(request, false, &|_| {}).await {
         Ok(call) => call,
-        Err(failure) => return told(ui, Err(failure)),
+        Err(failure) => return ui.end(Err(failure)),
     };
     match call.next().await {
         Heard::Said(Said::Done) => pass(&mut call, host, ui).await,
-        Heard::Said(Said::Failure(failed)) => told(ui, Err(failed.into())),
-        Heard::Lost(error) => told(ui, Err(host.lost(error))),
-        Heard::Said(_) | Heard::Ended => told(
-            ui,
-            Err(
-                Failure::failed(format!("`{}` did not start the command", host.name))
-                    .showing(call.complaint().lines().map(str::to_owned)),
-            ),
-        ),
+        Heard::Said(Said::Failure(failed)) => ui.end(Err(failed.into())),
+        Heard::Lost(error) => ui.end(Err(host.lost(error))),
+        Heard::Said(_) | Heard::Ended => ui.end(Err(Failure::failed(format!(
+            "`{}` did not start the command",
+            host.name
+        ))
+        .showing(call.complaint().lines().map(str::to_owned)))),
     }
 }
 
@@ -46,7 +42,7 @@ async fn pass(call: &mut Call, host: &Host, ui: Ui) -> u8 {
             raw = call.next_raw() => match raw {
                 Raw::Stdout(bytes) => {
                     if let Some(failed) = not_started(&bytes).filter(|_| silent) {
-                        return told(ui, Err(failed.into()));
+                        return ui.end(Err(failed.into()));
                     }
                     silent = false;
                     Ui::raw(&bytes, &[]);
@@ -55,7 +51,7 @@ async fn pass(call: &mut Call, host: &Host, ui: Ui) -> u8 {
                 Raw::Ended(code) => return u8::try_from(code).unwrap_or(255),
                 Raw::Signal(name) => return signalled(&name),
                 Raw::Lost(error) => {
-                    told(ui, Err(host.lost(error)));
+                    ui.end(Err(host.lost(error)));
                     return 255;
                 }
             },

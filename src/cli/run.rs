@@ -1,23 +1,19 @@
 //! From what was typed to an exit code.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::host::{identity, launcher, names};
-use crate::model::color::Color;
+use crate::host::names;
 use crate::model::failure::{Failure, Kind};
-use crate::model::layout::Layout;
 use crate::ui::Ui;
-use crate::verbs::answer::Answer;
 use crate::verbs::caller::Caller;
 
-use super::afar::Errand;
 use super::args::{Args, Verb};
-use super::dispatch::dispatch;
+use super::dispatch::{dispatch, launch};
+use super::errand::{self, Errand};
 use super::here::{AtHand, Here};
-use super::{engine, hosts, shell};
+use super::{alone, engine, fleet, hosts, shell};
 
 /// Parses the command line, does what it says, and says how it went.
 #[must_use]
@@ -54,10 +50,9 @@ pub fn main() -> ExitCode {
         .build();
     match runtime {
         Ok(runtime) => ExitCode::from(runtime.block_on(carry_out(args, ui))),
-        Err(error) => ExitCode::from(told(
-            ui,
-            Err(Failure::failed("this program cannot start").because(error)),
-        )),
+        Err(error) => {
+            ExitCode::from(ui.end(Err(Failure::failed("this program cannot start").because(error))))
+        }
     }
 }
 
@@ -71,11 +66,23 @@ async fn carry_out(args: Args, ui: Ui) -> u8 {
     };
     match afar(&args.hosts, args.local, &args.verb, &here, ui) {
         Ok(None) => {}
-        Ok(Some(errand)) => return errand.run(args.accept_new_host_key).await,
-        Err(failure) => return told(ui, Err(failure)),
+        Ok(Some(errand)) => return go(&errand, args.accept_new_host_key).await,
+        Err(failure) => return ui.end(Err(failure)),
     }
     let done = dispatch(args.verb, &here, &Caller::here(&ui), ui).await;
-    told(ui, done)
+    ui.end(done)
+}
+
+/// One host is as if it were here, several are a company.
+async fn go(errand: &Errand, accept_new_host_key: bool) -> u8 {
+    let way = match errand::way(accept_new_host_key) {
+        Ok(way) => way,
+        Err(failure) => return errand.ui.end(Err(failure)),
+    };
+    match errand.chosen.names.as_slice() {
+        [name] => alone::alone(errand, name, &way).await,
+        _ => fleet::together(errand, &way).await,
+    }
 }
 
 /// The command as one for other machines, if it is.
@@ -92,31 +99,9 @@ fn afar(hosts: &[String], local: bool, verb: &Verb, here: &Here, ui: Ui) -> Resu
     }))
 }
 
-/// Says how it went; returns the exit code.
-pub(super) fn told(ui: Ui, done: Result<Option<Answer>, Failure>) -> u8 {
-    match done {
-        Ok(Some(answer)) => {
-            ui.answer(&answer);
-            answer.exit_code()
-        }
-        Ok(None) => 0,
-        Err(failure) => {
-            ui.failure(&failure);
-            failure.exit_code()
-        }
-    }
-}
-
 /// For programs: the mistake in one line; people have read it all on stderr.
 fn not_understood(error: &clap::Error) -> Failure {
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();
     Failure::new(Kind::Usage, first.trim_start_matches("error: "))
-}
-
-/// Becomes the app, before there is a runtime: the app must not inherit its threads' signals.
-pub(super) fn launch(root: PathBuf, color: Color) -> Failure {
-    let nonce = std::env::var(identity::NONCE).unwrap_or_default();
-    let Err(error) = launcher::launch(&Layout::new(root), color, &nonce);
-    Failure::failed(format!("{color} cannot be started")).because(error)
 }

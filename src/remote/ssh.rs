@@ -21,6 +21,7 @@ pub mod known_hosts;
 mod login;
 mod passphrase;
 pub mod pattern;
+mod quick;
 mod refusal;
 mod route;
 mod sign;

@@ -15,6 +15,7 @@ use super::error::SshError;
 use super::host_key::Trust;
 use super::known_hosts::KnownHosts;
 use super::login::log_in;
+use super::quick::Quick;
 use tokio::time::timeout;
 
 /// More hops than anybody has.
@@ -118,7 +119,7 @@ async fn arrive(stop: &Stop, before: Option<(&Line, &Stop)>, options: &Options) 
     let settings = &stop.settings;
     let trust = trust(settings, options)?;
     let mut line = match before {
-        None => dial::shake_hands(dial::tcp(settings).await?, settings, trust).await?,
+        None => dial::shake_hands(Quick(dial::tcp(settings).await?), settings, trust).await?,
         Some((line, hop)) => {
             let limit = settings.connect_timeout;
             let port = u32::from(settings.port);

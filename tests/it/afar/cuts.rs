@@ -29,7 +29,7 @@ enum Cut {
     /// The client is stopped for longer than a lease, and goes on.
     ClientStopped,
     /// No packet of the client gets through for longer than a lease.
-    PacketsLost,
+    ClientCutOff,
 }
 
 /// When. The run is held up there until it has happened.
@@ -57,7 +57,7 @@ const CUTS: [Cut; 4] = [
     Cut::SessionKilled,
     Cut::ClientKilled,
     Cut::ClientStopped,
-    Cut::PacketsLost,
+    Cut::ClientCutOff,
 ];
 const POINTS: [Point; 7] = [
     Point::Upload,
@@ -93,7 +93,7 @@ impl Case {
         let on_three = match self.cut {
             Cut::SessionKilled | Cut::ClientKilled => return true,
             Cut::ClientStopped => [Point::Build, Point::BeforeSwap, Point::AfterSwap].as_slice(),
-            Cut::PacketsLost => &[Point::Upload, Point::Gate, Point::BeforeProof, Point::AfterCommit],
+            Cut::ClientCutOff => &[Point::Upload, Point::Gate, Point::BeforeProof, Point::AfterCommit],
         };
         on_three.contains(&self.point) == (self.hosts == 3)
     }
@@ -121,7 +121,7 @@ impl Case {
     fn told(self) -> (i32, &'static str) {
         match (self.cut, self.point) {
             (Cut::ClientStopped, Point::Upload) => (0, "engine"),
-            (_, Point::Upload) => (1, "was of no use"),
+            (_, Point::Upload) => (1, "no more word from"),
             _ if self.moves() => (0, "\"switched\":true"),
             (Cut::SessionKilled, _) => (130, "interrupted by a lost connection before traffic moved"),
             _ => (
@@ -148,7 +148,7 @@ fn try_all(cut: Cut, hosts: usize) -> usize {
         .into_iter()
         .filter(|case| case.cut == cut && case.hosts == hosts && (all || case.is_usual()))
         .collect();
-    let network = match (cut == Cut::PacketsLost).then(Network::new) {
+    let network = match (cut == Cut::ClientCutOff).then(Network::new) {
         Some(Ok(network)) => Some(network),
         Some(Err(why)) => {
             eprintln!(
@@ -298,7 +298,7 @@ fn happen(scene: &Scene, case: Case, client: &Client) {
         Cut::SessionKilled => scene.kill_sessions(scene.server(cut)),
         Cut::ClientKilled => client.signal(Signal::SIGKILL),
         Cut::ClientStopped => client.signal(Signal::SIGSTOP),
-        Cut::PacketsLost => network(scene).cut(),
+        Cut::ClientCutOff => network(scene).cut(),
     }
     scene.signal_sessions(Signal::SIGCONT);
 }
@@ -308,7 +308,7 @@ fn come_back(scene: &Scene, case: Case, client: &mut Client) {
     match case.cut {
         Cut::SessionKilled | Cut::ClientKilled => {}
         Cut::ClientStopped => client.signal(Signal::SIGCONT),
-        Cut::PacketsLost => {
+        Cut::ClientCutOff => {
             let given_up = if case.point == Point::Upload {
                 "\"result\""
             } else {
@@ -390,10 +390,10 @@ fn the_client_of_three_hosts_is_stopped() {
 
 #[test]
 fn the_client_of_one_host_is_cut_off() {
-    assert_eq!(try_all(Cut::PacketsLost, 1), count(3));
+    assert_eq!(try_all(Cut::ClientCutOff, 1), count(3));
 }
 
 #[test]
 fn the_client_of_three_hosts_is_cut_off() {
-    assert_eq!(try_all(Cut::PacketsLost, 3), count(4));
+    assert_eq!(try_all(Cut::ClientCutOff, 3), count(4));
 }

@@ -1,7 +1,7 @@
 //! A bg.toml by the owner's hand, and root's setup run with it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::Value;
 
@@ -23,6 +23,21 @@ fn root(path: &Path) -> Change {
     })
 }
 
+/// A folder of the system's that is never made; taken away should it be.
+struct Never(PathBuf);
+
+impl Never {
+    fn new() -> Never {
+        Never(format!("/etc/bluegreen-attack-{}", std::process::id()).into())
+    }
+}
+
+impl Drop for Never {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).ok();
+    }
+}
+
 #[test]
 fn no_bg_toml_has_root_run_parse_write_or_give_away_what_is_not_the_apps() {
     let Some(shared) = Shared::new() else { return };
@@ -41,9 +56,8 @@ fn no_bg_toml_has_root_run_parse_write_or_give_away_what_is_not_the_apps() {
             bait = bait.folder().display(),
         ),
     );
-    // The system's own folders are looked at and nothing is made there.
-    let of_the_system = format!("/etc/bluegreen-attack-{}", std::process::id());
-    let of_the_system = Path::new(&of_the_system);
+    let never = Never::new();
+    let of_the_system = never.0.as_path();
     let empty = sandbox.root().join("somebodys");
     fs::create_dir(&empty).unwrap();
     std::os::unix::fs::chown(&empty, Some(1), Some(1)).unwrap();

@@ -1,5 +1,4 @@
-//! Commands that go to other machines: what is sent there, and how it is shown as if it had
-//! been done here.
+//! A command for other machines: what is asked of each, and the questions on the way.
 
 use std::path::PathBuf;
 
@@ -8,21 +7,20 @@ use tokio::sync::watch;
 
 use crate::host::front::Nonce;
 use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Kind, Traffic};
-use crate::model::wire::{ConfigText, InStep, Order, Request, Saw};
+use crate::model::failure::{Failure, Kind};
+use crate::model::wire::{ConfigText, InStep, Request, Saw};
 use crate::remote::host::{Host, Way};
-use crate::remote::interrupts::Interrupts;
 use crate::remote::program::Program;
-use crate::remote::relay::{self, Finished, Onlooker};
+use crate::remote::relay::{self, Onlooker};
 use crate::remote::{public, ssh};
-use crate::ui::{HostUi, Ui};
+use crate::ui::Ui;
 use crate::verbs::answer::Answer;
 use crate::verbs::sight::Sighted;
 
 use super::args::Verb;
 use super::hosts::Chosen;
-use super::run::told;
-use super::{passage, shell};
+
+use super::shell;
 
 /// A command for other machines.
 #[derive(Clone)]
@@ -40,66 +38,6 @@ pub struct Errand {
 }
 
 impl Errand {
-    /// Does it, on one host as if it were here, on several in company.
-    pub async fn run(self, accept_new_host_key: bool) -> u8 {
-        let way = match way(accept_new_host_key) {
-            Ok(way) => way,
-            Err(failure) => return told(self.ui, Err(failure)),
-        };
-        match self.chosen.names.as_slice() {
-            [name] => self.alone(name, &way).await,
-            _ => super::fleet::together(&self, &way).await,
-        }
-    }
-
-    async fn alone(&self, name: &str, way: &Way) -> u8 {
-        let onlooker = Alone(self.ui);
-        let tell = |event| self.ui.emit(event);
-        let host = match Host::connect(name, way, &tell).await {
-            Ok(host) => host,
-            Err(failure) => return told(self.ui, Err(failure)),
-        };
-        let code = if matches!(self.verb, Verb::Exec { .. }) {
-            passage::exec(&host, &self.request(), self.ui).await
-        } else {
-            let world = self.world_before().await;
-            let finished = self.carry_out(&host, &onlooker).await;
-            let finished = self.world_after(world, finished).await;
-            show(self.ui, finished)
-        };
-        host.close().await;
-        code
-    }
-
-    async fn carry_out(&self, host: &Host, onlooker: &Alone) -> Finished {
-        let mut request = self.request_to_remember();
-        if self.verb.changes() {
-            // Without a sight the verb itself says what is wrong.
-            request.saw = self.sight(host).await.ok().map(|sighted| Saw {
-                live: sighted.live.release,
-            });
-        }
-        let mut interrupts = Interrupts::listen();
-        let (order, orders) = watch::channel(None);
-        let work = relay::carry_out(host, &request, self.verb.needs_root(), orders, onlooker);
-        tokio::pin!(work);
-        let mut second = interrupts.clone();
-        loop {
-            tokio::select! {
-                finished = &mut work => return finished,
-                () = interrupts.first(), if order.borrow().is_none() => {
-                    if self.verb.changes() {
-                        onlooker.event(Event::Noted {
-                            text: format!("`{}` was asked to stop, which it does before traffic moves; again leaves it alone", host.name),
-                        });
-                    }
-                    order.send_replace(Some(Order::Stop));
-                }
-                () = second.second() => return left(&host.name).into(),
-            }
-        }
-    }
-
     /// What was typed, as a host is asked for it.
     #[must_use]
     pub fn request(&self) -> Request {
@@ -189,22 +127,6 @@ impl Errand {
         let url = self.chosen.fleet.url.as_ref().filter(|_| before == Some(true))?;
         public::ask(url).await.err()
     }
-
-    async fn world_after(&self, before: Option<bool>, finished: Finished) -> Finished {
-        let Ok(Some(Answer::Deployed(done))) = &finished.result else {
-            return finished;
-        };
-        match self.world_now(before).await {
-            None => finished,
-            Some(error) => Failure::failed("the site was there for the world before, and is not now")
-                .because(error)
-                .hint("`bg rollback` goes back at once")
-                .with_traffic(Traffic::Moved {
-                    live: done.live.clone(),
-                })
-                .into(),
-        }
-    }
 }
 
 /// An error with its causes in one line.
@@ -219,13 +141,9 @@ pub fn words(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Shows what came of it, and returns the exit code.
-pub fn show(ui: Ui, finished: Finished) -> u8 {
-    told(ui, finished.result);
-    finished.code
-}
-
-pub(super) fn left(host: &str) -> Failure {
+/// What is said when a second Ctrl-C leaves `host` to itself.
+#[must_use]
+pub fn left(host: &str) -> Failure {
     Failure::unknown(
         "left while the run goes on",
         format!("`{host}` stops it if traffic has not moved, and finishes it if it has"),
@@ -239,7 +157,11 @@ fn ticket() -> String {
     format!("{now}-{}", Nonce::fresh().as_str())
 }
 
-fn way(accept_new_host_key: bool) -> Result<Way, Failure> {
+/// How hosts are reached from here.
+///
+/// # Errors
+/// When there is no home folder, or no program to bring.
+pub fn way(accept_new_host_key: bool) -> Result<Way, Failure> {
     let home = std::env::var_os("HOME")
         .map(PathBuf::from)
         .ok_or_else(|| Failure::new(Kind::Config, "HOME is not set, so no `.ssh` is found"))?;
@@ -255,21 +177,6 @@ fn way(accept_new_host_key: bool) -> Result<Way, Failure> {
     })
 }
 
-/// One host, shown as if it were this one.
-struct Alone(Ui);
-
-impl Onlooker for Alone {
-    fn event(&self, event: Event) {
-        self.0.emit(event);
-    }
-    fn lines(&self, text: &str) {
-        self.0.lines(text);
-    }
-    fn look(&self, answer: &Answer) {
-        self.0.look(answer);
-    }
-}
-
 /// A question on the way, of which only what went wrong is shown.
 struct Quiet(Ui);
 
@@ -280,18 +187,5 @@ impl Onlooker for Quiet {
         }
     }
     fn lines(&self, _text: &str) {}
-    fn look(&self, _answer: &Answer) {}
-}
-
-/// One of several hosts, with its name in front of what it says.
-pub struct OneOf(pub HostUi);
-
-impl Onlooker for OneOf {
-    fn event(&self, event: Event) {
-        self.0.emit(event);
-    }
-    fn lines(&self, text: &str) {
-        self.0.lines(text);
-    }
     fn look(&self, _answer: &Answer) {}
 }
