@@ -3,6 +3,7 @@
 mod alone;
 mod cuts;
 mod engine;
+mod exec;
 mod named;
 mod refused;
 mod requests;

@@ -70,8 +70,14 @@ impl Stage<'_> {
         outcome
     }
 
-    /// Types a command that goes on, and interrupts it once `enough` of it was seen.
-    fn bg_until(&self, args: &[&str], mut enough: impl FnMut(&str) -> bool) -> Outcome {
+    /// Types a command that goes on, and interrupts it once `enough` of it was seen; of what it
+    /// has shown `part` is compared.
+    fn bg_until(
+        &self,
+        args: &[&str],
+        mut enough: impl FnMut(&str) -> bool,
+        part: impl Fn(String) -> String,
+    ) -> Outcome {
         let args = self.typed(args);
         let shown = self.desk.join("shown");
         let began = Instant::now();
@@ -85,7 +91,7 @@ impl Stage<'_> {
         });
         running.signal(Signal::SIGINT);
         let mut outcome = running.wait();
-        outcome.stdout = fs::read_to_string(&shown).unwrap();
+        outcome.stdout = part(fs::read_to_string(&shown).unwrap());
         outcome.took = began.elapsed();
         self.keep(&outcome, &args);
         outcome
