@@ -171,6 +171,8 @@ impl Server {
             }
             // A minute of quiet is for visitors of a real site.
             set(config, "drain", "quiet", "0s");
+            // Several hosts on one machine share its cores.
+            set(config, "timeouts", "proof", "10s");
             change(number, config);
         });
         let sshd = Sshd::start(sandbox.root(), &environment(&sandbox));
