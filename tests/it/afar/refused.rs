@@ -34,7 +34,9 @@ impl Door {
             home: Home::create(&root.join("client")),
             root,
         };
-        door.call_it("web1", &user(), "");
+        // Nothing of the caller's environment reaches the client, so no agent needs to be barred.
+        door.home.write("config", "");
+        door.call_it("web1", &user());
         door
     }
 
@@ -46,12 +48,12 @@ impl Door {
     }
 
     /// Gives the server a name in `.ssh/config`, in front of what is there.
-    fn call_it(&self, name: &str, user: &str, more: &str) {
+    fn call_it(&self, name: &str, user: &str) {
         let before = fs::read_to_string(self.home.ssh("config")).unwrap_or_default();
         let port = self.server.port();
         self.home.write(
             "config",
-            &format!("Host {name}\n  HostName 127.0.0.1\n  Port {port}\n  User {user}\n{more}{before}"),
+            &format!("Host {name}\n  HostName 127.0.0.1\n  Port {port}\n  User {user}\n{before}"),
         );
     }
 

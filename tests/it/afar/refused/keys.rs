@@ -45,7 +45,7 @@ fn a_wrong_user_is_refused_the_same_way() {
              `USER@{host}` names another user\n"
         )
     };
-    door.call_it("web2", "nosuchuser", "");
+    door.call_it("web2", "nosuchuser");
     assert_eq!(door.page(&["web2"], 1), page("nosuchuser", "web2"));
     let typed = "nosuchuser@web1";
     assert_eq!(door.page(&[typed], 1), page("nosuchuser", typed));
@@ -55,7 +55,6 @@ fn a_wrong_user_is_refused_the_same_way() {
 #[test]
 fn a_key_with_a_passphrase_is_not_asked_for_without_a_terminal() {
     let door = known();
-    door.home.write("id_ed25519", "");
     fs::remove_file(door.home.ssh("id_ed25519")).unwrap();
     door.home
         .make_key("ed25519", "id_ed25519", &["-N", "open sesame"]);
