@@ -13,7 +13,7 @@ use crate::host::orders::Orders;
 use crate::host::outcome;
 use crate::model::failure::{Failure, Kind, Traffic};
 use crate::model::journal::Record;
-use crate::model::wire::{Hello, PROTOCOL, Request, Said};
+use crate::model::wire::{Hello, KEEP, PROTOCOL, Request, Said};
 use crate::ui::Ui;
 use crate::verbs::answer::Answer;
 use crate::verbs::caller::Caller;
@@ -62,7 +62,9 @@ async fn answer(request: Request, rest: File, ui: Ui) -> u8 {
     };
     let mut caller = Caller::afar(&ui, orders, request.saw, request.fleet);
     caller.ticket.clone_from(&request.ticket);
+    let alive = tokio::spawn(tell_that_it_lives(ui));
     let done = dispatch(verb, &here, &caller, ui).await;
+    alive.abort();
     let kept = request.ticket.map(|ticket| (ticket, Ui::result(&done)));
     if let Some((ticket, said)) = kept
         && let Ok(app) = here.open()
@@ -75,6 +77,13 @@ async fn answer(request: Request, rest: File, ui: Ui) -> u8 {
             0
         }
         done => ui.end(done),
+    }
+}
+
+async fn tell_that_it_lives(ui: Ui) {
+    loop {
+        tokio::time::sleep(KEEP).await;
+        ui.say(&Said::Alive);
     }
 }
 

@@ -166,6 +166,14 @@ mod tests {
         assert!(!orders.stop_was_asked());
         writer.write_all(b"\"back\"\n").unwrap();
         assert_eq!(soon(orders.verdict()).await, Verdict::Back);
+        let other = soon(orders.stopped()).await;
+        assert_eq!(other, "another host, which was not ready,");
+        assert!(!orders.stop_was_asked());
+    }
+
+    #[tokio::test]
+    async fn ctrl_c_at_the_client_stops() {
+        let (mut writer, orders) = line();
         writer.write_all(b"\"stop\"\n").unwrap();
         assert_eq!(soon(orders.stopped()).await, "Ctrl-C at the client");
         assert!(orders.stop_was_asked());

@@ -22,6 +22,10 @@ pub const KEEP: Duration = Duration::from_secs(2);
 /// while it waits for the other hosts: six [`KEEP`]s, of which a bad network loses some.
 pub const LEASE: Duration = Duration::from_secs(12);
 
+/// How long a client waits for an engine that says nothing: longer than [`LEASE`], so that
+/// the engine has given up by then what it may.
+pub const SILENCE: Duration = Duration::from_secs(30);
+
 /// The first line of an engine. What a login shell prints before it is skipped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
@@ -95,6 +99,8 @@ pub enum Order {
 pub enum Said {
     /// Its first line.
     Hello(Hello),
+    /// It is still at work; said every [`KEEP`].
+    Alive,
     /// A fact.
     Event(Event),
     /// A line of the app's log, or several.

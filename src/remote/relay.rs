@@ -4,11 +4,11 @@
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 
 use crate::model::event::Event;
 use crate::model::failure::Failure;
-use crate::model::wire::{KEEP, Order, Request, Said};
+use crate::model::wire::{KEEP, Order, Request, SILENCE, Said};
 use crate::verbs::answer::Answer;
 
 use super::call::{Call, Heard};
@@ -59,6 +59,8 @@ enum Followed {
     Finished(Finished),
     /// The engine ended without a word; what the host said instead.
     Died(String),
+    /// The engine is there and does not speak.
+    Silent,
     Lost(SshError),
 }
 
@@ -84,6 +86,11 @@ pub async fn carry_out(
             let failure = Failure::failed(format!("the engine on `{}` ended without a word", host.name));
             failure.showing(complaint.lines().map(str::to_owned))
         }
+        Followed::Silent => Failure::failed(format!(
+            "the engine on `{}` has said nothing for {} s",
+            host.name,
+            SILENCE.as_secs()
+        )),
         Followed::Lost(error) => host.lost(error),
     };
     let Some(ticket) = &request.ticket else {
@@ -141,9 +148,10 @@ async fn follow(call: &mut Call, orders: &mut Orders, onlooker: &dyn Onlooker) -
     let mut keep = interval(KEEP);
     keep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last: Option<Finished> = None;
+    let mut heard_at = Instant::now();
     loop {
         tokio::select! {
-            heard = call.next() => match heard {
+            heard = call.next() => { heard_at = Instant::now(); match heard {
                 Heard::Said(Said::Event(event)) => onlooker.event(event),
                 Heard::Said(Said::Lines(text)) => onlooker.lines(&text),
                 Heard::Said(Said::Look { answer }) => {
@@ -157,7 +165,10 @@ async fn follow(call: &mut Call, orders: &mut Orders, onlooker: &dyn Onlooker) -
                     Followed::Finished,
                 ),
                 Heard::Lost(error) => return last.map_or(Followed::Lost(error), Followed::Finished),
-            },
+            } }
+            () = sleep_until((heard_at + SILENCE).into()) => {
+                return last.map_or(Followed::Silent, Followed::Finished);
+            }
             Ok(()) = orders.changed() => {
                 let order = *orders.borrow_and_update();
                 if let Some(order) = order {
@@ -187,6 +198,6 @@ fn finished(said: Said) -> Option<Finished> {
             code: 0,
             result: Ok(None),
         }),
-        Said::Hello(_) | Said::Event(_) | Said::Lines(_) | Said::Look { .. } => None,
+        Said::Hello(_) | Said::Alive | Said::Event(_) | Said::Lines(_) | Said::Look { .. } => None,
     }
 }

@@ -213,3 +213,17 @@ fn a_home_that_cannot_be_written_says_so() {
         "{page}"
     );
 }
+
+/// An engine that says hello and nothing more, as one that was stopped.
+#[test]
+fn one_that_says_nothing_is_not_waited_for_for_ever() {
+    let afar = Afar::new(1);
+    let hello = r#"{"hello":{"protocol":1,"version":"99.0.0"}}"#;
+    afar.servers[0].install(
+        "bluegreen",
+        &format!("#!/bin/sh\necho '{hello}'\ncat >/dev/null\n"),
+    );
+    let outcome = try_it(&afar);
+    outcome.assert_code(1);
+    outcome.assert_says("error: the engine on `web1` has said nothing for 30 s\n");
+}
