@@ -102,7 +102,10 @@ struct FleetSwitch {
 }
 
 fn fleet_switch() -> FleetSwitch {
-    let afar = Afar::deployed(FLEET);
+    // All of them share the cores of this machine, and each proves its switch on them.
+    let afar = Afar::deployed_with(FLEET, |_, config| {
+        sandbox::set(config, "timeouts", "proof", "30s")
+    });
     let first = &afar.servers[0].sandbox;
     first.commit("Second", |repo| fs::write(repo.join("note"), "2").unwrap());
     afar.everywhere(&["deploy"]).assert_code(0);

@@ -47,17 +47,19 @@ pub async fn cutover(run: &Run<'_>, passed: Passed) -> Result<Switched, Failure>
     reload_would_work(app).await?;
     let evidence = evidence(run);
     let began = Instant::now();
-    let mut swapped = swap(run, to, Some(&passed), evidence.as_ref()).await;
-    if swapped.is_ok() {
-        swapped = step::agree(run, to, &passed).await;
-    }
-    let mut counted = None;
-    if let Some(prober) = evidence {
-        let count = prober.finish(app.config.evidence.window.0).await;
+    let swapped = swap(run, to, Some(&passed), evidence.as_ref()).await;
+    let agreed = async {
+        swapped?;
+        step::agree(run, to, &passed).await
+    };
+    // The prober does not go on while the slowest host is waited for.
+    let counted = async {
+        let count = evidence?.finish(app.config.evidence.window.0).await;
         run.sink.emit(told(&count, began.elapsed()));
-        counted = Some(count);
-    }
-    swapped?;
+        Some(count)
+    };
+    let (agreed, counted) = tokio::join!(agreed, counted);
+    agreed?;
     run.note_a_late_stop().await;
     Ok(Switched {
         live: passed.standing(),

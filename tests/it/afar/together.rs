@@ -47,6 +47,20 @@ fn three_hosts_move_together_and_back() {
     all_answer(&afar, Color::Blue);
 }
 
+/// A second release, while visitors of every host lose nothing.
+fn deploy_under_load(afar: &Afar) -> Outcome {
+    afar.servers[0]
+        .sandbox
+        .commit("Second", |repo| fs::write(repo.join("note"), "2").unwrap());
+    let load: Vec<_> = afar.servers.iter().map(|server| server.sandbox.load()).collect();
+    let deploy = afar.everywhere(&["deploy", "--json"]);
+    for load in load {
+        let counted = load.stop();
+        assert_eq!(counted.failed, 0, "{counted:?}");
+    }
+    deploy
+}
+
 /// Every host serves `color`, its link says so and its lock is free; returns what the
 /// command answered for each.
 #[track_caller]
@@ -74,15 +88,7 @@ fn a_gate_that_one_host_does_not_pass_leaves_all_where_they_were() {
     let afar = Afar::deployed(3);
     let applied = afar.servers[1].sandbox.app_root().join("bg.toml");
     repo::replace(&applied, "path = \"/health\"", "path = \"/missing\"");
-    afar.servers[0]
-        .sandbox
-        .commit("Second", |repo| fs::write(repo.join("note"), "2").unwrap());
-    let load: Vec<_> = afar.servers.iter().map(|server| server.sandbox.load()).collect();
-    let deploy = afar.everywhere(&["deploy", "--json"]);
-    for load in load {
-        let counted = load.stop();
-        assert_eq!(counted.failed, 0, "{counted:?}");
-    }
+    let deploy = deploy_under_load(&afar);
     let hosts = stand_at(&afar, &deploy, 1, Color::Blue);
     assert_eq!(hosts[1]["exit_code"], 1, "{deploy}");
     assert_eq!(hosts[0]["exit_code"], 130, "{deploy}");
@@ -120,15 +126,7 @@ fn nail(server: &Server, color: Color) {
 fn a_proof_that_fails_on_one_host_puts_the_others_back() {
     let afar = Afar::deployed(3);
     nail(&afar.servers[2], Color::Blue);
-    afar.servers[0]
-        .sandbox
-        .commit("Second", |repo| fs::write(repo.join("note"), "2").unwrap());
-    let load: Vec<_> = afar.servers.iter().map(|server| server.sandbox.load()).collect();
-    let deploy = afar.everywhere(&["deploy", "--json"]);
-    for load in load {
-        let counted = load.stop();
-        assert_eq!(counted.failed, 0, "{counted:?}");
-    }
+    let deploy = deploy_under_load(&afar);
     let hosts = stand_at(&afar, &deploy, 5, Color::Blue);
     for host in &hosts {
         assert_eq!(host["exit_code"], 5, "{deploy}");
