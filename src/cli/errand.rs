@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::host::front::Nonce;
 use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Kind};
+use crate::model::failure::{Failure, Kind, in_one_line};
 use crate::model::wire::{ConfigText, InStep, Request, Saw};
 use crate::remote::host::{Host, Way};
 use crate::remote::program::Program;
@@ -113,7 +113,7 @@ impl Errand {
         match public::ask(url).await {
             Ok(()) => Some(true),
             Err(error) => {
-                let why = words(&error);
+                let why = in_one_line(&error);
                 self.ui.emit(Event::Warned {
                     text: format!("before anything was changed: {why}"),
                 });
@@ -127,18 +127,6 @@ impl Errand {
         let url = self.chosen.fleet.url.as_ref().filter(|_| before == Some(true))?;
         public::ask(url).await.err()
     }
-}
-
-/// An error with its causes in one line.
-#[must_use]
-pub fn words(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text = format!("{text}: {source}");
-        next = source.source();
-    }
-    text
 }
 
 /// What is said when a second Ctrl-C leaves `host` to itself.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Kind, Standing, Traffic};
+use crate::model::failure::{Failure, Kind, Standing, Traffic, in_one_line};
 use crate::model::release::ReleaseId;
 use crate::model::wire::{Failed, InStep, Order, Request, Saw};
 use crate::remote::fleet::{self, Member};
@@ -21,7 +21,7 @@ use crate::verbs::fleet::{Fleet, OnHost};
 use crate::verbs::sight::Sighted;
 
 use super::args::{Patience, Verb};
-use super::errand::{Errand, left, words};
+use super::errand::{Errand, left};
 
 /// Does the errand on all of its hosts; returns the exit code.
 pub async fn together(errand: &Errand, way: &Way) -> u8 {
@@ -46,14 +46,17 @@ pub async fn together(errand: &Errand, way: &Way) -> u8 {
     let fleet = match all(reached) {
         // Whoever only looks is shown what can be seen.
         Err(reached) if !errand.verb.goes_in_step() && !errand.verb.changes() => {
-            look(errand, reached, &onlookers).await
+            look(errand, reached, &onlookers, Interrupts::listen()).await
         }
         Err(reached) => nobody(errand, reached),
         Ok(hosts) => {
             let fleet = match errand.verb {
                 Verb::Status { watch: true } => watch_over(errand, &hosts, &onlookers).await,
                 _ if errand.verb.goes_in_step() => in_step(errand, &hosts, &onlookers).await,
-                _ => look(errand, hosts.iter().cloned().map(Ok).collect(), &onlookers).await,
+                _ => {
+                    let reached = hosts.iter().cloned().map(Ok).collect();
+                    look(errand, reached, &onlookers, Interrupts::listen()).await
+                }
             };
             join_all(hosts.iter().map(Host::close)).await;
             fleet
@@ -132,7 +135,8 @@ async fn watch_over(errand: &Errand, hosts: &[Host], onlookers: &[OneOf]) -> Fle
     };
     let mut interrupts = Interrupts::listen();
     loop {
-        let fleet = look(&once, hosts.iter().cloned().map(Ok).collect(), onlookers).await;
+        let reached = hosts.iter().cloned().map(Ok).collect();
+        let fleet = look(&once, reached, onlookers, interrupts.clone()).await;
         tokio::select! {
             () = interrupts.first() => return fleet,
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
@@ -142,9 +146,13 @@ async fn watch_over(errand: &Errand, hosts: &[Host], onlookers: &[OneOf]) -> Fle
 }
 
 /// The same on each host, without waiting for each other.
-async fn look(errand: &Errand, reached: Vec<Result<Host, Failure>>, onlookers: &[OneOf]) -> Fleet {
+async fn look(
+    errand: &Errand,
+    reached: Vec<Result<Host, Failure>>,
+    onlookers: &[OneOf],
+    mut interrupts: Interrupts,
+) -> Fleet {
     let (order, orders) = watch::channel(None);
-    let mut interrupts = Interrupts::listen();
     let stop = async move {
         interrupts.first().await;
         order.send_replace(Some(Order::Stop));
@@ -214,7 +222,7 @@ async fn in_step(errand: &Errand, hosts: &[Host], onlookers: &[OneOf]) -> Fleet 
     let mut fleet = answer(errand, finished);
     fleet.skew_ms = stepped.skew_ms;
     if fleet.exit_code() == 0 {
-        fleet.public = errand.world_now(world).await.map(|error| words(&error));
+        fleet.public = errand.world_now(world).await.map(|error| in_one_line(&error));
     }
     fleet
 }

@@ -75,7 +75,11 @@ pub fn is_also(target: &Path, name: &str) -> bool {
     fs::read_link(target.with_file_name(name)).is_ok_and(|found| found == Path::new(file))
 }
 
-fn sha256(path: &Path) -> io::Result<[u8; 32]> {
+/// The SHA-256 of a file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn sha256(path: &Path) -> io::Result<[u8; 32]> {
     let mut file = fs::File::open(path)?;
     let mut hash = Sha256::new();
     let mut piece = vec![0; 64 << 10];

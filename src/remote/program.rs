@@ -1,12 +1,12 @@
 //! The engine as a file: this program, or the static build of it, by the hash of its
 //! content.
 
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
+
+use crate::host::program::{THIS, sha256};
 
 /// Names a program to upload in place of this one.
 const CHOSEN: &str = "BG_ENGINE";
@@ -49,16 +49,8 @@ impl Program {
             path: path.clone(),
             source,
         };
-        let mut file = std::fs::File::open(&path).map_err(unread)?;
-        let mut hash = Sha256::new();
-        let mut piece = vec![0; 256 << 10];
-        loop {
-            match file.read(&mut piece).map_err(unread)? {
-                0 => break,
-                count => hash.update(piece.get(..count).unwrap_or_default()),
-            }
-        }
-        let hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = sha256(&path).map_err(unread)?;
+        let hash = hash.iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Program {
             path,
             hash,
@@ -83,7 +75,7 @@ impl Program {
 }
 
 fn own() -> PathBuf {
-    let own = PathBuf::from("/proc/self/exe");
+    let own = PathBuf::from(THIS);
     if cfg!(target_feature = "crt-static") {
         return own;
     }
@@ -96,6 +88,8 @@ fn own() -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::*;
 
     #[test]

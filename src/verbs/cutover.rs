@@ -10,7 +10,7 @@ use crate::host::mover::{MoveError, Unfollowed};
 use crate::host::releases;
 use crate::model::color::{Color, Route};
 use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Standing, Traffic};
+use crate::model::failure::{Failure, Standing, Traffic, in_one_line};
 use crate::model::journal::Phase;
 use crate::model::release::ReleaseId;
 
@@ -236,7 +236,7 @@ async fn unmoved(app: &App, from: Route, error: MoveError) -> Failure {
     let traffic = match prove_back(app, from, live.release.is_some(), Ok(())).await {
         Ok(_) => Traffic::Unchanged { live },
         Err(unproven) => Traffic::Unknown {
-            seen: format!("the link says {from}; {}", describe(&unproven)),
+            seen: format!("the link says {from}; {}", in_one_line(&unproven)),
         },
     };
     failure
@@ -265,7 +265,7 @@ pub async fn put_back(app: &App, from: Route, to: Route, why: Unproven, sink: &d
                 .with_traffic(Traffic::PutBack { live })
         }
         Err(unproven) => {
-            let problem = describe(&unproven);
+            let problem = in_one_line(&unproven);
             let seen = match app.link.read() {
                 Ok(route) => format!("the link says {route}; putting it back was not proven: {problem}"),
                 Err(error) => format!("{error}; putting it back failed: {problem}"),
@@ -275,16 +275,6 @@ pub async fn put_back(app: &App, from: Route, to: Route, why: Unproven, sink: &d
                 .hint("look at NGINX's error log, then `bg repair`")
         }
     }
-}
-
-fn describe(error: &Unproven) -> String {
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(source) = next {
-        text = format!("{text}: {source}");
-        next = source.source();
-    }
-    text
 }
 
 /// In the reload way a configuration that was broken before, or a master that cannot be
