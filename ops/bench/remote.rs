@@ -102,9 +102,11 @@ struct FleetSwitch {
 }
 
 fn fleet_switch() -> FleetSwitch {
-    // All of them share the cores of this machine, and each proves its switch on them.
+    // All of them share the cores of this machine, and each proves its switch on them. The
+    // window is the one that a bg.toml without a word on it has.
     let afar = Afar::deployed_with(FLEET, |_, config| {
-        sandbox::set(config, "timeouts", "proof", "30s")
+        sandbox::set(config, "timeouts", "proof", "30s");
+        sandbox::set(config, "evidence", "window", "1s");
     });
     let first = &afar.servers[0].sandbox;
     first.commit("Second", |repo| fs::write(repo.join("note"), "2").unwrap());

@@ -2,13 +2,13 @@
 //! while after it, and counts. It counts strictly: no request is ever sent twice, so a
 //! request lost on a kept-alive connection is seen, which a pooled client would hide.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
 
 use crate::host::front::{Door, Nonce};
 use crate::host::http::HttpError;
@@ -26,14 +26,16 @@ pub const USER_AGENT: &str = "bluegreen-evidence";
 
 /// Two connections that stay open and ask every 10 ms, and 50 fresh ones a second: 250
 /// requests a second at most, a quarter of a core for an app that answers in 1 ms, and
-/// enough for [`ENOUGH`] within the quarter of a second around a swap.
+/// enough for [`ENOUGH`] within the quarter of a second around a swap. After an answer
+/// each waits as long as that took, so that a slow app is never asked by more than one and
+/// a half at a time: its workers are there for visitors.
 const KEPT_ALIVE: usize = 2;
 const KEPT_ALIVE_EVERY: Duration = Duration::from_millis(10);
 const FRESH_EVERY: Duration = Duration::from_millis(20);
 
 /// Fresh connections wait for each other beyond this, so that an app that hangs does not
 /// get more and more of them.
-const FRESH_AT_ONCE: usize = 32;
+const FRESH_AT_ONCE: usize = 4;
 
 /// A request without a complete answer after this long has failed.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -52,6 +54,8 @@ pub struct Evidence {
     pub old: Option<SocketAddr>,
     /// Whether 503 is what visitors should get before or after the swap.
     pub maintenance: bool,
+    /// How long after the swap it goes on.
+    pub window: Duration,
 }
 
 /// The prober at work. Dropping it ends it at once.
@@ -59,7 +63,8 @@ pub struct Evidence {
 pub struct Running {
     tasks: JoinSet<()>,
     tally: Arc<Tally>,
-    stop: watch::Sender<bool>,
+    window: Duration,
+    end: watch::Sender<Option<Instant>>,
 }
 
 impl Evidence {
@@ -70,31 +75,55 @@ impl Evidence {
     pub fn start(self) -> Result<Running, HttpError> {
         let tally = Arc::new(Tally::new(self.old, self.maintenance));
         let caller = Arc::new(Caller::new(&self.door, &self.path)?);
-        let (stop, stopped) = watch::channel(false);
+        let (end, ends) = watch::channel(None);
         let mut tasks = JoinSet::new();
         for _ in 0..KEPT_ALIVE {
-            tasks.spawn(keep_alive(prober(&caller, &tally), stopped.clone()));
+            tasks.spawn(keep_alive(prober(&caller, &tally), over(ends.clone())));
         }
-        tasks.spawn(fresh(prober(&caller, &tally), stopped));
-        Ok(Running { tasks, tally, stop })
+        tasks.spawn(fresh(prober(&caller, &tally), over(ends)));
+        Ok(Running {
+            tasks,
+            tally,
+            window: self.window,
+            end,
+        })
     }
 }
 
 impl Running {
-    /// Marks the moment of the swap. Only the first call counts.
+    /// Marks the moment of the swap; asking ends by itself, the window after it. Only the
+    /// first call counts.
     pub fn swapped(&self) {
         self.tally.swapped();
+        self.end_after_window();
     }
 
-    /// Goes on until `window` after the swap (after this call if there was none), waits for
-    /// the requests in flight, 5 s at most, and counts.
-    pub async fn finish(mut self, window: Duration) -> Counted {
-        let from = self.tally.swap().unwrap_or_else(Instant::now);
-        tokio::time::sleep_until((from + window).into()).await;
-        self.tally.stopped();
-        self.stop.send_replace(true);
+    /// Waits until the window after the swap is over (after this call if there was none)
+    /// and for the requests in flight, 5 s at most, and counts.
+    pub async fn finish(mut self) -> Counted {
+        self.end_after_window();
         while self.tasks.join_next().await.is_some() {}
         self.tally.counted()
+    }
+
+    fn end_after_window(&self) {
+        self.end.send_if_modified(|end| {
+            let first = end.is_none();
+            if first {
+                let at = Instant::now() + self.window;
+                self.tally.ends(at);
+                *end = Some(at);
+            }
+            first
+        });
+    }
+}
+
+/// Waits for the end of asking.
+async fn over(mut end: watch::Receiver<Option<Instant>>) {
+    let at = end.wait_for(Option::is_some).await.map_or(None, |at| *at);
+    if let Some(at) = at {
+        tokio::time::sleep_until(at.into()).await;
     }
 }
 
@@ -114,42 +143,49 @@ struct Prober {
     nonce: Nonce,
 }
 
-async fn keep_alive(prober: Prober, mut stopped: watch::Receiver<bool>) {
-    let mut ticks = ticks(KEPT_ALIVE_EVERY);
+async fn keep_alive(prober: Prober, over: impl Future<Output = ()>) {
+    tokio::pin!(over);
     let mut wire = None;
     for n in 0.. {
+        let began = Instant::now();
+        wire = prober.ask(wire, n).await;
         tokio::select! {
             // After a slow request both are ready, and no further one may begin.
             biased;
-            _ = stopped.changed() => return,
-            _ = ticks.tick() => {}
+            () = &mut over => return,
+            () = pause(began, KEPT_ALIVE_EVERY, began.elapsed()) => {}
         }
-        wire = prober.ask(wire, n).await;
     }
 }
 
-async fn fresh(prober: Prober, mut stopped: watch::Receiver<bool>) {
-    let mut ticks = ticks(FRESH_EVERY);
+async fn fresh(prober: Prober, over: impl Future<Output = ()>) {
+    tokio::pin!(over);
     let mut in_flight = JoinSet::new();
+    let mut last = Duration::ZERO;
     for n in 0.. {
-        tokio::select! {
-            biased;
-            _ = stopped.changed() => break,
-            _ = ticks.tick() => {}
-        }
-        while in_flight.try_join_next().is_some() {}
+        let began = Instant::now();
         if in_flight.len() < FRESH_AT_ONCE {
             let prober = prober.clone();
-            in_flight.spawn(async move { prober.ask(None, n).await.map(drop) });
+            in_flight.spawn(async move {
+                prober.ask(None, n).await;
+                began.elapsed()
+            });
+        }
+        tokio::select! {
+            biased;
+            () = &mut over => break,
+            () = pause(began, FRESH_EVERY, last) => {}
+        }
+        while let Some(done) = in_flight.try_join_next() {
+            last = done.unwrap_or(last);
         }
     }
     while in_flight.join_next().await.is_some() {}
 }
 
-fn ticks(every: Duration) -> tokio::time::Interval {
-    let mut ticks = tokio::time::interval(every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
+/// Until the next request is due, where the last one took `took`.
+async fn pause(began: Instant, every: Duration, took: Duration) {
+    tokio::time::sleep_until((began + every.max(took * 2)).into()).await;
 }
 
 impl Prober {

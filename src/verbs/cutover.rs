@@ -16,7 +16,7 @@ use crate::model::release::ReleaseId;
 
 use super::gate::{Passed, millis};
 use super::run::Run;
-use super::{step, traffic};
+use super::{save, step, traffic};
 
 /// Fresh connections in a row that must reach the new slot, on each path and listener.
 /// Two NGINX workers share a listener at random, so eight in a row miss one of them once
@@ -34,6 +34,8 @@ pub struct Switched {
     pub counted: Option<Counted>,
     /// The operator's reason, where the gate was forced.
     pub forced: Option<String>,
+    /// Whether PM2 kept its list for a reboot.
+    pub saved: Result<(), Failure>,
 }
 
 /// Moves traffic to a color that passed the gate.
@@ -50,22 +52,24 @@ pub async fn cutover(run: &Run<'_>, passed: Passed) -> Result<Switched, Failure>
     let swapped = swap(run, to, Some(&passed), evidence.as_ref()).await;
     let agreed = async {
         swapped?;
-        step::agree(run, to, &passed).await
+        step::agree(run, to, &passed).await?;
+        Ok::<_, Failure>(save::for_a_reboot(run).await)
     };
-    // The prober does not go on while the slowest host is waited for.
+    // The window goes on meanwhile, and nobody waits for it twice.
     let counted = async {
-        let count = evidence?.finish(app.config.evidence.window.0).await;
+        let count = evidence?.finish().await;
         run.sink.emit(told(&count, began.elapsed()));
         Some(count)
     };
     let (agreed, counted) = tokio::join!(agreed, counted);
-    agreed?;
+    let saved = agreed?;
     run.note_a_late_stop().await;
     Ok(Switched {
         live: passed.standing(),
         replaced,
         counted,
         forced: passed.forced_because().map(str::to_owned),
+        saved,
     })
 }
 
@@ -319,6 +323,7 @@ fn evidence(run: &Run<'_>) -> Option<Running> {
         path: path.clone(),
         old: Some(old),
         maintenance: false,
+        window: app.config.evidence.window.0,
     };
     watched.start().ok()
 }

@@ -1,7 +1,7 @@
 //! `bg deploy`: a release is built, started in the idle color, gated, and traffic moves.
 
 use std::cell::RefCell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ use super::build::build;
 use super::caller::Caller;
 use super::cool;
 use super::cutover::{self, Switched};
-use super::gate::{self, Passed, millis};
+use super::gate::{self, Passed};
 use super::prune;
 use super::room;
 use super::run::Run;
@@ -193,7 +193,7 @@ async fn undo(run: &Run<'_>, staged: &Staged, release: Option<&ReleaseId>, failu
 
 /// `--no-switch`: the candidate stays in its slot, warm.
 async fn park(run: &Run<'_>, passed: &Passed) -> Result<Deployed, Failure> {
-    let save = save(run).await;
+    let save = save::for_a_reboot(run).await;
     run.commit(
         run.live(),
         run.from.maintenance,
@@ -208,10 +208,9 @@ async fn park(run: &Run<'_>, passed: &Passed) -> Result<Deployed, Failure> {
     save.map(|()| deployed)
 }
 
-/// After the proof: PM2's list for a reboot, the record, and what nobody needs any more.
+/// After the proof: the record, and what nobody needs any more.
 async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failure> {
     let app = run.app;
-    let saved = save(run).await;
     let release = switched.live.release.clone();
     let summary = release
         .as_ref()
@@ -223,7 +222,7 @@ async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failure> 
         })
     };
     committed.map_err(moved)?;
-    saved.map_err(moved)?;
+    switched.saved.map_err(moved)?;
     keep_what_was_applied(app).map_err(moved)?;
     cool::down(app, switched.replaced.color, &run.sink)
         .await
@@ -241,24 +240,4 @@ fn keep_what_was_applied(app: &App) -> Result<(), Failure> {
     }
     store::write_whole(&path, text.as_bytes(), 0o644)
         .map_err(|error| Failure::failed("the configuration was not kept").because(error))
-}
-
-/// Has PM2 keep its list for a reboot.
-///
-/// # Errors
-/// When it does not.
-pub async fn save(run: &Run<'_>) -> Result<(), Failure> {
-    let began = Instant::now();
-    save::save(run.app).await.map_err(|error| {
-        Failure::failed("the process list was not saved: a reboot would bring back the old one")
-            .because(error)
-            .hint(format!(
-                "`PM2_HOME={} pm2 save`",
-                run.app.entry.pm2_home.display()
-            ))
-    })?;
-    run.sink.emit(Event::Saved {
-        took_ms: millis(began.elapsed()),
-    });
-    Ok(())
 }

@@ -1,10 +1,15 @@
 //! PM2's list, kept for a reboot: one command of this PM2 at a time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::host::app::App;
 use crate::host::lock::{Holder, Lock, LockError};
 use crate::host::pm2::Pm2Error;
+use crate::model::event::{Event, Sink};
+use crate::model::failure::Failure;
+
+use super::gate::millis;
+use super::run::Run;
 
 /// How long another app's save is waited for; one takes half a second.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,4 +36,24 @@ pub async fn save(app: &App) -> Result<(), SaveError> {
         .await
         .map_err(SaveError::Busy)?;
     Ok(app.pm2.save().await?)
+}
+
+/// The same within a run, which tells of it.
+///
+/// # Errors
+/// As [`save`].
+pub async fn for_a_reboot(run: &Run<'_>) -> Result<(), Failure> {
+    let began = Instant::now();
+    save(run.app).await.map_err(|error| {
+        Failure::failed("the process list was not saved: a reboot would bring back the old one")
+            .because(error)
+            .hint(format!(
+                "`PM2_HOME={} pm2 save`",
+                run.app.entry.pm2_home.display()
+            ))
+    })?;
+    run.sink.emit(Event::Saved {
+        took_ms: millis(began.elapsed()),
+    });
+    Ok(())
 }

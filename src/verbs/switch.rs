@@ -14,7 +14,7 @@ use crate::model::release::ReleaseId;
 use super::caller::Caller;
 use super::cool;
 use super::cutover::{self, Switched};
-use super::deploy::{self, Deployed};
+use super::deploy::Deployed;
 use super::gate::{self, Passed};
 use super::run::Run;
 use super::{recover, run, slot, step, traffic, wake};
@@ -22,7 +22,7 @@ use super::{recover, run, slot, step, traffic, wake};
 /// Moves traffic to `color`, or to the one it is not on.
 ///
 /// # Errors
-/// As [`deploy::deploy`].
+/// As [`super::deploy::deploy`].
 pub async fn switch(
     app: &App,
     color: Option<Color>,
@@ -115,7 +115,7 @@ pub async fn converge(
 /// Goes back to what served before, or to any kept release.
 ///
 /// # Errors
-/// As [`deploy::deploy`]; and when there is nothing to go back to.
+/// As [`super::deploy::deploy`]; and when there is nothing to go back to.
 pub async fn rollback(
     app: &App,
     to: Option<ReleaseId>,
@@ -258,7 +258,6 @@ async fn move_traffic(run: &Run<'_>, passed: Passed, release: &ReleaseId) -> Res
 }
 
 async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Result<Deployed, Failure> {
-    let saved = deploy::save(run).await;
     let summary = cutover::summary(run, &switched, release);
     let moved = |failure: Failure| {
         failure.with_traffic(Traffic::Moved {
@@ -267,7 +266,7 @@ async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Resul
     };
     run.commit(switched.live.clone(), run.from.maintenance, summary)
         .map_err(moved)?;
-    saved.map_err(moved)?;
+    switched.saved.map_err(moved)?;
     cool::down(run.app, switched.replaced.color, &run.sink)
         .await
         .map_err(moved)?;

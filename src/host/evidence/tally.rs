@@ -72,12 +72,8 @@ impl Tally {
         self.seen().swap.get_or_insert_with(Instant::now);
     }
 
-    pub(super) fn swap(&self) -> Option<Instant> {
-        self.seen().swap
-    }
-
-    pub(super) fn stopped(&self) {
-        self.seen().end = Some(Instant::now());
+    pub(super) fn ends(&self, at: Instant) {
+        self.seen().end = Some(at);
     }
 
     pub(super) fn answered(&self, answer: &Answer) {

@@ -18,6 +18,7 @@ fn evidence(address: SocketAddr) -> Evidence {
         path: "/a b?c".into(),
         old: Some(OLD.parse().unwrap()),
         maintenance: false,
+        window: WINDOW,
     }
 }
 
@@ -36,7 +37,7 @@ async fn count(evidence: Evidence, asked: &AtomicUsize, requests: usize, swap: i
     }
     swap();
     running.swapped();
-    running.finish(WINDOW).await
+    running.finish().await
 }
 
 /// Serves one connection by `answer`, which says `None` to close it instead.
@@ -173,7 +174,7 @@ async fn a_connection_closed_while_idle_or_as_announced_is_no_failure() {
     })
     .await;
     let running = evidence(silent.address).start().unwrap();
-    let counted = running.finish(WINDOW).await;
+    let counted = running.finish().await;
     assert!(counted.sent > 0, "{counted:?}");
     assert_eq!(counted.failed, 0, "{counted:?}");
 }
@@ -214,10 +215,14 @@ async fn server_errors_are_failures_unless_maintenance_is_expected() {
 async fn nobody_there_is_counted_and_starting_takes_no_time() {
     let address = deserted().await;
     let begun = Instant::now();
-    let running = evidence(address).start().unwrap();
+    let brief = Evidence {
+        window: Duration::from_millis(100),
+        ..evidence(address)
+    };
+    let running = brief.start().unwrap();
     assert!(begun.elapsed() < Duration::from_millis(100));
     running.swapped();
-    let counted = running.finish(Duration::from_millis(100)).await;
+    let counted = running.finish().await;
     assert!(
         counted.sent > 0 && counted.failed == counted.sent && !counted.enough,
         "{counted:?}"
@@ -247,8 +252,11 @@ async fn an_answer_that_is_cut_off_or_never_comes_is_a_failure() {
     })
     .await;
     let begun = Instant::now();
-    let running = evidence(server.address).start().unwrap();
-    let counted = running.finish(Duration::from_millis(200)).await;
+    let brief = Evidence {
+        window: Duration::from_millis(200),
+        ..evidence(server.address)
+    };
+    let counted = brief.start().unwrap().finish().await;
     assert!(
         begun.elapsed() < DEADLINE + Duration::from_secs(3),
         "asked on after the end"
@@ -262,6 +270,59 @@ async fn an_answer_that_is_cut_off_or_never_comes_is_a_failure() {
     assert!(counted.window < DEADLINE, "{counted:?}");
 }
 
+/// The proof after the swap may take longer than the window.
+#[tokio::test]
+async fn asking_ends_by_itself_after_the_window() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count_asked = asked.clone();
+    let server = Server::with(move |_, stream| {
+        let asked = count_asked.clone();
+        serve(stream, move |_, head| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            Some(answer(head, "200 OK", NEW))
+        })
+    })
+    .await;
+    let mut running = evidence(server.address).start().unwrap();
+    running.swapped();
+    let swapped = Instant::now();
+    while running.tasks.join_next().await.is_some() {}
+    assert!(swapped.elapsed() >= WINDOW, "{:?}", swapped.elapsed());
+    let at_the_end = asked.load(Ordering::SeqCst);
+    let counted = running.finish().await;
+    assert_eq!(counted.sent, at_the_end as u64);
+    assert!(counted.window < WINDOW * 2, "{counted:?}");
+}
+
+#[tokio::test]
+async fn a_slow_app_is_asked_less() {
+    let busy = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (now, peak, count) = (busy.clone(), most.clone(), asked.clone());
+    let server = Server::with(move |_, mut stream| {
+        let (busy, most, asked) = (now.clone(), peak.clone(), count.clone());
+        async move {
+            while let Some(head) = read_head(&mut stream).await {
+                asked.fetch_add(1, Ordering::SeqCst);
+                most.fetch_max(busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                busy.fetch_sub(1, Ordering::SeqCst);
+                let reply = answer(&head, "200 OK", NEW);
+                stream.write_all(reply.as_bytes()).await.ok();
+            }
+        }
+    })
+    .await;
+    let counted = evidence(server.address).start().unwrap().finish().await;
+    assert_eq!(counted.failed, 0, "{counted:?}");
+    // Three visitors, each at most every 200 ms within 600 ms and while the first answers
+    // are awaited four fresh ones; undisturbed they would be asking 40 times.
+    assert!(most.load(Ordering::SeqCst) <= KEPT_ALIVE + FRESH_AT_ONCE);
+    assert!((6..=18).contains(&counted.sent), "{counted:?}");
+    assert_eq!(counted.sent, asked.load(Ordering::SeqCst) as u64);
+}
+
 #[tokio::test]
 async fn many_kinds_of_failure_take_little_room() {
     let asked = Arc::new(AtomicUsize::new(0));
@@ -273,7 +334,7 @@ async fn many_kinds_of_failure_take_little_room() {
         })
     })
     .await;
-    let counted = evidence(server.address).start().unwrap().finish(WINDOW).await;
+    let counted = evidence(server.address).start().unwrap().finish().await;
     assert_eq!(counted.failures.len(), 9, "{counted:?}");
     assert!(counted.failures[8].starts_with("other failures ("), "{counted:?}");
 }
@@ -313,7 +374,7 @@ async fn tls_doors_are_watched_too() {
     .await;
     let mut evidence = evidence(server.address);
     evidence.door.tls = true;
-    let counted = evidence.start().unwrap().finish(WINDOW).await;
+    let counted = evidence.start().unwrap().finish().await;
     assert!(counted.sent > 0 && counted.failed == 0, "{counted:?}");
     assert_eq!(names.load(Ordering::SeqCst) as u64, counted.sent);
 }

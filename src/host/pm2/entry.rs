@@ -1,5 +1,6 @@
 //! What PM2 says about one of its entries, from its socket, its command line or its dump.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub struct Proc {
     pub kill_timeout: Duration,
     /// Whether it is a module of PM2 itself, which is never in the dump.
     pub module: bool,
+    /// A hash of the variables it is started with, which may hold secrets.
+    pub variables: u64,
 }
 
 impl Proc {
@@ -57,6 +60,19 @@ pub struct Saved {
     pub script: PathBuf,
     /// The program's arguments.
     pub args: Vec<String>,
+    /// As in [`Proc`].
+    pub status: String,
+    /// As in [`Proc`].
+    pub variables: u64,
+}
+
+impl Saved {
+    /// Whether both run the same, be it that one is stopped and the other is not.
+    #[must_use]
+    pub fn runs_as(&self, other: &Saved) -> bool {
+        (&self.name, &self.cwd, &self.script, &self.args)
+            == (&other.name, &other.cwd, &other.script, &other.args)
+    }
 }
 
 impl From<&Proc> for Saved {
@@ -66,6 +82,8 @@ impl From<&Proc> for Saved {
             cwd: entry.cwd.clone(),
             script: entry.script.clone(),
             args: entry.args.clone(),
+            status: entry.status.clone(),
+            variables: entry.variables,
         }
     }
 }
@@ -105,6 +123,21 @@ struct Settings {
     kill_timeout: Value,
     #[serde(default)]
     pmx_module: Value,
+    #[serde(default)]
+    env: Value,
+}
+
+impl Settings {
+    fn status(&self) -> String {
+        self.status.as_str().unwrap_or("unknown").to_owned()
+    }
+
+    /// The keys of an object come sorted, whoever wrote it.
+    fn variables(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.env.to_string().hash(&mut hasher);
+        hasher.finish()
+    }
 }
 
 /// PM2's own default.
@@ -118,7 +151,8 @@ impl From<Listed> for Proc {
             name: listed.name,
             id: listed.pm_id,
             pid: listed.pid.filter(|pid| *pid > 0),
-            status: settings.status.as_str().unwrap_or("unknown").to_owned(),
+            status: settings.status(),
+            variables: settings.variables(),
             restarts: count(&settings.restart_time),
             unstable_restarts: count(&settings.unstable_restarts),
             cwd: settings.pm_cwd,
@@ -187,6 +221,8 @@ pub fn from_dump(text: &[u8]) -> Result<Vec<Saved>, serde_json::Error> {
         .into_iter()
         .map(|settings| Saved {
             name: settings.name.as_str().unwrap_or_default().to_owned(),
+            status: settings.status(),
+            variables: settings.variables(),
             cwd: settings.pm_cwd,
             script: settings.pm_exec_path,
             args: words(&settings.args),
@@ -224,6 +260,7 @@ mod tests {
             exit_code: Some(3),
             kill_timeout: Duration::from_secs(31),
             module: false,
+            variables: list[0].variables,
         };
         assert_eq!(list, [expected]);
     }

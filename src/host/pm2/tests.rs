@@ -223,13 +223,12 @@ async fn a_saved_list_comes_back() {
     sandbox.start(&spec).await.unwrap();
     assert_eq!(sandbox.pm2.dump().unwrap(), []);
     sandbox.pm2.save().await.unwrap();
-    let saved = Saved {
-        name: spec.name.clone(),
-        cwd: spec.folder.clone(),
-        script: spec.script.clone(),
-        args: spec.args.clone(),
-    };
-    assert_eq!(sandbox.pm2.dump().unwrap(), [saved]);
+    let dumped = sandbox.pm2.dump().unwrap();
+    assert_eq!(dumped.len(), 1);
+    let saved = &dumped[0];
+    assert_eq!((&saved.name, &saved.cwd), (&spec.name, &spec.folder));
+    assert_eq!((&saved.script, &saved.args), (&spec.script, &spec.args));
+    assert_eq!(saved.status, "online");
     sandbox.cli(&["kill"]);
     assert_eq!(sandbox.pm2.list().await.unwrap(), Daemon::Down);
     let back = sandbox.pm2.resurrect().await.unwrap();
@@ -239,6 +238,30 @@ async fn a_saved_list_comes_back() {
     sandbox.pm2.delete("flask-blue").await.unwrap();
     sandbox.pm2.save().await.unwrap();
     assert_eq!(sandbox.pm2.dump().unwrap(), [], "an empty list was not saved");
+}
+
+/// A program that would write nothing shows whether it was asked.
+#[tokio::test]
+async fn only_a_list_that_changed_is_written() {
+    let sandbox = Sandbox::new();
+    let spec = sandbox.spec("flask-blue", "new");
+    sandbox.start(&spec).await.unwrap();
+    let liar = Pm2::new(sandbox.script("liar", "exit 0"), sandbox.pm2.home());
+    assert!(matches!(liar.save().await, Err(Pm2Error::NotSaved { .. })));
+    sandbox.pm2.save().await.unwrap();
+    liar.save().await.unwrap();
+    // Another process of the same program, with other variables.
+    let mut other = spec.clone();
+    other.env.insert("BG_MEANT".into(), "else".into());
+    sandbox.start(&other).await.unwrap();
+    let before = fs::read_to_string(sandbox.pm2.dump_file()).unwrap();
+    sandbox.pm2.save().await.unwrap();
+    let after = fs::read_to_string(sandbox.pm2.dump_file()).unwrap();
+    assert!(!before.contains("else") && after.contains("else"));
+    liar.save().await.unwrap();
+    sandbox.cli(&["stop", "flask-blue"]);
+    sandbox.pm2.save().await.unwrap();
+    assert_eq!(sandbox.pm2.dump().unwrap()[0].status, "stopped");
 }
 
 #[tokio::test]
