@@ -135,6 +135,9 @@ pub enum Verb {
     History {
         /// Show everything that this run told
         run: Option<String>,
+        /// Show where the time of this run went
+        #[arg(long, requires = "run")]
+        timings: bool,
         /// How many lines
         #[arg(long, short = 'n', default_value_t = 20)]
         lines: usize,

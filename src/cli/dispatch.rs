@@ -54,10 +54,18 @@ pub async fn dispatch(
         }
         Verb::Status { watch: false } => Ok(Some(look(&here.open()?).await)),
         Verb::Status { watch: true } => watch_status(&here.open()?, caller, ui).await,
-        Verb::History { run: Some(run), .. } => {
-            history::story_of(&here.open()?, &run).map(Answer::Run).map(Some)
+        Verb::History {
+            run: Some(run),
+            timings,
+            ..
+        } => {
+            let story = history::story_of(&here.open()?, &run)?;
+            Ok(Some(match timings {
+                true => Answer::Timings(history::timings(&story)),
+                false => Answer::Run(story),
+            }))
         }
-        Verb::History { run: None, lines } => history::history(&here.open()?, lines)
+        Verb::History { run: None, lines, .. } => history::history(&here.open()?, lines)
             .map(Answer::History)
             .map(Some),
         Verb::Logs { color, follow, lines } => {

@@ -156,9 +156,15 @@ fn check_holders(pid: u32, port: u16, listeners: &[Listener]) -> Result<(), Iden
     if listeners.is_empty() {
         return Err(IdentityError::NotListening { port });
     }
-    let family = process::tree(pid);
+    // Most servers hold the socket in their first process: the whole tree costs a look at
+    // every process of the host.
+    let mut family = None;
     for listener in listeners {
-        if sockets::owner(listener.inode, &family).is_none() {
+        if sockets::owner(listener.inode, &[pid]).is_some() {
+            continue;
+        }
+        let family = family.get_or_insert_with(|| process::tree(pid));
+        if sockets::owner(listener.inode, family).is_none() {
             return Err(IdentityError::Foreign {
                 port,
                 pid,

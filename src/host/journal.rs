@@ -1,5 +1,5 @@
-//! The journal file: one JSON record a line, synced at each, space reserved ahead so that
-//! a full disk does not stop a rollback.
+//! The journal file: one JSON record a line, on the disk before what it tells of is done,
+//! with space reserved ahead so that a full disk does not stop a rollback.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -124,19 +124,30 @@ impl Journal {
     /// # Errors
     /// When it is not.
     pub fn write(&mut self, record: Record) -> Result<(), JournalError> {
-        let io = |source| JournalError::Io {
+        self.note(record)?;
+        self.file.sync_data().map_err(|source| self.not_written(source))
+    }
+
+    /// Adds a record that is on the disk once the next one is: for one that tells of
+    /// nothing done yet. The death of this program does not undo it, a power cut may.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note(&mut self, record: Record) -> Result<(), JournalError> {
+        let mut line = serde_json::to_vec(&record).map_err(|error| self.not_written(error.into()))?;
+        line.push(b'\n');
+        let written = self.file.write_all(&line);
+        written.map_err(|source| self.not_written(source))?;
+        self.records.push(record);
+        Ok(())
+    }
+
+    fn not_written(&self, source: std::io::Error) -> JournalError {
+        JournalError::Io {
             what: "written",
             path: self.path.clone(),
             source,
-        };
-        let mut line = serde_json::to_vec(&record).map_err(|error| io(error.into()))?;
-        line.push(b'\n');
-        self.file
-            .write_all(&line)
-            .and_then(|()| self.file.sync_data())
-            .map_err(io)?;
-        self.records.push(record);
-        Ok(())
+        }
     }
 
     /// Keeps room behind the last record. Best effort: a file system that cannot do it is

@@ -6,7 +6,11 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use netlink_packet_sock_diag::inet::StateFlags;
+
 use crate::host::process;
+
+mod diag;
 
 /// A socket that takes connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +88,10 @@ fn rows(port: u16, state: u8) -> Vec<Row> {
 /// Every socket that listens on `port`, on any address of this host.
 #[must_use]
 pub fn listener(port: u16) -> Vec<Listener> {
+    diag::sockets(port, &StateFlags::LISTEN).unwrap_or_else(|_| listed(port))
+}
+
+fn listed(port: u16) -> Vec<Listener> {
     rows(port, LISTEN)
         .into_iter()
         .map(|row| Listener {
@@ -97,14 +105,15 @@ pub fn listener(port: u16) -> Vec<Listener> {
 /// Whether nothing listens on `port`.
 #[must_use]
 pub fn is_free(port: u16) -> bool {
-    rows(port, LISTEN).is_empty()
+    listener(port).is_empty()
 }
 
 /// Connections that are open on the server's side of `port`, those not yet accepted
 /// included. Pooled connections of a proxy count although nothing happens on them.
 #[must_use]
 pub fn open_connections(port: u16) -> usize {
-    rows(port, ESTABLISHED).len()
+    diag::sockets(port, &StateFlags::ESTABLISHED)
+        .map_or_else(|_| rows(port, ESTABLISHED).len(), |found| found.len())
 }
 
 /// The first of `pids` that holds the socket `inode`; `None` also when those are another
@@ -165,6 +174,7 @@ mod tests {
         );
         assert_eq!(owner(found[0].inode, &[u32::MAX]), None);
         assert_eq!(holder(port).unwrap().pid, std::process::id());
+        assert_eq!(listed(port), found, "the kernel's tables say something else");
         assert!(!is_free(port));
         drop(server);
         assert!(is_free(port));
@@ -176,8 +186,13 @@ mod tests {
         let Ok(server) = TcpListener::bind("[::1]:0") else {
             return;
         };
-        let found = listener(server.local_addr().unwrap().port());
+        let port = server.local_addr().unwrap().port();
+        let found = listener(port);
         assert_eq!(found[0].address, IpAddr::V6(Ipv6Addr::LOCALHOST));
+        assert_eq!(listed(port), found);
+        let both = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        assert_eq!(listener(port).len(), 2, "{both:?}");
+        assert_eq!(diag::sockets(port, &StateFlags::LISTEN).unwrap().len(), 2);
     }
 
     #[test]
@@ -187,6 +202,7 @@ mod tests {
         assert_eq!(open_connections(address.port()), 0);
         let clients: Vec<_> = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();
         assert_eq!(open_connections(address.port()), 3);
+        assert_eq!(rows(address.port(), ESTABLISHED).len(), 3);
         assert_eq!(open_connections(clients[0].local_addr().unwrap().port()), 1);
     }
 

@@ -136,23 +136,23 @@ struct About<'a> {
 /// whole) passes; what was begun is removed then.
 pub async fn ensure(
     layout: &Layout,
+    interpreter: &Interpreter,
     python: &Python,
     app_folder: &Path,
     commit: &str,
     deadline: Duration,
 ) -> Result<Built, VenvError> {
     let started = Instant::now();
-    let interpreter = Interpreter::ask(&python.version).await?;
     let tool = Tool::choose(python.installer)?;
     let requirements = requirements::read(app_folder, &python.requirements)?;
-    let key = key(&interpreter, &tool, &requirements, app_folder, commit);
+    let key = key(interpreter, &tool, &requirements, app_folder, commit);
     let path = layout.venvs().join(&key);
     let reused = path.join(COMPLETE).is_file();
     if !reused {
         store::discard(&path)?;
         let build = Build {
             tool: &tool,
-            interpreter: &interpreter,
+            interpreter,
             path: &path,
             until: started + deadline,
         };

@@ -7,7 +7,7 @@ use crate::model::journal::Verb;
 use crate::verbs::answer::Answer;
 use crate::verbs::check::{Level, Report};
 use crate::verbs::deploy::Deployed;
-use crate::verbs::history::{Kept, Line};
+use crate::verbs::history::{Kept, Line, Timing};
 use crate::verbs::init::Started;
 use crate::verbs::plan::Planned;
 use crate::verbs::repair::Repaired;
@@ -27,6 +27,7 @@ pub(super) fn text(answer: &Answer, name: &str) -> String {
         Answer::Status(now) => status(now),
         Answer::History(lines) => history(lines),
         Answer::Run(events) => run(events, name),
+        Answer::Timings(steps) => timings(steps),
         Answer::Releases(kept) => releases(kept),
         Answer::Maintenance(set) => {
             let page = if set.on { "the maintenance page" } else { "the app" };
@@ -217,6 +218,16 @@ fn history(lines: &[Line]) -> String {
             line.verb, line.summary, line.by, line.run
         )
         .ok();
+    }
+    text
+}
+
+fn timings(steps: &[Timing]) -> String {
+    let mut text = "  took      at\n".to_owned();
+    for step in steps {
+        let (took, at) = (step.took_ms as f64, step.at_ms as f64);
+        let (took, at) = (super::human::seconds(took), super::human::seconds(at));
+        writeln!(text, "{took:>6} {at:>7}  {}", step.step).ok();
     }
     text
 }

@@ -8,7 +8,7 @@ use crate::model::color::Color;
 use super::check::Report;
 use super::deploy::Deployed;
 use super::fleet::Fleet;
-use super::history::{Kept, Line};
+use super::history::{Kept, Line, Timing};
 use super::init::Started;
 use super::maintenance::MaintenanceSet;
 use super::plan::Planned;
@@ -44,6 +44,8 @@ pub enum Answer {
     History(Vec<Line>),
     /// `bg history RUN`.
     Run(Vec<Value>),
+    /// `bg history RUN --timings`.
+    Timings(Vec<Timing>),
     /// `bg releases`.
     Releases(Vec<Kept>),
     /// `bg maintenance`.

@@ -12,7 +12,9 @@ use crate::host::envfile::{self, EnvFileError};
 use crate::host::git::{Commit, Git};
 use crate::host::lock::user_name;
 use crate::host::shared::link_shared;
-use crate::host::{checkout, releases, store, venv};
+use crate::host::venv::interpreter::Interpreter;
+use crate::host::venv::{self, VenvError};
+use crate::host::{checkout, releases, store};
 use crate::model::config::Installer;
 use crate::model::config::run::words;
 use crate::model::event::{Event, Sink};
@@ -22,7 +24,7 @@ use crate::model::release::{Manifest, ReleaseId};
 
 use super::gate::millis;
 use super::run::Run;
-use super::{sight, traffic};
+use super::{sight, slot, traffic};
 
 /// Builds a release of `reference`, or of the configured branch.
 ///
@@ -34,7 +36,9 @@ pub async fn build(run: &Run<'_>, reference: Option<&str>) -> Result<Manifest, F
     let began = Instant::now();
     check_env_file(run)?;
     let reference = reference.unwrap_or(&app.config.source.branch);
-    let commit = fetch(run, reference).await?;
+    let python = &app.config.python.version;
+    let (commit, interpreter) = tokio::join!(fetch(run, reference), Interpreter::ask(python));
+    let (commit, interpreter) = (commit?, interpreter.map_err(|error| not_built(run, error))?);
     let fleet = run.caller.fleet.as_ref();
     let named = fleet.and_then(|fleet| fleet.release.clone());
     let id = named.unwrap_or_else(|| new_id(app, &commit));
@@ -53,7 +57,7 @@ pub async fn build(run: &Run<'_>, reference: Option<&str>) -> Result<Manifest, F
         subject: commit.subject.clone(),
         took_ms: millis(began.elapsed()),
     });
-    let made = make(run, reference, commit, &id).await;
+    let made = make(run, reference, commit, &interpreter, &id).await;
     if made.is_err() {
         // Nothing but room: without a manifest it is no release.
         store::discard(&app.layout.release(&id)).ok();
@@ -61,10 +65,16 @@ pub async fn build(run: &Run<'_>, reference: Option<&str>) -> Result<Manifest, F
     made
 }
 
-async fn make(run: &Run<'_>, reference: &str, commit: Commit, id: &ReleaseId) -> Result<Manifest, Failure> {
+async fn make(
+    run: &Run<'_>,
+    reference: &str,
+    commit: Commit,
+    interpreter: &Interpreter,
+    id: &ReleaseId,
+) -> Result<Manifest, Failure> {
     let app = run.app;
     let folder = check_out(run, &commit, id).await?;
-    let venv = environment(run, &commit, &folder).await?;
+    let venv = environment(run, &commit, interpreter, &folder).await?;
     let env_file = envfile::snapshot_env(&app.layout, app.config.env.file.as_deref())
         .map_err(|error| refused(run, "the environment file cannot be used", error))?;
     let manifest = Manifest {
@@ -173,12 +183,17 @@ async fn check_out(run: &Run<'_>, commit: &Commit, id: &ReleaseId) -> Result<Pat
 }
 
 /// The Python environment, reused or built; returns its name.
-async fn environment(run: &Run<'_>, commit: &Commit, folder: &Path) -> Result<String, Failure> {
+async fn environment(
+    run: &Run<'_>,
+    commit: &Commit,
+    interpreter: &Interpreter,
+    folder: &Path,
+) -> Result<String, Failure> {
     let app = run.app;
-    let deadline = app.config.timeouts.build.0;
-    let built = venv::ensure(&app.layout, &app.config.python, folder, &commit.sha, deadline)
+    let (python, deadline) = (&app.config.python, app.config.timeouts.build.0);
+    let built = venv::ensure(&app.layout, interpreter, python, folder, &commit.sha, deadline)
         .await
-        .map_err(|error| refused(run, "the python environment was not built", error))?;
+        .map_err(|error| not_built(run, error))?;
     run.sink.emit(Event::EnvironmentReady {
         key: built.key.clone(),
         reused: built.reused,
@@ -190,12 +205,27 @@ async fn environment(run: &Run<'_>, commit: &Commit, folder: &Path) -> Result<St
         .to_owned(),
         took_ms: millis(built.took),
     });
-    if let Err(error) = venv::compile_release(folder, &built.path, deadline).await {
+    Ok(built.key)
+}
+
+fn not_built(run: &Run<'_>, error: VenvError) -> Failure {
+    refused(run, "the python environment was not built", error)
+}
+
+/// Compiles the app's own modules, so that its start need not. Nobody waits for that who has
+/// an old process to let go of meanwhile; without it the app compiles them itself.
+pub async fn compile(run: &Run<'_>, manifest: &Manifest) {
+    let app = run.app;
+    let (folder, venv) = (
+        slot::app_folder(app, manifest),
+        app.layout.venvs().join(&manifest.venv),
+    );
+    let deadline = app.config.timeouts.build.0;
+    if let Err(error) = venv::compile_release(&folder, &venv, deadline).await {
         run.sink.emit(Event::Warned {
             text: error.to_string(),
         });
     }
-    Ok(built.key)
 }
 
 fn refused(run: &Run<'_>, what: &str, error: impl std::error::Error + Send + Sync + 'static) -> Failure {

@@ -12,7 +12,7 @@ use crate::model::failure::{Failure, Standing, Traffic};
 use crate::model::journal::{Phase, Verb};
 use crate::model::release::ReleaseId;
 
-use super::build::build;
+use super::build;
 use super::caller::Caller;
 use super::cool;
 use super::cutover::{self, Switched};
@@ -112,21 +112,25 @@ enum Slot {
 async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Failure> {
     wake::wake(run.app, &run.sink).await;
     room::left(run.app)?;
-    let manifest = build(run, ask.reference.as_deref()).await?;
+    let manifest = build::build(run, ask.reference.as_deref()).await?;
     room::left(run.app)?;
     let (app, color) = (run.app, run.idle());
     let release = manifest.id.clone();
     let before = releases::slot(&app.layout, color);
-    let idle = slot::finish_requests(app, color, &run.sink).await?;
-    run.still_idle().await?;
-    run.enter(
-        Phase::Replacing,
-        run.from.with_color(color),
-        Some(&release),
-        before.as_ref(),
-    )?;
-    *staged.slot.borrow_mut() = Slot::Replaced { release, before };
-    slot::clear(app, idle, &run.sink).await?;
+    let freed = async {
+        let idle = slot::finish_requests(app, color, &run.sink).await?;
+        run.still_idle().await?;
+        run.enter(
+            Phase::Replacing,
+            run.from.with_color(color),
+            Some(&release),
+            before.as_ref(),
+        )?;
+        *staged.slot.borrow_mut() = Slot::Replaced { release, before };
+        slot::clear(app, idle, &run.sink).await
+    };
+    let (freed, ()) = tokio::join!(freed, build::compile(run, &manifest));
+    freed?;
     let running = slot::start(app, color, manifest, &run.id.0, &run.sink).await?;
     let passed = match gate::full(app, &running, &run.sink).await {
         Ok(passed) => passed,

@@ -25,6 +25,10 @@ pub use refusal::Refusal;
 /// enough to refuse a crash at once, cheap enough not to disturb the app's start.
 const GLANCE: Duration = Duration::from_millis(100);
 
+/// How often a starting process is looked at until it listens: the kernel is asked and not
+/// the app, and whoever deploys waits for it.
+const LISTENS_YET: Duration = Duration::from_millis(20);
+
 /// How long after a cut answer the process may still be there: a dying app closes its
 /// connections first.
 const DYING: Duration = Duration::from_millis(500);
@@ -127,8 +131,10 @@ async fn first_healthy_round(app: &App, running: &Running, started: Instant) -> 
     let settings = &running.manifest.config.gate;
     let mut tried: Vec<Probe> = Vec::new();
     let mut not_yet;
+    let mut pause;
     loop {
         still_running(app, running).await?;
+        pause = settings.interval.0;
         match who_answers(running) {
             Ok(()) => {
                 let round = round(
@@ -143,14 +149,17 @@ async fn first_healthy_round(app: &App, running: &Running, started: Instant) -> 
                 not_yet = "its checks did not pass".to_owned();
                 tried.extend(round.probes);
             }
-            Err(Identity::NotYet(problem)) => not_yet = problem,
+            Err(Identity::NotYet(problem)) => {
+                not_yet = problem;
+                pause = LISTENS_YET.min(pause);
+            }
             Err(Identity::Wrong(problem)) => return Err(Refusal::new(problem)),
         }
         if started.elapsed() >= settings.timeout.0 {
             let problem = format!("{not_yet} within {}", settings.timeout);
             return Err(Refusal::of_checks(problem, &tried));
         }
-        watch(app, running, settings.interval.0).await?;
+        watch(app, running, pause).await?;
     }
 }
 

@@ -82,6 +82,30 @@ pub fn story_of(app: &App, run: &str) -> Result<Vec<serde_json::Value>, Failure>
         .collect())
 }
 
+/// One step of a run, as `bg history RUN --timings` lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timing {
+    /// The event that ended it.
+    pub step: String,
+    /// From the start of the run to its end, milliseconds.
+    pub at_ms: u64,
+    /// Since the event before, milliseconds.
+    pub took_ms: u64,
+}
+
+/// How long each step of a run took, from what [`story_of`] says.
+#[must_use]
+pub fn timings(story: &[serde_json::Value]) -> Vec<Timing> {
+    let mut before = 0;
+    let steps = story.iter().filter_map(|line| {
+        let step = line.pointer("/event/event")?.as_str()?.replace('_', " ");
+        let at_ms = line.get("ms")?.as_u64()?;
+        let took_ms = at_ms.saturating_sub(std::mem::replace(&mut before, at_ms));
+        Some(Timing { step, at_ms, took_ms })
+    });
+    steps.collect()
+}
+
 /// One release, as `bg releases` lists it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Kept {

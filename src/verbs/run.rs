@@ -78,7 +78,7 @@ impl<'a> Run<'a> {
         let stop = Stop::listen();
         journal.reserve();
         journal
-            .write(Record::Begin {
+            .note(Record::Begin {
                 run: id.clone(),
                 at: Timestamp::now(),
                 verb,
@@ -386,7 +386,7 @@ impl Sink for Tee<'_> {
         if let Some(file) = &self.file {
             let mut file = file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let line = serde_json::json!({"ms": self.began.elapsed().as_millis() as u64, "event": event});
-            writeln!(file, "{line}").ok();
+            file.write_all(format!("{line}\n").as_bytes()).ok();
         }
         self.onlooker.emit(event);
     }

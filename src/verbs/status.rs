@@ -97,10 +97,11 @@ pub enum RollbackStatus {
 
 /// Looks at everything, changes nothing.
 pub async fn status(app: &App) -> Status {
-    let (sight, blue, green) = tokio::join!(
+    let (sight, blue, green, asleep) = tokio::join!(
         traffic::look(app),
         slot_status(app, Color::Blue),
-        slot_status(app, Color::Green)
+        slot_status(app, Color::Green),
+        wake::asleep(app)
     );
     let records = Journal::read(&app.layout.journal()).unwrap_or_default();
     let story = Story::of(&records);
@@ -116,11 +117,7 @@ pub async fn status(app: &App) -> Status {
         drift.push(format!("{plan}; `bg repair` does that"));
     }
     let route = agreed(&sight, &mut drift);
-    drift.extend(
-        wake::asleep(app)
-            .await
-            .map(|what| format!("{what}; `bg repair` does that")),
-    );
+    drift.extend(asleep.map(|what| format!("{what}; `bg repair` does that")));
     let live = route.map(|route| traffic::standing(app, route.color));
     let slots = vec![blue, green];
     Status {

@@ -217,10 +217,9 @@ async fn go(run: &Run<'_>, color: Color, release: ReleaseId) -> Result<Deployed,
 async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Passed, Failure> {
     let app = run.app;
     let manifest = slot::read_manifest(app, release)?;
-    let was_down = wake::wake(app, &run.sink).await;
     let dead = match gate::warm(app, color, manifest).await {
-        // What came back with PM2 is only just starting.
-        _ if was_down => "PM2's daemon was down".to_owned(),
+        // What comes back with PM2 is only just starting.
+        Err(_) if wake::wake(app, &run.sink).await => "PM2's daemon was down".to_owned(),
         Ok(running) => match gate::brief(app, &running).await {
             Ok(passed) => return Ok(passed),
             Err(refusal) if running.process.alive() && !slot::has_lost_one(app, color, &running) => {

@@ -55,7 +55,9 @@ impl App {
             installer,
             ..Python::default()
         };
-        ensure(&self.place.layout, &python, &self.folder, "3f6f782", AMPLE).await
+        let interpreter = Interpreter::ask(&python.version).await?;
+        let layout = &self.place.layout;
+        ensure(layout, &interpreter, &python, &self.folder, "3f6f782", AMPLE).await
     }
 
     fn left(&self) -> Vec<String> {
@@ -140,7 +142,9 @@ async fn a_missed_deadline_names_its_key_and_leaves_nothing() {
     app.requires("stock==1.0");
     let python = Python::default();
     let soon = Duration::from_millis(1);
-    let error = ensure(&app.place.layout, &python, &app.folder, "3f6f782", soon)
+    let interpreter = Interpreter::ask(&python.version).await.unwrap();
+    let layout = &app.place.layout;
+    let error = ensure(layout, &interpreter, &python, &app.folder, "3f6f782", soon)
         .await
         .unwrap_err();
     assert_eq!(
@@ -157,7 +161,9 @@ async fn an_app_without_requirements_gets_an_empty_environment() {
         requirements: Vec::new(),
         ..Python::default()
     };
-    let built = ensure(&app.place.layout, &python, &app.folder, "3f6f782", AMPLE)
+    let interpreter = Interpreter::ask(&python.version).await.unwrap();
+    let layout = &app.place.layout;
+    let built = ensure(layout, &interpreter, &python, &app.folder, "3f6f782", AMPLE)
         .await
         .unwrap();
     assert_eq!(python_says(&built.path, "print(1)").await, "1");

@@ -1,0 +1,83 @@
+//! Sockets from the kernel's own directory of them. For `/proc/net/tcp` it writes down every
+//! connection there is: 80 to 160 ms were measured on a host that had just answered many.
+
+use std::io;
+use std::net::IpAddr;
+
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_sock_diag::SockDiagMessage;
+use netlink_packet_sock_diag::constants::{AF_INET, AF_INET6, IPPROTO_TCP};
+use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, StateFlags};
+use netlink_sys::protocols::NETLINK_SOCK_DIAG;
+use netlink_sys::{Socket, SocketAddr};
+
+use super::Listener;
+
+/// The kernel sends at most this much at a time: 32 KiB.
+const ANSWER: usize = 32 << 10;
+
+/// Every socket in one of `states` whose own port is `port`.
+///
+/// # Errors
+/// When this kernel was built without that directory, or a sandbox keeps it from us.
+pub(super) fn sockets(port: u16, states: &StateFlags) -> io::Result<Vec<Listener>> {
+    let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    // The answer is there when the question has been sent.
+    socket.set_non_blocking(true)?;
+    let mut found = Vec::new();
+    for (family, mut id) in [(AF_INET, SocketId::new_v4()), (AF_INET6, SocketId::new_v6())] {
+        id.source_port = port;
+        socket.send(&question(family, states, id), 0)?;
+        while !answers(&socket, &mut found)? {}
+    }
+    Ok(found)
+}
+
+fn question(family: u8, states: &StateFlags, socket_id: SocketId) -> Vec<u8> {
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+    let request = InetRequest {
+        family,
+        protocol: IPPROTO_TCP,
+        extensions: ExtensionFlags::empty(),
+        states: states.clone(),
+        socket_id,
+    };
+    let mut message = NetlinkMessage::new(header, SockDiagMessage::InetRequest(request).into());
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    bytes
+}
+
+/// Reads one datagram of answers; whether it was the last.
+fn answers(socket: &Socket, found: &mut Vec<Listener>) -> io::Result<bool> {
+    let mut buffer = Vec::with_capacity(ANSWER);
+    socket.recv(&mut buffer, 0)?;
+    let mut rest = buffer.as_slice();
+    while !rest.is_empty() {
+        let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest).map_err(io::Error::other)?;
+        match message.payload {
+            NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(answer)) => {
+                found.push(Listener {
+                    address: IpAddr::to_canonical(&answer.header.socket_id.source_address),
+                    inode: answer.header.inode.into(),
+                    uid: answer.header.uid,
+                });
+            }
+            NetlinkPayload::Done(_) => return Ok(true),
+            NetlinkPayload::Error(error) => return Err(error.to_io()),
+            _ => {}
+        }
+        let length = usize::try_from(message.header.length)
+            .unwrap_or(0)
+            .next_multiple_of(4);
+        rest = match rest.get(length..) {
+            Some(rest) if length > 0 => rest,
+            _ => break,
+        };
+    }
+    Ok(false)
+}
