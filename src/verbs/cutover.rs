@@ -43,10 +43,17 @@ pub struct Switched {
 /// # Errors
 /// Exit 1 when it was not moved, 5 when it was put back, 7 when nobody can say.
 pub async fn cutover(run: &Run<'_>, passed: Passed) -> Result<Switched, Failure> {
-    let app = run.app;
+    let works = reload_would_work(run.app).await?;
+    tested(run, passed, works).await
+}
+
+/// The same where NGINX was tested just now, beside the gate.
+///
+/// # Errors
+/// As [`cutover`].
+pub async fn tested(run: &Run<'_>, passed: Passed, _: ReloadWorks) -> Result<Switched, Failure> {
     let to = run.from.with_color(passed.color());
     let replaced = run.live();
-    reload_would_work(app).await?;
     let evidence = evidence(run);
     let began = Instant::now();
     let swapped = swap(run, to, Some(&passed), evidence.as_ref()).await;
@@ -281,12 +288,16 @@ pub async fn put_back(app: &App, from: Route, to: Route, why: Unproven, sink: &d
     }
 }
 
+/// NGINX would take its configuration, where it has to.
+#[derive(Debug)]
+pub struct ReloadWorks(());
+
 /// In the reload way a configuration that was broken before, or a master that cannot be
 /// found, would only show after the swap: both are tried before.
-pub(super) async fn reload_would_work(app: &App) -> Result<(), Failure> {
+pub(super) async fn reload_would_work(app: &App) -> Result<ReloadWorks, Failure> {
     // Root's program tries both by itself, and nobody else can.
     if !app.reloads() || app.mover.asks().is_some() {
-        return Ok(());
+        return Ok(ReloadWorks(()));
     }
     app.nginx.master().map_err(|error| {
         Failure::failed("NGINX cannot be told to reload, so nothing could be switched")
@@ -294,12 +305,19 @@ pub(super) async fn reload_would_work(app: &App) -> Result<(), Failure> {
             .hint("its `pid` file must name its master: restart NGINX, or use `switch = \"live\"`, which needs no reload")
             .with_traffic(traffic::unchanged(app))
     })?;
-    app.nginx.test(app.config.timeouts.reload.0).await.map_err(|error| {
-        let whose = if error.is_ours(&app.nginx_files) { "this app's" } else { "NGINX's (not this app's)" };
-        Failure::failed(format!("{whose} configuration is broken, so nothing could be switched by a reload"))
-            .because(error)
-            .hint("it was broken before this command; mend it, or use `switch = \"live\"`, which needs no reload")
-            .with_traffic(traffic::unchanged(app))
+    let tested = app.nginx.test(app.config.timeouts.reload.0).await;
+    tested.map(|()| ReloadWorks(())).map_err(|error| {
+        let whose = if error.is_ours(&app.nginx_files) {
+            "this app's"
+        } else {
+            "NGINX's (not this app's)"
+        };
+        Failure::failed(format!(
+            "{whose} configuration is broken, so nothing could be switched by a reload"
+        ))
+        .because(error)
+        .hint("it was broken before this command; mend it, or use `switch = \"live\"`, which needs no reload")
+        .with_traffic(traffic::unchanged(app))
     })
 }
 

@@ -203,12 +203,24 @@ fn begin(run: &Run<'_>, color: Color, release: &ReleaseId) {
 async fn go(run: &Run<'_>, color: Color, release: ReleaseId) -> Result<Deployed, Failure> {
     begin(run, color, &release);
     let staged = async {
-        let passed = ready(run, color, &release).await?;
-        step::ready(run, passed).await
+        let works = cutover::reload_would_work(run.app);
+        let (passed, works) = tokio::join!(ready(run, color, &release), works);
+        Ok((step::ready(run, passed?).await?, works?))
     };
-    match run.until_interrupted(staged).await {
-        Ok(passed) => move_traffic(run, passed, &release).await,
-        Err(failure) => Err(refuse(run, failure)),
+    let moved = match run.until_interrupted(staged).await {
+        // Who has waited for other hosts tests NGINX once more.
+        Ok((passed, _)) if run.caller.fleet.is_some() => cutover::cutover(run, passed).await,
+        Ok((passed, works)) => cutover::tested(run, passed, works).await,
+        Err(failure) => return Err(refuse(run, failure)),
+    };
+    match moved {
+        Ok(switched) => finish(run, switched, &release).await,
+        Err(failure) => {
+            if !matches!(failure.traffic, Traffic::Unknown { .. }) {
+                run.abort(&failure.what, None);
+            }
+            Err(failure)
+        }
     }
 }
 
@@ -242,18 +254,6 @@ async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Passe
     });
     slot::discard(app, color).await?;
     slot::revive(app, color, release, &run.id.0, &run.sink).await
-}
-
-async fn move_traffic(run: &Run<'_>, passed: Passed, release: &ReleaseId) -> Result<Deployed, Failure> {
-    match cutover::cutover(run, passed).await {
-        Ok(switched) => finish(run, switched, release).await,
-        Err(failure) => {
-            if !matches!(failure.traffic, Traffic::Unknown { .. }) {
-                run.abort(&failure.what, None);
-            }
-            Err(failure)
-        }
-    }
 }
 
 async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Result<Deployed, Failure> {

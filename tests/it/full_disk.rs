@@ -216,12 +216,19 @@ fn with_pm2_on_a_full_disk_traffic_moves_and_the_unsaved_list_is_told() {
             assert!(both(&dumped()));
             let load = sandbox.load();
 
+            // The list is as it was saved: nothing needs room.
             pm2.fill();
-            for (command, color) in [
-                (&["rollback"][..], Color::Blue),
-                (&["switch", "green"], Color::Green),
-            ] {
-                let moved = sandbox.bg(command);
+            sandbox.bg(&["rollback"]).assert_code(0);
+            assert_eq!(sandbox.live_color(), Some(Color::Blue));
+            assert!(both(&dumped()));
+            pm2.free();
+
+            // Somebody else's process, which nobody has saved yet.
+            let neighbour = ["start", "/bin/sleep", "--name", "neighbour", "--", "300"];
+            sandbox.pm2(&neighbour).assert_code(0);
+            pm2.fill();
+            for color in [Color::Green, Color::Blue] {
+                let moved = sandbox.bg(&["switch", color.name()]);
                 sandbox.assert_five(&moved, 6, "the process list was not saved", color);
                 moved.assert_says(&format!("traffic: moved, {color}"));
                 moved.assert_says("there is no room in");
@@ -233,8 +240,9 @@ fn with_pm2_on_a_full_disk_traffic_moves_and_the_unsaved_list_is_told() {
                 );
             }
             pm2.free();
-            sandbox.bg(&["switch", "blue"]).assert_code(0);
-            assert_eq!(sandbox.live_color(), Some(Color::Blue));
+            sandbox.bg(&["switch", "green"]).assert_code(0);
+            assert_eq!(sandbox.live_color(), Some(Color::Green));
+            assert!(dumped().contains("neighbour"));
             let count = load.stop();
             assert_eq!(count.failed, 0, "{count:?}");
         },
