@@ -22,8 +22,8 @@ const RESERVE: i64 = 64 << 10;
 /// What may lie behind the fold: forty runs again, which are read in less than a millisecond.
 const UNFOLDED: u64 = 64 << 10;
 
-/// What is read first from the end, by who wants the latest: some 150 runs.
-const TAIL: u64 = 256 << 10;
+/// What is read first from the end, by who wants the latest: some forty runs.
+const TAIL: u64 = 64 << 10;
 
 /// An open journal.
 #[derive(Debug)]
