@@ -122,7 +122,8 @@ pub async fn outcome(app: &App, ticket: &str) -> Result<Option<Answer>, Failure>
 
 /// The engine died, or what came of it could not be written: the journal knows.
 async fn ended_without_a_word(app: &App, ticket: &str) -> Failure {
-    let records = Journal::read(&app.layout.journal()).unwrap_or_default();
+    let told = |records: &[Record]| last_of(records, ticket).is_some();
+    let records = Journal::latest(&app.layout.journal(), told).unwrap_or_default();
     let route = match traffic::observe(app).await {
         Ok(route) => route,
         Err(failure) => return failure,

@@ -1,5 +1,8 @@
 //! The journal file: one JSON record a line, on the disk before what it tells of is done,
-//! with space reserved ahead so that a full disk does not stop a rollback.
+//! with space reserved ahead so that a full disk does not stop a rollback. What the older
+//! part of it says is kept folded in `journal.fold` beside it.
+
+mod fold;
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -8,19 +11,34 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FallocateFlags, fallocate};
 
-use crate::model::journal::Record;
+use crate::model::journal::{Record, Story};
+use crate::model::release::ReleaseId;
+use fold::Fold;
 
 /// Kept free behind the last record: a run writes five records of some 300 bytes, so this
 /// is enough for forty runs on a full disk.
 const RESERVE: i64 = 64 << 10;
+
+/// What may lie behind the fold: forty runs again, which are read in less than a millisecond.
+const UNFOLDED: u64 = 64 << 10;
+
+/// What is read first from the end, by who wants the latest: some forty runs.
+const TAIL: u64 = 64 << 10;
 
 /// An open journal.
 #[derive(Debug)]
 pub struct Journal {
     file: File,
     path: PathBuf,
-    records: Vec<Record>,
+    story: Story,
     damage: Vec<String>,
+    /// Where the next record goes, and how many lines are before it.
+    bytes: u64,
+    lines: usize,
+    /// The bytes that the fold covers.
+    folded: u64,
+    /// The last line that this program wrote, with its end.
+    last: Vec<u8>,
 }
 
 /// The journal could not be read or written.
@@ -70,47 +88,87 @@ impl Journal {
             .mode(0o644)
             .open(path)
             .map_err(io("opened"))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(io("read"))?;
-        let whole = bytes
+        let fold = Fold::read(path, &file);
+        let fresh = read_from(&mut file, fold.bytes).map_err(io("read"))?;
+        let whole = fresh
             .iter()
             .rposition(|byte| *byte == b'\n')
             .map_or(0, |at| at + 1);
-        let (kept, torn) = bytes.split_at(whole);
-        let (records, mut damage) = parse(path, kept)?;
+        let (kept, torn) = fresh.split_at(whole);
+        let (records, mut damage) = parse(path, kept, fold.lines)?;
+        let bytes = fold.bytes + whole as u64;
         if !torn.is_empty() {
             damage.push("the last line was torn and is passed over".to_owned());
-            file.set_len(whole as u64).map_err(io("mended"))?;
+            file.set_len(bytes).map_err(io("mended"))?;
         }
-        file.seek(SeekFrom::Start(whole as u64)).map_err(io("read"))?;
+        file.seek(SeekFrom::Start(bytes)).map_err(io("read"))?;
         Ok(Journal {
             file,
             path: path.to_owned(),
-            records,
+            story: fold.story.and(&records),
             damage,
+            bytes,
+            lines: fold.lines + kept.iter().filter(|byte| **byte == b'\n').count(),
+            folded: fold.bytes,
+            last: Vec::new(),
         })
     }
 
-    /// Reads the records without opening the file for writing.
+    /// What the journal says, without opening it for writing.
+    ///
+    /// # Errors
+    /// When the file cannot be read or was written by a newer version.
+    pub fn told(path: &Path) -> Result<Story, JournalError> {
+        let Some(mut file) = open_to_read(path)? else {
+            return Ok(Story::default());
+        };
+        let fold = Fold::read(path, &file);
+        let fresh = read_from(&mut file, fold.bytes).map_err(unreadable(path))?;
+        let (records, _) = parse(path, &fresh, fold.lines)?;
+        Ok(fold.story.and(&records))
+    }
+
+    /// Reads all records without opening the file for writing.
     ///
     /// # Errors
     /// When the file cannot be read or was written by a newer version.
     pub fn read(path: &Path) -> Result<Vec<Record>, JournalError> {
-        match std::fs::read(path) {
-            Ok(bytes) => parse(path, &bytes).map(|(records, _)| records),
-            Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(source) => Err(JournalError::Io {
-                what: "read",
-                path: path.to_owned(),
-                source,
-            }),
-        }
+        let Some(mut file) = open_to_read(path)? else {
+            return Ok(Vec::new());
+        };
+        let bytes = read_from(&mut file, 0).map_err(unreadable(path))?;
+        parse(path, &bytes, 0).map(|(records, _)| records)
     }
 
-    /// The records, oldest first.
+    /// Reads records from the end until they are `enough`, or all. The first ones may be the
+    /// end of a run that began before.
+    ///
+    /// # Errors
+    /// As [`Journal::read`].
+    pub fn latest(path: &Path, enough: impl Fn(&[Record]) -> bool) -> Result<Vec<Record>, JournalError> {
+        let Some(mut file) = open_to_read(path)? else {
+            return Ok(Vec::new());
+        };
+        let end = file.metadata().map_err(unreadable(path))?.len();
+        let mut size = TAIL;
+        while size < end {
+            let bytes = read_from(&mut file, end - size).map_err(unreadable(path))?;
+            let whole = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+            let (_, lines) = bytes.split_at(whole);
+            // A record of a newer version is named by its line, and that takes the whole.
+            match parse(path, lines, 0) {
+                Ok((records, _)) if enough(&records) => return Ok(records),
+                Ok(_) => size *= 4,
+                Err(_) => break,
+            }
+        }
+        Journal::read(path)
+    }
+
+    /// What the records say.
     #[must_use]
-    pub fn records(&self) -> &[Record] {
-        &self.records
+    pub fn story(&self) -> &Story {
+        &self.story
     }
 
     /// What was wrong with the file, in words.
@@ -138,7 +196,10 @@ impl Journal {
         line.push(b'\n');
         let written = self.file.write_all(&line);
         written.map_err(|source| self.not_written(source))?;
-        self.records.push(record);
+        self.story.add(&record);
+        self.bytes += line.len() as u64;
+        self.lines += 1;
+        self.last = line;
         Ok(())
     }
 
@@ -157,11 +218,49 @@ impl Journal {
         let end = i64::try_from(end).unwrap_or(0);
         fallocate(&self.file, FallocateFlags::FALLOC_FL_KEEP_SIZE, end, RESERVE).ok();
     }
+
+    /// After the record with which a run ends: folds what was read, where that has become
+    /// much. Of releases that are gone, as `stands` says, nothing needs to be known.
+    pub fn fold(&mut self, stands: impl Fn(&ReleaseId) -> bool) {
+        if self.bytes - self.folded < UNFOLDED || self.story.open.is_some() || self.last.is_empty() {
+            return;
+        }
+        let last = String::from_utf8_lossy(&self.last);
+        let story = self.story.only(stands);
+        Fold::write(&self.path, self.bytes, self.lines, last.trim_end(), story);
+        self.folded = self.bytes;
+    }
 }
 
-fn parse(path: &Path, bytes: &[u8]) -> Result<(Vec<Record>, Vec<String>), JournalError> {
+fn open_to_read(path: &Path) -> Result<Option<File>, JournalError> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(unreadable(path)(source)),
+    }
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> JournalError + use<> {
+    let path = path.to_owned();
+    move |source| JournalError::Io {
+        what: "read",
+        path,
+        source,
+    }
+}
+
+fn read_from(file: &mut File, start: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(start))?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The records in `bytes`, which come after `before` lines, and what makes no sense.
+fn parse(path: &Path, bytes: &[u8], before: usize) -> Result<(Vec<Record>, Vec<String>), JournalError> {
     let (mut records, mut damage) = (Vec::new(), Vec::new());
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        let number = before + index + 1;
         if line.is_empty() {
             continue;
         }
@@ -170,10 +269,10 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<(Vec<Record>, Vec<String>), Journa
             Err(_) if is_newer(line) => {
                 return Err(JournalError::Newer {
                     path: path.to_owned(),
-                    line: index + 1,
+                    line: number,
                 });
             }
-            Err(_) => damage.push(format!("line {} makes no sense and is passed over", index + 1)),
+            Err(_) => damage.push(format!("line {number} makes no sense and is passed over")),
         }
     }
     Ok((records, damage))
@@ -190,65 +289,4 @@ fn is_newer(line: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::journal::{RunId, Verb};
-    use jiff::Timestamp;
-
-    fn abort(run: &str) -> Record {
-        Record::Abort {
-            run: RunId(run.into()),
-            at: Timestamp::UNIX_EPOCH,
-            verb: Verb::Deploy,
-            reason: "because".into(),
-            refused: None,
-        }
-    }
-
-    #[test]
-    fn records_read_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal.jsonl");
-        let mut journal = Journal::open(&path).unwrap();
-        journal.reserve();
-        journal.write(abort("a")).unwrap();
-        journal.write(abort("b")).unwrap();
-        assert_eq!(Journal::read(&path).unwrap(), [abort("a"), abort("b")]);
-    }
-
-    #[test]
-    fn a_torn_last_line_is_cut_and_writing_goes_on() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal.jsonl");
-        Journal::open(&path).unwrap().write(abort("a")).unwrap();
-        let mut bytes = std::fs::read(&path).unwrap();
-        bytes.extend(b"{\"record\":\"abo");
-        std::fs::write(&path, bytes).unwrap();
-        let mut journal = Journal::open(&path).unwrap();
-        assert_eq!(journal.damage().len(), 1);
-        journal.write(abort("b")).unwrap();
-        assert_eq!(Journal::read(&path).unwrap(), [abort("a"), abort("b")]);
-    }
-
-    #[test]
-    fn damage_in_the_middle_is_told_and_passed_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal.jsonl");
-        let line = serde_json::to_string(&abort("a")).unwrap();
-        std::fs::write(&path, format!("{line}\n\u{0}\u{0}garbage\n{line}\n")).unwrap();
-        let journal = Journal::open(&path).unwrap();
-        assert_eq!(journal.records().len(), 2);
-        assert_eq!(journal.damage(), ["line 2 makes no sense and is passed over"]);
-    }
-
-    #[test]
-    fn a_newer_version_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal.jsonl");
-        std::fs::write(&path, "{\"record\":\"teleport\",\"run\":\"x\"}\n").unwrap();
-        assert!(matches!(
-            Journal::open(&path),
-            Err(JournalError::Newer { line: 1, .. })
-        ));
-    }
-}
+mod tests;

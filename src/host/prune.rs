@@ -46,28 +46,33 @@ pub fn prune(
     let mut pruned = Pruned::default();
     let occupied = Occupied::new(needed_paths);
     let kept = prune_releases(layout, keep, needed, &occupied, &mut pruned)?;
-    let (mut venvs, mut envs) = (BTreeSet::new(), BTreeSet::new());
-    for id in kept {
+    let (venvs, envs) = (store::names(&layout.venvs())?, store::names(&layout.envs())?);
+    let mut unused: BTreeSet<String> = venvs.iter().chain(&envs).cloned().collect();
+    for id in kept.into_iter().rev() {
+        // Most of them share theirs with a later one.
+        if unused.is_empty() {
+            break;
+        }
         match releases::read(layout, &id) {
             Ok(manifest) => {
-                venvs.insert(manifest.venv);
-                envs.extend(manifest.env_file);
+                unused.remove(&manifest.venv);
+                manifest.env_file.map(|name| unused.remove(&name));
             }
             Err(_) => pruned.unreadable.push(id),
         }
     }
     let known = pruned.unreadable.is_empty();
-    for name in store::names(&layout.venvs())? {
+    for name in venvs {
         let folder = layout.venvs().join(&name);
         let half_done = !folder.join(COMPLETE).exists();
-        let unused = known && !venvs.contains(&name) && !occupied.has(&folder);
-        if unused || half_done {
+        let is_unused = known && unused.contains(&name) && !occupied.has(&folder);
+        if is_unused || half_done {
             pruned.bytes += remove(&folder)?;
             pruned.venvs.extend((!half_done).then_some(name));
         }
     }
-    for name in store::names(&layout.envs())? {
-        if known && !envs.contains(&name) {
+    for name in envs {
+        if known && unused.contains(&name) {
             pruned.bytes += remove(&layout.envs().join(&name))?;
             pruned.envs.push(name);
         }
@@ -92,13 +97,12 @@ fn prune_releases(
             all.extend(name.parse());
         }
     }
-    let slots: Vec<ReleaseId> = Color::BOTH
+    let slots = Color::BOTH
         .iter()
-        .filter_map(|color| releases::slot(layout, *color))
-        .collect();
-    let must_stay =
-        |id: &ReleaseId| needed.contains(id) || slots.contains(id) || occupied.has(&layout.release(id));
-    let mut kept: BTreeSet<ReleaseId> = all.iter().filter(|id| must_stay(id)).cloned().collect();
+        .filter_map(|color| releases::slot(layout, *color));
+    let mut must_stay = occupied.among(&layout.releases());
+    must_stay.extend(needed.iter().cloned().chain(slots));
+    let mut kept: BTreeSet<ReleaseId> = all.intersection(&must_stay).cloned().collect();
     // A folder without a snapshot is what a killed run left: it takes nobody's place.
     for id in made.iter().rev() {
         if kept.len() >= keep {
@@ -106,11 +110,16 @@ fn prune_releases(
         }
         kept.insert(id.clone());
     }
-    for id in all.difference(&kept) {
+    let (stay, go): (Vec<_>, Vec<_>) = all
+        .difference(&kept)
+        .cloned()
+        .partition(|id| occupied.has(&layout.release(id)));
+    kept.extend(stay);
+    for id in go {
         // The snapshot goes first: what has one has its folder.
-        store::remove_tree(&layout.manifest(id))?;
-        pruned.bytes += remove(&layout.release(id))?;
-        pruned.releases.push(id.clone());
+        store::remove_tree(&layout.manifest(&id))?;
+        pruned.bytes += remove(&layout.release(&id))?;
+        pruned.releases.push(id);
     }
     Ok(kept)
 }
@@ -126,6 +135,19 @@ impl Occupied {
         Occupied {
             paths: paths.iter().cloned().chain(real).collect(),
         }
+    }
+
+    /// The releases below `folder` that one of them names, by the look of the paths alone.
+    fn among(&self, folder: &Path) -> BTreeSet<ReleaseId> {
+        let real = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+        let below = |path: &PathBuf| {
+            let rest = path
+                .strip_prefix(folder)
+                .or_else(|_| path.strip_prefix(&real))
+                .ok()?;
+            rest.iter().next()?.to_str()?.parse().ok()
+        };
+        self.paths.iter().filter_map(below).collect()
     }
 
     /// Whether one of them is `folder` or lies in it.

@@ -184,9 +184,10 @@ pub struct OpenRun {
 }
 
 /// The journal, folded.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Story {
     /// The run that died half-way, if any.
+    #[serde(skip)]
     pub open: Option<OpenRun>,
     /// The run that made live what is live, when it never heard how the other hosts did.
     pub doubt: Option<RunId>,
@@ -198,14 +199,32 @@ impl Story {
     /// Folds the records, oldest first.
     #[must_use]
     pub fn of<'a>(records: impl IntoIterator<Item = &'a Record>) -> Story {
-        let mut story = Story::default();
+        Story::default().and(records)
+    }
+
+    /// The same story with what was recorded since.
+    #[must_use]
+    pub fn and<'a>(mut self, records: impl IntoIterator<Item = &'a Record>) -> Story {
         for record in records {
-            story.add(record);
+            self.add(record);
         }
+        self
+    }
+
+    /// The same story without releases for which `stands` says no: they never come back, for
+    /// each build has a name of its own. What served before one that stands is kept, whether
+    /// it stands or not.
+    #[must_use]
+    pub fn only(&self, stands: impl Fn(&ReleaseId) -> bool) -> Story {
+        let mut story = self.clone();
+        story.before.retain(|live, _| stands(live));
+        let needed: BTreeSet<&ReleaseId> = story.before.values().collect();
+        story.unfit.retain(|id| needed.contains(id) || stands(id));
         story
     }
 
-    fn add(&mut self, record: &Record) {
+    /// Takes in one more record.
+    pub fn add(&mut self, record: &Record) {
         match record {
             Record::Begin {
                 run,

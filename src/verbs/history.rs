@@ -8,7 +8,8 @@ use crate::host::journal::Journal;
 use crate::host::releases;
 use crate::model::color::Color;
 use crate::model::failure::Failure;
-use crate::model::journal::{Record, Story};
+use crate::model::journal::Record;
+use crate::model::release::ReleaseId;
 
 use super::run;
 
@@ -34,9 +35,16 @@ pub struct Line {
 /// # Errors
 /// When the journal cannot be read.
 pub fn history(app: &App, lines: usize) -> Result<Vec<Line>, Failure> {
-    let records = Journal::read(&app.layout.journal()).map_err(|error| run::journal_failure(app, error))?;
+    let enough = |records: &[Record]| all_of(records).len() >= lines;
+    let records =
+        Journal::latest(&app.layout.journal(), enough).map_err(|error| run::journal_failure(app, error))?;
+    Ok(all_of(&records).into_iter().rev().take(lines).collect())
+}
+
+/// A line for each run that began in these records, oldest first.
+fn all_of(records: &[Record]) -> Vec<Line> {
     let mut all: Vec<Line> = Vec::new();
-    for record in &records {
+    for record in records {
         match record {
             Record::Begin {
                 run, at, verb, by, ..
@@ -54,7 +62,7 @@ pub fn history(app: &App, lines: usize) -> Result<Vec<Line>, Failure> {
         }
     }
     all.retain(|line| line.summary != "nothing to do");
-    Ok(all.into_iter().rev().take(lines).collect())
+    all
 }
 
 fn end(lines: &mut [Line], run: &str, at: Timestamp, done: bool, summary: &str) {
@@ -128,18 +136,17 @@ pub struct Kept {
 /// # Errors
 /// When the journal cannot be read.
 pub fn kept(app: &App) -> Result<Vec<Kept>, Failure> {
-    let records = Journal::read(&app.layout.journal()).map_err(|error| run::journal_failure(app, error))?;
-    let story = Story::of(&records);
+    let story = Journal::told(&app.layout.journal()).map_err(|error| run::journal_failure(app, error))?;
     let mut ids = releases::ids(&app.layout).unwrap_or_default();
     ids.sort();
+    let slots = Color::BOTH.map(|color| (color, releases::slot(&app.layout, color)));
     let lines = ids.into_iter().rev().map(|id| {
-        let colors = Color::BOTH
-            .into_iter()
-            .filter(|color| releases::slot(&app.layout, *color).as_ref() == Some(&id));
+        let holds =
+            |(color, held): &(Color, Option<ReleaseId>)| (held.as_ref() == Some(&id)).then_some(*color);
         let manifest = releases::read(&app.layout, &id);
         let unread = |error: &releases::ReleaseError| format!("({error})");
         Kept {
-            colors: colors.collect(),
+            colors: slots.iter().filter_map(holds).collect(),
             unfit: story.is_unfit(&id),
             subject: manifest
                 .as_ref()

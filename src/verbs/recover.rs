@@ -96,7 +96,7 @@ pub async fn plan(app: &App, story: &Story) -> Option<Plan> {
 /// # Errors
 /// Exit 7 where the table refuses, or where the one thing to do did not work.
 pub async fn recover(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Result<(), Failure> {
-    let story = Story::of(journal.records());
+    let story = journal.story().clone();
     let Some(open) = &story.open else { return Ok(()) };
     let ended = process::end_marked(&open.run.0, CHILD_GRACE).await;
     if ended > 0 {
@@ -131,7 +131,7 @@ pub async fn is_stuck(app: &App, story: &Story) -> bool {
 /// # Errors
 /// When the journal cannot be written.
 pub async fn set_aside(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Result<(), Failure> {
-    let story = Story::of(journal.records());
+    let story = journal.story().clone();
     let Some(plan) = plan(app, &story).await.filter(Plan::is_stuck) else {
         return Ok(());
     };

@@ -9,7 +9,6 @@ use crate::host::app::App;
 use crate::host::journal::Journal;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Standing};
-use crate::model::journal::Story;
 
 use super::traffic::{self, Sight};
 use super::{cutover, recover, run, wake};
@@ -30,8 +29,7 @@ pub struct Repaired {
 /// # Errors
 /// When the journal cannot be read.
 pub async fn plan(app: &App) -> Result<Repaired, Failure> {
-    let records = Journal::read(&app.layout.journal()).map_err(|error| run::journal_failure(app, error))?;
-    let story = Story::of(&records);
+    let story = Journal::told(&app.layout.journal()).map_err(|error| run::journal_failure(app, error))?;
     let mut steps: Vec<String> = recover::plan(app, &story)
         .await
         .map(|plan| plan.sentence())

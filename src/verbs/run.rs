@@ -74,7 +74,7 @@ impl<'a> Run<'a> {
         recover::recover(app, &mut journal, caller).await?;
         let from = traffic::observe(app).await?;
         as_seen(&traffic::standing(app, from.color), caller.saw.as_ref())?;
-        let story = Story::of(journal.records());
+        let story = journal.story().clone();
         let stop = Stop::listen();
         journal.reserve();
         journal
@@ -226,13 +226,18 @@ impl<'a> Run<'a> {
     }
 
     fn write(&self, record: Record) -> Result<(), Failure> {
+        let ends = matches!(record, Record::Commit { .. } | Record::Abort { .. });
         let mut journal = self
             .journal
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         journal
             .write(record)
-            .map_err(|error| journal_failure(self.app, error))
+            .map_err(|error| journal_failure(self.app, error))?;
+        if ends {
+            journal.fold(|release| self.app.layout.release(release).is_dir());
+        }
+        Ok(())
     }
 
     /// Does `work`, which must be safe to drop at any point, unless a signal asks to stop.

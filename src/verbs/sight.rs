@@ -6,7 +6,6 @@ use crate::host::app::App;
 use crate::host::journal::Journal;
 use crate::host::{releases, store};
 use crate::model::failure::{Failure, Standing};
-use crate::model::journal::Story;
 use crate::model::release::ReleaseId;
 
 use super::traffic;
@@ -30,12 +29,12 @@ pub struct Sighted {
 /// Exit 7 when they do not agree.
 pub async fn sight(app: &App) -> Result<Sighted, Failure> {
     let route = traffic::observe(app).await?;
-    let records = Journal::read(&app.layout.journal()).unwrap_or_default();
+    let story = Journal::told(&app.layout.journal()).unwrap_or_default();
     Ok(Sighted {
         app: app.name().to_owned(),
         live: traffic::standing(app, route.color),
         newest: newest(app),
-        doubt: Story::of(&records).doubt.map(|run| run.to_string()),
+        doubt: story.doubt.map(|run| run.to_string()),
     })
 }
 

@@ -103,8 +103,7 @@ pub async fn status(app: &App) -> Status {
         slot_status(app, Color::Green),
         wake::asleep(app)
     );
-    let records = Journal::read(&app.layout.journal()).unwrap_or_default();
-    let story = Story::of(&records);
+    let story = Journal::told(&app.layout.journal()).unwrap_or_default();
     let mut drift = Vec::new();
     if let Some(holder) = story
         .open

@@ -8,7 +8,7 @@ use crate::host::releases;
 use crate::model::color::{Color, Route};
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Traffic};
-use crate::model::journal::{NoRollback, Phase, Story, Verb};
+use crate::model::journal::{NoRollback, Phase, Verb};
 use crate::model::release::ReleaseId;
 
 use super::caller::Caller;
@@ -56,8 +56,8 @@ pub async fn switch(
 /// the way out: the link is made to say what NGINX does, the run is set aside, and
 /// everything goes on from there.
 async fn clear_the_way(app: &App, color: Color, patience: Duration, sink: &dyn Sink) -> Result<(), Failure> {
-    let records = Journal::read(&app.layout.journal()).unwrap_or_default();
-    if app.link.read().is_ok() && !recover::is_stuck(app, &Story::of(&records)).await {
+    let story = Journal::told(&app.layout.journal()).unwrap_or_default();
+    if app.link.read().is_ok() && !recover::is_stuck(app, &story).await {
         return Ok(());
     }
     let (_lock, mut journal) = run::open(app, "switch", patience, sink).await?;

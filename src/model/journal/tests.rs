@@ -96,3 +96,37 @@ fn a_maintenance_commit_changes_no_target() {
     ]);
     assert_eq!(story.rollback_target(&release(2)), Ok(&release(1)));
 }
+
+#[test]
+fn of_releases_that_are_gone_only_what_a_rollback_asks_for_is_kept() {
+    let story = Story::of(&[
+        commit(Verb::Deploy, 2, Some(1)),
+        commit(Verb::Deploy, 3, Some(2)),
+        commit(Verb::Rollback, 2, Some(3)),
+        refused(4),
+        refused(5),
+        commit(Verb::Deploy, 6, Some(2)),
+        commit(Verb::Rollback, 2, Some(6)),
+        commit(Verb::Deploy, 7, Some(2)),
+    ]);
+    let left = story.only(|id| [release(7), release(5), release(3)].contains(id));
+    for stands in [7, 3] {
+        assert_eq!(
+            left.rollback_target(&release(stands)),
+            story.rollback_target(&release(stands))
+        );
+    }
+    for stands in [7, 5, 3] {
+        assert_eq!(left.is_unfit(&release(stands)), story.is_unfit(&release(stands)));
+    }
+    // Nobody asks for them any more.
+    assert!(story.is_unfit(&release(4)) && !left.is_unfit(&release(4)));
+    assert!(story.rollback_target(&release(6)).is_ok() && left.rollback_target(&release(6)).is_err());
+    // What served before one that stands is known to be unfit although it is gone.
+    let story = Story::of(&[commit(Verb::Deploy, 2, Some(1)), refused(1)]);
+    let left = story.only(|id| *id == release(2));
+    assert_eq!(
+        left.rollback_target(&release(2)),
+        Err(NoRollback::Unfit(release(1)))
+    );
+}

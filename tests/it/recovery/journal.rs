@@ -53,6 +53,42 @@ fn without_its_journal_an_app_can_still_be_switched_and_rolled_back() {
 }
 
 #[test]
+fn a_journal_of_years_is_folded_and_the_way_back_stays_known() {
+    let sandbox = Sandbox::deployed();
+    let (first, second) = two_releases(&sandbox);
+    let file = journal(&sandbox);
+    let fold = file.with_extension("fold");
+    assert!(!fold.exists());
+
+    // What was refused in the years before: more than 64 kB of it.
+    let refused = "{\"record\":\"abort\",\"run\":\"20200101T000000000Z-1\",\"at\":\"2020-01-01T00:00:00Z\",\
+                   \"verb\":\"deploy\",\"reason\":\"the gate\",\"refused\":\"20200101T000000Z-3f6f782\"}\n";
+    let text = refused.repeat(500) + &fs::read_to_string(&file).unwrap();
+    fs::write(&file, &text).unwrap();
+    sandbox.bg(&["switch"]).assert_code(0);
+    assert!(fold.exists());
+
+    // Whoever reads the older part now stumbles.
+    let kept = text.len();
+    let mut now = fs::read(&file).unwrap();
+    now[..kept].fill(b'x');
+    fs::write(&file, now).unwrap();
+    let back_to = || sandbox.status()["rollback"]["to"].as_str().map(str::to_owned);
+    assert_eq!(back_to(), Some(second.to_string()));
+    let switch = sandbox.bg(&["switch"]);
+    switch.assert_code(0);
+    assert!(!switch.stderr.contains("makes no sense"), "{switch}");
+    assert_eq!(back_to(), Some(first.to_string()));
+    sandbox.bg(&["rollback"]).assert_code(0);
+    assert_eq!(sandbox.live_release(), first.to_string());
+
+    // The folded part is gone with the file, and nothing is believed that is not there.
+    fs::remove_file(&file).unwrap();
+    sandbox.bg(&["switch"]).assert_code(0);
+    assert_eq!(sandbox.live_release(), second.to_string());
+}
+
+#[test]
 fn a_record_of_a_later_version_is_refused_and_nothing_is_touched() {
     let sandbox = Sandbox::deployed();
     let (first, _) = two_releases(&sandbox);
