@@ -296,7 +296,7 @@ fn started(runs: usize, command: impl Fn() -> std::process::Command) -> f64 {
     median_ms(times.collect())
 }
 
-/// With the time, so that a long run is seen to go on.
+/// With the time in UTC, so that a long run is seen to go on.
 fn say(text: &str) {
-    eprintln!("{} {text}", jiff::Zoned::now().strftime("%H:%M:%S"));
+    eprintln!("{} {text}", jiff::Timestamp::now().strftime("%H:%M:%S"));
 }
