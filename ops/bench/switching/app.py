@@ -66,7 +66,7 @@ def stream():
 TEXT, CLOSE = 0x1, 0x8
 
 
-@app.get("/echo")
+@app.get("/echo", websocket=True)
 def echo():
     """Says each text again, the color in front, until the peer closes."""
     peer = request.environ["gunicorn.socket"]

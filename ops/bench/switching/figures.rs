@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::timing::{Times, in_ms};
+use crate::timing::{Times, in_ms, median_ms};
 use crate::traffic::Sample;
-use crate::trial::Trial;
+use crate::trial::{Switch, Trial};
 
-/// So long after a command's start its requests count as those of the switch.
+/// So long after a command's start its requests count as those of the switch, and so long
+/// after its end the state is steady again.
 const NEAR: Duration = Duration::from_secs(1);
 
 /// The clients whose time is the server's and not their own.
@@ -43,7 +44,10 @@ pub struct Figures {
     pub failures: BTreeMap<String, u64>,
     /// Of switches without other load.
     pub times: Times,
-    /// More than a second after any switch began.
+    /// Under load, from a command's start to the last old answer to a request that was sent
+    /// after it, before the next switch began: the median, and the longest.
+    pub old_under_load_ms: (f64, f64),
+    /// Before the first switch, and more than a second after the end of each.
     pub steady: Latency,
     /// Within a second after one began.
     pub near: Latency,
@@ -87,12 +91,10 @@ pub struct Latency {
 /// The row of a trial.
 pub fn of(mechanism: &'static str, way: Option<String>, trial: &Trial, times: Times) -> Figures {
     let record = &trial.record;
-    let quick = |near: bool| {
-        let samples = record
-            .samples
-            .iter()
-            .filter(|sample| QUICK.contains(&sample.kind));
-        let chosen = samples.filter(|sample| !sample.failed() && is_near(sample, &trial.switches) == near);
+    let quick = |when: When| {
+        let samples = record.samples.iter().filter(|sample| is_quick(sample));
+        let chosen =
+            samples.filter(|sample| !sample.failed() && When::of(sample, &trial.switches) == Some(when));
         latency(chosen.map(|sample| sample.took).collect())
     };
     let kinds = record.by_kind().into_iter();
@@ -118,16 +120,53 @@ pub fn of(mechanism: &'static str, way: Option<String>, trial: &Trial, times: Ti
         reopened: record.reopened,
         failures: record.failures.clone(),
         times,
-        steady: quick(false),
-        near: quick(true),
+        old_under_load_ms: old_under_load(trial),
+        steady: quick(When::Steady),
+        near: quick(When::Near),
     }
 }
 
-/// `switches` are in order.
-fn is_near(sample: &Sample, switches: &[Duration]) -> bool {
-    let later = switches.partition_point(|at| *at <= sample.sent);
-    let last = later.checked_sub(1).and_then(|before| switches.get(before));
-    last.is_some_and(|at| sample.sent - *at <= NEAR)
+fn is_quick(sample: &Sample) -> bool {
+    QUICK.contains(&sample.kind)
+}
+
+/// When a request was sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    Steady,
+    Near,
+}
+
+impl When {
+    /// `None` between the two. `switches` are in order.
+    fn of(sample: &Sample, switches: &[Switch]) -> Option<When> {
+        let later = switches.partition_point(|switch| switch.at <= sample.sent);
+        let Some(last) = later.checked_sub(1).and_then(|before| switches.get(before)) else {
+            return Some(When::Steady);
+        };
+        if sample.sent <= last.at + NEAR {
+            Some(When::Near)
+        } else {
+            (sample.sent > last.ended + NEAR).then_some(When::Steady)
+        }
+    }
+}
+
+fn old_under_load(trial: &Trial) -> (f64, f64) {
+    let mut last_old = vec![Duration::ZERO; trial.switches.len()];
+    for sample in trial.record.samples.iter().filter(|sample| is_quick(sample)) {
+        let later = trial.switches.partition_point(|switch| switch.at <= sample.sent);
+        let Some(number) = later.checked_sub(1) else {
+            continue;
+        };
+        let switch = trial.switches[number];
+        if sample.color == Some(switch.to.other()) {
+            let since = sample.sent + sample.took - switch.at;
+            last_old[number] = last_old[number].max(since);
+        }
+    }
+    let longest = last_old.iter().max().copied().unwrap_or_default();
+    (median_ms(last_old), in_ms(longest))
 }
 
 fn latency(mut times: Vec<Duration>) -> Latency {

@@ -76,23 +76,20 @@ fn versions(ground: &Ground) -> BTreeMap<&'static str, String> {
     found
 }
 
-/// The first line, of either output.
+/// Both outputs.
 fn said(command: &mut Command) -> String {
     let Ok(output) = command.output() else {
         return String::new();
     };
-    let text = [output.stdout, output.stderr].concat();
-    String::from_utf8_lossy(&text)
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 
-/// `1.22.1` of `nginx version: nginx/1.22.1`.
+/// `1.22.1` of `nginx version: nginx/1.22.1`; nothing of the picture that PM2 shows first.
 fn number_in(text: &str) -> String {
-    let is_part = |letter: char| letter.is_ascii_digit() || letter == '.';
-    let mut words = text.split(|letter: char| !is_part(letter));
-    let found = words.find(|word| word.contains('.') && word.starts_with(|c: char| c.is_ascii_digit()));
-    found.unwrap_or(text).to_owned()
+    let words = text.split(|letter: char| !(letter.is_ascii_digit() || letter == '.'));
+    let is_number = |word: &&str| {
+        let mut parts = word.split('.');
+        parts.clone().count() > 1 && parts.all(|part| !part.is_empty())
+    };
+    words.into_iter().find(is_number).unwrap_or("unknown").to_owned()
 }

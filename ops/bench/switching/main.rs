@@ -20,10 +20,12 @@ mod machine;
 mod mechanism;
 mod plot;
 mod report;
+mod scale;
 mod table;
 mod timing;
 mod traffic;
 mod trial;
+mod turns;
 mod watch;
 #[path = "../../../tests/it"]
 #[allow(dead_code, reason = "shared with the tests")]
@@ -39,9 +41,9 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let has = |word: &str| words.iter().any(|given| given == word);
     let scale = match (has("--quick"), has("--full")) {
-        (true, false) => contest::Scale::quick(),
-        (false, true) => contest::Scale::full(),
-        (false, false) => contest::Scale::usual(),
+        (true, false) => scale::Scale::quick(),
+        (false, true) => scale::Scale::full(),
+        (false, false) => scale::Scale::usual(),
         (true, true) => panic!("--quick or --full, not both"),
     };
     let began = Instant::now();

@@ -12,11 +12,11 @@ use crate::trial::Trial;
 const STEP: Duration = Duration::from_millis(10);
 /// Before the switch, and all of them.
 const BEFORE: usize = 40;
-const COLUMNS: usize = 200;
+const COLUMNS: usize = 400;
 
 const PANEL_WIDTH: usize = 2 * COLUMNS + 40;
-const PANEL_HEIGHT: usize = 120;
-const BARS: usize = 72;
+const PANEL_HEIGHT: usize = 92;
+const BARS: usize = 50;
 
 /// One mechanism.
 pub struct Panel {
@@ -42,7 +42,7 @@ impl Panel {
     /// Of the last switch of a trial.
     pub fn of(name: &'static str, trial: &Trial) -> Panel {
         let mut columns = vec![Column::default(); COLUMNS];
-        let at = trial.switches.last().copied().unwrap_or_default();
+        let at = trial.switches.last().map_or(Duration::ZERO, |switch| switch.at);
         let start = at.saturating_sub(STEP * u32::try_from(BEFORE).unwrap());
         for sample in &trial.record.samples {
             let Some(since) = (sample.sent + sample.took).checked_sub(start) else {
@@ -66,10 +66,12 @@ impl Panel {
     }
 }
 
-/// All panels in two columns.
+/// What lies below a color in a column, and how much there is of it.
+type Layer = fn(&Column) -> (usize, usize);
+
+/// All panels, one below the other.
 pub fn svg(panels: &[Panel]) -> String {
-    let rows = panels.len().div_ceil(2);
-    let (width, height) = (2 * PANEL_WIDTH, rows * PANEL_HEIGHT + 30);
+    let (width, height) = (PANEL_WIDTH, panels.len() * PANEL_HEIGHT + 30);
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"11\">\n\
@@ -77,7 +79,7 @@ pub fn svg(panels: &[Panel]) -> String {
          <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
     );
     for (number, panel) in panels.iter().enumerate() {
-        let (x, y) = (number % 2 * PANEL_WIDTH + 20, number / 2 * PANEL_HEIGHT + 10);
+        let (x, y) = (20, number * PANEL_HEIGHT + 10);
         draw(&mut text, panel, x, y);
     }
     let legend = [("#2f6fbd", "blue"), ("#38984f", "green"), ("#d62728", "failed")];
@@ -94,7 +96,7 @@ pub fn svg(panels: &[Panel]) -> String {
     }
     writeln!(
         text,
-        "<text x=\"{}\" y=\"{}\" fill=\"#555\">answers per 10 ms; the command starts at 0</text>\n</svg>",
+        "<text x=\"{}\" y=\"{}\" fill=\"#555\">answers per 10 ms; the command starts at 0; websockets stay where they began</text>\n</svg>",
         20 + legend.len() * 70,
         height - 16
     )
@@ -117,7 +119,7 @@ fn draw(text: &mut String, panel: &Panel, x: usize, y: usize) {
         2 * COLUMNS
     )
     .unwrap();
-    let layers: [(&str, fn(&Column) -> (usize, usize)); 3] = [
+    let layers: [(&str, Layer); 3] = [
         ("#2f6fbd", |column| (0, column.blue)),
         ("#38984f", |column| (column.blue, column.green)),
         ("#d62728", |column| (column.blue + column.green, column.failed)),
@@ -152,7 +154,11 @@ fn axis(text: &mut String, bottom: usize) {
             Some(after) => format!("{} ms", after * 10),
             None => format!("-{} ms", BEFORE * 10),
         };
-        let anchor = if number == 0 { "start" } else { "middle" };
+        let anchor = match number {
+            0 => "start",
+            COLUMNS => "end",
+            _ => "middle",
+        };
         writeln!(
             text,
             "<text x=\"{}\" y=\"{}\" text-anchor=\"{anchor}\" fill=\"#555\" font-size=\"9\">{label}</text>",

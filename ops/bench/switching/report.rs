@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::contest::{Outcome, Scale};
+use crate::contest::Outcome;
 use crate::figures::Figures;
+use crate::scale::Scale;
 use crate::{plot, table};
 
 /// All of it.

@@ -12,10 +12,14 @@ pub fn markdown(whole: &Value) -> String {
     for missing in whole["missing"].as_array().unwrap() {
         text += &format!("| {} | not here | | | | | | | |\n", missing.as_str().unwrap());
     }
-    text += "\n| | first new answer | last old answer | command | p50, p99, p99.9, max | the same within 1 s of a switch |\n";
-    text += "|---|---|---|---|---|---|\n";
+    text += "\n| | first new answer | last old answer | the same under load, and at most | command | p50, p99, p99.9, max | the same within 1 s of a switch |\n";
+    text += "|---|---|---|---|---|---|---|\n";
     rows.iter().for_each(|row| text += &times(row));
-    text += &time_row("`bg rollback`, live", &whole["rollback"], "", "");
+    text += &time_row(
+        "`bg rollback`, live",
+        &whole["rollback"],
+        ["", "", ""].map(str::to_owned),
+    );
     text
 }
 
@@ -57,17 +61,23 @@ fn losses(row: &Value) -> String {
 }
 
 fn times(row: &Value) -> String {
+    let old: Vec<f64> = row["old_under_load_ms"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_f64)
+        .collect();
+    let old = format!("{:.0} ms, {:.0} ms", old[0], old[1]);
     time_row(
         &name(row),
         &row["times"],
-        &latency(&row["steady"]),
-        &latency(&row["near"]),
+        [old, latency(&row["steady"]), latency(&row["near"])],
     )
 }
 
-fn time_row(name: &str, times: &Value, steady: &str, near: &str) -> String {
+fn time_row(name: &str, times: &Value, [old, steady, near]: [String; 3]) -> String {
     let [first, last, end] = ["first_ms", "last_ms", "end_ms"].map(|key| times[key].as_f64().unwrap());
-    format!("| {name} | {first:.0} ms | {last:.0} ms | {end:.0} ms | {steady} | {near} |\n")
+    format!("| {name} | {first:.0} ms | {last:.0} ms | {old} | {end:.0} ms | {steady} | {near} |\n")
 }
 
 fn name(row: &Value) -> String {

@@ -9,8 +9,8 @@ use crate::mechanism::Mechanism;
 use crate::sandbox::{HOST, http};
 use crate::traffic::{Mix, Record, Traffic};
 
-/// Before the first switch, for the steady state; around the last, for the picture.
-const QUIET: Duration = Duration::from_millis(2500);
+/// After the last, as far as the picture goes.
+const AFTER: Duration = Duration::from_millis(3800);
 
 /// How long a trial goes on.
 #[derive(Clone, Copy, Debug)]
@@ -23,16 +23,29 @@ pub struct Extent {
     pub limit: Duration,
     /// From a command's end to the next one's start.
     pub between: Duration,
+    /// The same before the first, for the steady state, and before the last, for the picture.
+    pub quiet: Duration,
 }
 
 /// What was seen.
 pub struct Trial {
     /// The requests.
     pub record: Record,
-    /// When each command began, since the record's start. The last is the picture's.
-    pub switches: Vec<Duration>,
+    /// In order. The last is the picture's.
+    pub switches: Vec<Switch>,
     /// What commands said that did not do it.
     pub refused: Vec<String>,
+}
+
+/// One command under load; times are since the record's start.
+#[derive(Clone, Copy, Debug)]
+pub struct Switch {
+    /// When it began.
+    pub at: Duration,
+    /// When it ended.
+    pub ended: Duration,
+    /// What it was to make live.
+    pub to: Color,
 }
 
 /// Switches there and back under load.
@@ -40,20 +53,23 @@ pub fn run(mechanism: &dyn Mechanism, mix: Mix, extent: Extent) -> Trial {
     let began = Instant::now();
     let traffic = Traffic::start(mechanism.site(), mix);
     let (mut switches, mut refused) = (Vec::new(), Vec::new());
-    std::thread::sleep(QUIET);
-    let is_enough = |switches: &Vec<Duration>| {
-        let enough = switches.len() + 1 >= extent.switches && traffic.so_far() >= extent.requests;
-        enough || began.elapsed() > extent.limit
+    let mut next = |pause: Duration| {
+        std::thread::sleep(pause);
+        let (switch, complaint) = switch(mechanism, began);
+        switches.push(switch);
+        refused.extend(complaint);
+        switches.len()
     };
-    while !is_enough(&switches) {
-        switches.push(began.elapsed());
-        refused.extend(switch(mechanism));
-        std::thread::sleep(extent.between);
+    let mut done = next(extent.quiet);
+    let goes_on = |done| {
+        let wanted = done + 1 < extent.switches || traffic.so_far() < extent.requests;
+        wanted && began.elapsed() < extent.limit
+    };
+    while goes_on(done) {
+        done = next(extent.between);
     }
-    std::thread::sleep(QUIET);
-    switches.push(began.elapsed());
-    refused.extend(switch(mechanism));
-    std::thread::sleep(QUIET);
+    next(extent.quiet);
+    std::thread::sleep(AFTER);
     Trial {
         record: traffic.stop(),
         switches,
@@ -61,13 +77,16 @@ pub fn run(mechanism: &dyn Mechanism, mix: Mix, extent: Extent) -> Trial {
     }
 }
 
-/// What the command said where it failed.
-fn switch(mechanism: &dyn Mechanism) -> Option<String> {
+/// With what the command said where it failed.
+fn switch(mechanism: &dyn Mechanism, start: Instant) -> (Switch, Option<String>) {
     let to = live_color(mechanism).map_or(Color::Blue, Color::other);
     let mut command: Command = mechanism.switch(to);
+    let at = start.elapsed();
     let output = command.stdin(Stdio::null()).output().unwrap();
+    let ended = start.elapsed();
     let said = || String::from_utf8_lossy(&output.stderr).into_owned();
-    (!output.status.success()).then(said)
+    let complaint = (!output.status.success()).then(said);
+    (Switch { at, ended, to }, complaint)
 }
 
 fn live_color(mechanism: &dyn Mechanism) -> Option<Color> {

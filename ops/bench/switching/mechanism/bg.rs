@@ -16,7 +16,7 @@ use super::{Ground, Mechanism};
 
 /// An app with a release in each color.
 pub struct Bg {
-    name: &'static str,
+    way: &'static str,
     sandbox: Sandbox,
     site: Site,
     _tls: Port,
@@ -25,7 +25,7 @@ pub struct Bg {
 impl Bg {
     /// Set up in the way `way` and deployed twice, so that green is live. The evidence goes
     /// on for `window` after a switch.
-    pub fn start(name: &'static str, way: &'static str, window: &str, ground: &Ground) -> Bg {
+    pub fn start(way: &'static str, window: &str, ground: &Ground) -> Bg {
         let tls = Port::free();
         let sandbox = Sandbox::with(|config| {
             set(config, "nginx", "switch", way);
@@ -47,7 +47,7 @@ impl Bg {
         sandbox.front.write_conf(NO_END_OF_CONNECTIONS);
         sandbox.front.reload();
         let bg = Bg {
-            name,
+            way,
             sandbox,
             site,
             _tls: tls,
@@ -70,7 +70,10 @@ impl Bg {
         let output = self.command(&["status", "--json"]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let result: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
-        result["answer"]["way"].as_str().unwrap_or("unknown").to_owned()
+        result["answer"]["switch"]
+            .as_str()
+            .unwrap_or("unknown")
+            .to_owned()
     }
 
     fn release_twice(&self) {
@@ -87,7 +90,11 @@ impl Bg {
 
 impl Mechanism for Bg {
     fn name(&self) -> &'static str {
-        self.name
+        match self.way {
+            "live" => "bg live",
+            "reload" => "bg reload",
+            _ => "bg auto",
+        }
     }
 
     fn site(&self) -> &Site {

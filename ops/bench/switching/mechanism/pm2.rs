@@ -18,7 +18,6 @@ use super::{Ground, Mechanism, program};
 
 /// The app reads its color, through a link, when it starts.
 pub struct Pm2 {
-    name: &'static str,
     verb: &'static str,
     site: Site,
     front: Front,
@@ -29,7 +28,7 @@ pub struct Pm2 {
 impl Pm2 {
     /// Starts it with blue's files; `None` where PM2 is not installed. `verb` is `reload` or
     /// `restart`.
-    pub fn start(name: &'static str, verb: &'static str, ground: &Ground) -> Option<Pm2> {
+    pub fn start(verb: &'static str, ground: &Ground) -> Option<Pm2> {
         program("pm2")?;
         let folder = Folder::new();
         for color in Color::BOTH {
@@ -43,7 +42,6 @@ impl Pm2 {
         let port = ports[2].number();
         let lines = upstream(port) + &server(ground, &site);
         let pm2 = Pm2 {
-            name,
             verb,
             site,
             front: Front::start_with(&folder, &lines),
@@ -63,6 +61,15 @@ impl Pm2 {
         Some(pm2)
     }
 
+    /// As in the table.
+    pub fn name_of(verb: &str) -> &'static str {
+        if verb == "reload" {
+            "pm2 reload"
+        } else {
+            "pm2 restart"
+        }
+    }
+
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command
@@ -77,7 +84,7 @@ impl Pm2 {
 
 impl Mechanism for Pm2 {
     fn name(&self) -> &'static str {
-        self.name
+        Pm2::name_of(self.verb)
     }
 
     fn site(&self) -> &Site {
