@@ -41,7 +41,7 @@ const KINDS: [&str; 10] = [
 #[test]
 fn ten_switches_the_live_way_cost_no_client_of_any_kind_a_request() {
     let (folder, port) = (Folder::new(), Port::free());
-    let (sandbox, site) = with_http2(&folder, &port);
+    let (mut sandbox, site) = with_http2(&folder, &port);
     let traffic = Traffic::start(&site, Mix::of(2, Duration::from_millis(20)));
     wait_for_more(&traffic, 100);
     let mut live = sandbox.live_color().unwrap();
@@ -51,8 +51,24 @@ fn ten_switches_the_live_way_cost_no_client_of_any_kind_a_request() {
         assert_eq!(sandbox.live_color(), Some(live));
         wait_for_more(&traffic, 50);
     }
+    assert_nothing_is_lost(&traffic.stop());
+    assert_every_kind_can_fail(&mut sandbox, &site);
+}
+
+/// The same clients, and NGINX goes away under them.
+fn assert_every_kind_can_fail(sandbox: &mut Sandbox, site: &Site) {
+    let traffic = Traffic::start(site, Mix::of(2, Duration::from_millis(20)));
+    wait_for_more(&traffic, 100);
+    sandbox.front.stop();
+    wait_for_more(&traffic, 100);
     let record = traffic.stop();
-    assert_nothing_is_lost(&record);
+    let unnoticed: Vec<_> = record
+        .by_kind()
+        .into_iter()
+        .filter(|(_, (_, failed))| *failed == 0)
+        .collect();
+    assert!(unnoticed.is_empty(), "{unnoticed:?}");
+    assert!(record.sockets.closed > 0);
 }
 
 fn assert_nothing_is_lost(record: &Record) {
@@ -84,6 +100,9 @@ fn with_http2(folder: &Path, tls: &Port) -> (Sandbox, Site) {
     fs::write(&files[0], signed.cert.pem()).unwrap();
     fs::write(&files[1], signed.signing_key.serialize_pem()).unwrap();
     let sandbox = Sandbox::new();
+    // After 1,000 requests NGINX would end an HTTP/2 connection in the middle of others.
+    sandbox.front.write_conf("keepalive_requests 1000000000;");
+    sandbox.front.reload();
     let site = Site {
         plain: sandbox.address(),
         tls: ([127, 0, 0, 1], tls.number()).into(),

@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 use bluegreen::model::color::Color;
 
 use crate::mechanism::Mechanism;
-use crate::sandbox::{HOST, http};
+use crate::sandbox::{HOST, http, wait::wait_until};
 use crate::traffic::{Mix, Record, Traffic};
 
 /// After the last, as far as the picture goes.
 const AFTER: Duration = Duration::from_millis(3800);
+
+/// How long an app may be away.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a trial goes on.
 #[derive(Clone, Copy, Debug)]
@@ -77,9 +80,15 @@ pub fn run(mechanism: &dyn Mechanism, mix: Mix, extent: Extent) -> Trial {
     }
 }
 
-/// With what the command said where it failed.
+/// With what the command said where it failed. Nobody switches a site that is down: one that
+/// is comes back first.
 fn switch(mechanism: &dyn Mechanism, start: Instant) -> (Switch, Option<String>) {
-    let to = live_color(mechanism).map_or(Color::Blue, Color::other);
+    let mut live = None;
+    wait_until(PATIENCE, "the app answers", || {
+        live = live_color(mechanism);
+        live.is_some()
+    });
+    let to = live.unwrap().other();
     let mut command: Command = mechanism.switch(to);
     let at = start.elapsed();
     let output = command.stdin(Stdio::null()).output().unwrap();
