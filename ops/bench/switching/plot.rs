@@ -44,7 +44,13 @@ impl Panel {
         let mut columns = vec![Column::default(); COLUMNS];
         let at = trial.switches.last().map_or(Duration::ZERO, |switch| switch.at);
         let start = at.saturating_sub(STEP * u32::try_from(BEFORE).unwrap());
-        for sample in &trial.record.samples {
+        // A websocket stays where it began, whatever is switched.
+        let moving = trial
+            .record
+            .samples
+            .iter()
+            .filter(|sample| sample.kind != "websocket");
+        for sample in moving {
             let Some(since) = (sample.sent + sample.took).checked_sub(start) else {
                 continue;
             };
@@ -96,7 +102,7 @@ pub fn svg(panels: &[Panel]) -> String {
     }
     writeln!(
         text,
-        "<text x=\"{}\" y=\"{}\" fill=\"#555\">answers per 10 ms; the command starts at 0; websockets stay where they began</text>\n</svg>",
+        "<text x=\"{}\" y=\"{}\" fill=\"#555\">answers per 10 ms; the command starts at 0; without websockets, which stay where they began</text>\n</svg>",
         20 + legend.len() * 70,
         height - 16
     )

@@ -56,14 +56,14 @@ impl Scale {
             others: 5,
             restarts: 3,
             starts: 21,
-            live: extent(50, 25, 0, 1200),
+            live: extent(50, 28, 0, 1200),
             bare: extent(50, 18, 250, 1200),
             heavy: extent(15, 14, 100, 1200),
             auto: extent(20, 14, 50, 1200),
             window: "200ms",
             clients,
             auto_clients: clients,
-            budget: Some(Duration::from_secs(255)),
+            budget: Some(Duration::from_secs(245)),
         }
     }
 

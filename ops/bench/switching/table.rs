@@ -49,7 +49,7 @@ fn losses(row: &Value) -> String {
     format!(
         "| {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
         name(row),
-        row["switches"],
+        switches(row),
         grouped(&row["requests"]),
         grouped(&row["failed"]),
         failed(&["get", "post"]),
@@ -58,6 +58,13 @@ fn losses(row: &Value) -> String {
         failed(&["slow", "stream", "upload"]),
         row["websockets"]["closed"],
     )
+}
+
+fn switches(row: &Value) -> String {
+    match row["refused"].as_u64() {
+        Some(0) | None => row["switches"].to_string(),
+        Some(refused) => format!("{}, {refused} not done", row["switches"]),
+    }
 }
 
 fn times(row: &Value) -> String {
