@@ -40,7 +40,7 @@ pub fn run(scale: &Scale) -> Outcome {
     let mut contest = Contest {
         scale: *scale,
         began: Instant::now(),
-        left: 8,
+        to_come: scale.trials().to_vec(),
         outcome: Outcome {
             machine: Machine::look(&ground),
             ..Outcome::default()
@@ -60,8 +60,8 @@ pub fn run(scale: &Scale) -> Outcome {
 struct Contest {
     scale: Scale,
     began: Instant,
-    /// Trials to come.
-    left: u32,
+    /// Trials that are not over.
+    to_come: Vec<Extent>,
     outcome: Outcome,
 }
 
@@ -87,7 +87,7 @@ impl Contest {
     /// One that may not be installed.
     fn other<M: Mechanism>(&mut self, name: &'static str, here: Option<M>, runs: usize, extent: Extent) {
         let Some(mechanism) = here else {
-            self.left -= 1;
+            self.to_come.remove(0);
             self.outcome.missing.push(name);
             return;
         };
@@ -104,20 +104,22 @@ impl Contest {
             0 => self.scale.clients,
             _ => self.scale.auto_clients,
         };
-        let limit = extent.limit.min(self.share());
+        let limit = extent.limit.min(self.share(extent));
         let trial = trial::run(&mechanism, Mix::of(size, pause), Extent { limit, ..extent });
-        self.left -= 1;
+        self.to_come.remove(0);
         self.outcome.panels.push(Panel::of(name, &trial));
         self.outcome.figures.push(figures::of(name, way, &trial, times));
     }
 
-    /// Of what is left of the budget, for one trial's switches.
-    fn share(&self) -> Duration {
+    /// Of what is left of the budget, for one trial's switches: by what each may take.
+    fn share(&self, extent: Extent) -> Duration {
         let Some(budget) = self.scale.budget else {
             return Duration::MAX;
         };
-        let left = budget.saturating_sub(self.began.elapsed());
-        (left / self.left).saturating_sub(TAIL)
+        let tails = TAIL * u32::try_from(self.to_come.len()).unwrap();
+        let left = budget.saturating_sub(self.began.elapsed() + tails);
+        let limits: Duration = self.to_come.iter().map(|extent| extent.limit).sum();
+        left.mul_f64(extent.limit.as_secs_f64() / limits.as_secs_f64())
     }
 }
 

@@ -88,6 +88,12 @@ impl Scale {
         }
     }
 
+    /// The trials, in their order: live, auto, reload, script, HAProxy, Caddy, PM2 twice.
+    pub fn trials(&self) -> [Extent; 8] {
+        let (live, auto, bare, heavy) = (self.live, self.auto, self.bare, self.heavy);
+        [live, auto, heavy, bare, bare, bare, heavy, heavy]
+    }
+
     /// `auto` carries a million requests over a hundred switches.
     pub fn full() -> Scale {
         Scale {
