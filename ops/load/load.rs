@@ -18,8 +18,7 @@ use std::time::{Duration, Instant};
 
 pub use count::Count;
 use count::Tally;
-pub use request::Kind;
-use request::{Asked, Connection};
+pub use request::{Asked, Connection, Kind};
 
 /// What is asked of whom.
 #[derive(Clone, Debug)]

@@ -13,6 +13,7 @@ mod afar;
 mod attacker;
 mod commands;
 mod demo;
+mod every_client;
 mod front_door;
 mod full_disk;
 mod gate;
