@@ -6,7 +6,7 @@ mod told;
 
 use crate::host::command::CommandError;
 use crate::host::link::{Link, LinkError};
-use crate::host::nginx::NginxError;
+use crate::host::nginx::{NginxError, Tested};
 use crate::host::system::SystemFolders;
 use crate::model::color::Route;
 use crate::model::config::SwitchWay;
@@ -107,17 +107,24 @@ impl Mover {
         }
     }
 
-    /// Replaces `expected` by `to`, and brings NGINX behind it; `moved` is told when the
-    /// link is about to name the new route, or does.
+    /// Replaces `expected` by `to`, and brings NGINX behind it, which is `tested` first if it
+    /// was not just before; `moved` is told when the link is about to name the new route, or
+    /// does.
     ///
     /// # Errors
     /// [`MoveError::Behind`] once the link was moved; with every other it stands as it was.
-    pub async fn swap(&self, expected: Route, to: Route, moved: impl FnOnce()) -> Result<(), MoveError> {
+    pub async fn swap(
+        &self,
+        expected: Route,
+        to: Route,
+        tested: Option<Tested>,
+        moved: impl FnOnce(),
+    ) -> Result<(), MoveError> {
         match &self.way {
             Way::Looks => self.rename(expected, to, moved),
             Way::Told(told) => {
                 self.rename(expected, to, moved)?;
-                Ok(told.reload().await?)
+                Ok(told.reload(tested).await?)
             }
             Way::Asked(asked) => {
                 self.link.may_swap(expected, to)?;
@@ -162,7 +169,7 @@ impl Mover {
     pub async fn follow(&self) -> Result<(), Unfollowed> {
         match &self.way {
             Way::Looks => Ok(()),
-            Way::Told(told) => told.reload().await,
+            Way::Told(told) => told.reload(None).await,
             Way::Asked(asked) => {
                 let now = self.link.read().map_err(Unfollowed::Link)?;
                 asked.point(now).await.map_err(Unfollowed::Asked)

@@ -51,6 +51,12 @@ pub struct Applied {
     pub old_workers: Vec<i32>,
 }
 
+/// A configuration that NGINX would take, as it was a moment ago.
+#[derive(Debug)]
+pub struct Tested {
+    error_log: Option<PathBuf>,
+}
+
 impl From<&Entry> for Nginx {
     fn from(entry: &Entry) -> Nginx {
         Nginx {
@@ -91,6 +97,15 @@ impl Nginx {
         self.checked("-t", deadline).await.map(|_| ())
     }
 
+    /// The same for somebody who is about to have it put in force.
+    ///
+    /// # Errors
+    /// As [`Nginx::test`].
+    pub async fn tested(&self, deadline: Duration) -> Result<Tested, NginxError> {
+        let error_log = self.dump(deadline).await?.error_log();
+        Ok(Tested { error_log })
+    }
+
     async fn checked(&self, flag: &str, deadline: Duration) -> Result<String, NginxError> {
         let command = Command::new(&self.bin).args([flag, "-c"]).arg(&self.conf);
         let output = command.deadline(deadline).finish().await?;
@@ -117,28 +132,33 @@ impl Nginx {
         workers.iter().filter(|worker| worker.shutting_down).count()
     }
 
-    /// Has the configuration on disk tested and put in force, and sees that it is: new
-    /// workers serve and no old one takes a connection. Tried once more when something
-    /// that may pass was in the way, all within `deadline`.
+    /// Has the configuration on disk put in force, and sees that it is: new workers serve and
+    /// no old one takes a connection. It is tested before, unless that was just done. Tried
+    /// once more, after another test, when something that may pass was in the way, all within
+    /// `deadline`.
     ///
     /// # Errors
     /// When the configuration is broken, the master cannot be found or signalled, or the
     /// old workers go on serving.
-    pub async fn reload(&self, deadline: Duration) -> Result<Applied, NginxError> {
+    pub async fn reload(&self, tested: Option<Tested>, deadline: Duration) -> Result<Applied, NginxError> {
         let until = Instant::now() + deadline;
-        match self.reload_once(deadline / 2).await {
+        match self.reload_once(tested, deadline / 2).await {
             Err(error) if error.may_pass() => {
                 tokio::time::sleep(SECOND_TRY.min(deadline / 10)).await;
-                self.reload_once(until.saturating_duration_since(Instant::now()))
+                self.reload_once(None, until.saturating_duration_since(Instant::now()))
                     .await
             }
             other => other,
         }
     }
 
-    async fn reload_once(&self, patience: Duration) -> Result<Applied, NginxError> {
+    async fn reload_once(&self, tested: Option<Tested>, patience: Duration) -> Result<Applied, NginxError> {
         let started = Instant::now();
-        let log = ErrorLog::new(self.dump(patience).await?.error_log());
+        let tested = match tested {
+            Some(tested) => tested,
+            None => self.tested(patience).await?,
+        };
+        let log = ErrorLog::new(tested.error_log);
         let master = self.master()?;
         let old: Vec<Worker> = master
             .workers()

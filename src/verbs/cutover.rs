@@ -7,6 +7,7 @@ use crate::host::app::App;
 use crate::host::evidence::{Counted, Evidence, Running};
 use crate::host::front;
 use crate::host::mover::{MoveError, Unfollowed};
+use crate::host::nginx::Tested;
 use crate::host::releases;
 use crate::model::color::{Color, Route};
 use crate::model::event::{Event, Sink};
@@ -51,12 +52,12 @@ pub async fn cutover(run: &Run<'_>, passed: Passed) -> Result<Switched, Failure>
 ///
 /// # Errors
 /// As [`cutover`].
-pub async fn tested(run: &Run<'_>, passed: Passed, _: ReloadWorks) -> Result<Switched, Failure> {
+pub async fn tested(run: &Run<'_>, passed: Passed, works: ReloadWorks) -> Result<Switched, Failure> {
     let to = run.from.with_color(passed.color());
     let replaced = run.live();
     let evidence = evidence(run);
     let began = Instant::now();
-    let swapped = swap(run, to, Some(&passed), evidence.as_ref()).await;
+    let swapped = swap(run, to, Some(&passed), evidence.as_ref(), works.0).await;
     let agreed = async {
         swapped?;
         step::agree(run, to, &passed).await?;
@@ -90,13 +91,14 @@ pub async fn swap(
     to: Route,
     passed: Option<&Passed>,
     prober: Option<&Running>,
+    tested: Option<Tested>,
 ) -> Result<(), Failure> {
     let app = run.app;
     let release = passed.and_then(|passed| passed.standing().release);
     run.enter(Phase::Swapping, to, release.as_ref(), None)?;
     let began = Instant::now();
     let note = || prober.into_iter().for_each(Running::swapped);
-    let reached = match app.mover.swap(run.from, to, note).await {
+    let reached = match app.mover.swap(run.from, to, tested, note).await {
         Ok(()) => prove(app, to, passed.is_some()).await,
         Err(MoveError::Behind(unfollowed)) => Err(unfollowed.into()),
         Err(kept) => return Err(unmoved(app, run.from, kept).await),
@@ -183,7 +185,7 @@ pub async fn back_at(app: &App, route: Route, slot_is_full: bool) -> Result<Proo
 /// # Errors
 /// As [`back_at`], and when the link stays where it is.
 pub async fn back_from(app: &App, to: Route, route: Route, slot_is_full: bool) -> Result<Proof, Unproven> {
-    let followed = match app.mover.swap(to, route, || ()).await {
+    let followed = match app.mover.swap(to, route, None, || ()).await {
         Ok(()) => Ok(()),
         Err(MoveError::Behind(unfollowed)) => Err(unfollowed),
         Err(error) => return Err(Unproven::Unmoved(error)),
@@ -290,14 +292,14 @@ pub async fn put_back(app: &App, from: Route, to: Route, why: Unproven, sink: &d
 
 /// NGINX would take its configuration, where it has to.
 #[derive(Debug)]
-pub struct ReloadWorks(());
+pub struct ReloadWorks(Option<Tested>);
 
 /// In the reload way a configuration that was broken before, or a master that cannot be
 /// found, would only show after the swap: both are tried before.
 pub(super) async fn reload_would_work(app: &App) -> Result<ReloadWorks, Failure> {
     // Root's program tries both by itself, and nobody else can.
     if !app.reloads() || app.mover.asks().is_some() {
-        return Ok(ReloadWorks(()));
+        return Ok(ReloadWorks(None));
     }
     app.nginx.master().map_err(|error| {
         Failure::failed("NGINX cannot be told to reload, so nothing could be switched")
@@ -305,8 +307,8 @@ pub(super) async fn reload_would_work(app: &App) -> Result<ReloadWorks, Failure>
             .hint("its `pid` file must name its master: restart NGINX, or use `switch = \"live\"`, which needs no reload")
             .with_traffic(traffic::unchanged(app))
     })?;
-    let tested = app.nginx.test(app.config.timeouts.reload.0).await;
-    tested.map(|()| ReloadWorks(())).map_err(|error| {
+    let tested = app.nginx.tested(app.config.timeouts.reload.0).await;
+    tested.map(|tested| ReloadWorks(Some(tested))).map_err(|error| {
         let whose = if error.is_ours(&app.nginx_files) {
             "this app's"
         } else {

@@ -48,7 +48,7 @@ pub async fn maintenance(
         run.abort("nothing to do", None);
         return Ok(answer);
     }
-    if let Err(failure) = cutover::swap(&run, to, None, None).await {
+    if let Err(failure) = cutover::swap(&run, to, None, None, None).await {
         if !matches!(failure.traffic, Traffic::Unknown { .. }) {
             run.abort(&failure.what, None);
         }

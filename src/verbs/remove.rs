@@ -168,7 +168,7 @@ async fn take_from_nginx(app: &App, files: &[PathBuf]) -> Result<(), Failure> {
         moved.push(path);
     }
     let gone = match app.nginx.test(app.config.timeouts.reload.0).await {
-        Ok(()) => mover::Told::of(&app.entry).reload().await,
+        Ok(()) => mover::Told::of(&app.entry).reload(None).await,
         Err(error) => Err(mover::Unfollowed::Reload(error)),
     };
     if let Err(error) = gone {

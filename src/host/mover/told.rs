@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::host::link::{Link, LinkError};
 use crate::host::lock::{Holder, Lock};
-use crate::host::nginx::{Nginx, NginxError};
+use crate::host::nginx::{Nginx, NginxError, Tested};
 use crate::model::color::Route;
 use crate::model::layout::{Entry, NginxLayout};
 
@@ -63,13 +63,14 @@ impl Told {
         }
     }
 
-    /// Makes NGINX read its configuration, one command of this host at a time.
+    /// Makes NGINX read its configuration, one command of this host at a time; it is tested
+    /// first unless it just was.
     ///
     /// # Errors
     /// When no new generation of workers comes up.
-    pub async fn reload(&self) -> Result<(), Unfollowed> {
+    pub async fn reload(&self, tested: Option<Tested>) -> Result<(), Unfollowed> {
         let _lock = self.lock().await?;
-        let applied = self.nginx.reload(self.deadline).await;
+        let applied = self.nginx.reload(tested, self.deadline).await;
         applied.map(|_| ()).map_err(Unfollowed::Reload)
     }
 
@@ -89,8 +90,8 @@ impl Told {
         let _lock = self.lock().await.map_err(NotInForce::Busy)?;
         // Before the link is moved: a broken configuration would only be found after it.
         self.nginx.master().map_err(NotInForce::Unreachable)?;
-        let tested = self.nginx.test(self.deadline).await;
-        tested.map_err(NotInForce::Broken)?;
+        let tested = self.nginx.tested(self.deadline).await;
+        let tested = tested.map_err(NotInForce::Broken)?;
         if !waits() {
             return Err(NotInForce::Forsaken);
         }
@@ -98,7 +99,7 @@ impl Told {
         if !before.as_ref().is_ok_and(|before| *before == to) {
             self.link.replace(to).map_err(NotInForce::Link)?;
         }
-        let Err(error) = self.nginx.reload(self.deadline).await else {
+        let Err(error) = self.nginx.reload(Some(tested), self.deadline).await else {
             return Ok(());
         };
         match before {

@@ -164,7 +164,7 @@ impl Rehearsal {
     pub async fn switch(&self, route: Route) {
         self.route(route);
         if self.way == SwitchWay::Reload {
-            self.nginx.reload(PATIENCE).await.unwrap();
+            self.nginx.reload(None, PATIENCE).await.unwrap();
         }
     }
 

@@ -32,7 +32,7 @@ async fn a_reload_is_seen_by_its_workers() {
     let mut before = serving(false);
     let more = format!("server {{ listen 127.0.0.1:{}; }}", free_port());
     append(&r.files.site(), &more);
-    let mut applied = r.nginx.reload(PATIENCE).await.unwrap();
+    let mut applied = r.nginx.reload(None, PATIENCE).await.unwrap();
     before.sort_unstable();
     applied.old_workers.sort_unstable();
     assert_eq!(applied.old_workers, before);
@@ -53,7 +53,7 @@ async fn a_worker_that_finishes_a_request_is_known_as_old() {
     let mut go_on = [0; 12];
     slow.read_exact(&mut go_on).unwrap();
     assert_eq!(&go_on, b"HTTP/1.1 100");
-    let applied = r.nginx.reload(PATIENCE).await.unwrap();
+    let applied = r.nginx.reload(None, PATIENCE).await.unwrap();
     let workers = r.nginx.master().unwrap().workers();
     let old: Vec<i32> = workers
         .iter()
@@ -73,7 +73,7 @@ async fn a_reload_that_changes_nothing_is_not_believed() {
         &format!("server {{ listen {}; }}", held.local_addr().unwrap()),
     );
     r.nginx.test(PATIENCE).await.unwrap();
-    let error = r.nginx.reload(Duration::from_secs(3)).await.unwrap_err();
+    let error = r.nginx.reload(None, Duration::from_secs(3)).await.unwrap_err();
     let NginxError::NotApplied { log, .. } = &error else {
         panic!("{error}");
     };
@@ -85,6 +85,22 @@ async fn a_reload_that_changes_nothing_is_not_believed() {
     assert_eq!(r.get("/").await.color(), "blue");
 }
 
+/// Somebody may break the configuration right behind the test.
+#[tokio::test]
+async fn what_was_tested_before_is_not_believed_either() {
+    let r = Rehearsal::start(Scene::default()).await;
+    let tested = r.nginx.tested(PATIENCE).await.unwrap();
+    append(&r.files.site(), "broken");
+    let error = r.nginx.reload(Some(tested), Duration::from_secs(3)).await;
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("broken") || error.contains("unexpected end"),
+        "{error}"
+    );
+    assert_eq!(r.get("/").await.color(), "blue");
+    assert!(r.nginx.tested(PATIENCE).await.is_err());
+}
+
 #[tokio::test]
 async fn what_is_in_the_way_for_a_moment_is_tried_again() {
     let r = Rehearsal::start(Scene::default()).await;
@@ -94,7 +110,7 @@ async fn what_is_in_the_way_for_a_moment_is_tried_again() {
         std::thread::sleep(Duration::from_millis(100));
         std::fs::remove_file(broken).unwrap();
     });
-    r.nginx.reload(PATIENCE).await.unwrap();
+    r.nginx.reload(None, PATIENCE).await.unwrap();
     mend.join().unwrap();
 }
 
@@ -105,7 +121,7 @@ async fn a_stale_pid_file_is_never_signalled() {
     let mut nginx = r.nginx.clone();
     nginx.pid_file = r.nginx.pid_file.with_file_name("stale");
     std::fs::write(&nginx.pid_file, format!("{}\n", stranger.id())).unwrap();
-    let error = nginx.reload(PATIENCE).await.unwrap_err();
+    let error = nginx.reload(None, PATIENCE).await.unwrap_err();
     let alive = stranger.try_wait().unwrap().is_none();
     stranger.kill().unwrap();
     stranger.wait().unwrap();

@@ -92,5 +92,5 @@ async fn apply(app: &App, ground: &Ground, nginx: Vec<Change>, sink: &dyn Sink) 
 
 /// Whichever way traffic moves, a new configuration is read by a reload.
 async fn reload(app: &App) -> Result<(), mover::Unfollowed> {
-    mover::Told::of(&app.entry).reload().await
+    mover::Told::of(&app.entry).reload(None).await
 }
