@@ -70,7 +70,7 @@ pub async fn tested(run: &Run<'_>, passed: Passed, works: ReloadWorks) -> Result
         Some(count)
     };
     let (agreed, counted) = tokio::join!(agreed, counted);
-    let saved = agreed?;
+    let saved = agreed?.map(|saved| run.sink.emit(saved));
     run.note_a_late_stop().await;
     Ok(Switched {
         live: passed.standing(),

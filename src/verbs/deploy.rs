@@ -198,6 +198,7 @@ async fn undo(run: &Run<'_>, staged: &Staged, release: Option<&ReleaseId>, failu
 /// `--no-switch`: the candidate stays in its slot, warm.
 async fn park(run: &Run<'_>, passed: &Passed) -> Result<Deployed, Failure> {
     let save = save::for_a_reboot(run).await;
+    let save = save.map(|saved| run.sink.emit(saved));
     run.commit(
         run.live(),
         run.from.maintenance,

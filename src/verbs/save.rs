@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::host::app::App;
 use crate::host::lock::{Holder, Lock, LockError};
 use crate::host::pm2::Pm2Error;
-use crate::model::event::{Event, Sink};
+use crate::model::event::Event;
 use crate::model::failure::Failure;
 
 use super::gate::millis;
@@ -38,11 +38,11 @@ pub async fn save(app: &App) -> Result<(), SaveError> {
     Ok(app.pm2.save().await?)
 }
 
-/// The same within a run, which tells of it.
+/// The same within a run; returns what there is to tell of it.
 ///
 /// # Errors
 /// As [`save`].
-pub async fn for_a_reboot(run: &Run<'_>) -> Result<(), Failure> {
+pub async fn for_a_reboot(run: &Run<'_>) -> Result<Event, Failure> {
     let began = Instant::now();
     save(run.app).await.map_err(|error| {
         Failure::failed("the process list was not saved: a reboot would bring back the old one")
@@ -52,8 +52,7 @@ pub async fn for_a_reboot(run: &Run<'_>) -> Result<(), Failure> {
                 run.app.entry.pm2_home.display()
             ))
     })?;
-    run.sink.emit(Event::Saved {
+    Ok(Event::Saved {
         took_ms: millis(began.elapsed()),
-    });
-    Ok(())
+    })
 }

@@ -42,6 +42,10 @@ impl Hold {
     pub fn set(self, sandbox: &Sandbox, spared: &[&str]) {
         let file = self.file(sandbox);
         fs::remove_file(file.with_extension("hit")).ok();
+        if self == Hold::Save {
+            // A list that is kept already is not written again.
+            fs::remove_file(sandbox.pm2_home().join("dump.pm2")).ok();
+        }
         fs::write(file, spared.join(" ")).unwrap();
     }
 
