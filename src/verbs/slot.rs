@@ -4,9 +4,13 @@
 mod free;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::io::{Read, Seek, SeekFrom};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
 
 use crate::host::app::App;
 use crate::host::dotenv::Redactor;
@@ -27,6 +31,9 @@ pub use free::{Idle, clear, drained, finish_requests, free, has_lost_one};
 
 /// Added to the app's own time to stop before PM2 kills it: PM2 must never be the first.
 const PM2_MARGIN: Duration = Duration::from_secs(5);
+
+/// How often a server that was told to end is come by.
+const NUDGE: Duration = Duration::from_millis(50);
 
 /// Lines of the app's log that a refusal shows.
 const LOG_LINES: usize = 20;
@@ -77,16 +84,28 @@ async fn stop(app: &App, color: Color, old: &[Process]) -> Result<(), Failure> {
     let hold = app.layout.hold(color);
     std::fs::write(&hold, "")
         .map_err(|error| Failure::failed(format!("`{}` cannot be written", hold.display())).because(error))?;
+    let port = app.config.process.ports.of(color);
     for process in old {
-        process::end(*process, app.config.process.stop_timeout.0)
-            .await
-            .map_err(|error| {
-                Failure::failed(format!("{color}'s process {} cannot be ended", process.pid)).because(error)
-            })?;
+        let ended = tokio::select! {
+            ended = process::end(*process, app.config.process.stop_timeout.0) => ended,
+            never = nudge(port) => match never {},
+        };
+        ended.map_err(|error| {
+            Failure::failed(format!("{color}'s process {} cannot be ended", process.pid)).because(error)
+        })?;
     }
     let deleted = app.pm2.delete(&app.process(color)).await;
     std::fs::remove_file(&hold).ok();
     deleted.map_err(|error| pm2_failure(app, error))
+}
+
+/// Comes by a port again and again, and goes without a word. A gunicorn with threads looks
+/// whether it was told to end when somebody comes, else only once a second.
+async fn nudge(port: u16) -> Infallible {
+    loop {
+        tokio::time::sleep(NUDGE).await;
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.ok();
+    }
 }
 
 /// Stops what runs in a slot, at once: for a candidate that no visitor ever saw.
