@@ -27,8 +27,8 @@ pub const USER_AGENT: &str = "bluegreen-evidence";
 /// Two connections that stay open and ask every 10 ms, and 50 fresh ones a second: 250
 /// requests a second at most, a quarter of a core for an app that answers in 1 ms, and
 /// enough for [`ENOUGH`] within the quarter of a second around a swap. After an answer
-/// each waits as long as that took, so that a slow app is never asked by more than one and
-/// a half at a time: its workers are there for visitors.
+/// each waits as long as that took, so that a slow app is asked by one and a half at a time
+/// on average, and by six for a moment: its workers are there for visitors.
 const KEPT_ALIVE: usize = 2;
 const KEPT_ALIVE_EVERY: Duration = Duration::from_millis(10);
 const FRESH_EVERY: Duration = Duration::from_millis(20);
@@ -54,7 +54,7 @@ pub struct Evidence {
     pub old: Option<SocketAddr>,
     /// Whether 503 is what visitors should get before or after the swap.
     pub maintenance: bool,
-    /// How long after the swap it goes on.
+    /// How long it goes on after NGINX is behind the swap.
     pub window: Duration,
 }
 
@@ -91,15 +91,19 @@ impl Evidence {
 }
 
 impl Running {
-    /// Marks the moment of the swap; asking ends by itself, the window after it. Only the
-    /// first call counts.
+    /// Marks the moment of the swap. Only the first call counts.
     pub fn swapped(&self) {
         self.tally.swapped();
+    }
+
+    /// NGINX is behind the swap, as far as it says: asking ends by itself, the window after
+    /// this. Only the first call counts.
+    pub fn followed(&self) {
         self.end_after_window();
     }
 
-    /// Waits until the window after the swap is over (after this call if there was none)
-    /// and for the requests in flight, 5 s at most, and counts.
+    /// Waits until the window is over (after this call if it had not begun) and for the
+    /// requests in flight, 5 s at most, and counts.
     pub async fn finish(mut self) -> Counted {
         self.end_after_window();
         while self.tasks.join_next().await.is_some() {}

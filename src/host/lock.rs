@@ -1,7 +1,7 @@
 //! The lock of an app: in the kernel, so that a dead holder never blocks anyone. What is
 //! written inside the file is for people.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -153,22 +153,24 @@ impl Lock {
 /// somebody else's attempt fail.
 #[must_use]
 pub fn current_holder(path: &Path) -> Option<String> {
-    let inode = std::fs::metadata(path).ok()?.ino();
+    let file = std::fs::metadata(path).ok()?;
+    let listed = || is_listed(file.ino());
     let held = match read_holder(path) {
-        Some(holder) if Process::of(holder.pid).is_none() => false,
-        Some(holder) => has_open(holder.pid, inode).unwrap_or_else(|| is_listed(inode)),
-        None => is_listed(inode),
+        // Where the first process of all is hidden, others may be.
+        Some(holder) if Process::of(holder.pid).is_none() => Process::of(1).is_none() && listed(),
+        Some(holder) => has_open(holder.pid, &file).unwrap_or_else(listed),
+        None => listed(),
     };
     held.then(|| describe_holder(path))
 }
 
 /// Whether a process has the file open; `None` when this user may not see that.
-fn has_open(pid: u32, inode: u64) -> Option<bool> {
+fn has_open(pid: u32, wanted: &Metadata) -> Option<bool> {
     let files = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
-    let mut inodes = files
+    let mut open = files
         .flatten()
         .filter_map(|file| std::fs::metadata(file.path()).ok());
-    Some(inodes.any(|file| file.ino() == inode))
+    Some(open.any(|file| (file.dev(), file.ino()) == (wanted.dev(), wanted.ino())))
 }
 
 /// Whether the kernel's list of locks has it. It stops all locking for that, which took 10

@@ -51,10 +51,22 @@ pub struct Applied {
     pub old_workers: Vec<i32>,
 }
 
+/// How long a test holds.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// A configuration that NGINX would take, as it was a moment ago.
 #[derive(Debug)]
 pub struct Tested {
     error_log: Option<PathBuf>,
+    at: Instant,
+}
+
+impl Tested {
+    /// Whether the test was just now.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        self.at.elapsed() < FRESH
+    }
 }
 
 impl From<&Entry> for Nginx {
@@ -103,7 +115,8 @@ impl Nginx {
     /// As [`Nginx::test`].
     pub async fn tested(&self, deadline: Duration) -> Result<Tested, NginxError> {
         let error_log = self.dump(deadline).await?.error_log();
-        Ok(Tested { error_log })
+        let at = Instant::now();
+        Ok(Tested { error_log, at })
     }
 
     async fn checked(&self, flag: &str, deadline: Duration) -> Result<String, NginxError> {
@@ -155,8 +168,8 @@ impl Nginx {
     async fn reload_once(&self, tested: Option<Tested>, patience: Duration) -> Result<Applied, NginxError> {
         let started = Instant::now();
         let tested = match tested {
-            Some(tested) => tested,
-            None => self.tested(patience).await?,
+            Some(tested) if tested.is_fresh() => tested,
+            _ => self.tested(patience).await?,
         };
         let log = ErrorLog::new(tested.error_log);
         let master = self.master()?;

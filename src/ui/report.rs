@@ -225,8 +225,8 @@ fn history(lines: &[Line]) -> String {
 fn timings(steps: &[Timing]) -> String {
     let mut text = "  took      at\n".to_owned();
     for step in steps {
-        let (took, at) = (step.took_ms as f64, step.at_ms as f64);
-        let (took, at) = (super::human::seconds(took), super::human::seconds(at));
+        let seconds = |ms: u64| super::human::seconds(ms as f64);
+        let (took, at) = (step.took_ms.map_or(String::new(), seconds), seconds(step.at_ms));
         writeln!(text, "{took:>6} {at:>7}  {}", step.step).ok();
     }
     text

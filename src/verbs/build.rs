@@ -212,8 +212,8 @@ fn not_built(run: &Run<'_>, error: VenvError) -> Failure {
     refused(run, "the python environment was not built", error)
 }
 
-/// Compiles the app's own modules, so that its start need not. Nobody waits for that who has
-/// an old process to let go of meanwhile; without it the app compiles them itself.
+/// Compiles the app's own modules, so that its start need not; without it the app does that
+/// itself. Nobody waits for it while requests of the old process are waited for.
 pub async fn compile(run: &Run<'_>, manifest: &Manifest) {
     let app = run.app;
     let (folder, venv) = (

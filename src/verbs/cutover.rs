@@ -1,7 +1,7 @@
 //! The moment traffic moves: one rename, proven from outside or undone.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::host::app::App;
 use crate::host::evidence::{Counted, Evidence, Running};
@@ -56,7 +56,6 @@ pub async fn tested(run: &Run<'_>, passed: Passed, works: ReloadWorks) -> Result
     let to = run.from.with_color(passed.color());
     let replaced = run.live();
     let evidence = evidence(run);
-    let began = Instant::now();
     let swapped = swap(run, to, Some(&passed), evidence.as_ref(), works.0).await;
     let agreed = async {
         swapped?;
@@ -66,7 +65,7 @@ pub async fn tested(run: &Run<'_>, passed: Passed, works: ReloadWorks) -> Result
     // The window goes on meanwhile, and nobody waits for it twice.
     let counted = async {
         let count = evidence?.finish().await;
-        run.sink.emit(told(&count, began.elapsed()));
+        run.sink.emit(told(&count));
         Some(count)
     };
     let (agreed, counted) = tokio::join!(agreed, counted);
@@ -98,7 +97,9 @@ pub async fn swap(
     run.enter(Phase::Swapping, to, release.as_ref(), None)?;
     let began = Instant::now();
     let note = || prober.into_iter().for_each(Running::swapped);
-    let reached = match app.mover.swap(run.from, to, tested, note).await {
+    let swapped = app.mover.swap(run.from, to, tested, note).await;
+    prober.into_iter().for_each(Running::followed);
+    let reached = match swapped {
         Ok(()) => prove(app, to, passed.is_some()).await,
         Err(MoveError::Behind(unfollowed)) => Err(unfollowed.into()),
         Err(kept) => return Err(unmoved(app, run.from, kept).await),
@@ -294,6 +295,13 @@ pub async fn put_back(app: &App, from: Route, to: Route, why: Unproven, sink: &d
 #[derive(Debug)]
 pub struct ReloadWorks(Option<Tested>);
 
+impl ReloadWorks {
+    /// Whether that can still be relied on.
+    pub fn is_fresh(&self) -> bool {
+        self.0.as_ref().is_none_or(Tested::is_fresh)
+    }
+}
+
 /// In the reload way a configuration that was broken before, or a master that cannot be
 /// found, would only show after the swap: both are tried before.
 pub(super) async fn reload_would_work(app: &App) -> Result<ReloadWorks, Failure> {
@@ -348,12 +356,12 @@ fn evidence(run: &Run<'_>) -> Option<Running> {
     watched.start().ok()
 }
 
-fn told(counted: &Counted, window: Duration) -> Event {
+fn told(counted: &Counted) -> Event {
     Event::Counted {
         sent: counted.sent,
         failed: counted.failed,
         failures: counted.failures.clone(),
-        window_ms: millis(window),
+        window_ms: millis(counted.window),
         last_old_ms: counted.last_old_ms,
         enough: counted.enough,
     }

@@ -117,20 +117,20 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     let (app, color) = (run.app, run.idle());
     let release = manifest.id.clone();
     let before = releases::slot(&app.layout, color);
-    let freed = async {
-        let idle = slot::finish_requests(app, color, &run.sink).await?;
-        run.still_idle().await?;
-        run.enter(
-            Phase::Replacing,
-            run.from.with_color(color),
-            Some(&release),
-            before.as_ref(),
-        )?;
-        *staged.slot.borrow_mut() = Slot::Replaced { release, before };
-        slot::clear(app, idle, &run.sink).await
+    let compiled = async {
+        build::compile(run, &manifest).await;
+        Ok(())
     };
-    let (freed, ()) = tokio::join!(freed, build::compile(run, &manifest));
-    freed?;
+    let (idle, ()) = tokio::try_join!(slot::finish_requests(app, color, &run.sink), compiled)?;
+    run.still_idle().await?;
+    run.enter(
+        Phase::Replacing,
+        run.from.with_color(color),
+        Some(&release),
+        before.as_ref(),
+    )?;
+    *staged.slot.borrow_mut() = Slot::Replaced { release, before };
+    slot::clear(app, idle, &run.sink).await?;
     let running = slot::start(app, color, manifest, &run.id.0, &run.sink).await?;
     let passed = match gate::full(app, &running, &run.sink).await {
         Ok(passed) => passed,

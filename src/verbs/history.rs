@@ -97,18 +97,18 @@ pub struct Timing {
     pub step: String,
     /// From the start of the run to its end, milliseconds.
     pub at_ms: u64,
-    /// Since the event before, milliseconds.
-    pub took_ms: u64,
+    /// How long it took, milliseconds, where it says so. Steps may overlap.
+    pub took_ms: Option<u64>,
 }
 
 /// How long each step of a run took, from what [`story_of`] says.
 #[must_use]
 pub fn timings(story: &[serde_json::Value]) -> Vec<Timing> {
-    let mut before = 0;
     let steps = story.iter().filter_map(|line| {
         let step = line.pointer("/event/event")?.as_str()?.replace('_', " ");
         let at_ms = line.get("ms")?.as_u64()?;
-        let took_ms = at_ms.saturating_sub(std::mem::replace(&mut before, at_ms));
+        let took = line.pointer("/event/took_ms").and_then(serde_json::Value::as_f64);
+        let took_ms = took.map(|took| took.round() as u64);
         Some(Timing { step, at_ms, took_ms })
     });
     steps.collect()

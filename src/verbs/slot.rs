@@ -84,7 +84,7 @@ async fn stop(app: &App, color: Color, old: &[Process]) -> Result<(), Failure> {
     let hold = app.layout.hold(color);
     std::fs::write(&hold, "")
         .map_err(|error| Failure::failed(format!("`{}` cannot be written", hold.display())).because(error))?;
-    let port = app.config.process.ports.of(color);
+    let port = port_of_old(app, color);
     for process in old {
         let ended = tokio::select! {
             ended = process::end(*process, app.config.process.stop_timeout.0) => ended,
@@ -97,6 +97,13 @@ async fn stop(app: &App, color: Color, old: &[Process]) -> Result<(), Failure> {
     let deleted = app.pm2.delete(&app.process(color)).await;
     std::fs::remove_file(&hold).ok();
     deleted.map_err(|error| pm2_failure(app, error))
+}
+
+/// The port of what a slot holds, which `process.ports` may not name any more.
+fn port_of_old(app: &App, color: Color) -> u16 {
+    let held = releases::slot(&app.layout, color).and_then(|id| releases::read(&app.layout, &id).ok());
+    held.map_or(app.config.process.ports, |manifest| manifest.ports)
+        .of(color)
 }
 
 /// Comes by a port again and again, and goes without a word. A gunicorn with threads looks

@@ -1,6 +1,6 @@
 //! `bg switch` and `bg rollback`: traffic to a color that is warm, or is made so first.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::host::app::App;
 use crate::host::journal::Journal;
@@ -18,10 +18,6 @@ use super::deploy::Deployed;
 use super::gate::{self, Passed};
 use super::run::Run;
 use super::{recover, run, slot, step, traffic, wake};
-
-/// How long a test of NGINX holds: a color that had to be started, and other hosts that had to
-/// be waited for, take longer, and then it is tested again.
-const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// Moves traffic to `color`, or to the one it is not on.
 ///
@@ -206,14 +202,14 @@ fn begin(run: &Run<'_>, color: Color, release: &ReleaseId) {
 /// To a color that holds the release already.
 async fn go(run: &Run<'_>, color: Color, release: ReleaseId) -> Result<Deployed, Failure> {
     begin(run, color, &release);
-    let began = Instant::now();
     let staged = async {
         let works = cutover::reload_would_work(run.app);
         let (passed, works) = tokio::join!(ready(run, color, &release), works);
         Ok((step::ready(run, passed?).await?, works?))
     };
     let moved = match run.until_interrupted(staged).await {
-        Ok((passed, works)) if began.elapsed() < A_MOMENT => cutover::tested(run, passed, works).await,
+        // A color that had to be started, and hosts that had to be waited for, take longer.
+        Ok((passed, works)) if works.is_fresh() => cutover::tested(run, passed, works).await,
         Ok((passed, _)) => cutover::cutover(run, passed).await,
         Err(failure) => return Err(refuse(run, failure)),
     };

@@ -92,7 +92,10 @@ fn measure(sandbox: &Sandbox, years: &Years, what: &str) -> Cost {
         return cost::of(|| years.add_one(), || years.prune());
     }
     let run = || {
-        let output = sandbox.bg_command(&[what]).output().unwrap();
+        let program = std::env::var("BG_BENCH_PROGRAM").expect("`ops/bench/growth` sets it");
+        let mut command = sandbox.command(&program);
+        let desk = sandbox.config().parent().unwrap().to_owned();
+        let output = command.arg(what).current_dir(desk).output().unwrap();
         assert!(
             output.status.success(),
             "{}",

@@ -285,13 +285,17 @@ async fn asking_ends_by_itself_after_the_window() {
     .await;
     let mut running = evidence(server.address).start().unwrap();
     running.swapped();
+    // A reload may take longer than the window, and what it cuts off is to be seen.
+    let early = tokio::time::timeout(WINDOW * 2, running.tasks.join_next()).await;
+    assert!(early.is_err(), "ended before NGINX was behind the swap");
+    running.followed();
     let swapped = Instant::now();
     while running.tasks.join_next().await.is_some() {}
     assert!(swapped.elapsed() >= WINDOW, "{:?}", swapped.elapsed());
     let at_the_end = asked.load(Ordering::SeqCst);
     let counted = running.finish().await;
     assert_eq!(counted.sent, at_the_end as u64);
-    assert!(counted.window < WINDOW * 2, "{counted:?}");
+    assert!(counted.window < WINDOW * 4, "{counted:?}");
 }
 
 #[tokio::test]

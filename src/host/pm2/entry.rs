@@ -37,8 +37,9 @@ pub struct Proc {
     pub kill_timeout: Duration,
     /// Whether it is a module of PM2 itself, which is never in the dump.
     pub module: bool,
-    /// A hash of the variables it is started with, which may hold secrets.
-    pub variables: u64,
+    /// A hash of what else it is started with: variables, which may hold secrets, and PM2's
+    /// settings.
+    pub settings: u64,
 }
 
 impl Proc {
@@ -63,7 +64,7 @@ pub struct Saved {
     /// As in [`Proc`].
     pub status: String,
     /// As in [`Proc`].
-    pub variables: u64,
+    pub settings: u64,
 }
 
 impl Saved {
@@ -83,7 +84,7 @@ impl From<&Proc> for Saved {
             script: entry.script.clone(),
             args: entry.args.clone(),
             status: entry.status.clone(),
-            variables: entry.variables,
+            settings: entry.settings,
         }
     }
 }
@@ -123,9 +124,27 @@ struct Settings {
     kill_timeout: Value,
     #[serde(default)]
     pmx_module: Value,
-    #[serde(default)]
-    env: Value,
+    #[serde(flatten)]
+    rest: serde_json::Map<String, Value>,
 }
+
+/// What else a start by PM2 depends on.
+const STARTED_BY: [&str; 14] = [
+    "autorestart",
+    "cron_restart",
+    "env",
+    "exec_interpreter",
+    "exec_mode",
+    "exp_backoff_restart_delay",
+    "interpreter_args",
+    "max_memory_restart",
+    "max_restarts",
+    "min_uptime",
+    "node_args",
+    "restart_delay",
+    "stop_exit_codes",
+    "watch",
+];
 
 impl Settings {
     fn status(&self) -> String {
@@ -133,9 +152,12 @@ impl Settings {
     }
 
     /// The keys of an object come sorted, whoever wrote it.
-    fn variables(&self) -> u64 {
+    fn settings(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        self.env.to_string().hash(&mut hasher);
+        self.kill_timeout.to_string().hash(&mut hasher);
+        for name in STARTED_BY {
+            self.rest.get(name).map(Value::to_string).hash(&mut hasher);
+        }
         hasher.finish()
     }
 }
@@ -152,7 +174,7 @@ impl From<Listed> for Proc {
             id: listed.pm_id,
             pid: listed.pid.filter(|pid| *pid > 0),
             status: settings.status(),
-            variables: settings.variables(),
+            settings: settings.settings(),
             restarts: count(&settings.restart_time),
             unstable_restarts: count(&settings.unstable_restarts),
             cwd: settings.pm_cwd,
@@ -222,7 +244,7 @@ pub fn from_dump(text: &[u8]) -> Result<Vec<Saved>, serde_json::Error> {
         .map(|settings| Saved {
             name: settings.name.as_str().unwrap_or_default().to_owned(),
             status: settings.status(),
-            variables: settings.variables(),
+            settings: settings.settings(),
             cwd: settings.pm_cwd,
             script: settings.pm_exec_path,
             args: words(&settings.args),
@@ -260,7 +282,7 @@ mod tests {
             exit_code: Some(3),
             kill_timeout: Duration::from_secs(31),
             module: false,
-            variables: list[0].variables,
+            settings: list[0].settings,
         };
         assert_eq!(list, [expected]);
     }

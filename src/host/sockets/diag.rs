@@ -56,7 +56,10 @@ fn question(family: u8, states: &StateFlags, socket_id: SocketId) -> Vec<u8> {
 fn answers(socket: &Socket, found: &mut Vec<Listener>) -> io::Result<bool> {
     let mut buffer = Vec::with_capacity(ANSWER);
     socket.recv(&mut buffer, 0)?;
-    let mut rest = buffer.as_slice();
+    read(&buffer, found)
+}
+
+fn read(mut rest: &[u8], found: &mut Vec<Listener>) -> io::Result<bool> {
     while !rest.is_empty() {
         let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest).map_err(io::Error::other)?;
         match message.payload {
@@ -66,6 +69,10 @@ fn answers(socket: &Socket, found: &mut Vec<Listener>) -> io::Result<bool> {
                     inode: answer.header.inode.into(),
                     uid: answer.header.uid,
                 });
+            }
+            // A dump that fails ends in this, too.
+            NetlinkPayload::Done(done) if done.code < 0 => {
+                return Err(io::Error::from_raw_os_error(-done.code));
             }
             NetlinkPayload::Done(_) => return Ok(true),
             NetlinkPayload::Error(error) => return Err(error.to_io()),
@@ -80,4 +87,35 @@ fn answers(socket: &Socket, found: &mut Vec<Listener>) -> io::Result<bool> {
         };
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A message as in netlink(7): length, kind, flags, sequence, sender, then an error code.
+    fn end(kind: u16, code: i32) -> Vec<u8> {
+        let parts: [&[u8]; 6] = [
+            &20_u32.to_ne_bytes(),
+            &kind.to_ne_bytes(),
+            &[0; 2],
+            &[0; 4],
+            &[0; 4],
+            &code.to_ne_bytes(),
+        ];
+        parts.concat()
+    }
+
+    #[test]
+    fn a_dump_that_failed_is_not_an_empty_one() {
+        const ERROR: u16 = 2;
+        const DONE: u16 = 3;
+        let read = |bytes: Vec<u8>| read(&bytes, &mut Vec::new());
+        assert!(read(end(DONE, 0)).unwrap());
+        for kind in [DONE, ERROR] {
+            let error = read(end(kind, -nix::libc::ENOENT)).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::NotFound, "{kind}: {error}");
+        }
+        assert!(!read(Vec::new()).unwrap());
+    }
 }
