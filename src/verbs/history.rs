@@ -162,3 +162,28 @@ pub fn kept(app: &App) -> Result<Vec<Kept>, Failure> {
     });
     Ok(lines.collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_has_the_time_that_it_names_itself() {
+        let story = [
+            r#"{"ms":0,"event":{"event":"opened","run":"x"}}"#,
+            r#"{"ms":130,"event":{"event":"release_made","release":"y","took_ms":12}}"#,
+            r#"{"ms":200,"event":{"event":"traffic_moved","took_ms":41.6}}"#,
+            r#"{"ms":201,"later":"what this version does not know"}"#,
+        ];
+        let story = story.map(|line| serde_json::from_str(line).unwrap());
+        let steps = timings(&story)
+            .into_iter()
+            .map(|step| (step.step, step.at_ms, step.took_ms));
+        let expected = [
+            ("opened".to_owned(), 0, None),
+            ("release made".to_owned(), 130, Some(12)),
+            ("traffic moved".to_owned(), 200, Some(42)),
+        ];
+        assert_eq!(steps.collect::<Vec<_>>(), expected);
+    }
+}
