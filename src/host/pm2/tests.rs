@@ -240,16 +240,16 @@ async fn a_saved_list_comes_back() {
     assert_eq!(sandbox.pm2.dump().unwrap(), [], "an empty list was not saved");
 }
 
-/// A program that would write nothing shows whether it was asked.
+/// A program that fails shows whether it was asked.
 #[tokio::test]
 async fn only_a_list_that_changed_is_written() {
     let sandbox = Sandbox::new();
     let spec = sandbox.spec("flask-blue", "new");
     sandbox.start(&spec).await.unwrap();
-    let liar = Pm2::new(sandbox.script("liar", "exit 0"), sandbox.pm2.home());
-    assert!(matches!(liar.save().await, Err(Pm2Error::NotSaved { .. })));
+    let failing = Pm2::new(sandbox.script("failing", "exit 1"), sandbox.pm2.home());
+    assert!(matches!(failing.save().await, Err(Pm2Error::Command(_))));
     sandbox.pm2.save().await.unwrap();
-    liar.save().await.unwrap();
+    failing.save().await.unwrap();
     // Another process of the same program, with other variables.
     let mut other = spec.clone();
     other.env.insert("BG_MEANT".into(), "else".into());
@@ -258,7 +258,7 @@ async fn only_a_list_that_changed_is_written() {
     sandbox.pm2.save().await.unwrap();
     let after = fs::read_to_string(sandbox.pm2.dump_file()).unwrap();
     assert!(!before.contains("else") && after.contains("else"));
-    liar.save().await.unwrap();
+    failing.save().await.unwrap();
     sandbox.cli(&["stop", "flask-blue"]);
     sandbox.pm2.save().await.unwrap();
     assert_eq!(sandbox.pm2.dump().unwrap()[0].status, "stopped");
