@@ -99,18 +99,6 @@ impl Running {
     /// NGINX is behind the swap, as far as it says: asking ends by itself, the window after
     /// this. Only the first call counts.
     pub fn followed(&self) {
-        self.end_after_window();
-    }
-
-    /// Waits until the window is over (after this call if it had not begun) and for the
-    /// requests in flight, 5 s at most, and counts.
-    pub async fn finish(mut self) -> Counted {
-        self.end_after_window();
-        while self.tasks.join_next().await.is_some() {}
-        self.tally.counted()
-    }
-
-    fn end_after_window(&self) {
         self.end.send_if_modified(|end| {
             let first = end.is_none();
             if first {
@@ -120,6 +108,14 @@ impl Running {
             }
             first
         });
+    }
+
+    /// Waits until the window is over (after this call if it had not begun) and for the
+    /// requests in flight, 5 s at most, and counts.
+    pub async fn finish(mut self) -> Counted {
+        self.followed();
+        while self.tasks.join_next().await.is_some() {}
+        self.tally.counted()
     }
 }
 

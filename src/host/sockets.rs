@@ -6,8 +6,6 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use netlink_packet_sock_diag::inet::StateFlags;
-
 use crate::host::process;
 
 mod diag;
@@ -74,32 +72,31 @@ fn parse_address(hex: &str) -> Option<IpAddr> {
     Some(Ipv6Addr::from(sixteen).to_canonical())
 }
 
-/// Rows with the local port `port` in `state`.
-fn rows(port: u16, state: u8) -> Vec<Row> {
+/// The sockets with the local port `port` in `state`.
+fn sockets(port: u16, state: u8) -> Vec<Listener> {
+    diag::sockets(port, state).unwrap_or_else(|_| listed(port, state))
+}
+
+/// The same from the tables that every kernel has.
+fn listed(port: u16, state: u8) -> Vec<Listener> {
     ["/proc/self/net/tcp", "/proc/self/net/tcp6"]
         .into_iter()
         .filter_map(|table| fs::File::open(table).ok())
         .flat_map(|table| BufReader::new(table).lines().map_while(Result::ok))
         .filter_map(|line| Row::parse(&line))
         .filter(|row| row.port == port && row.state == state)
-        .collect()
-}
-
-/// Every socket that listens on `port`, on any address of this host.
-#[must_use]
-pub fn listener(port: u16) -> Vec<Listener> {
-    diag::sockets(port, &StateFlags::LISTEN).unwrap_or_else(|_| listed(port))
-}
-
-fn listed(port: u16) -> Vec<Listener> {
-    rows(port, LISTEN)
-        .into_iter()
         .map(|row| Listener {
             address: row.address,
             inode: row.inode,
             uid: row.uid,
         })
         .collect()
+}
+
+/// Every socket that listens on `port`, on any address of this host.
+#[must_use]
+pub fn listener(port: u16) -> Vec<Listener> {
+    sockets(port, LISTEN)
 }
 
 /// Whether nothing listens on `port`.
@@ -112,8 +109,7 @@ pub fn is_free(port: u16) -> bool {
 /// included. Pooled connections of a proxy count although nothing happens on them.
 #[must_use]
 pub fn open_connections(port: u16) -> usize {
-    diag::sockets(port, &StateFlags::ESTABLISHED)
-        .map_or_else(|_| rows(port, ESTABLISHED).len(), |found| found.len())
+    sockets(port, ESTABLISHED).len()
 }
 
 /// The first of `pids` that holds the socket `inode`; `None` also when those are another
@@ -174,7 +170,11 @@ mod tests {
         );
         assert_eq!(owner(found[0].inode, &[u32::MAX]), None);
         assert_eq!(holder(port).unwrap().pid, std::process::id());
-        assert_eq!(listed(port), found, "the kernel's tables say something else");
+        assert_eq!(
+            listed(port, LISTEN),
+            found,
+            "the kernel's tables say something else"
+        );
         assert!(!is_free(port));
         drop(server);
         assert!(is_free(port));
@@ -189,10 +189,10 @@ mod tests {
         let port = server.local_addr().unwrap().port();
         let found = listener(port);
         assert_eq!(found[0].address, IpAddr::V6(Ipv6Addr::LOCALHOST));
-        assert_eq!(listed(port), found);
+        assert_eq!(listed(port, LISTEN), found);
         let both = TcpListener::bind(("127.0.0.1", port)).unwrap();
         assert_eq!(listener(port).len(), 2, "{both:?}");
-        assert_eq!(diag::sockets(port, &StateFlags::LISTEN).unwrap().len(), 2);
+        assert_eq!(diag::sockets(port, LISTEN).unwrap().len(), 2);
     }
 
     #[test]
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(open_connections(address.port()), 0);
         let clients: Vec<_> = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();
         assert_eq!(open_connections(address.port()), 3);
-        assert_eq!(rows(address.port(), ESTABLISHED).len(), 3);
+        assert_eq!(listed(address.port(), ESTABLISHED).len(), 3);
         assert_eq!(open_connections(clients[0].local_addr().unwrap().port()), 1);
     }
 

@@ -131,10 +131,9 @@ async fn first_healthy_round(app: &App, running: &Running, started: Instant) -> 
     let settings = &running.manifest.config.gate;
     let mut tried: Vec<Probe> = Vec::new();
     let mut not_yet;
-    let mut pause;
     loop {
         still_running(app, running).await?;
-        pause = settings.interval.0;
+        let mut pause = settings.interval.0;
         match who_answers(running) {
             Ok(()) => {
                 let round = round(

@@ -53,6 +53,23 @@ async fn serve(mut stream: tokio::net::TcpStream, answer: impl Fn(usize, &str) -
     }
 }
 
+/// Serves every connection by `answer`, which is told the number of the connection and that
+/// of the request on it; and counts the requests.
+async fn counting(
+    answer: impl Fn(usize, usize, &str) -> Option<String> + Copy + Send + Sync + 'static,
+) -> (Server, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let server = Server::with(move |number, stream| {
+        let asked = count.clone();
+        serve(stream, move |n, head| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            answer(number, n, head)
+        })
+    });
+    (server.await, asked)
+}
+
 #[tokio::test]
 async fn a_switch_without_a_lost_request_counts_none() {
     let asked = Arc::new(AtomicUsize::new(0));
@@ -118,16 +135,7 @@ async fn the_last_old_answer_is_timed() {
 
 #[tokio::test]
 async fn a_kept_alive_connection_closed_in_place_of_an_answer_is_a_failure() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count_asked = asked.clone();
-    let server = Server::with(move |_, stream| {
-        let asked = count_asked.clone();
-        serve(stream, move |n, head| {
-            asked.fetch_add(1, Ordering::SeqCst);
-            (n < 3).then(|| answer(head, "200 OK", NEW))
-        })
-    })
-    .await;
+    let (server, asked) = counting(|_, n, head| (n < 3).then(|| answer(head, "200 OK", NEW))).await;
     let counted = count(evidence(server.address), &asked, 20, || {}).await;
     assert!(counted.reused_closed > 0, "{counted:?}");
     assert_eq!(counted.reused_closed, counted.failed, "{counted:?}");
@@ -143,19 +151,13 @@ async fn a_kept_alive_connection_closed_in_place_of_an_answer_is_a_failure() {
 /// nothing was sent on them, so nothing is lost.
 #[tokio::test]
 async fn a_connection_closed_while_idle_or_as_announced_is_no_failure() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count_asked = asked.clone();
-    let server = Server::with(move |number, stream| {
-        let asked = count_asked.clone();
-        serve(stream, move |n, head| {
-            asked.fetch_add(1, Ordering::SeqCst);
-            let answer = answer(head, "200 OK", NEW);
-            let closing = n == 2 || number % 2 == 0;
-            Some(if closing {
-                answer.replace("\r\nX-Bg", "\r\nConnection: close\r\nX-Bg")
-            } else {
-                answer
-            })
+    let (server, asked) = counting(|number, n, head| {
+        let answer = answer(head, "200 OK", NEW);
+        let closing = n == 2 || number % 2 == 0;
+        Some(if closing {
+            answer.replace("\r\nX-Bg", "\r\nConnection: close\r\nX-Bg")
+        } else {
+            answer
         })
     })
     .await;
@@ -187,16 +189,7 @@ async fn server_errors_are_failures_unless_maintenance_is_expected() {
         (true, "502 No", true),
         (false, "404 No", false),
     ] {
-        let asked = Arc::new(AtomicUsize::new(0));
-        let count_asked = asked.clone();
-        let server = Server::with(move |_, stream| {
-            let asked = count_asked.clone();
-            serve(stream, move |_, head| {
-                asked.fetch_add(1, Ordering::SeqCst);
-                Some(answer(head, status, ""))
-            })
-        })
-        .await;
+        let (server, asked) = counting(move |_, _, head| Some(answer(head, status, ""))).await;
         let evidence = Evidence {
             maintenance,
             ..evidence(server.address)
@@ -273,16 +266,7 @@ async fn an_answer_that_is_cut_off_or_never_comes_is_a_failure() {
 /// The proof after the swap may take longer than the window.
 #[tokio::test]
 async fn asking_ends_by_itself_after_the_window() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count_asked = asked.clone();
-    let server = Server::with(move |_, stream| {
-        let asked = count_asked.clone();
-        serve(stream, move |_, head| {
-            asked.fetch_add(1, Ordering::SeqCst);
-            Some(answer(head, "200 OK", NEW))
-        })
-    })
-    .await;
+    let (server, asked) = counting(|_, _, head| Some(answer(head, "200 OK", NEW))).await;
     let mut running = evidence(server.address).start().unwrap();
     running.swapped();
     // A reload may take longer than the window, and what it cuts off is to be seen.

@@ -16,11 +16,11 @@ use super::Listener;
 /// The kernel sends at most this much at a time: 32 KiB.
 const ANSWER: usize = 32 << 10;
 
-/// Every socket in one of `states` whose own port is `port`.
+/// Every socket in `state` whose own port is `port`.
 ///
 /// # Errors
 /// When this kernel was built without that directory, or a sandbox keeps it from us.
-pub(super) fn sockets(port: u16, states: &StateFlags) -> io::Result<Vec<Listener>> {
+pub(super) fn sockets(port: u16, state: u8) -> io::Result<Vec<Listener>> {
     let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
@@ -29,20 +29,20 @@ pub(super) fn sockets(port: u16, states: &StateFlags) -> io::Result<Vec<Listener
     let mut found = Vec::new();
     for (family, mut id) in [(AF_INET, SocketId::new_v4()), (AF_INET6, SocketId::new_v6())] {
         id.source_port = port;
-        socket.send(&question(family, states, id), 0)?;
+        socket.send(&question(family, state, id), 0)?;
         while !answers(&socket, &mut found)? {}
     }
     Ok(found)
 }
 
-fn question(family: u8, states: &StateFlags, socket_id: SocketId) -> Vec<u8> {
+fn question(family: u8, state: u8, socket_id: SocketId) -> Vec<u8> {
     let mut header = NetlinkHeader::default();
     header.flags = NLM_F_REQUEST | NLM_F_DUMP;
     let request = InetRequest {
         family,
         protocol: IPPROTO_TCP,
         extensions: ExtensionFlags::empty(),
-        states: states.clone(),
+        states: StateFlags::from_bits_retain(1 << state),
         socket_id,
     };
     let mut message = NetlinkMessage::new(header, SockDiagMessage::InetRequest(request).into());
