@@ -21,6 +21,8 @@ mod it {
 
 mod deployer;
 mod hand;
+#[path = "../measured.rs"]
+mod measured;
 mod tool;
 
 use it::sandbox;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::measured;
 use crate::sandbox::{Sandbox, set};
 
 use super::deployer::Deployer;
@@ -30,12 +31,8 @@ impl Tool {
     }
 
     fn bg(&self, verb: &str) -> Command {
-        let program = std::env::var("BG_BENCH_PROGRAM").expect("`ops/bench/deploy` sets it");
-        let mut command = self.sandbox.command(&program);
-        command
-            .arg(verb)
-            .current_dir(self.sandbox.config().parent().unwrap())
-            .stdout(std::process::Stdio::null());
+        let mut command = measured::command(&self.sandbox, &[verb]);
+        command.stdout(std::process::Stdio::null());
         command
     }
 }

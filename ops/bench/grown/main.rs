@@ -20,6 +20,8 @@ mod it {
 }
 
 mod cost;
+#[path = "../measured.rs"]
+mod measured;
 mod years;
 
 use it::sandbox;
@@ -92,10 +94,7 @@ fn measure(sandbox: &Sandbox, years: &Years, what: &str) -> Cost {
         return cost::of(|| years.add_one(), || years.prune());
     }
     let run = || {
-        let program = std::env::var("BG_BENCH_PROGRAM").expect("`ops/bench/growth` sets it");
-        let mut command = sandbox.command(&program);
-        let desk = sandbox.config().parent().unwrap().to_owned();
-        let output = command.arg(what).current_dir(desk).output().unwrap();
+        let output = measured::command(sandbox, &[what]).output().unwrap();
         assert!(
             output.status.success(),
             "{}",

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use serde::Serialize;
 
-use crate::mechanism::{Ground, bg_program, program};
+use crate::measured;
+use crate::mechanism::{Ground, program};
 use crate::sandbox::{front, path_with_tools};
 
 /// This machine.
@@ -52,7 +53,7 @@ fn versions(ground: &Ground) -> BTreeMap<&'static str, String> {
     let python_says = said(python.args(["-c", packages]));
     let (flask, gunicorn) = python_says.split_once(' ').unwrap_or_default();
     let mut found = BTreeMap::from([
-        ("bg", said(Command::new(bg_program()).arg("--version"))),
+        ("bg", said(Command::new(measured::program()).arg("--version"))),
         ("NGINX", said(Command::new(front::program()).arg("-v"))),
         ("Flask", flask.to_owned()),
         ("gunicorn", gunicorn.to_owned()),

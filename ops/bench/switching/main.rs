@@ -17,6 +17,8 @@ mod figures;
 #[allow(dead_code, reason = "shared with the demo and the tests")]
 mod load;
 mod machine;
+#[path = "../measured.rs"]
+mod measured;
 mod mechanism;
 mod plot;
 mod report;

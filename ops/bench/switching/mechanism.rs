@@ -14,7 +14,7 @@ use bluegreen::model::color::Color;
 
 use crate::traffic::Site;
 
-pub use bg::{Bg, program as bg_program};
+pub use bg::Bg;
 pub use caddy::Caddy;
 pub use ground::Ground;
 pub use haproxy::Haproxy;

@@ -6,6 +6,7 @@ use std::process::Command;
 use bluegreen::model::color::Color;
 use toml::Value;
 
+use crate::measured;
 use crate::sandbox::ports::Port;
 use crate::sandbox::{Sandbox, set};
 use crate::traffic::Site;
@@ -58,11 +59,7 @@ impl Bg {
 
     /// `bg` with these words.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = self.sandbox.command(&program().display().to_string());
-        command
-            .args(words)
-            .current_dir(self.sandbox.config().parent().unwrap());
-        command
+        measured::command(&self.sandbox, words)
     }
 
     /// The way that setup has decided on.
@@ -115,11 +112,4 @@ fn add_tls(config: &mut toml::Table, ground: &Ground, site: &Site) {
         ("key".to_owned(), path(ground.key())),
     ];
     set(config, "nginx", "tls", Value::Table(tls.into_iter().collect()));
-}
-
-/// The program that is measured: `BG_BENCH_PROGRAM`, made by `ops/bench/switch`.
-pub fn program() -> PathBuf {
-    std::env::var_os("BG_BENCH_PROGRAM")
-        .expect("BG_BENCH_PROGRAM: `ops/bench/switch` builds the program and names it")
-        .into()
 }
