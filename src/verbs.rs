@@ -14,6 +14,7 @@ pub mod init;
 pub mod logs;
 pub mod maintenance;
 pub mod plan;
+pub mod proof;
 pub mod prune;
 pub mod recover;
 pub mod remove;

@@ -6,9 +6,12 @@ pub mod difference;
 pub mod duration;
 mod explain;
 pub mod fleet;
+mod gate;
+mod keep;
 mod mistake;
 pub mod nginx;
 mod place;
+mod python;
 pub mod read;
 mod rules;
 pub mod run;
@@ -24,7 +27,10 @@ use serde::{Deserialize, Serialize};
 use crate::model::color::Color;
 use duration::Span;
 pub use fleet::Fleet;
+pub use gate::{Gate, HealthCheck, JsonCheck};
+pub use keep::{Drain, Keep, KeepWarm, OpenConnections};
 pub use nginx::{Nginx, StaticFiles, SwitchWay, Tls};
+pub use python::{Installer, Python};
 pub use rules::is_app_name;
 
 /// One app on one host, as written in `bg.toml`.
@@ -162,169 +168,6 @@ pub struct Env {
     /// Variables that are no secrets; the file wins over them.
     #[serde(default)]
     pub set: BTreeMap<String, String>,
-}
-
-/// The Python environment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Python {
-    /// The interpreter: a name on PATH or an absolute path, as `python3` or `python3.12`.
-    pub version: String,
-    /// Requirement files, relative to the app's folder. Those that the key covers also include
-    /// what they name with `-r` and `-c`.
-    pub requirements: Vec<PathBuf>,
-    /// What installs them.
-    pub installer: Installer,
-}
-
-impl Default for Python {
-    fn default() -> Self {
-        Python {
-            version: "python3".into(),
-            requirements: vec!["requirements.txt".into()],
-            installer: Installer::Auto,
-        }
-    }
-}
-
-/// What installs Python packages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Installer {
-    /// `uv` where the host has it, else `pip`.
-    Auto,
-    /// `python -m pip`.
-    Pip,
-    /// `uv pip`.
-    Uv,
-}
-
-/// One HTTP check.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct HealthCheck {
-    /// The path, with its query.
-    pub path: String,
-    /// The method.
-    #[serde(default = "defaults::method")]
-    pub method: String,
-    /// The Host header. Default: the site's first server name.
-    #[serde(default)]
-    pub host: Option<String>,
-    /// Further headers.
-    #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// Every status that counts as healthy.
-    #[serde(default = "defaults::expect")]
-    pub expect: Vec<u16>,
-    /// Text that the body must contain.
-    #[serde(default)]
-    pub contains: Option<String>,
-    /// A value in a JSON body.
-    #[serde(default)]
-    pub json: Option<JsonCheck>,
-}
-
-/// A value in a JSON body.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct JsonCheck {
-    /// A JSON pointer, as `/status` or `/checks/0/ok`.
-    pub pointer: String,
-    /// What it must be.
-    pub equals: serde_json::Value,
-}
-
-/// The gate in front of traffic.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Gate {
-    /// The deadline for the first healthy round.
-    pub timeout: Span,
-    /// The deadline of one request.
-    pub attempt: Span,
-    /// The pause after a failed round.
-    pub interval: Span,
-    /// How long the app must stay up and healthy after that.
-    pub soak: Span,
-    /// A command run in the release with `BG_URL` set; it must exit 0.
-    pub smoke: Option<String>,
-}
-
-impl Default for Gate {
-    fn default() -> Self {
-        Gate {
-            timeout: Span::seconds(30),
-            attempt: Span::seconds(5),
-            interval: Span::seconds(1),
-            soak: Span::seconds(5),
-            smoke: None,
-        }
-    }
-}
-
-/// What is kept for a rollback.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Keep {
-    /// How many releases stay on disk, counting the two colors.
-    pub releases: usize,
-    /// How long the old color's process stays up after a switch.
-    pub warm: KeepWarm,
-}
-
-impl Default for Keep {
-    fn default() -> Self {
-        Keep {
-            releases: 5,
-            warm: KeepWarm::Always,
-        }
-    }
-}
-
-/// How long the old color stays up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeepWarm {
-    /// Until the next deploy needs its slot.
-    Always,
-    /// Stopped at the end of the switch, for small machines.
-    Never,
-    /// Stopped by the first command after this long.
-    For(Span),
-}
-
-/// How the old process of a slot is let go.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Drain {
-    /// How long a slot must have been out of traffic before it may be used again.
-    pub quiet: Span,
-    /// How long requests in flight are waited for after that.
-    pub timeout: Span,
-    /// What happens to connections that are still open then (websockets, endless streams).
-    pub connections: OpenConnections,
-}
-
-impl Default for Drain {
-    fn default() -> Self {
-        Drain {
-            quiet: Span::seconds(60),
-            timeout: Span::seconds(30),
-            connections: OpenConnections::Close,
-        }
-    }
-}
-
-/// What happens to connections that outlive the drain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum OpenConnections {
-    /// The deploy waits until they have ended, up to an hour.
-    Wait,
-    /// They are closed with the process, after SIGTERM.
-    Close,
-    /// The deploy is refused.
-    Refuse,
 }
 
 /// The prober around a switch.

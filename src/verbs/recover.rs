@@ -14,7 +14,7 @@ use crate::model::journal::{OpenRun, Phase, Record, Story};
 use crate::model::recovery::{Action, Seen, action};
 
 use super::traffic::{self, Sight};
-use super::{cutover, run, save, slot};
+use super::{proof, run, save, slot};
 
 /// How long programs that a dead run left may take to end.
 const CHILD_GRACE: Duration = Duration::from_secs(10);
@@ -158,7 +158,7 @@ async fn carry_out(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Fa
         Action::Finish => finish(app, plan, sink).await,
         Action::PutBack => put_back(app, plan, sink).await,
         Action::Follow => {
-            cutover::back_at(app, open.from, open.was.is_some())
+            proof::back_at(app, open.from, open.was.is_some())
                 .await
                 .map_err(|error| stuck(plan).because(error))?;
             give_slot_back(app, open, sink).await?;
@@ -176,7 +176,7 @@ fn stuck(plan: &Plan) -> Failure {
 async fn finish(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Failure> {
     let open = &plan.open;
     let moves_color = open.from.color != open.to.color;
-    if cutover::prove(app, open.to, moves_color).await.is_err() {
+    if proof::prove(app, open.to, moves_color).await.is_err() {
         return put_back(app, plan, sink).await;
     }
     if let Err(error) = save::save(app).await {
@@ -204,7 +204,7 @@ async fn finish(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Failu
 
 async fn put_back(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Failure> {
     let open = &plan.open;
-    cutover::back_from(app, open.to, open.from, open.was.is_some())
+    proof::back_from(app, open.to, open.from, open.was.is_some())
         .await
         .map_err(|error| stuck(plan).because(error))?;
     let live = traffic::standing(app, open.from.color);

@@ -11,7 +11,7 @@ use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Standing};
 
 use super::traffic::{self, Sight};
-use super::{cutover, recover, run, wake};
+use super::{proof, recover, run, wake};
 
 /// What there was to repair.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ pub async fn repair(app: &App, patience: Duration, sink: &dyn Sink) -> Result<Re
     recover::recover(app, &mut journal, sink).await?;
     if let (true, Ok(route)) = (lagging(app).await.is_some(), app.link.read()) {
         let full = traffic::standing(app, route.color).release.is_some();
-        cutover::reached(app, route, full).await.map_err(|error| {
+        proof::reached(app, route, full).await.map_err(|error| {
             Failure::unknown("NGINX does not follow the link", format!("the link says {route}"))
                 .because(error)
         })?;

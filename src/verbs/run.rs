@@ -1,15 +1,15 @@
 //! The frame around every command that changes something: the lock, the journal, recovery
 //! of what a killed run left, and the record of how it ended.
 
-use std::fs::File;
+mod stop;
+mod tee;
+
 use std::future::Future;
-use std::io::Write;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::host::app::App;
 use crate::host::command;
@@ -25,6 +25,8 @@ use crate::model::wire::Saw;
 
 use super::caller::Caller;
 use super::{recover, traffic};
+use stop::Stop;
+pub use tee::Tee;
 
 /// How long children of an interrupted run may take to end.
 const CHILD_GRACE: Duration = Duration::from_secs(5);
@@ -283,42 +285,6 @@ fn as_seen(live: &Standing, saw: Option<&Saw>) -> Result<(), Failure> {
     }
 }
 
-/// Signals that ask to stop. While this is there the process no longer dies of them, so
-/// that a cutover that has begun always ends.
-struct Stop {
-    interrupt: Option<Signal>,
-    terminate: Option<Signal>,
-    hangup: Option<Signal>,
-}
-
-impl Stop {
-    fn listen() -> Stop {
-        let listen = |kind| signal(kind).ok();
-        Stop {
-            interrupt: listen(SignalKind::interrupt()),
-            terminate: listen(SignalKind::terminate()),
-            hangup: listen(SignalKind::hangup()),
-        }
-    }
-
-    /// Waits for one; one that came since [`Stop::listen`] counts.
-    async fn asked(&mut self) -> &'static str {
-        async fn one(signal: &mut Option<Signal>) {
-            match signal {
-                Some(signal) => {
-                    signal.recv().await;
-                }
-                None => std::future::pending().await,
-            }
-        }
-        tokio::select! {
-            () = one(&mut self.interrupt) => "Ctrl-C",
-            () = one(&mut self.terminate) => "SIGTERM",
-            () = one(&mut self.hangup) => "a lost terminal",
-        }
-    }
-}
-
 /// Takes the lock and opens the journal.
 pub(super) async fn open(
     app: &App,
@@ -362,37 +328,4 @@ pub(super) fn journal_failure(app: &App, error: JournalError) -> Failure {
         .because(error)
         .hint(hint)
         .with_traffic(traffic::unchanged(app))
-}
-
-/// Tells every event to two: whoever looks on, and the run's own file.
-#[derive(Clone)]
-pub struct Tee<'a> {
-    onlooker: &'a dyn Sink,
-    file: Option<Arc<Mutex<File>>>,
-    began: Instant,
-}
-
-impl<'a> Tee<'a> {
-    fn new(app: &App, run: &RunId, onlooker: &'a dyn Sink) -> Tee<'a> {
-        // Without room for the file the run goes on: its story is worth less than it.
-        let file = std::fs::create_dir_all(app.layout.runs())
-            .and_then(|()| File::create(app.layout.runs().join(format!("{run}.ndjson"))))
-            .ok();
-        Tee {
-            onlooker,
-            file: file.map(|file| Arc::new(Mutex::new(file))),
-            began: Instant::now(),
-        }
-    }
-}
-
-impl Sink for Tee<'_> {
-    fn emit(&self, event: Event) {
-        if let Some(file) = &self.file {
-            let mut file = file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let line = serde_json::json!({"ms": self.began.elapsed().as_millis() as u64, "event": event});
-            file.write_all(format!("{line}\n").as_bytes()).ok();
-        }
-        self.onlooker.emit(event);
-    }
 }

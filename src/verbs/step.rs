@@ -8,8 +8,9 @@ use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 use crate::model::journal::Phase;
 
-use super::cutover::{self, Unproven};
+use super::cutover;
 use super::gate::{self, Passed};
+use super::proof::Unproven;
 use super::run::Run;
 use super::slot;
 

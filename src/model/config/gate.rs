@@ -1,0 +1,73 @@
+//! `[gate]` and `[[health]]`: what stands in front of traffic.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::defaults;
+use super::duration::Span;
+
+/// One HTTP check.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HealthCheck {
+    /// The path, with its query.
+    pub path: String,
+    /// The method.
+    #[serde(default = "defaults::method")]
+    pub method: String,
+    /// The Host header. Default: the site's first server name.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// Further headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Every status that counts as healthy.
+    #[serde(default = "defaults::expect")]
+    pub expect: Vec<u16>,
+    /// Text that the body must contain.
+    #[serde(default)]
+    pub contains: Option<String>,
+    /// A value in a JSON body.
+    #[serde(default)]
+    pub json: Option<JsonCheck>,
+}
+
+/// A value in a JSON body.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JsonCheck {
+    /// A JSON pointer, as `/status` or `/checks/0/ok`.
+    pub pointer: String,
+    /// What it must be.
+    pub equals: serde_json::Value,
+}
+
+/// The gate in front of traffic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gate {
+    /// The deadline for the first healthy round.
+    pub timeout: Span,
+    /// The deadline of one request.
+    pub attempt: Span,
+    /// The pause after a failed round.
+    pub interval: Span,
+    /// How long the app must stay up and healthy after that.
+    pub soak: Span,
+    /// A command run in the release with `BG_URL` set; it must exit 0.
+    pub smoke: Option<String>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Gate {
+            timeout: Span::seconds(30),
+            attempt: Span::seconds(5),
+            interval: Span::seconds(1),
+            soak: Span::seconds(5),
+            smoke: None,
+        }
+    }
+}

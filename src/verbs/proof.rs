@@ -1,0 +1,123 @@
+//! The proof that NGINX follows the link: on its own endpoint and on the site's paths.
+
+use std::net::SocketAddr;
+
+use crate::host::app::App;
+use crate::host::front;
+use crate::host::mover::{MoveError, Unfollowed};
+use crate::host::releases;
+use crate::model::color::{Color, Route};
+
+/// Fresh connections in a row that must reach the new slot, on each path and listener.
+/// Two NGINX workers share a listener at random, so eight in a row miss one of them once
+/// in 128 times; the answer on `/.bg/` and the worker generation do not miss it.
+const FRESH: u32 = 8;
+
+/// On how much a switch was proven; no path where the maintenance page answers.
+#[derive(Debug, Default)]
+pub struct Proof {
+    /// Paths.
+    pub paths: usize,
+    /// Listeners.
+    pub listeners: usize,
+}
+
+/// Why NGINX is not known to follow the link.
+#[derive(Debug, thiserror::Error)]
+pub enum Unproven {
+    /// It did not read the link.
+    #[error(transparent)]
+    Unfollowed(#[from] Unfollowed),
+    /// The link itself does not say so.
+    #[error("the link was not put back")]
+    Unmoved(#[source] MoveError),
+    /// It did not answer as it should.
+    #[error("NGINX does not answer from {color}")]
+    Answers {
+        /// What it should answer from.
+        color: Color,
+        /// What it did.
+        #[source]
+        source: front::Unproven,
+    },
+    /// It does, and not on another host of the fleet.
+    #[error("another host of the fleet did not move")]
+    Elsewhere,
+}
+
+/// Makes NGINX follow the link to `route` and proves that it does.
+///
+/// # Errors
+/// When it does not within its deadline.
+pub async fn reached(app: &App, route: Route, slot_is_full: bool) -> Result<Proof, Unproven> {
+    app.mover.follow().await?;
+    prove(app, route, slot_is_full).await
+}
+
+/// The same on the way back.
+///
+/// # Errors
+/// When the proof fails: why NGINX did not follow, if it did not, else what it answered.
+pub async fn back_at(app: &App, route: Route, slot_is_full: bool) -> Result<Proof, Unproven> {
+    let followed = app.mover.follow().await;
+    prove_back(app, route, slot_is_full, followed).await
+}
+
+/// Moves the route back from `to` and proves it.
+///
+/// # Errors
+/// As [`back_at`], and when the link stays where it is.
+pub async fn back_from(app: &App, to: Route, route: Route, slot_is_full: bool) -> Result<Proof, Unproven> {
+    let followed = match app.mover.swap(to, route, None, || ()).await {
+        Ok(()) => Ok(()),
+        Err(MoveError::Behind(unfollowed)) => Err(unfollowed),
+        Err(error) => return Err(Unproven::Unmoved(error)),
+    };
+    prove_back(app, route, slot_is_full, followed).await
+}
+
+/// A reload that fails leaves the old configuration in force, and that may well be the one
+/// that is wanted: the proof alone decides.
+pub(super) async fn prove_back(
+    app: &App,
+    route: Route,
+    slot_is_full: bool,
+    followed: Result<(), Unfollowed>,
+) -> Result<Proof, Unproven> {
+    let proven = match prove(app, route, slot_is_full).await {
+        // Paths that go past the link answer now as they did before: it moved nothing there.
+        Err(Unproven::Answers { source, .. }) if source.is_past_the_link() => prove(app, route, false).await,
+        other => other,
+    };
+    proven.map_err(|unproven| followed.err().map_or(unproven, Unproven::from))
+}
+
+/// Proves that NGINX answers by `route`, on its own endpoint and on the site's paths.
+///
+/// # Errors
+/// What it answered instead.
+pub async fn prove(app: &App, route: Route, slot_is_full: bool) -> Result<Proof, Unproven> {
+    let deadline = app.config.timeouts.proof.0;
+    let port = app.config.process.ports.of(route.color);
+    let proof = front::Proof {
+        app: app.name().to_owned(),
+        route,
+        release: releases::slot(&app.layout, route.color).map(String::from),
+        upstream: SocketAddr::from(([127, 0, 0, 1], port)),
+        fresh: FRESH,
+    };
+    let proven = if slot_is_full {
+        front::prove_all(&app.doors, &app.config.nginx.paths, &proof, deadline).await
+    } else {
+        front::prove_routes(&app.doors, &proof, deadline).await
+    };
+    proven
+        .map(|proven| Proof {
+            paths: proven.paths,
+            listeners: proven.listeners,
+        })
+        .map_err(|source| Unproven::Answers {
+            color: route.color,
+            source,
+        })
+}
