@@ -285,6 +285,17 @@ impl NginxLayout {
     pub fn proxy(&self) -> PathBuf {
         self.folder().join("proxy.conf")
     }
+    /// Nothing but the way to the color's upstream, included where a `location` keeps all of
+    /// its own settings.
+    #[must_use]
+    pub fn pass(&self) -> PathBuf {
+        self.folder().join("pass.conf")
+    }
+    /// What is known of a site that was taken over, and its files as they were.
+    #[must_use]
+    pub fn adoption(&self) -> PathBuf {
+        self.folder().join("adoption")
+    }
     /// The one line that pulls `upstreams.conf` into `http`.
     #[must_use]
     pub fn hook(&self) -> PathBuf {

@@ -177,6 +177,9 @@ fn status(now: &Status) -> String {
         )
         .ok();
     }
+    for note in &now.notes {
+        writeln!(text, "  · {note}").ok();
+    }
     for drift in &now.drift {
         writeln!(text, "  ! {drift}").ok();
     }

@@ -21,7 +21,7 @@ use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind};
 
 use super::setup::programs;
-use super::{save, slot, traffic};
+use super::{adopted, save, slot, traffic};
 
 /// What PM2 may take besides the app's own end.
 const MORE: Duration = Duration::from_secs(60);
@@ -43,7 +43,10 @@ pub async fn remove(app: &App, yes: bool, purge: bool, sink: &dyn Sink) -> Resul
     let files = nginx_files(app)?;
     let owner = owner(app)?;
     let mut steps: Vec<String> = Color::BOTH
-        .map(|color| format!("stop {}", app.process(color)))
+        .map(|color| match adopted::in_slot(app, color) {
+            Some(adopted) => format!("leave {} running, which was adopted", adopted.pm2_name),
+            None => format!("stop {}", app.process(color)),
+        })
         .to_vec();
     steps.extend(files.iter().map(|path| format!("delete {}", path.display())));
     steps.push(format!("delete {}", app.entry.link_folder.display()));
@@ -124,7 +127,8 @@ async fn stop(app: &App, owner: &User) -> Result<(), Failure> {
 /// # Errors
 /// When one cannot be stopped.
 pub async fn discard(app: &App) -> Result<(), Failure> {
-    for color in Color::BOTH {
+    // An adopted process was there before this program and outlives it.
+    for color in Color::BOTH.into_iter().filter(|color| adopted::in_slot(app, *color).is_none()) {
         slot::discard(app, color).await?;
     }
     save::save(app).await.ok();
