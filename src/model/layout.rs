@@ -226,6 +226,18 @@ impl NginxLayout {
         }
     }
 
+    /// Where they would be, for an app whose name is not known yet.
+    #[must_use]
+    pub fn stand_in(conf: &Path) -> NginxLayout {
+        NginxLayout {
+            conf: conf.to_owned(),
+            include: "conf.d".into(),
+            site: PathBuf::new(),
+            app: "app".to_owned(),
+            link_folder: PathBuf::new(),
+        }
+    }
+
     /// Where a registry entry says that they are.
     #[must_use]
     pub fn of(entry: &Entry) -> NginxLayout {

@@ -81,7 +81,7 @@ pub async fn remove(app: &App, yes: bool, purge: bool, sink: &dyn Sink) -> Resul
     Ok(Removed { steps, done: true })
 }
 
-fn owner(app: &App) -> Result<User, Failure> {
+pub(super) fn owner(app: &App) -> Result<User, Failure> {
     let known = User::from_name(&app.entry.owner).ok().flatten();
     known.ok_or_else(|| {
         let owner = &app.entry.owner;
@@ -93,7 +93,7 @@ fn owner(app: &App) -> Result<User, Failure> {
     })
 }
 
-fn rights(owner: &User) -> Result<Borrowed, Failure> {
+pub(super) fn rights(owner: &User) -> Result<Borrowed, Failure> {
     user::borrow(owner)
         .map_err(|error| Failure::failed(format!("cannot act as `{}`", owner.name)).because(error))
 }
@@ -155,7 +155,7 @@ fn nginx_files(app: &App) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Moves our files aside, tests, reloads; brings them back when NGINX minds.
-async fn take_from_nginx(app: &App, files: &[PathBuf]) -> Result<(), Failure> {
+pub(super) async fn take_from_nginx(app: &App, files: &[PathBuf]) -> Result<(), Failure> {
     let aside = |path: &PathBuf| {
         path.with_file_name(format!(
             ".{}.removed",
@@ -190,7 +190,7 @@ async fn take_from_nginx(app: &App, files: &[PathBuf]) -> Result<(), Failure> {
 
 /// A folder of the owner's goes with the owner's rights; root takes what is left of it where
 /// nobody else can turn its hand.
-fn delete_of(folder: &Path, owner: &User) -> Result<(), Failure> {
+pub(super) fn delete_of(folder: &Path, owner: &User) -> Result<(), Failure> {
     {
         let _rights = rights(owner)?;
         std::fs::remove_dir_all(folder).ok();
@@ -202,7 +202,7 @@ fn delete_of(folder: &Path, owner: &User) -> Result<(), Failure> {
     delete(folder)
 }
 
-fn delete(path: &Path) -> Result<(), Failure> {
+pub(super) fn delete(path: &Path) -> Result<(), Failure> {
     let is_folder = std::fs::symlink_metadata(path).is_ok_and(|about| about.is_dir());
     let done = if is_folder {
         std::fs::remove_dir_all(path)
