@@ -37,3 +37,4 @@ pub mod system;
 pub mod trust;
 pub mod user;
 pub mod venv;
+pub mod worktree;

@@ -1,6 +1,7 @@
 //! The ground floor: what the tool knows, with no machine underneath. Nothing in
 //! here reads a file, starts a process or opens a socket.
 
+pub mod adopted;
 pub mod color;
 pub mod config;
 pub mod event;

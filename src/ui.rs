@@ -1,12 +1,13 @@
 //! The only code that prints. stdout is the answer, stderr the story.
 
+mod adopting;
 mod fleet;
 pub mod human;
 pub mod json;
 pub mod report;
 mod wire;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
@@ -45,6 +46,25 @@ impl Ui {
             Ui::Json => json::answer(answer),
             Ui::Wire => wire::say(&said(answer)),
         }
+    }
+
+    /// Whether a person sits at a terminal, who can be asked.
+    #[must_use]
+    pub fn can_ask(self) -> bool {
+        let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        terminal && matches!(self, Ui::Human { .. })
+    }
+
+    /// Asks a question; everything but a yes is a no.
+    #[must_use]
+    pub fn ask(self, question: &str) -> bool {
+        if !self.can_ask() {
+            return false;
+        }
+        story(&format!("{question} [y/N] "));
+        let mut said = String::new();
+        std::io::stdin().read_line(&mut said).ok();
+        matches!(said.trim().to_lowercase().as_str(), "y" | "yes")
     }
 
     /// Prints what was found by a command that goes on looking.

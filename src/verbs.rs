@@ -1,5 +1,7 @@
 //! What an operator can ask for. Each verb reads as the story that it tells.
 
+pub mod adopt;
+pub mod adopted;
 pub mod answer;
 pub mod build;
 pub mod caller;

@@ -20,7 +20,7 @@ use crate::verbs::{
 
 use super::args::{self, OnOff, Patience, Verb};
 use super::here::Here;
-use super::{engine, man, shell};
+use super::{adopt, engine, man, shell};
 
 /// How long `bg status --watch` rests between two looks.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -42,6 +42,7 @@ pub async fn dispatch(
             init::init(&folder, force).await.map(Answer::Started).map(Some)
         }
         Verb::Check { strict } => check(here, strict).await.map(Some),
+        Verb::Adopt(asked) => adopt::adopt(&asked, here, caller, ui).await.map(Some),
         Verb::Setup { plan, yes: _ } => {
             let config = here.config_for_setup()?;
             setup::setup(config, plan, caller)

@@ -49,6 +49,18 @@ pub async fn guess(folder: &Path) -> Guess {
     }
 }
 
+/// The variable that a module's source calls its app, or a factory to call.
+#[must_use]
+pub fn app_in(source: &str) -> Option<String> {
+    flask::app_of(source)
+}
+
+/// A health check's path that stands in the sources below `folder`.
+#[must_use]
+pub fn health_path(folder: &Path) -> Option<String> {
+    flask::health_path(folder)
+}
+
 /// The folder to start the app in, and what gunicorn is to load there.
 fn find_app(project: &Path) -> (PathBuf, Option<String>) {
     for name in FOLDERS {
@@ -72,13 +84,16 @@ fn requirements_are_in(folder: &Path) -> bool {
     !requirements(folder).is_empty()
 }
 
-fn requirements(folder: &Path) -> Vec<PathBuf> {
+/// The requirement file in `folder`, by its usual names, relative to it.
+#[must_use]
+pub fn requirements(folder: &Path) -> Vec<PathBuf> {
     let there = REQUIREMENTS.iter().find(|file| folder.join(file).is_file());
     there.map(PathBuf::from).into_iter().collect()
 }
 
 /// The folder's name as the name of an app.
-fn app_name(folder: &Path) -> String {
+#[must_use]
+pub fn app_name(folder: &Path) -> String {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let mut app = String::new();
     for c in name.to_lowercase().chars().map(|c| match c {

@@ -119,6 +119,19 @@ pub fn check(pid: u32, port: u16, folder: &Path, nonce: Option<&str>) -> Result<
     check_addresses(port, &listeners)
 }
 
+/// The same for a process that was not started by us: it carries no nonce, and where it
+/// listens was decided long ago.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_adopted(pid: u32, port: u16, folder: &Path) -> Result<(), IdentityError> {
+    if Process::of(pid).is_none() {
+        return Err(IdentityError::Ended { pid });
+    }
+    check_holders(pid, port, &sockets::listener(port))?;
+    check_folder(pid, folder)
+}
+
 fn check_start(pid: u32, folder: &Path, nonce: Option<&str>) -> Result<(), IdentityError> {
     if let Some(nonce) = nonce {
         check_nonce(pid, nonce)?;

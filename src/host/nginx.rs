@@ -7,6 +7,7 @@ pub mod files;
 pub mod master;
 pub mod render;
 pub mod syntax;
+pub mod takeover;
 mod values;
 
 use std::io::{Read, Seek, SeekFrom};

@@ -1,6 +1,7 @@
 //! PM2, which keeps the processes: read through its socket, changed through its command
 //! line, and never believed before what it claims has been read back.
 
+pub mod daemons;
 pub mod ecosystem;
 pub mod entry;
 pub mod error;

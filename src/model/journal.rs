@@ -41,6 +41,8 @@ pub enum Verb {
     Rollback,
     /// `bg maintenance`.
     Maintenance,
+    /// `bg adopt`.
+    Adopt,
 }
 
 impl fmt::Display for Verb {
@@ -50,6 +52,7 @@ impl fmt::Display for Verb {
             Verb::Switch => "switch",
             Verb::Rollback => "rollback",
             Verb::Maintenance => "maintenance",
+            Verb::Adopt => "adopt",
         })
     }
 }

@@ -226,6 +226,18 @@ impl NginxLayout {
         }
     }
 
+    /// Where they would be, for an app whose name is not known yet.
+    #[must_use]
+    pub fn stand_in(conf: &Path) -> NginxLayout {
+        NginxLayout {
+            conf: conf.to_owned(),
+            include: "conf.d".into(),
+            site: PathBuf::new(),
+            app: "app".to_owned(),
+            link_folder: PathBuf::new(),
+        }
+    }
+
     /// Where a registry entry says that they are.
     #[must_use]
     pub fn of(entry: &Entry) -> NginxLayout {
@@ -284,6 +296,17 @@ impl NginxLayout {
     #[must_use]
     pub fn proxy(&self) -> PathBuf {
         self.folder().join("proxy.conf")
+    }
+    /// Nothing but the way to the color's upstream, included where a `location` keeps all of
+    /// its own settings.
+    #[must_use]
+    pub fn pass(&self) -> PathBuf {
+        self.folder().join("pass.conf")
+    }
+    /// What is known of a site that was taken over, and its files as they were.
+    #[must_use]
+    pub fn adoption(&self) -> PathBuf {
+        self.folder().join("adoption")
     }
     /// The one line that pulls `upstreams.conf` into `http`.
     #[must_use]

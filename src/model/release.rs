@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::model::adopted::Adopted;
 use crate::model::config::{Config, Ports};
 
 /// Name of a release: the moment it was made and the commit, `20261123T181500Z-3f6f782`.
@@ -143,6 +144,9 @@ pub struct Manifest {
     pub env_file: Option<String>,
     /// The configuration as it was.
     pub config: Config,
+    /// The process that stands for it, where it was not built here but adopted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Adopted>,
 }
 
 impl Manifest {

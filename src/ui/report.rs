@@ -21,6 +21,7 @@ pub(super) fn text(answer: &Answer, name: &str) -> String {
     let text = match answer {
         Answer::Started(started) => init(started),
         Answer::Checked { report, .. } => check(report),
+        Answer::Adopting(adopting) => super::adopting::text(adopting),
         Answer::SetUp(done) => setup(done),
         Answer::Deployed(done) => deployed(done),
         Answer::Planned(plan) => planned(plan),
@@ -176,6 +177,9 @@ fn status(now: &Status) -> String {
             "  ! in doubt: {run} never heard whether the other hosts moved; `bg switch --converge {release}` ends that"
         )
         .ok();
+    }
+    for note in &now.notes {
+        writeln!(text, "  · {note}").ok();
     }
     for drift in &now.drift {
         writeln!(text, "  ! {drift}").ok();

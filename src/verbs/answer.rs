@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::model::color::Color;
 
+use super::adopt::Adopting;
 use super::check::Report;
 use super::deploy::Deployed;
 use super::fleet::Fleet;
@@ -32,6 +33,8 @@ pub enum Answer {
         #[serde(skip)]
         strict: bool,
     },
+    /// `bg adopt`.
+    Adopting(Adopting),
     /// `bg setup`.
     SetUp(SetUp),
     /// `bg deploy`, `bg switch`, `bg rollback`.

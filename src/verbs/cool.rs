@@ -10,7 +10,7 @@ use crate::model::config::KeepWarm;
 use crate::model::event::Sink;
 use crate::model::failure::Failure;
 
-use super::{save, slot};
+use super::{adopted, save, slot};
 
 /// How long the end of the warm time waits for a command that runs just then.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -26,6 +26,10 @@ pub fn stays_warm(app: &App) -> bool {
 /// # Errors
 /// When it cannot be stopped.
 pub async fn down(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failure> {
+    // It could not be started again: it goes when its slot is needed, and not before.
+    if adopted::in_slot(app, color).is_some() {
+        return Ok(());
+    }
     match app.config.keep.warm {
         KeepWarm::Always => Ok(()),
         KeepWarm::Never => stop(app, color, sink).await,

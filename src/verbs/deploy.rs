@@ -20,7 +20,7 @@ use super::gate::{self, Passed};
 use super::prune;
 use super::room;
 use super::run::Run;
-use super::{save, slot, step, wake};
+use super::{adopted, save, slot, step, wake};
 
 /// What was asked for.
 #[derive(Clone, Debug, Default)]
@@ -111,6 +111,7 @@ enum Slot {
 
 async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Failure> {
     wake::wake(run.app, &run.sink).await;
+    adopted::data_is_where_it_belongs(run.app, run.from.color)?;
     room::left(run.app)?;
     let manifest = build::build(run, ask.reference.as_deref()).await?;
     room::left(run.app)?;

@@ -279,13 +279,12 @@ enum Identity {
 
 fn who_answers(running: &Running) -> Result<(), Identity> {
     let port = running.manifest.ports.of(running.color);
-    identity::check(
-        running.process.pid,
-        port,
-        &running.folder,
-        running.nonce.as_deref(),
-    )
-    .map_err(|error| {
+    let pid = running.process.pid;
+    let checked = match &running.manifest.adopted {
+        Some(_) => identity::check_adopted(pid, port, &running.folder),
+        None => identity::check(pid, port, &running.folder, running.nonce.as_deref()),
+    };
+    checked.map_err(|error| {
         if error.may_pass() {
             Identity::NotYet(error.to_string())
         } else {
@@ -336,7 +335,10 @@ fn ended(after: Duration, state: Option<&Proc>) -> String {
 /// # Errors
 /// Why there is none that could be looked at.
 pub async fn warm(app: &App, color: Color, manifest: Manifest) -> Result<Running, String> {
-    let name = app.process(color);
+    let name = match &manifest.adopted {
+        Some(adopted) => adopted.pm2_name.clone(),
+        None => app.process(color),
+    };
     let mut entries = match app.pm2.list().await.map_err(|error| error.to_string())? {
         Daemon::Down => return Err("PM2's daemon is down".to_owned()),
         Daemon::Up(entries) => entries,

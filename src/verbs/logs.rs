@@ -9,7 +9,7 @@ use crate::host::{launcher, releases, store};
 use crate::model::color::Color;
 use crate::model::failure::Failure;
 
-use super::{slot, traffic};
+use super::{adopted, slot, traffic};
 
 /// How far back from the end of a log lines are looked for: 1 MiB holds some ten thousand.
 const REACH: u64 = 1 << 20;
@@ -38,6 +38,11 @@ pub struct Log {
 /// When the color never ran here.
 pub fn open(app: &App, color: Color, lines: usize) -> Result<(Log, String), Failure> {
     let path = app.layout.log(color);
+    if let Some(adopted) = adopted::in_slot(app, color) {
+        return Err(Failure::failed(format!("{color} is an adopted process, whose log is PM2's own"))
+            .hint(format!("`PM2_HOME={} pm2 logs {}`", app.entry.pm2_home.display(), adopted.pm2_name))
+            .with_traffic(traffic::unchanged(app)));
+    }
     let missing = |error: std::io::Error| {
         Failure::failed(format!("{color} has no log"))
             .because(error)
@@ -123,6 +128,9 @@ pub fn exec(app: &App, color: Color, command: &[String], ready: impl FnOnce()) -
         Ok(manifest) => manifest,
         Err(failure) => return failure,
     };
+    if let Err(failure) = adopted::can_be_started(app, &manifest) {
+        return failure;
+    }
     ready();
     let error = launcher::become_command(&app.layout, color, &manifest, command);
     Failure::failed(format!("`{}` cannot be started in {color}", command.join(" ")))

@@ -21,7 +21,7 @@ use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind};
 
 use super::setup::programs;
-use super::{save, slot, traffic};
+use super::{adopted, save, slot, traffic};
 
 /// What PM2 may take besides the app's own end.
 const MORE: Duration = Duration::from_secs(60);
@@ -43,7 +43,10 @@ pub async fn remove(app: &App, yes: bool, purge: bool, sink: &dyn Sink) -> Resul
     let files = nginx_files(app)?;
     let owner = owner(app)?;
     let mut steps: Vec<String> = Color::BOTH
-        .map(|color| format!("stop {}", app.process(color)))
+        .map(|color| match adopted::in_slot(app, color) {
+            Some(adopted) => format!("leave {} running, which was adopted", adopted.pm2_name),
+            None => format!("stop {}", app.process(color)),
+        })
         .to_vec();
     steps.extend(files.iter().map(|path| format!("delete {}", path.display())));
     steps.push(format!("delete {}", app.entry.link_folder.display()));
@@ -78,7 +81,7 @@ pub async fn remove(app: &App, yes: bool, purge: bool, sink: &dyn Sink) -> Resul
     Ok(Removed { steps, done: true })
 }
 
-fn owner(app: &App) -> Result<User, Failure> {
+pub(super) fn owner(app: &App) -> Result<User, Failure> {
     let known = User::from_name(&app.entry.owner).ok().flatten();
     known.ok_or_else(|| {
         let owner = &app.entry.owner;
@@ -90,7 +93,7 @@ fn owner(app: &App) -> Result<User, Failure> {
     })
 }
 
-fn rights(owner: &User) -> Result<Borrowed, Failure> {
+pub(super) fn rights(owner: &User) -> Result<Borrowed, Failure> {
     user::borrow(owner)
         .map_err(|error| Failure::failed(format!("cannot act as `{}`", owner.name)).because(error))
 }
@@ -124,7 +127,8 @@ async fn stop(app: &App, owner: &User) -> Result<(), Failure> {
 /// # Errors
 /// When one cannot be stopped.
 pub async fn discard(app: &App) -> Result<(), Failure> {
-    for color in Color::BOTH {
+    // An adopted process was there before this program and outlives it.
+    for color in Color::BOTH.into_iter().filter(|color| adopted::in_slot(app, *color).is_none()) {
         slot::discard(app, color).await?;
     }
     save::save(app).await.ok();
@@ -151,7 +155,7 @@ fn nginx_files(app: &App) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Moves our files aside, tests, reloads; brings them back when NGINX minds.
-async fn take_from_nginx(app: &App, files: &[PathBuf]) -> Result<(), Failure> {
+pub(super) async fn take_from_nginx(app: &App, files: &[PathBuf]) -> Result<(), Failure> {
     let aside = |path: &PathBuf| {
         path.with_file_name(format!(
             ".{}.removed",
@@ -186,7 +190,7 @@ async fn take_from_nginx(app: &App, files: &[PathBuf]) -> Result<(), Failure> {
 
 /// A folder of the owner's goes with the owner's rights; root takes what is left of it where
 /// nobody else can turn its hand.
-fn delete_of(folder: &Path, owner: &User) -> Result<(), Failure> {
+pub(super) fn delete_of(folder: &Path, owner: &User) -> Result<(), Failure> {
     {
         let _rights = rights(owner)?;
         std::fs::remove_dir_all(folder).ok();
@@ -198,7 +202,7 @@ fn delete_of(folder: &Path, owner: &User) -> Result<(), Failure> {
     delete(folder)
 }
 
-fn delete(path: &Path) -> Result<(), Failure> {
+pub(super) fn delete(path: &Path) -> Result<(), Failure> {
     let is_folder = std::fs::symlink_metadata(path).is_ok_and(|about| about.is_dir());
     let done = if is_folder {
         std::fs::remove_dir_all(path)

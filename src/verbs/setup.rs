@@ -2,10 +2,10 @@
 //! whose effect is seen, put back when it is not. A second time there is nothing to change.
 
 pub mod ground;
-mod link;
-mod nginx;
-mod owner;
-mod places;
+pub(super) mod link;
+pub(super) mod nginx;
+pub(super) mod owner;
+pub(super) mod places;
 pub mod programs;
 
 use std::path::PathBuf;
@@ -90,12 +90,12 @@ pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<S
 }
 
 /// Everything that setup writes, compared with what is there.
-struct Wanted {
+pub(super) struct Wanted {
     folders: Vec<PathBuf>,
-    targets: Vec<render::Rendered>,
+    pub(super) targets: Vec<render::Rendered>,
     shown: Vec<Change>,
-    nginx: Vec<Change>,
-    programs: Programs,
+    pub(super) nginx: Vec<Change>,
+    pub(super) programs: Programs,
     registered: bool,
     applied: bool,
 }
@@ -122,7 +122,7 @@ impl Wanted {
     }
 }
 
-fn wanted(app: &App, ground: &Ground) -> Result<Wanted, Failure> {
+pub(super) fn wanted(app: &App, ground: &Ground) -> Result<Wanted, Failure> {
     let config = &app.config;
     let failed = |error: render::RenderError| {
         Failure::new(
@@ -185,7 +185,7 @@ fn maintenance_page(app: &App) -> Result<Option<String>, Failure> {
     }
 }
 
-fn lay_out(app: &App, ground: &Ground) -> Result<(), Failure> {
+pub(super) fn lay_out(app: &App, ground: &Ground) -> Result<(), Failure> {
     owner::own_root(app, ground)?;
     let _rights = owner::rights(ground)?;
     store::lay_out(&app.layout).map(drop).map_err(|error| {
@@ -193,7 +193,7 @@ fn lay_out(app: &App, ground: &Ground) -> Result<(), Failure> {
     })
 }
 
-async fn lock(app: &App, ground: &Ground) -> Result<Lock, Failure> {
+pub(super) async fn lock(app: &App, ground: &Ground) -> Result<Lock, Failure> {
     let _rights = owner::rights(ground)?;
     Lock::wait(&app.layout.lock(), &Holder::this("setup"), PATIENCE, |_| ())
         .await
@@ -204,7 +204,7 @@ async fn lock(app: &App, ground: &Ground) -> Result<Lock, Failure> {
         })
 }
 
-fn register(app: &App, ground: &Ground, registry: &Registry) -> Result<(), Failure> {
+pub(super) fn register(app: &App, ground: &Ground, registry: &Registry) -> Result<(), Failure> {
     let config = toml::to_string(&app.config)
         .map_err(|error| Failure::failed("the configuration cannot be kept").because(error))?;
     if !is_applied(app) {

@@ -25,7 +25,7 @@ use crate::model::failure::Failure;
 use crate::model::release::{Manifest, ReleaseId};
 
 use super::gate::{self, millis};
-use super::traffic;
+use super::{adopted, traffic};
 
 pub use free::{Idle, clear, drained, finish_requests, free, has_lost_one};
 
@@ -75,12 +75,18 @@ impl Running {
 /// The folder of a release in which the app runs.
 #[must_use]
 pub fn app_folder(app: &App, manifest: &Manifest) -> PathBuf {
-    launcher::folder(&app.layout, manifest)
+    match &manifest.adopted {
+        Some(adopted) => adopted.folder.clone(),
+        None => launcher::folder(&app.layout, manifest),
+    }
 }
 
 /// Ends processes of a slot and takes its entries out of PM2. While the hold is there, the
 /// launcher that PM2 starts in their place waits instead of starting the app again.
 async fn stop(app: &App, color: Color, old: &[Process]) -> Result<(), Failure> {
+    if let Some(adopted) = adopted::in_slot(app, color) {
+        return adopted::retire(app, &adopted, old).await;
+    }
     let hold = app.layout.hold(color);
     std::fs::write(&hold, "")
         .map_err(|error| Failure::failed(format!("`{}` cannot be written", hold.display())).because(error))?;
@@ -220,6 +226,11 @@ pub async fn restore(
     sink: &dyn Sink,
 ) -> Result<bool, Failure> {
     if let Some(before) = before
+        && let Some(still) = adopted::restore(app, color, before, sink).await
+    {
+        return Ok(still);
+    }
+    if let Some(before) = before
         && is_untouched(app, color, before).await
     {
         return Ok(true);
@@ -278,6 +289,7 @@ pub async fn revive(
     sink: &dyn Sink,
 ) -> Result<gate::Passed, Failure> {
     let mut manifest = read_manifest(app, release)?;
+    adopted::can_be_started(app, &manifest)?;
     manifest.config.gate.soak = Span::seconds(0);
     let running = start(app, color, manifest, nonce, &Quiet).await?;
     let passed = gate::full(app, &running, &Quiet)

@@ -12,7 +12,7 @@ use crate::model::failure::Standing;
 use crate::model::journal::Story;
 
 use super::traffic::{self, Sight};
-use super::{gate, recover, slot, wake};
+use super::{adopted, gate, recover, slot, wake};
 
 /// Everything that `bg status` says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct Status {
     pub locked_by: Option<String>,
     /// The run that moved traffic here and never heard how the other hosts did.
     pub doubt: Option<String>,
+    /// What there is to know besides, of slots that hold an adopted process.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// How long ago traffic last moved, seconds.
     pub moved_seconds_ago: u64,
 }
@@ -119,6 +122,8 @@ pub async fn status(app: &App) -> Status {
     drift.extend(asleep.map(|what| format!("{what}; `bg repair` does that")));
     let live = route.map(|route| traffic::standing(app, route.color));
     let slots = vec![blue, green];
+    let mut notes = adopted::notes(app, Color::Blue).await;
+    notes.extend(adopted::notes(app, Color::Green).await);
     Status {
         app: app.name().to_owned(),
         rollback: rollback(app, &story, live.as_ref(), &slots),
@@ -130,6 +135,7 @@ pub async fn status(app: &App) -> Status {
         switch_reason: app.entry.switch_reason.clone(),
         locked_by: lock::current_holder(&app.layout.lock()),
         doubt: story.doubt.as_ref().map(ToString::to_string),
+        notes,
         moved_seconds_ago: app.link.age().as_secs(),
     }
 }

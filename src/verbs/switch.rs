@@ -17,7 +17,7 @@ use super::cutover::{self, Switched};
 use super::deploy::Deployed;
 use super::gate::{self, Passed};
 use super::run::Run;
-use super::{recover, run, slot, step, traffic, wake};
+use super::{adopted, recover, run, slot, step, traffic, wake};
 
 /// Moves traffic to `color`, or to the one it is not on.
 ///
@@ -143,12 +143,19 @@ async fn to_release(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
 
 fn target(run: &Run<'_>, to: Option<&ReleaseId>) -> Result<ReleaseId, Failure> {
     if let Some(to) = to {
-        return slot::read_manifest(run.app, to).map(|manifest| manifest.id);
+        let manifest = slot::read_manifest(run.app, to)?;
+        let in_a_slot = Color::BOTH.map(|color| releases::slot(&run.app.layout, color));
+        if !in_a_slot.contains(&Some(manifest.id.clone())) {
+            adopted::can_be_started(run.app, &manifest)?;
+        }
+        return Ok(manifest.id);
     }
     let idle = run.idle();
     let held = releases::slot(&run.app.layout, idle);
     let nothing = |why: NoRollback| {
-        let failure = Failure::failed("there is nothing to roll back to").because(why);
+        let failure = adopted::gone(run.app, &why)
+            .unwrap_or_else(|| Failure::failed("there is nothing to roll back to"))
+            .because(why);
         match &held {
             Some(held) if run.story.is_unfit(held) => failure.hint(format!(
                 "{idle} holds {}, which was rolled back from: `bg switch {idle}` goes there all the same",
@@ -229,6 +236,9 @@ async fn go(run: &Run<'_>, color: Color, release: ReleaseId) -> Result<Deployed,
 async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Passed, Failure> {
     let app = run.app;
     let manifest = slot::read_manifest(app, release)?;
+    if manifest.adopted.is_some() {
+        return adopted::ready(run, color, manifest).await;
+    }
     let dead = match gate::warm(app, color, manifest).await {
         // What comes back with PM2 is only just starting.
         Err(_) if wake::wake(app, &run.sink).await => "PM2's daemon was down".to_owned(),

@@ -1,6 +1,6 @@
 //! What NGINX makes of the link: every trap in front of the app, with the real thing.
 
-mod apps;
+pub mod apps;
 mod kept;
 mod maintenance;
 mod private;

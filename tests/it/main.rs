@@ -9,6 +9,7 @@
     reason = "a test that meets the unexpected ends there and says so"
 )]
 
+mod adopt;
 mod afar;
 mod attacker;
 mod commands;

@@ -33,7 +33,7 @@ pub(super) fn find_module(folder: &Path) -> Option<String> {
 }
 
 /// The app that a module offers: a variable, or else a factory to call.
-fn app_of(source: &str) -> Option<String> {
+pub(super) fn app_of(source: &str) -> Option<String> {
     let lines = || source.lines().filter(|line| !line.starts_with([' ', '\t', '#']));
     let is_made = |line: &str| -> Option<String> {
         let (name, value) = line.split_once('=')?;

@@ -1,5 +1,6 @@
 //! The configuration that NGINX reads, as `nginx -T` prints it, and what can be asked of it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::syntax::{self, Directive, Place};
@@ -94,7 +95,8 @@ impl Dump {
         first(&self.tree, name)
     }
 
-    fn http(&self) -> impl Iterator<Item = &Directive> {
+    /// What stands in `http`, includes in their place.
+    pub(super) fn http(&self) -> impl Iterator<Item = &Directive> {
         self.tree
             .iter()
             .filter(|d| d.name == "http")
@@ -176,11 +178,46 @@ impl Dump {
     /// upstreams) that stands outside of the folder `ours`.
     #[must_use]
     pub fn others_that_pass_to(&self, port: u16, ours: &Path) -> Vec<Found> {
+        let unused = self.unused_upstreams();
         self.find(|d| {
             let target = d.args.first().map_or("", String::as_str);
             let passes = d.name.ends_with("_pass") || (d.name == "server" && d.block.is_empty());
-            passes && !d.place.file.starts_with(ours) && is_local_port(target, port)
+            let reached = !unused.contains(&d.place);
+            passes && reached && !d.place.file.starts_with(ours) && local_port(target) == Some(port)
         })
+    }
+
+    /// The servers of upstreams that nothing passes to.
+    fn unused_upstreams(&self) -> Vec<Place> {
+        let mut passes: Vec<&str> = Vec::new();
+        walk(&self.tree, &mut |d| {
+            if d.name.ends_with("_pass") {
+                passes.extend(d.args.first().map(|target| authority(target)));
+            }
+        });
+        let is_used = |name: &str| {
+            let mut passes = passes.iter();
+            passes.any(|target| match target.split_once('$') {
+                Some((fixed, _)) => name.starts_with(fixed),
+                None => target.split(':').next() == Some(name),
+            })
+        };
+        self.http()
+            .filter(|d| d.name == "upstream" && !d.args.first().is_some_and(|name| is_used(name)))
+            .flat_map(|upstream| upstream.block.iter().map(|server| server.place.clone()))
+            .collect()
+    }
+
+    /// Every port of this machine that something is passed to over HTTP.
+    #[must_use]
+    pub fn passed_ports(&self) -> BTreeSet<u16> {
+        let mut ports = BTreeSet::new();
+        walk(&self.tree, &mut |d| {
+            if d.name == "proxy_pass" || (d.name == "server" && d.block.is_empty()) {
+                ports.extend(d.args.first().and_then(|target| local_port(target)));
+            }
+        });
+        ports
     }
 
     /// Every folder that NGINX serves files from: `root` and `alias`, as written.
@@ -225,7 +262,7 @@ fn first<'a>(block: &'a [Directive], name: &str) -> Option<&'a str> {
     directive.args.first().map(String::as_str)
 }
 
-fn walk(block: &[Directive], visit: &mut impl FnMut(&Directive)) {
+pub(super) fn walk<'d>(block: &'d [Directive], visit: &mut impl FnMut(&'d Directive)) {
     for directive in block {
         visit(directive);
         walk(&directive.block, visit);
@@ -277,15 +314,19 @@ fn name_fits(pattern: &[u8], name: &[u8]) -> bool {
     }
 }
 
-/// `http://127.0.0.1:5000/x`, `localhost:5000`, `[::1]:5000`: this machine at `port`.
-fn is_local_port(target: &str, port: u16) -> bool {
+/// `http://127.0.0.1:5000/x`, `localhost:5000`, `[::1]:5000`: the port of this machine.
+pub(super) fn local_port(target: &str) -> Option<u16> {
     let rest = target.split_once("://").map_or(target, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or(rest);
-    let Some((host, digits)) = authority.rsplit_once(':') else {
-        return false;
-    };
+    let (host, digits) = authority.rsplit_once(':')?;
     let here = host.starts_with("127.") || ["localhost", "0.0.0.0", "[::1]", "[::]"].contains(&host);
-    here && digits.parse() == Ok(port)
+    digits.parse().ok().filter(|_| here)
+}
+
+/// What stands for a host and a port in an address: `backend` of `http://backend/x`.
+pub(super) fn authority(target: &str) -> &str {
+    let rest = target.split_once("://").map_or(target, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest)
 }
 
 #[cfg(test)]

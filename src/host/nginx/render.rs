@@ -81,6 +81,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ),
     (ROUTE, include_str!("../../../templates/nginx/route.conf.tera")),
     (PROXY, include_str!("../../../templates/nginx/proxy.conf.tera")),
+    (PASS, include_str!("../../../templates/nginx/pass.conf.tera")),
     (SITE, include_str!("../../../templates/nginx/site.conf.tera")),
     (COLOR, include_str!("../../../templates/nginx/color.conf.tera")),
     (
@@ -92,6 +93,7 @@ const HOOK: &str = "hook.conf.tera";
 const UPSTREAMS: &str = "upstreams.conf.tera";
 const ROUTE: &str = "route.conf.tera";
 const PROXY: &str = "proxy.conf.tera";
+const PASS: &str = "pass.conf.tera";
 const SITE: &str = "site.conf.tera";
 const COLOR: &str = "color.conf.tera";
 const PAGE: &str = "maintenance.html.tera";
@@ -127,6 +129,7 @@ pub fn render(
     let templates = templates(config, layout)?;
     let files = [
         (PROXY, nginx.proxy()),
+        (PASS, nginx.pass()),
         (ROUTE, nginx.route()),
         (UPSTREAMS, nginx.upstreams()),
         (HOOK, nginx.hook()),

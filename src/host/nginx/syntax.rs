@@ -2,6 +2,7 @@
 //! NGINX's own test.
 
 use std::iter::Peekable;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::Chars;
 
@@ -31,6 +32,10 @@ pub struct Directive {
     pub block: Vec<Directive>,
     /// Where its first word stands.
     pub place: Place,
+    /// From its first byte to its semicolon or closing brace, that included.
+    pub span: Range<usize>,
+    /// Where its block begins, behind the brace.
+    pub opens: Option<usize>,
 }
 
 /// Reads the text of one file.
@@ -39,6 +44,7 @@ pub fn parse(file: &Path, text: &str) -> Vec<Directive> {
     let mut reader = Reader {
         chars: text.chars().peekable(),
         line: 1,
+        at: 0,
         file,
     };
     let mut all = Vec::new();
@@ -49,8 +55,11 @@ pub fn parse(file: &Path, text: &str) -> Vec<Directive> {
     all
 }
 
+/// A word, its line and its first byte.
+type Word = (String, u64, usize);
+
 enum Token {
-    Word(String, u64),
+    Word(Word),
     Semicolon,
     Open,
     Close,
@@ -59,6 +68,7 @@ enum Token {
 struct Reader<'a> {
     chars: Peekable<Chars<'a>>,
     line: u64,
+    at: usize,
     file: &'a Path,
 }
 
@@ -66,11 +76,12 @@ impl Reader<'_> {
     /// Directives up to the brace that closes them, or the end.
     fn block(&mut self) -> Vec<Directive> {
         let mut found = Vec::new();
-        let mut words: Vec<(String, u64)> = Vec::new();
+        let mut words: Vec<Word> = Vec::new();
         while let Some(token) = self.token() {
+            let opens = matches!(token, Token::Open).then_some(self.at);
             let block = match token {
-                Token::Word(word, line) => {
-                    words.push((word, line));
+                Token::Word(word) => {
+                    words.push(word);
                     continue;
                 }
                 Token::Close => break,
@@ -82,15 +93,17 @@ impl Reader<'_> {
                 Token::Open => self.block(),
             };
             let mut words = std::mem::take(&mut words).into_iter();
-            if let Some((name, line)) = words.next() {
+            if let Some((name, line, from)) = words.next() {
                 found.push(Directive {
                     name,
-                    args: words.map(|(word, _)| word).collect(),
+                    args: words.map(|(word, ..)| word).collect(),
                     block,
                     place: Place {
                         file: self.file.to_owned(),
                         line,
                     },
+                    span: from..self.at,
+                    opens,
                 });
             }
         }
@@ -100,6 +113,7 @@ impl Reader<'_> {
     fn next(&mut self) -> Option<char> {
         let next = self.chars.next();
         self.line += u64::from(next == Some('\n'));
+        self.at += next.map_or(0, char::len_utf8);
         next
     }
 
@@ -114,13 +128,13 @@ impl Reader<'_> {
                 '{' => return self.next().map(|_| Token::Open),
                 '}' => return self.next().map(|_| Token::Close),
                 quote @ ('"' | '\'') => {
-                    let line = self.line;
+                    let (line, at) = (self.line, self.at);
                     self.next();
-                    return Some(Token::Word(self.quoted(quote), line));
+                    return Some(Token::Word((self.quoted(quote), line, at)));
                 }
                 _ => {
-                    let line = self.line;
-                    return Some(Token::Word(self.bare(), line));
+                    let (line, at) = (self.line, self.at);
+                    return Some(Token::Word((self.bare(), line, at)));
                 }
             }
         }
@@ -183,10 +197,10 @@ impl Reader<'_> {
 }
 
 /// OpenResty's Lua blocks are no NGINX inside.
-fn is_foreign(words: &[(String, u64)]) -> bool {
+fn is_foreign(words: &[Word]) -> bool {
     words
         .first()
-        .is_some_and(|(name, _)| name.ends_with("_by_lua_block"))
+        .is_some_and(|(name, ..)| name.ends_with("_by_lua_block"))
 }
 
 #[cfg(test)]
@@ -233,5 +247,17 @@ mod tests {
             assert_eq!(flat(&parse(Path::new("f"), text)), expected, "{text}");
         }
         assert_eq!(table.len(), 12);
+    }
+
+    #[test]
+    fn a_directive_knows_its_bytes() {
+        let text = "# ä\na b ;\n  loc \"é\" {\n c; }x";
+        let all = parse(Path::new("f"), text);
+        let bytes = |d: &Directive| text[d.span.clone()].to_owned();
+        assert_eq!(bytes(&all[0]), "a b ;");
+        assert_eq!(bytes(&all[1]), "loc \"é\" {\n c; }");
+        assert_eq!(bytes(&all[1].block[0]), "c;");
+        assert_eq!(&text[all[1].opens.unwrap()..], "\n c; }x");
+        assert_eq!(all[0].opens, None);
     }
 }

@@ -35,6 +35,10 @@ pub struct Proc {
     pub exit_code: Option<i32>,
     /// How long PM2 waits before it kills it.
     pub kill_timeout: Duration,
+    /// Whether PM2 itself holds its port and deals out what comes in (`exec_mode`).
+    pub cluster: bool,
+    /// What starts the program: `python3`, a path, `none`.
+    pub interpreter: String,
     /// Whether it is a module of PM2 itself, which is never in the dump.
     pub module: bool,
     /// A hash of what else it is started with: variables, which may hold secrets, and PM2's
@@ -151,6 +155,11 @@ impl Settings {
         self.status.as_str().unwrap_or("unknown").to_owned()
     }
 
+    fn word(&self, name: &str) -> String {
+        let word = self.rest.get(name).and_then(Value::as_str);
+        word.unwrap_or_default().to_owned()
+    }
+
     /// The keys of an object come sorted, whoever wrote it.
     fn settings(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -174,6 +183,8 @@ impl From<Listed> for Proc {
             id: listed.pm_id,
             pid: listed.pid.filter(|pid| *pid > 0),
             status: settings.status(),
+            cluster: settings.word("exec_mode") == "cluster_mode",
+            interpreter: settings.word("exec_interpreter"),
             settings: settings.settings(),
             restarts: count(&settings.restart_time),
             unstable_restarts: count(&settings.unstable_restarts),
@@ -281,6 +292,8 @@ mod tests {
             started_at_ms: 1_795_487_864_014,
             exit_code: Some(3),
             kill_timeout: Duration::from_secs(31),
+            cluster: false,
+            interpreter: String::new(),
             module: false,
             settings: list[0].settings,
         };

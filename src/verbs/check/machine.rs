@@ -10,6 +10,7 @@ use crate::host::{envfile, process, sockets, space};
 use crate::model::color::Color;
 use crate::model::config::Installer;
 
+use super::super::adopted;
 use super::Report;
 
 /// Room for one more release with its environment; below it a deploy may fail half-way
@@ -22,6 +23,11 @@ const INODES: u64 = 50_000;
 pub(super) async fn look(report: &mut Report, app: &App) {
     pm2(report, app).await;
     ports(report, app).await;
+    for color in Color::BOTH {
+        for note in adopted::notes(app, color).await {
+            report.fine("adopted", note);
+        }
+    }
     disk(report, app);
     memory(report, app).await;
     python(report, app).await;
@@ -71,7 +77,7 @@ async fn pm2(report: &mut Report, app: &App) {
 async fn ports(report: &mut Report, app: &App) {
     for color in Color::BOTH {
         let port = app.config.process.ports.of(color);
-        let ours = app.pm2.named(&app.process(color)).await.unwrap_or_default();
+        let ours = app.pm2.named(&adopted::process_name(app, color)).await.unwrap_or_default();
         let tree: Vec<u32> = ours
             .iter()
             .filter_map(|entry| entry.pid)
@@ -108,7 +114,7 @@ fn disk(report: &mut Report, app: &App) {
 
 async fn memory(report: &mut Report, app: &App) {
     let Ok(route) = app.link.read() else { return };
-    let live = app.pm2.named(&app.process(route.color)).await.unwrap_or_default();
+    let live = app.pm2.named(&adopted::process_name(app, route.color)).await.unwrap_or_default();
     let Some(pid) = live.first().and_then(|entry| entry.pid) else {
         return;
     };

@@ -165,7 +165,8 @@ pub fn site(config: &Config, files: &NginxLayout, dump: &Dump) -> Vec<Server> {
             .iter()
             .any(|words| port(&words.join(" ")).is_none_or(|port| ports.contains(&port)));
         let includes = |file: &PathBuf| server.includes.contains(file);
-        includes(&files.route()) || includes(&files.proxy()) || (named && heard)
+        let ours = [files.route(), files.proxy(), files.pass()];
+        ours.iter().any(includes) || (named && heard)
     };
     dump.servers().into_iter().filter(ours).collect()
 }

@@ -48,9 +48,18 @@ fn fill(app: &App, targets: &[Rendered], kept: bool) -> Result<(), Failure> {
         .and_then(|changes| files::apply(changes, &backups(app, kept)))
         .map_err(|error| failed(app).because(error))?;
     app.link
-        .lay_out(Route::to(Color::Green))
+        .lay_out(Route::to(first(app)))
         .map_err(|error| failed(app).because(error))?;
     Ok(())
+}
+
+/// A slot that is full before there is a link holds what is live already; else the first
+/// deploy goes to blue.
+fn first(app: &App) -> Color {
+    match Color::BOTH.map(|color| releases::slot(&app.layout, color)) {
+        [Some(_), None] => Color::Blue,
+        _ => Color::Green,
+    }
 }
 
 /// Beside the rendered files, or with the owner's own things where the owner writes.

@@ -14,7 +14,7 @@ use crate::model::failure::Failure;
 
 use super::{Running, pm2_failure, stop};
 use crate::verbs::gate::millis;
-use crate::verbs::traffic;
+use crate::verbs::{adopted, traffic};
 
 /// How long `connections = "wait"` waits: an hour, so that a forgotten websocket does not
 /// hold a deploy for ever.
@@ -68,7 +68,9 @@ pub async fn finish_requests(app: &App, color: Color, sink: &dyn Sink) -> Result
 /// When PM2 does not let go.
 pub async fn clear(app: &App, idle: Idle, sink: &dyn Sink) -> Result<(), Failure> {
     let color = idle.color;
+    let adopted = adopted::in_slot(app, color);
     stop(app, color, &idle.old).await?;
+    adopted.iter().for_each(|adopted| adopted::tell_retired(adopted, sink));
     if !idle.old.is_empty() {
         sink.emit(Event::SlotFreed {
             color,
@@ -82,7 +84,7 @@ pub async fn clear(app: &App, idle: Idle, sink: &dyn Sink) -> Result<(), Failure
 /// What runs in a slot: what PM2 keeps under its name, and what PM2 has lost, because its
 /// daemon was killed or the app put itself into the background.
 pub(super) async fn running_in(app: &App, color: Color) -> Result<Vec<Process>, Pm2Error> {
-    let entries = app.pm2.named(&app.process(color)).await?;
+    let entries = app.pm2.named(&adopted::process_name(app, color)).await?;
     let kept = entries.iter().filter_map(|entry| Process::of(entry.pid?));
     Ok(kept.chain(lost(app, color)).collect())
 }
@@ -95,6 +97,9 @@ pub fn has_lost_one(app: &App, color: Color, kept: &Running) -> bool {
 
 /// A process that holds a slot's port and was started for it.
 fn lost(app: &App, color: Color) -> Option<Process> {
+    if let Some(adopted) = adopted::in_slot(app, color) {
+        return adopted::still_there(&adopted);
+    }
     let holder = sockets::holder(app.config.process.ports.of(color))?;
     let ours = process::env_has(holder.pid, "BG_APP", app.name())
         && process::env_has(holder.pid, "BG_COLOR", color.name())

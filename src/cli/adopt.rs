@@ -1,0 +1,104 @@
+//! `bg adopt`: which bg.toml it goes by, and the question before anything is changed.
+
+use std::path::{Path, PathBuf};
+
+use crate::host::app::App;
+use crate::host::registry::Registry;
+use crate::host::{store, user};
+use crate::model::config::Config;
+use crate::model::failure::{Failure, Kind};
+use crate::ui::Ui;
+use crate::verbs::adopt::{self, Adopting, Ask};
+use crate::verbs::answer::Answer;
+use crate::verbs::caller::Caller;
+
+use super::args::Adopt;
+use super::here::{AtHand, Here};
+
+/// Shows what would be done, asks on a terminal, and does it on a yes.
+///
+/// # Errors
+/// As the verb.
+pub async fn adopt(asked: &Adopt, here: &Here, caller: &Caller<'_>, ui: Ui) -> Result<Answer, Failure> {
+    let mut ask = ask(asked, here);
+    let config = here.whole_config()?.map(Config::of_one_host);
+    if asked.propose {
+        return propose(&ask, config, caller).await.map(Answer::Adopting);
+    }
+    if ask.yes || asked.plan || !ui.can_ask() {
+        return carry_out(asked, &ask, config, here, caller).await.map(Answer::Adopting);
+    }
+    let shown = carry_out(asked, &ask, config.clone(), here, caller).await?;
+    ui.answer(&Answer::Adopting(shown));
+    if !ui.ask("do it?") {
+        return Ok(Answer::Text { text: String::new() });
+    }
+    ask.yes = true;
+    carry_out(asked, &ask, config, here, caller).await.map(Answer::Adopting)
+}
+
+fn ask(asked: &Adopt, here: &Here) -> Ask {
+    let in_folder = matches!(here.config, AtHand::InFolder) && !Path::new("bg.toml").exists();
+    Ask {
+        name: asked.name.clone().or_else(|| here.app.clone()),
+        yes: asked.yes && !asked.plan,
+        move_data: asked.move_data,
+        leave_data: asked.leave_data,
+        conf: asked.nginx.clone(),
+        root: asked.root.clone(),
+        write: in_folder.then(|| std::env::current_dir().unwrap_or_default().join("bg.toml")),
+    }
+}
+
+async fn carry_out(
+    asked: &Adopt,
+    ask: &Ask,
+    config: Option<Config>,
+    here: &Here,
+    caller: &Caller<'_>,
+) -> Result<Adopting, Failure> {
+    if asked.undo {
+        return adopt::undo(ask, config, caller).await;
+    }
+    if asked.move_data || asked.leave_data {
+        let name = config.as_ref().map(|config| config.app.clone()).or_else(|| ask.name.clone());
+        if let Some(app) = adopted(name, here) {
+            return match asked.move_data {
+                true => adopt::move_data(&app, ask.yes),
+                false => adopt::leave_data(&app, ask.yes),
+            };
+        }
+    }
+    adopt::adopt(ask, config, caller).await
+}
+
+/// The app where it is there already.
+fn adopted(name: Option<String>, here: &Here) -> Option<App> {
+    let registry = Registry::of_this_user();
+    let entry = match name {
+        Some(name) => registry.find(&name),
+        None => registry.only(),
+    };
+    entry.ok()?;
+    here.open_as_is().ok()
+}
+
+async fn propose(ask: &Ask, config: Option<Config>, caller: &Caller<'_>) -> Result<Adopting, Failure> {
+    if config.is_some() {
+        return Err(Failure::new(Kind::Usage, "there is a bg.toml already").hint("`bg adopt` goes by it"));
+    }
+    let shown = adopt::adopt(&Ask { yes: false, ..ask.clone() }, None, caller).await?;
+    let path = ask.write.clone().unwrap_or_else(|| PathBuf::from("bg.toml"));
+    let text = shown.config.clone().unwrap_or_default();
+    let failed = || Failure::failed(format!("`{}` cannot be written", path.display()));
+    let _rights = user::borrow_from_owner_of(&path).map_err(|error| failed().because(error))?;
+    store::write_whole(&path, text.as_bytes(), 0o644).map_err(|error| failed().because(error))?;
+    Ok(Adopting {
+        app: shown.app,
+        process: shown.process,
+        steps: vec![format!("wrote {}: look it over, then `bg adopt`", path.display())],
+        warnings: shown.warnings,
+        done: true,
+        ..Adopting::default()
+    })
+}

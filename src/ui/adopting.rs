@@ -1,0 +1,38 @@
+//! What `bg adopt` found and did, for people.
+
+use std::fmt::Write;
+
+use crate::verbs::adopt::Adopting;
+
+pub(super) fn text(adopting: &Adopting) -> String {
+    let mut text = String::new();
+    if !adopting.process.is_empty() {
+        writeln!(text, "{} · {}", adopting.app, adopting.process).ok();
+    }
+    if !adopting.done {
+        shown(adopting, &mut text);
+    }
+    for warning in &adopting.warnings {
+        writeln!(text, "  ! {warning}").ok();
+    }
+    let would = if adopting.done { "" } else { "would " };
+    for step in &adopting.steps {
+        writeln!(text, "  {would}{step}").ok();
+    }
+    match adopting.done {
+        true => text + "done\n",
+        false => text + "nothing was changed; `--yes` does it\n",
+    }
+}
+
+fn shown(adopting: &Adopting, text: &mut String) {
+    if let Some(config) = &adopting.config {
+        writeln!(text, "--- bg.toml, as proposed\n{config}---").ok();
+    }
+    for diff in &adopting.diffs {
+        text.push_str(diff);
+    }
+    for data in &adopting.data {
+        writeln!(text, "  data in the work tree: {} ({})", data.path.display(), data.what).ok();
+    }
+}

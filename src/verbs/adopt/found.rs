@@ -1,0 +1,259 @@
+//! Which process of PM2's answers behind NGINX, and whether it can be adopted.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Uid, User};
+
+use crate::host::command::find_program;
+use crate::host::nginx::dump::Dump;
+use crate::host::pm2::{Pm2, Proc, daemons};
+use crate::host::process::{self, Process};
+use crate::host::sockets;
+use crate::host::worktree::WorkTree;
+use crate::model::config::Config;
+use crate::model::failure::{Failure, Kind};
+
+/// A process that can be adopted.
+#[derive(Debug)]
+pub struct Found {
+    /// Its entry in PM2.
+    pub entry: Proc,
+    /// Its process.
+    pub process: Process,
+    /// The port that NGINX passes requests to.
+    pub port: u16,
+    /// The addresses that it listens on besides loopback.
+    pub exposed: Option<IpAddr>,
+    /// `PM2_HOME`.
+    pub pm2_home: PathBuf,
+    /// PM2's program.
+    pub pm2_bin: PathBuf,
+    /// Whose it is.
+    pub owner: User,
+    /// The folder that it runs in.
+    pub folder: PathBuf,
+    /// The work tree around that.
+    pub tree: Option<WorkTree>,
+    /// What else this PM2 keeps.
+    pub others: Vec<Proc>,
+}
+
+/// One entry and the ports that it holds and NGINX passes to.
+struct Candidate {
+    home: daemons::Running,
+    entry: Proc,
+    ports: Vec<u16>,
+}
+
+fn refused(what: impl Into<String>) -> Failure {
+    Failure::new(Kind::Config, what)
+}
+
+/// Looks for the process called `name`, or for the only one.
+///
+/// # Errors
+/// Why there is none that could be adopted.
+pub async fn look(dump: &Dump, name: Option<&str>, config: Option<&Config>) -> Result<Found, Failure> {
+    let all = candidates(dump, config).await?;
+    let chosen = choose(&all, name, config, dump)?;
+    let port = port_of(chosen, config)?;
+    let entry = &chosen.entry;
+    let twins = all
+        .iter()
+        .filter(|one| one.home == chosen.home && one.entry.name == entry.name);
+    if twins.count() > 1 {
+        return Err(refused(format!("PM2 has several entries named `{}`", entry.name))
+            .hint("give each a name of its own: `pm2 delete ID`, then `pm2 start ... --name NAME`"));
+    }
+    let gone = || refused(format!("`{}` has just ended", entry.name)).hint("look at `pm2 logs`, then again");
+    let process = entry.pid.and_then(Process::of).ok_or_else(gone)?;
+    let owner = process::owner(process.pid)
+        .and_then(|uid| User::from_uid(Uid::from_raw(uid)).ok().flatten())
+        .ok_or_else(gone)?;
+    let exposed = alone_on(port, process)?;
+    let folder = process::cwd(process.pid).ok_or_else(gone)?;
+    let script = entry.script.parent().unwrap_or(Path::new("/"));
+    let tree = match WorkTree::around(&folder, Some(&owner)).await {
+        None => WorkTree::around(script, Some(&owner)).await,
+        some => some,
+    };
+    Ok(Found {
+        process,
+        port,
+        exposed,
+        pm2_home: chosen.home.home.clone(),
+        pm2_bin: program(config, chosen.home.pid)?,
+        owner,
+        folder,
+        tree,
+        others: all
+            .iter()
+            .filter(|one| one.home == chosen.home && one.entry.id != entry.id && !one.entry.module)
+            .map(|one| one.entry.clone())
+            .collect(),
+        entry: entry.clone(),
+    })
+}
+
+async fn candidates(dump: &Dump, config: Option<&Config>) -> Result<Vec<Candidate>, Failure> {
+    let ports = dump.passed_ports();
+    let wanted = config
+        .and_then(|config| config.pm2.home.clone())
+        .or_else(|| std::env::var_os("PM2_HOME").map(PathBuf::from));
+    let mut all = Vec::new();
+    for home in daemons::running() {
+        if wanted.as_ref().is_some_and(|wanted| *wanted != home.home) {
+            continue;
+        }
+        let entries = Pm2::new("pm2", &home.home).list().await.map_err(|error| {
+            Failure::failed(format!("PM2 in {} does not say what it keeps", home.home.display())).because(error)
+        })?;
+        for entry in entries.entries() {
+            let family = entry.pid.map(process::tree).unwrap_or_default();
+            let holds = |port: &u16| {
+                let mut sockets = sockets::listener(*port).into_iter();
+                sockets.any(|one| sockets::owner(one.inode, &family).is_some())
+            };
+            all.push(Candidate {
+                ports: ports.iter().copied().filter(holds).collect(),
+                home: home.clone(),
+                entry,
+            });
+        }
+    }
+    match all.is_empty() {
+        true => Err(refused("no PM2 runs here that keeps anything")
+            .hint("`PM2_HOME` or `pm2.home` in bg.toml names it; without PM2, `bg setup` and `bg deploy` start anew")),
+        false => Ok(all),
+    }
+}
+
+fn choose<'a>(
+    all: &'a [Candidate],
+    name: Option<&str>,
+    config: Option<&Config>,
+    dump: &Dump,
+) -> Result<&'a Candidate, Failure> {
+    let ports = config.map(|config| config.process.ports);
+    let in_config = |one: &&Candidate| {
+        ports.is_some_and(|ports| one.ports.iter().any(|port| [ports.blue, ports.green].contains(port)))
+    };
+    let named = name.filter(|name| config.is_none_or(|config| config.app != **name));
+    let fitting: Vec<&Candidate> = match named {
+        Some(name) => all.iter().filter(|one| one.entry.name == name).collect(),
+        None if ports.is_some() => all.iter().filter(in_config).collect(),
+        None => all.iter().filter(|one| !one.ports.is_empty()).collect(),
+    };
+    let mut with_ports = fitting.iter().filter(|one| !one.ports.is_empty());
+    let (first, second) = (with_ports.next(), with_ports.next());
+    match (first, second, fitting.first()) {
+        (Some(one), None, _) => can_be_proven(one).map(|()| *one),
+        (Some(_), Some(_), _) => Err(refused(format!(
+            "NGINX passes requests to several of PM2's processes: {}",
+            names(fitting.iter().map(|one| &one.entry))
+        ))
+        .hint("`bg adopt NAME` names one; each gets an app of its own")),
+        (None, _, Some(one)) => Err(can_be_proven(one).err().unwrap_or_else(|| nothing_passed(&one.entry))),
+        (None, _, None) => Err(nobody(all, named, dump)),
+    }
+}
+
+/// PM2 holds the port of a cluster itself, so nothing shows which of its processes answers.
+fn can_be_proven(one: &Candidate) -> Result<(), Failure> {
+    let entry = &one.entry;
+    if entry.cluster {
+        return Err(refused(format!("`{}` runs in PM2's cluster mode", entry.name)).hint(format!(
+            "PM2 holds the port itself there, so it cannot be proven which process answers, nor one be stopped alone: \
+             `pm2 delete {0}`, then `pm2 start ... --name {0}` without `-i`",
+            entry.name
+        )));
+    }
+    if !entry.is_running() {
+        return Err(refused(format!("`{}` is {} and has no process", entry.name, entry.status))
+            .hint("start it, and see that the site answers; then again"));
+    }
+    Ok(())
+}
+
+fn nothing_passed(entry: &Proc) -> Failure {
+    refused(format!(
+        "`{}` listens on no port that NGINX passes requests to",
+        entry.name
+    ))
+    .hint("it needs a TCP port of its own on 127.0.0.1, and a `proxy_pass` to it")
+}
+
+fn nobody(all: &[Candidate], named: Option<&str>, dump: &Dump) -> Failure {
+    let known = names(all.iter().map(|one| &one.entry));
+    if let Some(name) = named {
+        return refused(format!("PM2 has no `{name}`")).hint(format!("it has {known}"));
+    }
+    // A cluster's port is held by PM2's daemon.
+    let daemons: Vec<u32> = all.iter().map(|one| one.home.pid).collect();
+    let ports = dump.passed_ports();
+    let mut sockets = ports.iter().flat_map(|port| sockets::listener(*port));
+    let clustered = all.iter().find(|one| one.entry.cluster);
+    if let Some(one) = clustered
+        && sockets.any(|one| sockets::owner(one.inode, &daemons).is_some())
+        && let Err(failure) = can_be_proven(one)
+    {
+        return failure;
+    }
+    refused("NGINX passes requests to none of PM2's processes").hint(format!(
+        "PM2 has {known}; a `proxy_pass` to the port of one of them is needed"
+    ))
+}
+
+fn names<'a>(entries: impl Iterator<Item = &'a Proc>) -> String {
+    let mut names: Vec<String> = entries.map(|entry| format!("`{}`", entry.name)).collect();
+    names.dedup();
+    names.join(", ")
+}
+
+fn port_of(chosen: &Candidate, config: Option<&Config>) -> Result<u16, Failure> {
+    let fits = |port: &&u16| {
+        config.is_none_or(|config| [config.process.ports.blue, config.process.ports.green].contains(port))
+    };
+    let name = &chosen.entry.name;
+    match chosen.ports.iter().filter(fits).collect::<Vec<_>>().as_slice() {
+        [port] => Ok(**port),
+        [] => Err(refused(format!("`{name}` holds none of the ports in `process.ports`"))
+            .hint(format!("give one color the port that it has: {:?}", chosen.ports))),
+        several => Err(refused(format!("NGINX passes requests to several ports of `{name}`: {several:?}"))
+            .hint("write a bg.toml whose `process.ports` has the app's own")),
+    }
+}
+
+/// Whether nobody else shares the port; the address past loopback that it is open on.
+fn alone_on(port: u16, process: Process) -> Result<Option<IpAddr>, Failure> {
+    let family = process::tree(process.pid);
+    let listeners = sockets::listener(port);
+    for one in &listeners {
+        if sockets::owner(one.inode, &family).is_none() {
+            let other = sockets::holder_of(one.inode);
+            let other = other.map_or("another user's process".to_owned(), |other| other.to_string());
+            return Err(refused(format!("port {port} is shared with {other}"))
+                .hint("end that one: the kernel deals requests out between them"));
+        }
+    }
+    let by_v4 = listeners.iter().any(|one| one.address.is_ipv4() || one.address.is_unspecified());
+    if !by_v4 {
+        return Err(refused(format!("port {port} listens on IPv6 alone, and NGINX will ask 127.0.0.1"))
+            .hint("bind the app to 127.0.0.1"));
+    }
+    Ok(listeners.iter().map(|one| one.address).find(|address| !address.is_loopback()))
+}
+
+/// An nvm-installed PM2 is on nobody's PATH and lies beside the node that runs its daemon.
+fn program(config: Option<&Config>, daemon: u32) -> Result<PathBuf, Failure> {
+    let wanted = config.map_or(Path::new("pm2"), |config| &config.pm2.bin);
+    let beside = || {
+        let node = std::fs::read_link(format!("/proc/{daemon}/exe")).ok()?;
+        Some(node.parent()?.join("pm2")).filter(|pm2| pm2.exists())
+    };
+    find_program(wanted).or_else(beside).ok_or_else(|| {
+        refused(format!("`{}` is not installed, or not on PATH", wanted.display()))
+            .hint("give its absolute path as `pm2.bin` in bg.toml")
+    })
+}

@@ -1,0 +1,96 @@
+//! What can be asked for once a process is adopted: its data moved, or left.
+
+use std::path::PathBuf;
+
+use crate::host::app::App;
+use crate::host::{releases, user};
+use crate::model::color::Color;
+use crate::model::failure::{Failure, Kind};
+use crate::model::layout::{Entry, Layout, NginxLayout};
+use crate::model::release::Manifest;
+
+use super::super::{adopted, remove};
+use super::record::Record;
+use super::{Adopting, data};
+
+/// An app that is there already is not adopted again.
+pub(super) fn refuse_unless_unfinished(entry: &Entry) -> Result<(), Failure> {
+    let record = Record::read(&NginxLayout::of(entry).adoption())?;
+    match record {
+        Some(record) if !record.done => Ok(()),
+        Some(_) => Err(Failure::new(
+            Kind::Config,
+            format!("`{}` is adopted already, in {}", entry.app, Layout::new(&entry.root).root().display()),
+        )
+        .hint("`bg status` shows it; `bg deploy` goes on, `bg adopt --undo` back")),
+        None => Err(Failure::new(
+            Kind::Config,
+            format!("`{}` is set up on this host already", entry.app),
+        )
+        .hint("another `app` in bg.toml, or `bg remove` first")),
+    }
+}
+
+fn in_a_slot(app: &App) -> Result<Manifest, Failure> {
+    Color::BOTH
+        .into_iter()
+        .filter_map(|color| releases::read(&app.layout, &releases::slot(&app.layout, color)?).ok())
+        .find(|manifest| manifest.adopted.is_some())
+        .ok_or_else(|| Failure::new(Kind::Config, "no slot holds an adopted process"))
+}
+
+/// Moves the data of an adopted process into `shared`.
+///
+/// # Errors
+/// When it cannot be moved.
+pub fn move_data(app: &App, yes: bool) -> Result<Adopting, Failure> {
+    let manifest = in_a_slot(app)?;
+    let Some(known) = &manifest.adopted else {
+        return Ok(Adopting::default());
+    };
+    let left = adopted::left_behind(known);
+    let mut adopting = told(app, "move", &left, &format!("into {}", app.layout.shared().display()));
+    if !yes || left.is_empty() {
+        return Ok(adopting);
+    }
+    let owner = remove::owner(app)?;
+    if let Some(mut record) = Record::read(&app.nginx_files.adoption())? {
+        record.moved.extend(left.iter().filter(|path| !record.moved.contains(path)).cloned().collect::<Vec<_>>());
+        record.write()?;
+    }
+    data::share(&known.checkout, &app.layout.shared(), &left, &owner)?;
+    adopting.done = true;
+    Ok(adopting)
+}
+
+/// Says that the next release does without the data.
+///
+/// # Errors
+/// When that cannot be written down.
+pub fn leave_data(app: &App, yes: bool) -> Result<Adopting, Failure> {
+    let mut manifest = in_a_slot(app)?;
+    let left = manifest.adopted.as_ref().map(adopted::left_behind).unwrap_or_default();
+    let mut adopting = told(app, "leave", &left, "where it is; the next release starts without it");
+    if !yes {
+        return Ok(adopting);
+    }
+    if let Some(known) = &mut manifest.adopted {
+        known.data.clear();
+    }
+    let owner = remove::owner(app)?;
+    let _rights = user::borrow(&owner)
+        .map_err(|error| Failure::failed(format!("cannot act as `{}`", owner.name)).because(error))?;
+    releases::write(&app.layout, &manifest)
+        .map_err(|error| Failure::failed("that cannot be written down").because(error))?;
+    adopting.done = true;
+    Ok(adopting)
+}
+
+fn told(app: &App, what: &str, left: &[PathBuf], rest: &str) -> Adopting {
+    let steps = left.iter().map(|path| format!("{what} {} {rest}", path.display()));
+    Adopting {
+        app: app.name().to_owned(),
+        steps: steps.collect(),
+        ..Adopting::default()
+    }
+}

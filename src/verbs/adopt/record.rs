@@ -1,0 +1,177 @@
+//! What was found and changed, kept beside NGINX's files until it is undone: root's alone
+//! where root adopts, since undoing writes what it says.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::front::Door;
+use crate::host::nginx::files::{self, Change};
+use crate::host::nginx::render::Rendered;
+use crate::host::store;
+use crate::model::color::Color;
+use crate::model::config::Config;
+use crate::model::failure::{Failure, Kind};
+use crate::model::layout::{Entry, NginxLayout};
+use crate::model::release::ReleaseId;
+
+/// An adoption, under way or done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// Whether it reached its end.
+    pub done: bool,
+    /// The registry entry that it makes.
+    pub entry: Entry,
+    /// The configuration that it applies.
+    pub config: Config,
+    /// The color that the process becomes.
+    pub color: Color,
+    /// The release that stands for it.
+    pub release: ReleaseId,
+    /// The site's files.
+    pub files: Vec<SiteFile>,
+    /// What each path answered before.
+    pub seen: Vec<Seen>,
+    /// The work tree.
+    pub checkout: PathBuf,
+    /// Data that was moved out of it, or is about to be.
+    pub moved: Vec<PathBuf>,
+}
+
+/// A file of the site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// As it was.
+    pub before: String,
+    /// As it becomes.
+    pub after: String,
+}
+
+/// What one path of one listener answered before anything was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Where NGINX was asked.
+    pub address: SocketAddr,
+    /// Whether over TLS.
+    pub tls: bool,
+    /// The name it was asked by.
+    pub host: String,
+    /// The path.
+    pub path: String,
+    /// What it answered; nothing where it did not.
+    pub status: Option<u16>,
+    /// Whether the path goes to the app, rather than to a file.
+    pub to_the_app: bool,
+}
+
+impl Seen {
+    /// Where it was asked.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        Door {
+            address: self.address,
+            tls: self.tls,
+            host: self.host.clone(),
+        }
+    }
+}
+
+/// Where a site's file stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// As it was.
+    Before,
+    /// As it became.
+    After,
+    /// Somebody has changed it since.
+    Changed,
+}
+
+fn path(folder: &Path) -> PathBuf {
+    folder.join("record.json")
+}
+
+impl Record {
+    /// Where it lies.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        NginxLayout::of(&self.entry).adoption()
+    }
+
+    /// The one in `folder`, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read(folder: &Path) -> Result<Option<Record>, Failure> {
+        let path = path(folder);
+        let failed = || Failure::failed(format!("`{}` cannot be read", path.display()));
+        match fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed().because(error).hint("`bg adopt` needs the rights that NGINX's files need")),
+            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| failed().because(error)),
+        }
+    }
+
+    /// Writes it, readable by nobody else: a site's file may hold a password.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn write(&self) -> Result<(), Failure> {
+        let folder = self.folder();
+        let text = serde_json::to_vec_pretty(self).unwrap_or_default();
+        let made = fs::create_dir_all(&folder).map_err(store::FileError::at("make", &folder));
+        made.and_then(|()| store::write_whole(&path(&folder), &text, 0o600))
+            .map_err(|error| {
+                Failure::failed("what is about to be changed cannot be written down")
+                    .because(error)
+                    .hint("`bg adopt` writes into NGINX's folder: run it with sudo")
+            })
+    }
+
+    /// The files that are `after` what they were, to be brought back; nothing where none is.
+    ///
+    /// # Errors
+    /// Names the file that somebody has changed since, with what they changed.
+    pub fn way_back(&self) -> Result<Vec<Change>, Failure> {
+        let mut back = Vec::new();
+        for file in &self.files {
+            match file.standing() {
+                Standing::Before => {}
+                Standing::After => back.push(Rendered {
+                    path: file.path.clone(),
+                    text: file.before.clone(),
+                }),
+                Standing::Changed => return Err(file.was_changed()),
+            }
+        }
+        files::plan(&back).map_err(|error| Failure::failed("a file cannot be compared").because(error))
+    }
+}
+
+impl SiteFile {
+    /// As what it stands there now.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        match fs::read_to_string(&self.path) {
+            Ok(now) if now == self.before => Standing::Before,
+            Ok(now) if now == self.after => Standing::After,
+            _ => Standing::Changed,
+        }
+    }
+
+    fn was_changed(&self) -> Failure {
+        let now = fs::read_to_string(&self.path).unwrap_or_default();
+        let name = self.path.display().to_string();
+        let diff = similar::TextDiff::from_lines(self.after.as_str(), now.as_str())
+            .unified_diff()
+            .header("as `bg` left it", &name)
+            .to_string();
+        Failure::new(Kind::Config, format!("`{name}` was changed since, and is left as it is"))
+            .showing(diff.lines().map(str::to_owned))
+            .hint("take that change back and type it again, or take the lines marked `# bg:` out by hand and put what they name in their place")
+    }
+}

@@ -1,0 +1,225 @@
+//! The way back: the site's files as they were, one reload, each listener as before, and
+//! nothing of ours left. The process is not touched.
+
+use std::path::{Path, PathBuf};
+
+use crate::host::app::App;
+use crate::host::nginx::files::{self, Change};
+use crate::host::registry::Registry;
+use crate::host::releases;
+use crate::host::store;
+use crate::host::system::SystemFolders;
+use crate::host::user;
+use crate::host::lock::{Holder, Lock};
+use crate::model::color::Color;
+use crate::model::config::Config;
+use crate::model::event::{Event, Sink};
+use crate::model::failure::{Failure, Kind};
+use crate::model::layout::{Layout, NginxLayout};
+
+use super::super::setup::programs;
+use super::super::{remove, traffic};
+use super::record::Record;
+use super::{Adopting, Ask, data, seen};
+
+/// Every record beside NGINX's main file.
+fn records(conf: &Path) -> Vec<PathBuf> {
+    let folder = conf.parent().unwrap_or(Path::new("/")).join("bg");
+    let apps = store::names(&folder).unwrap_or_default();
+    let of = |app: String| folder.join(app).join("adoption");
+    apps.into_iter().map(of).filter(|folder| folder.exists()).collect()
+}
+
+fn record(conf: &Path, name: Option<&str>, config: Option<&Config>) -> Result<Option<Record>, Failure> {
+    if let Some(config) = config {
+        return Record::read(&NginxLayout::new(config).adoption());
+    }
+    if let Some(entry) = name.and_then(|name| Registry::of_this_user().find(name).ok()) {
+        return Record::read(&NginxLayout::of(&entry).adoption());
+    }
+    let mut found = Vec::new();
+    for folder in records(conf) {
+        found.extend(Record::read(&folder)?);
+    }
+    found.retain(|record| name.is_none_or(|name| record.entry.app == name) || found_in(record, name));
+    match found.len() {
+        0 | 1 => Ok(found.pop()),
+        _ => {
+            let apps: Vec<String> = found.iter().map(|record| record.entry.app.clone()).collect();
+            Err(Failure::new(Kind::Config, format!("which one? adopted are {}", apps.join(", ")))
+                .hint("`bg adopt --undo NAME` names one"))
+        }
+    }
+}
+
+/// Whether PM2's own name was typed.
+fn found_in(record: &Record, name: Option<&str>) -> bool {
+    let manifest = releases::read(&Layout::new(&record.entry.root), &record.release);
+    let adopted = manifest.ok().and_then(|manifest| manifest.adopted);
+    adopted.is_some_and(|adopted| Some(adopted.pm2_name.as_str()) == name)
+}
+
+/// An adoption that did not come to its end.
+///
+/// # Errors
+/// When what was written down of it cannot be read.
+pub(super) fn unfinished(conf: &Path, name: Option<&str>, config: Option<&Config>) -> Result<Option<Record>, Failure> {
+    // Without NGINX's rights there is nothing that this user could have left.
+    let record = record(conf, name, config)?;
+    Ok(record.filter(|record| !record.done))
+}
+
+/// What is shown of one that was interrupted.
+pub(super) fn shown(record: &Record) -> Adopting {
+    Adopting {
+        app: record.entry.app.clone(),
+        steps: vec![
+            "an adoption was interrupted: finish it, or put it back and begin again".to_owned(),
+        ],
+        warnings: vec!["`bg adopt --undo` puts it back and leaves it at that".to_owned()],
+        ..Adopting::default()
+    }
+}
+
+/// Undoes an adoption, until the first deploy.
+///
+/// # Errors
+/// When there is none, a release was deployed since, or the site's files were changed since.
+pub async fn undo(ask: &Ask, config: Option<Config>, sink: &dyn Sink) -> Result<Adopting, Failure> {
+    let conf = super::conf(ask, config.as_ref());
+    let named = config.as_ref();
+    let Some(record) = record(&conf, ask.name.as_deref(), named)? else {
+        return Err(Failure::new(Kind::Config, "nothing was adopted here, or it was undone already")
+            .hint("`bg status` shows what there is"));
+    };
+    if record.done {
+        nothing_was_deployed(&record)?;
+    }
+    let changes = record.way_back()?;
+    let diffs = changes.iter().map(|change| change.diff.clone()).collect();
+    let mut steps: Vec<String> = changes
+        .iter()
+        .map(|change| format!("put {} back as it was", change.path.display()))
+        .collect();
+    steps.push("reload NGINX once, and see that each listener answers as before".to_owned());
+    if !record.moved.is_empty() {
+        steps.push(format!("move {} back into the work tree", super::super::adopted::listed(&record.moved)));
+    }
+    steps.push(format!(
+        "delete {}, {} and what bg made in {}",
+        NginxLayout::of(&record.entry).folder().display(),
+        record.entry.link_folder.display(),
+        record.entry.root.display()
+    ));
+    let mut adopting = Adopting {
+        app: record.entry.app.clone(),
+        steps,
+        diffs,
+        ..Adopting::default()
+    };
+    if ask.yes {
+        put_back(&record, sink).await?;
+        adopting.done = true;
+    }
+    Ok(adopting)
+}
+
+fn nothing_was_deployed(record: &Record) -> Result<(), Failure> {
+    let layout = Layout::new(&record.entry.root);
+    let slots = Color::BOTH.map(|color| releases::slot(&layout, color));
+    let alone = slots.iter().flatten().all(|release| *release == record.release);
+    if alone && slots.iter().flatten().count() == 1 {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Kind::Config,
+        "a release was deployed since: the adoption can no longer be undone",
+    )
+    .hint("`bg rollback` goes back to the adopted process as long as its slot was not needed")
+    .hint("`bg remove` takes the app off this host once the site's own file names another way"))
+}
+
+/// Puts everything back as far as it has come. Taken up again after a cut it does the rest.
+///
+/// # Errors
+/// When the site's files were changed since, or NGINX does not take them.
+pub(super) async fn put_back(record: &Record, sink: &dyn Sink) -> Result<(), Failure> {
+    let app = App::with(record.entry.clone(), record.config.clone())
+        .map_err(|error| Failure::new(Kind::Config, "the configuration cannot be used").because(error))?;
+    let back = record.way_back()?;
+    let owner = remove::owner(&app)?;
+    let _lock = lock(&app, &owner)?;
+    from_nginx(&app, record, back).await?;
+    {
+        let _rights = rights(&owner)?;
+        data::unshare(&record.checkout, &app.layout.shared(), &record.moved)
+            .map_err(|error| Failure::failed("the data was not moved back").because(error))?;
+    }
+    remove::delete_of(&record.entry.link_folder, &owner)?;
+    if nix::unistd::Uid::effective().is_root() {
+        programs::forbid(&SystemFolders::of_this_user(), app.name(), &Registry::of_this_user())?;
+    }
+    remove::delete(&Registry::of_this_user().path(app.name()))?;
+    root(&app, &owner)?;
+    // The record goes last: until then this can be done again.
+    remove::delete(&app.nginx_files.folder())?;
+    let above = app.nginx_files.conf_dir().join("bg");
+    std::fs::remove_file(app.nginx_files.reload_lock()).ok();
+    std::fs::remove_dir(above).ok();
+    sink.emit(Event::Noted {
+        text: "the site is as it was before it was adopted".to_owned(),
+    });
+    Ok(())
+}
+
+fn rights(owner: &nix::unistd::User) -> Result<user::Borrowed, Failure> {
+    user::borrow(owner).map_err(|error| Failure::failed(format!("cannot act as `{}`", owner.name)).because(error))
+}
+
+fn lock(app: &App, owner: &nix::unistd::User) -> Result<Option<Lock>, Failure> {
+    if !app.layout.state().is_dir() {
+        return Ok(None);
+    }
+    let _rights = rights(owner)?;
+    Lock::take(&app.layout.lock(), &Holder::this("adopt --undo"))
+        .map(Some)
+        .map_err(|error| {
+            Failure::new(Kind::Locked, "another command goes on")
+                .because(error)
+                .with_traffic(traffic::unchanged(app))
+        })
+}
+
+/// The site's files and the hook, with one reload; both as they were when NGINX minds.
+async fn from_nginx(app: &App, record: &Record, back: Vec<Change>) -> Result<(), Failure> {
+    let hook = app.nginx_files.hook();
+    if back.is_empty() && !hook.exists() {
+        return Ok(());
+    }
+    let failed = || Failure::failed("NGINX's files cannot be put back");
+    let applied = files::apply(back, &record.folder().join("after")).map_err(|error| failed().because(error))?;
+    if let Err(failure) = remove::take_from_nginx(app, &[hook]).await {
+        applied.restore().map_err(|error| failed().because(error))?;
+        return Err(failure);
+    }
+    seen::unchanged(&record.seen, app.config.timeouts.proof.0).await.map_err(|error| {
+        Failure::failed("the site's files are as they were, and it does not answer as it did")
+            .because(error)
+            .hint("look at NGINX's error log and at the process; `bg adopt --undo` goes on from here")
+    })
+}
+
+/// What is ours below the root, and the root itself where nothing else is in it.
+fn root(app: &App, owner: &nix::unistd::User) -> Result<(), Failure> {
+    let root = app.layout.root();
+    for name in Layout::NAMES.iter().filter(|name| **name != "shared") {
+        let path = root.join(name);
+        if path.exists() {
+            remove::delete_of(&path, owner).or_else(|_| remove::delete(&path))?;
+        }
+    }
+    let _rights = rights(owner)?;
+    std::fs::remove_dir(app.layout.shared()).ok();
+    std::fs::remove_dir(root).ok();
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! From the first look to the second deploy, under load.
+
+use bluegreen::model::color::Color;
+
+use super::scene::{PROCESS, Site};
+
+#[test]
+fn a_site_is_adopted_as_it_runs_and_released_from_then_on() {
+    let site = Site::new();
+    let (before, pid) = (site.vhost_text(), site.answering_pid());
+    let sandbox = &site.sandbox;
+
+    let plan = sandbox.bg(&["adopt"]);
+    plan.assert_code(0);
+    for said in [
+        "would test and reload NGINX once",
+        "+\tinclude ",
+        "-\t\tproxy_pass http://127.0.0.1:",
+        "it is not started again",
+        "nothing was changed",
+    ] {
+        assert!(plan.stdout.contains(said), "no {said:?} in {plan}");
+    }
+    site.assert_untouched(&before);
+
+    let load = site.load();
+    let adopted = sandbox.bg(&["adopt", "--yes"]);
+    adopted.assert_code(0);
+    let count = load.stop();
+    // The one reload closes connections that wait for their next request, and nothing else.
+    let by_reload = |why: &&String| why.contains("reused connection");
+    assert!(count.failures.iter().all(|why| by_reload(&why)), "{count:?}");
+    assert!(count.requests > 50, "{count:?}");
+    assert_eq!(site.reloads(), 1);
+    assert_eq!(site.answering_pid(), pid, "it was started again");
+    assert_eq!(sandbox.link(), "blue");
+
+    let after = site.vhost_text();
+    for kept in [
+        "# The shop. Written by hand in 2019; do not touch the timeouts!\n",
+        "# port 80\n",
+        "\t\t# straight to flask\n",
+        "   # the port of pm2\n",
+        "\t\tproxy_set_header Host $host;\n\t\tproxy_read_timeout 75s;\n",
+        "alias \"$bg_shop_root/static/\";",
+    ] {
+        assert!(after.contains(kept), "no {kept:?} in {after}");
+    }
+    assert_eq!(sandbox.get("/static/shop.css").status, 200);
+    assert_eq!(sandbox.get("/app.py").status, 404);
+
+    let status = sandbox.status();
+    assert_eq!(status["live"]["color"], "blue");
+    assert_eq!(status["slots"][0]["health"]["state"], "healthy", "{status}");
+    assert!(status["notes"][0].as_str().unwrap().contains(PROCESS), "{status}");
+    let check = sandbox.bg(&["check"]);
+    check.assert_code(0);
+    assert!(sandbox.bg(&["history"]).stdout.contains("adopted as it runs"));
+    sandbox.bg(&["adopt", "--yes"]).assert_says("is adopted already");
+
+    // To green and back, and nothing is lost.
+    let load = site.load();
+    sandbox.commit_edit("the second", "Good day", "Second");
+    sandbox.bg(&["deploy"]).assert_code(0);
+    assert_eq!(sandbox.live_color(), Some(Color::Green));
+    let back = sandbox.bg(&["rollback"]);
+    back.assert_code(0);
+    assert_eq!(site.answering_pid(), pid, "{back}");
+    sandbox.bg(&["switch"]).assert_code(0);
+    assert_eq!(sandbox.live_color(), Some(Color::Green));
+    let refused = sandbox.bg(&["adopt", "--undo", "--yes"]);
+    refused.assert_code(3);
+    refused.assert_says("a release was deployed since");
+    assert_eq!(site.pm2_names(), [PROCESS, "flask-green"]);
+
+    // The second deploy needs its slot.
+    let adopted = sandbox.status()["slots"][0]["release"].as_str().unwrap().to_owned();
+    sandbox.commit_edit("the third", "Second", "Third");
+    let second = sandbox.bg(&["deploy"]);
+    second.assert_code(0);
+    second.assert_says("the adopted process `flask-backend` was stopped and its PM2 entry deleted");
+    assert_eq!(site.pm2_names(), ["flask-blue", "flask-green"]);
+    let gone = sandbox.bg(&["rollback", "--to", &adopted]);
+    gone.assert_code(1);
+    gone.assert_says("cannot be started as a release");
+    assert!(site.checkout().join("app.py").exists());
+    sandbox.bg(&["rollback"]).assert_code(0);
+    let count = load.stop();
+    assert_eq!(count.failed, 0, "{count:?}");
+    assert_eq!(site.reloads(), 1);
+}
