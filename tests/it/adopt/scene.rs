@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use bluegreen::model::color::Color;
-use toml::{Table, Value};
+use toml::Table;
 
 use crate::load::{Kind, Load, Plan};
 use crate::sandbox::wait::wait_until;
@@ -50,6 +50,27 @@ pub fn by_hand(site: &Site) -> String {
     )
 }
 
+/// What a bg.toml for such a site says besides.
+pub fn usual(config: &mut Table) {
+    set(config, "nginx", "site", "conf.d/by-hand.conf");
+    set(config, "gate", "soak", "0s");
+}
+
+/// Answers with what arrived.
+const ECHO: &str = r#"
+
+@app.get("/echo/<path:rest>")
+@app.get("/v1/<path:rest>")
+def echo(rest):
+    named = {name: request.headers.get(name) for name in ("Host", "X-Forwarded-Proto", "X-Own", "X-Outer", "Connection")}
+    return {"uri": request.environ["RAW_URI"], "named": named}
+
+
+@app.get("/away")
+def away():
+    return "", 302, {"Location": f"http://{request.host}/there"}
+"#;
+
 impl Site {
     /// The sample app behind gunicorn, as PM2 keeps it, and [`by_hand`] in front of it.
     pub fn new() -> Site {
@@ -66,11 +87,20 @@ impl Site {
     /// The same with nothing started.
     pub fn without_process(block: impl Fn(&Site) -> String, change: impl FnOnce(&mut Table)) -> Site {
         let sandbox = Sandbox::with(|config| {
-            set(config, "nginx", "site", "conf.d/by-hand.conf");
-            set(config, "gate", "soak", "0s");
+            usual(config);
             change(config);
         });
+        Site::on(sandbox, block)
+    }
+
+    /// The same on a host that is there already, with the settings of [`usual`].
+    pub fn on(sandbox: Sandbox, block: impl Fn(&Site) -> String) -> Site {
         let mut site = Site { sandbox };
+        site.sandbox.commit("the shop says what it was asked", |repo| {
+            let app = repo.join("app.py");
+            let text = fs::read_to_string(&app).unwrap();
+            fs::write(app, text + ECHO).unwrap();
+        });
         let (from, to) = (site.sandbox.repo(), site.checkout());
         repo::git(
             site.sandbox.root(),
@@ -222,9 +252,4 @@ fn run(command: &mut Command) {
 pub fn script(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-/// `[table] key = [values]`.
-pub fn list(values: &[&str]) -> Value {
-    Value::Array(values.iter().map(|value| Value::String((*value).to_owned())).collect())
 }
