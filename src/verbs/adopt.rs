@@ -242,9 +242,9 @@ fn wish(found: &Found, app: &str, files: &NginxLayout) -> Result<Wish, Failure> 
 
 fn take(dump: &Dump, wish: &Wish) -> Result<Takeover, Failure> {
     takeover::take(dump, wish).map_err(|refused| {
-        let lines = refused.iter().flat_map(|one| {
-            [format!("{}: {}", one.place, one.what), format!("    {}", one.fix)]
-        });
+        let lines = refused
+            .iter()
+            .flat_map(|one| [format!("{}: {}", one.place, one.what), format!("    {}", one.fix)]);
         Failure::new(
             Kind::Config,
             "the site cannot be led through the switch with its meaning kept",
@@ -299,24 +299,36 @@ fn warnings(found: &Found) -> Vec<String> {
 /// The process belongs to whom the configuration says.
 fn of_the_same(config: &Config, found: &Found) -> Result<(), Failure> {
     let named = config.owner.clone().or_else(|| std::env::var("SUDO_USER").ok());
-    let me = nix::unistd::User::from_uid(Uid::effective()).ok().flatten().map(|user| user.name);
+    let me = nix::unistd::User::from_uid(Uid::effective())
+        .ok()
+        .flatten()
+        .map(|user| user.name);
     let owner = named.or(me).unwrap_or_default();
     if owner == found.owner.name {
         return Ok(());
     }
     Err(Failure::new(
         Kind::Config,
-        format!("`{}` runs as `{}`, not as `{owner}`", found.entry.name, found.owner.name),
+        format!(
+            "`{}` runs as `{}`, not as `{owner}`",
+            found.entry.name, found.owner.name
+        ),
     )
     .hint(format!("`owner = \"{}\"` in bg.toml", found.owner.name)))
 }
 
 fn color(config: &Config, port: u16) -> Result<Color, Failure> {
     let ports = config.process.ports;
-    Color::BOTH.into_iter().find(|color| ports.of(*color) == port).ok_or_else(|| {
-        Failure::new(Kind::Config, format!("`process.ports` gives no color port {port}, which the process holds"))
+    Color::BOTH
+        .into_iter()
+        .find(|color| ports.of(*color) == port)
+        .ok_or_else(|| {
+            Failure::new(
+                Kind::Config,
+                format!("`process.ports` gives no color port {port}, which the process holds"),
+            )
             .hint(format!("`ports = {{ blue = {port}, green = ... }}` in bg.toml"))
-    })
+        })
 }
 
 fn fits(config: &Config, ground: &Ground, found: &Found, takeover: &Takeover) -> Result<(), Failure> {
@@ -345,12 +357,20 @@ fn fits(config: &Config, ground: &Ground, found: &Found, takeover: &Takeover) ->
     }
     if ground.entry.pm2_home != found.pm2_home {
         return refused(
-            format!("`{}` is kept by the PM2 in {}", found.entry.name, found.pm2_home.display()),
+            format!(
+                "`{}` is kept by the PM2 in {}",
+                found.entry.name,
+                found.pm2_home.display()
+            ),
             format!("`pm2.home = \"{}\"` in bg.toml", found.pm2_home.display()),
         );
     }
     let names = Color::BOTH.map(|color| format!("{}-{color}", config.process.name));
-    let taken = found.others.iter().chain([&found.entry]).find(|entry| names.contains(&entry.name));
+    let taken = found
+        .others
+        .iter()
+        .chain([&found.entry])
+        .find(|entry| names.contains(&entry.name));
     match taken {
         Some(entry) => refused(
             format!("PM2 has an entry `{}`, which would be a color's", entry.name),
@@ -390,9 +410,9 @@ impl Plan {
             .await
             .map(drop)
             .map_err(|refusal| {
-                refusal
-                    .into_failure(self.color)
-                    .hint("`[[health]]` in bg.toml says what a healthy app answers: it must fit the one that runs")
+                refusal.into_failure(self.color).hint(
+                    "`[[health]]` in bg.toml says what a healthy app answers: it must fit the one that runs",
+                )
             })
     }
 
@@ -421,7 +441,9 @@ impl Plan {
             app.layout.root().display(),
             app.nginx_files.folder().display()
         ));
-        let changed = changes.iter().map(|change| format!("change {}, keeping a copy", change.path.display()));
+        let changed = changes
+            .iter()
+            .map(|change| format!("change {}, keeping a copy", change.path.display()));
         steps.extend(changed);
         steps.push(format!(
             "test and reload NGINX once, see it applied, and prove {}; or put all of it back",
@@ -482,7 +504,14 @@ impl Plan {
             .data
             .iter()
             .map(|data| data.path.clone())
-            .filter(|path| !self.app.config.shared.iter().any(|shared| path.starts_with(shared)))
+            .filter(|path| {
+                !self
+                    .app
+                    .config
+                    .shared
+                    .iter()
+                    .any(|shared| path.starts_with(shared))
+            })
             .collect();
         if !not_shared.is_empty() && !ask.leave_data {
             warnings.push(format!(

@@ -3,6 +3,7 @@
 mod afar;
 mod cuts;
 mod data;
+mod owners;
 mod proposed;
 mod refused;
 mod restarted;

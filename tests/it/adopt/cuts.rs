@@ -131,7 +131,10 @@ fn signal(pids: &[i32], signal: Signal) {
 /// Whether a stopped process has SIGHUP, the first of all, waiting for it.
 fn has_hangup(pid: i32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).unwrap();
+    let pending = status
+        .lines()
+        .find_map(|line| line.strip_prefix("ShdPnd:"))
+        .unwrap();
     u64::from_str_radix(pending.trim(), 16).unwrap() & 1 == 1
 }
 
@@ -143,13 +146,17 @@ fn an_adoption_killed_at_any_step_is_finished_or_undone_and_no_visitor_notices()
     let held = Held { site: &site };
     held.write();
     let program = held.path("nginx-held").to_str().unwrap().to_owned();
-    site.sandbox.configure(|config| set(config, "nginx", "bin", program));
+    site.sandbox
+        .configure(|config| set(config, "nginx", "bin", program));
     let (before, pid) = (site.vhost_text(), site.answering_pid());
     let load = site.fresh_load();
     for step in STEPS {
         held.cut(step);
         let undone = site.sandbox.bg(&["adopt", "--undo", "--yes"]);
-        assert!(undone.code == Some(0) || undone.stderr.contains("nothing was adopted"), "{step:?}: {undone}");
+        assert!(
+            undone.code == Some(0) || undone.stderr.contains("nothing was adopted"),
+            "{step:?}: {undone}"
+        );
         site.assert_untouched(&before);
 
         held.cut(step);

@@ -38,14 +38,22 @@ fn no_release_starts_without_the_data_and_moving_it_is_asked_for() {
     ] {
         assert!(plan.stdout.contains(said), "no {said:?} in {plan}");
     }
-    assert!(!plan.stdout.contains("node_modules") && !plan.stdout.contains("__pycache__"), "{plan}");
+    assert!(
+        !plan.stdout.contains("node_modules") && !plan.stdout.contains("__pycache__"),
+        "{plan}"
+    );
 
     site.sandbox.bg(&["adopt", "--yes"]).assert_code(0);
     assert!(!is_moved(&site, "instance"));
     let refused = site.sandbox.bg(&["deploy"]);
     refused.assert_code(1);
     refused.assert_says("a new release would start without it: .env, instance, uploads");
-    assert!(site.sandbox.bg(&["adopt", "--move-data"]).stdout.contains("would move instance"));
+    assert!(
+        site.sandbox
+            .bg(&["adopt", "--move-data"])
+            .stdout
+            .contains("would move instance")
+    );
     assert!(!is_moved(&site, "instance"));
     site.sandbox.bg(&["adopt", "--move-data", "--yes"]).assert_code(0);
     for name in ["instance", ".env", "uploads"] {
@@ -71,7 +79,9 @@ fn no_release_starts_without_the_data_and_moving_it_is_asked_for() {
 fn what_nobody_needs_can_be_left() {
     let site = site();
     site.sandbox.bg(&["adopt", "--yes"]).assert_code(0);
-    site.sandbox.bg(&["adopt", "--leave-data", "--yes"]).assert_code(0);
+    site.sandbox
+        .bg(&["adopt", "--leave-data", "--yes"])
+        .assert_code(0);
     assert!(!is_moved(&site, "instance"));
     site.sandbox.configure(|config| {
         config.remove("shared");

@@ -14,7 +14,11 @@ fn a_process_in_cluster_mode_is_refused_with_the_reason() {
         site.port()
     );
     fs::write(site.checkout().join("server.js"), server).unwrap();
-    let started = site.pm2().args(["start", "server.js", "--name", PROCESS, "-i", "1"]).output().unwrap();
+    let started = site
+        .pm2()
+        .args(["start", "server.js", "--name", PROCESS, "-i", "1"])
+        .output()
+        .unwrap();
     assert!(started.status.success(), "{started:?}");
     site.wait_until_it_answers();
     let before = site.vhost_text();
@@ -37,23 +41,43 @@ fn what_does_not_fit_is_refused_and_nothing_is_touched() {
         refused.assert_says(says);
         site.assert_untouched(&site.vhost_text());
     };
-    refuse(&site, &["adopt", "nobody-knows", "--yes"], 3, "PM2 has no `nobody-knows`");
-    refuse(&site, &["adopt", "--undo", "--yes"], 3, "nothing was adopted here");
+    refuse(
+        &site,
+        &["adopt", "nobody-knows", "--yes"],
+        3,
+        "PM2 has no `nobody-knows`",
+    );
+    refuse(
+        &site,
+        &["adopt", "--undo", "--yes"],
+        3,
+        "nothing was adopted here",
+    );
 
     // A health check that the process does not pass: it could never be gone back to.
     let health = |site: &Site, path: &str| {
         site.sandbox.configure(|config| {
             let health = config["health"].as_array_mut().unwrap();
-            health[0].as_table_mut().unwrap().insert("path".into(), path.into());
+            health[0]
+                .as_table_mut()
+                .unwrap()
+                .insert("path".into(), path.into());
         });
     };
     health(&site, "/nowhere");
-    refuse(&site, &["adopt", "--yes"], 1, "`[[health]]` in bg.toml says what a healthy app answers");
+    refuse(
+        &site,
+        &["adopt", "--yes"],
+        1,
+        "`[[health]]` in bg.toml says what a healthy app answers",
+    );
     health(&site, "/health");
 
-    site.sandbox.configure(|config| set(config, "nginx", "site", "conf.d/shop.conf"));
+    site.sandbox
+        .configure(|config| set(config, "nginx", "site", "conf.d/shop.conf"));
     refuse(&site, &["adopt", "--yes"], 3, "must name");
-    site.sandbox.configure(|config| set(config, "nginx", "site", "conf.d/by-hand.conf"));
+    site.sandbox
+        .configure(|config| set(config, "nginx", "site", "conf.d/by-hand.conf"));
 
     // By its place, and both at once.
     let text = before
@@ -80,20 +104,25 @@ fn what_does_not_fit_is_refused_and_nothing_is_touched() {
 fn a_site_that_cannot_be_proven_is_put_back() {
     let mut site = Site::new();
     // Nobody without a password comes past NGINX on `/`.
-    let text = site.vhost_text().replace("# straight to flask", "auth_basic shop; auth_basic_user_file /dev/null;");
+    let text = site.vhost_text().replace(
+        "# straight to flask",
+        "auth_basic shop; auth_basic_user_file /dev/null;",
+    );
     site.serve(&text);
     let answer = http::get(site.sandbox.address(), HOST, "/").unwrap();
     assert_eq!(answer.status, 401);
     let refused = site.sandbox.bg(&["adopt", "--yes"]);
     refused.assert_code(1);
     refused.assert_says("the site does not answer as it did, and is put back");
-    refused.assert_says("without passing through");
+    refused.assert_says("answered 401 by NGINX itself");
     let after = http::get(site.sandbox.address(), HOST, "/").unwrap();
     assert_eq!(after.status, 401);
     assert_eq!(site.vhost_text(), text);
     assert!(!site.sandbox.link_folder().exists());
     assert_eq!(site.reloads(), 2, "once there and once back");
-    wait_until(super::scene::LONG, "the old workers end", || site.sandbox.front.workers().len() == 2);
+    wait_until(super::scene::LONG, "the old workers end", || {
+        site.sandbox.front.workers().len() == 2
+    });
 }
 
 #[test]

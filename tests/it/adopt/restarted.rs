@@ -19,7 +19,11 @@ fn a_process_that_pm2_starts_again_is_told_and_is_still_the_way_back() {
     let restarted = site.pm2().args(["restart", PROCESS]).output().unwrap();
     assert!(restarted.status.success());
     site.wait_until_it_answers();
-    assert!(notes(&site).contains("PM2 has started `flask-backend` again"), "{}", notes(&site));
+    assert!(
+        notes(&site).contains("PM2 has started `flask-backend` again"),
+        "{}",
+        notes(&site)
+    );
     site.sandbox.bg(&["rollback"]).assert_code(0);
     assert_eq!(site.sandbox.link(), "blue");
     site.sandbox.bg(&["switch", "green"]).assert_code(0);
@@ -46,7 +50,10 @@ fn a_work_tree_that_changes_under_it_is_told() {
         (notes(site), check.stdout)
     };
     let (status, check) = said(&site);
-    assert!(!status.contains("work tree") || !status.contains("changed since"), "{status}");
+    assert!(
+        !status.contains("work tree") || !status.contains("changed since"),
+        "{status}"
+    );
     assert!(!check.contains("changed since"), "{check}");
     let app = site.checkout().join("app.py");
     let text = fs::read_to_string(&app).unwrap();
@@ -61,7 +68,11 @@ fn a_work_tree_that_changes_under_it_is_told() {
     let pulled = site.pm2().args(["--version"]).output();
     drop(pulled);
     crate::sandbox::repo::git(&site.checkout(), &["pull", "--quiet"]);
-    assert!(notes(&site).contains("when it was adopted and is at"), "{}", notes(&site));
+    assert!(
+        notes(&site).contains("when it was adopted and is at"),
+        "{}",
+        notes(&site)
+    );
 }
 
 #[test]

@@ -122,7 +122,16 @@ impl Site {
     pub fn gunicorn(&self) -> Vec<String> {
         let bind = format!("127.0.0.1:{}", self.port());
         let words = [
-            "-m", "gunicorn", "-b", &bind, "--worker-class", "gthread", "--threads", "16", "--keep-alive", "75",
+            "-m",
+            "gunicorn",
+            "-b",
+            &bind,
+            "--worker-class",
+            "gthread",
+            "--threads",
+            "16",
+            "--keep-alive",
+            "75",
             "app:app",
         ];
         words.map(str::to_owned).to_vec()
@@ -132,9 +141,21 @@ impl Site {
     pub fn start(&mut self, words: &[String]) {
         let python = venv().join("bin/python");
         let mut command = self.pm2();
-        command.args(["start", python.to_str().unwrap(), "--name", PROCESS, "--interpreter", "none", "--"]);
+        command.args([
+            "start",
+            python.to_str().unwrap(),
+            "--name",
+            PROCESS,
+            "--interpreter",
+            "none",
+            "--",
+        ]);
         let output = command.args(words).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
         self.wait_until_it_answers();
     }
 
@@ -181,7 +202,8 @@ impl Site {
     /// The process that answers visitors.
     pub fn answering_pid(&self) -> i64 {
         let answer = self.sandbox.get("/whoami");
-        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{answer:?}"));
+        let body: serde_json::Value =
+            serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{answer:?}"));
         body["pid"].as_i64().unwrap()
     }
 
@@ -212,9 +234,15 @@ impl Site {
         assert_eq!(self.vhost_text(), vhost);
         let conf = self.sandbox.front.conf();
         assert!(!conf.with_file_name("bg").exists(), "NGINX's folder has ours");
-        assert!(!self.sandbox.front.sites().join("bg-shop.conf").exists(), "the hook is there");
+        assert!(
+            !self.sandbox.front.sites().join("bg-shop.conf").exists(),
+            "the hook is there"
+        );
         assert!(!self.sandbox.link_folder().exists(), "the link is there");
-        assert!(!self.sandbox.registry().join("shop.toml").exists(), "it is registered");
+        assert!(
+            !self.sandbox.registry().join("shop.toml").exists(),
+            "it is registered"
+        );
         let left: Vec<_> = fs::read_dir(self.sandbox.app_root())
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
@@ -232,7 +260,9 @@ pub fn venv() -> PathBuf {
     lock.lock().unwrap();
     if !folder.join("whole").exists() {
         fs::remove_dir_all(&folder).ok();
-        run(Command::new(python::interpreter()).args(["-m", "venv"]).arg(&folder));
+        run(Command::new(python::interpreter())
+            .args(["-m", "venv"])
+            .arg(&folder));
         run(Command::new(folder.join("bin/python"))
             .args(["-m", "pip", "install", "--quiet", "--no-index", "--find-links"])
             .arg(wheels)
@@ -245,7 +275,11 @@ pub fn venv() -> PathBuf {
 
 fn run(command: &mut Command) {
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// A program that anybody may run.

@@ -67,7 +67,12 @@ fn what_the_app_is_asked_stays_the_same() {
     let all = |site: &Site| {
         let mut all = answers(site, HOST, &PATHS);
         all.extend(answers(site, "second.test", &["/plain", "/away", "/a%20b?q"]));
-        all.push(http::get(site.sandbox.address(), "other.test", "/").unwrap().status.to_string());
+        all.push(
+            http::get(site.sandbox.address(), "other.test", "/")
+                .unwrap()
+                .status
+                .to_string(),
+        );
         all
     };
     let before = all(&site);
@@ -76,7 +81,10 @@ fn what_the_app_is_asked_stays_the_same() {
     site.sandbox.bg(&["adopt", "--yes"]).assert_code(0);
     assert_eq!(all(&site), before, "{}", site.vhost_text());
     let after = site.vhost_text();
-    assert!(after.contains("# cut off") && after.contains("# somebody else's site in the same file\nserver { listen"));
+    assert!(
+        after.contains("# cut off")
+            && after.contains("# somebody else's site in the same file\nserver { listen")
+    );
     assert!(fs::read_to_string(&snippet).unwrap().starts_with("# shared\n"));
     site.sandbox.bg(&["check"]).assert_code(0);
 

@@ -27,7 +27,11 @@ fn a_refused_first_release_leaves_the_process_alone_and_can_still_be_undone() {
     let site = Site::new();
     let (before, pid) = (site.vhost_text(), site.answering_pid());
     site.sandbox.bg(&["adopt", "--yes"]).assert_code(0);
-    site.sandbox.commit_edit("broken", "from flask import", "import nothing_of_the_kind\nfrom flask import");
+    site.sandbox.commit_edit(
+        "broken",
+        "from flask import",
+        "import nothing_of_the_kind\nfrom flask import",
+    );
     let refused = site.sandbox.bg(&["deploy"]);
     refused.assert_code(1);
     assert_eq!(site.answering_pid(), pid, "{refused}");
@@ -43,7 +47,11 @@ fn a_second_release_that_is_refused_has_used_up_the_process() {
     site.sandbox.bg(&["adopt", "--yes"]).assert_code(0);
     site.sandbox.commit_edit("the second", "Good day", "Second");
     site.sandbox.bg(&["deploy"]).assert_code(0);
-    site.sandbox.commit_edit("broken", "from flask import", "import nothing_of_the_kind\nfrom flask import");
+    site.sandbox.commit_edit(
+        "broken",
+        "from flask import",
+        "import nothing_of_the_kind\nfrom flask import",
+    );
     let refused = site.sandbox.bg(&["deploy"]);
     refused.assert_code(1);
     refused.assert_says("was stopped before and cannot be brought back");
