@@ -239,7 +239,8 @@ fn program(script: &str, args: &[&str], place: &Place<'_>) -> Next {
             )],
         };
     }
-    let mut words = vec![script.to_owned()];
+    let inside = path.strip_prefix(place.folder).unwrap_or(&path);
+    let mut words = vec![inside.display().to_string()];
     words.extend(args.iter().map(|arg| (*arg).to_owned()));
     words.push(PORT.to_owned());
     Next {

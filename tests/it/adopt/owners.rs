@@ -8,7 +8,7 @@ use std::process::Command;
 use super::scene::{LONG, PROCESS, usual};
 use crate::sandbox::shared::{OWNER, Shared};
 use crate::sandbox::wait::wait_until;
-use crate::sandbox::{HOST, SECRET, http, python, repo};
+use crate::sandbox::{HOST, SECRET, http, python};
 
 fn done(command: &mut Command) {
     let output = command.output().unwrap();
@@ -20,10 +20,9 @@ fn site(shared: &mut Shared) -> String {
     let root = shared.sandbox.root().to_owned();
     let text = |path: &Path| path.to_str().unwrap().to_owned();
     let (from, tree, venv) = (text(&root.join("repo")), root.join("site"), root.join("venv"));
-    repo::git(
-        &root,
-        &["-c", "safe.directory=*", "clone", "--quiet", &from, &text(&tree)],
-    );
+    fs::create_dir(&tree).unwrap();
+    shared.give(&tree);
+    done(&mut shared.command_as(OWNER, &["git", "clone", "--quiet", &from, &text(&tree)]));
     done(
         Command::new(python::interpreter())
             .args(["-m", "venv"])
@@ -34,9 +33,7 @@ fn site(shared: &mut Shared) -> String {
             .args(["-m", "pip", "install", "--quiet", "-r"])
             .arg(tree.join("requirements.txt")),
     );
-    for folder in [&tree, &venv] {
-        shared.give(folder);
-    }
+    shared.give(&venv);
     let port = shared
         .sandbox
         .slot_address(bluegreen::model::color::Color::Blue)
@@ -90,17 +87,8 @@ fn root_adopts_for_the_owner_who_deploys_from_then_on() {
     let hook = format!("#!/bin/sh\nid -u >> {}\n", trap.display());
     super::scene::script(&shared.sandbox.root().join("home/monitor"), &hook);
     let monitor = shared.sandbox.root().join("home/monitor");
-    repo::git(
-        &tree,
-        &[
-            "-c",
-            "safe.directory=*",
-            "config",
-            "core.fsmonitor",
-            monitor.to_str().unwrap(),
-        ],
-    );
-    shared.give(&tree.join(".git"));
+    let (at, line) = (tree.to_str().unwrap(), monitor.to_str().unwrap());
+    done(&mut shared.command_as(OWNER, &["git", "-C", at, "config", "core.fsmonitor", line]));
     fs::write(&trap, "").unwrap();
     fs::set_permissions(&trap, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
 
