@@ -22,8 +22,9 @@ use crate::model::journal::{Record as Entry, RunId, Verb};
 use crate::model::release::Manifest;
 
 use super::super::setup;
+use super::plan::Plan;
 use super::record::{Record, Standing};
-use super::{Adopting, Ask, Plan, data, seen, undo};
+use super::{Adopting, Ask, data, seen, undo};
 
 /// What stands for a release that was never built.
 pub(super) fn manifest(plan: &Plan) -> Result<Manifest, Failure> {

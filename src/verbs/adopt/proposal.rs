@@ -1,5 +1,8 @@
 //! The bg.toml that fits what was found.
 
+mod code;
+mod site;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -8,19 +11,13 @@ use crate::host::guess;
 use crate::host::nginx::dump::Dump;
 use crate::host::nginx::takeover::Takeover;
 use crate::host::pm2::Proc;
-use crate::host::sockets;
-use crate::host::{process, user};
+use crate::host::{process, sockets};
 use crate::model::config::Config;
 use crate::model::config::read;
 use crate::model::failure::{Failure, Kind};
-use crate::model::listen::Listener;
 
-use super::command::{self, Next, Place};
 use super::data::Data;
 use super::found::Found;
-
-/// Folders that NGINX's main file may include, the usual ones.
-const INCLUDES: [&str; 5] = ["conf.d", "sites-enabled", "http.d", "vhosts.d", "servers"];
 
 /// Health checks by their usual paths.
 const HEALTH: [&str; 5] = ["/health", "/healthz", "/_health", "/ping", "/api/health"];
@@ -96,11 +93,11 @@ pub async fn write(ground: &Ground<'_>) -> Result<Proposal, Failure> {
         .await
         .unwrap_or_else(|| tree.top.display().to_string());
     let branch = tree.branch().await.unwrap_or_else(|| "main".to_owned());
-    let (code, next, python) = code(found, &tree.top)?;
+    let (code, next, python) = code::look(found, &tree.top)?;
     let door = Door {
         address: ([127, 0, 0, 1], found.port).into(),
         tls: false,
-        host: names(ground)
+        host: site::names(ground)
             .first()
             .cloned()
             .unwrap_or_else(|| "localhost".to_owned()),
@@ -166,7 +163,7 @@ pub async fn write(ground: &Ground<'_>) -> Result<Proposal, Failure> {
     if expect != 200 {
         say(format!("expect = [{expect}]"));
     }
-    nginx(ground, &health, &mut say)?;
+    site::write(ground, &health, &mut say);
     say(format!(
         "\n[pm2]\nbin = {}\nhome = {}",
         quoted(found.pm2_bin.display()),
@@ -185,82 +182,6 @@ pub async fn write(ground: &Ground<'_>) -> Result<Proposal, Failure> {
 
 fn quoted(text: impl ToString) -> String {
     toml::Value::from(text.to_string()).to_string()
-}
-
-/// The app's code, as its owner sees it.
-struct Code {
-    folder: PathBuf,
-    requirements: Vec<PathBuf>,
-    health: Option<String>,
-    notes: Vec<String>,
-}
-
-fn code(found: &Found, top: &Path) -> Result<(Code, Next, String), Failure> {
-    let now = command::now(found);
-    let _rights = user::borrow(&found.owner)
-        .map_err(|error| Failure::failed(format!("cannot act as `{}`", found.owner.name)).because(error))?;
-    let script = found.entry.script.parent().unwrap_or(top);
-    let in_tree = |folder: &Path| folder.starts_with(top).then(|| folder.to_owned());
-    let folder = in_tree(&found.folder)
-        .or_else(|| in_tree(script))
-        .unwrap_or_else(|| top.to_owned());
-    let below = |place: &Path| -> Vec<PathBuf> {
-        let inside = place.strip_prefix(&folder).unwrap_or(Path::new(""));
-        let files = guess::requirements(place);
-        files.into_iter().map(|file| inside.join(file)).collect()
-    };
-    let mut requirements = below(&folder);
-    if requirements.is_empty() && script.starts_with(&folder) {
-        requirements = below(script);
-    }
-    let wanted = requirements
-        .iter()
-        .filter_map(|file| std::fs::read_to_string(folder.join(file)).ok());
-    let is_named = |text: String| text.lines().any(|line| line.trim_start().starts_with("gunicorn"));
-    let in_requirements = wanted.into_iter().any(is_named);
-    let bin = now.python.parent().unwrap_or(Path::new("/"));
-    let installed = bin.join("gunicorn").exists();
-    let mut notes = Vec::new();
-    if requirements.is_empty() {
-        notes.push(
-            "no requirements file was found: each release gets an environment of its own from one".to_owned(),
-        );
-    } else if installed && !in_requirements {
-        notes.push(
-            "gunicorn is installed and not among the requirements: add it, each release installs its own"
-                .to_owned(),
-        );
-    }
-    let place = Place {
-        top,
-        folder: &folder,
-        gunicorn: installed || in_requirements,
-    };
-    let next = command::next(&now, &place);
-    let real = std::fs::read_link(format!("/proc/{}/exe", found.process.pid)).ok();
-    let python = real
-        .filter(|path| is_python(path))
-        .unwrap_or_else(|| real_python(&now.python));
-    let code = Code {
-        health: guess::health_path(&folder),
-        folder: folder.strip_prefix(top).unwrap_or(Path::new("")).to_owned(),
-        requirements,
-        notes,
-    };
-    Ok((code, next, python.display().to_string()))
-}
-
-fn is_python(path: &Path) -> bool {
-    path.file_name()
-        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"python"))
-}
-
-/// The interpreter that an environment was made from, which outlives it.
-fn real_python(python: &Path) -> PathBuf {
-    match python.canonicalize() {
-        Ok(real) if is_python(&real) => real,
-        _ => PathBuf::from("python3"),
-    }
 }
 
 /// `/srv/NAME`, or beside what is there already.
@@ -330,100 +251,6 @@ async fn health(door: &Door, guessed: Option<&str>) -> (String, u16) {
     }
     let status = front::status(door, "/").await.unwrap_or(200);
     ("/".to_owned(), status)
-}
-
-/// The names of the site's servers that a probe can ask by.
-fn names(ground: &Ground<'_>) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for name in ground.takeover.servers.iter().flat_map(|server| &server.names) {
-        if !name.is_empty() && !name.starts_with('~') && !names.contains(name) {
-            names.push(name.clone());
-        }
-    }
-    names
-}
-
-fn nginx(ground: &Ground<'_>, health: &str, say: &mut impl FnMut(String)) -> Result<(), Failure> {
-    let dir = ground.conf.parent().unwrap_or(Path::new("/"));
-    let servers = &ground.takeover.servers;
-    let names = names(ground);
-    let first = names.first().cloned().unwrap_or_else(|| "_".to_owned());
-    // Others by another name may listen elsewhere, where this one means another site.
-    let same = |names: &[String]| names.is_empty() || names.contains(&first);
-    let of_name: Vec<_> = servers.iter().filter(|server| same(&server.names)).collect();
-    let mut listens: Vec<String> = Vec::new();
-    for text in of_name.iter().flat_map(|server| &server.listens) {
-        let listener = text.parse::<Listener>().ok().filter(|listener| !listener.http3);
-        let address = text.split_whitespace().next();
-        let known = listens
-            .iter()
-            .any(|known| known.split_whitespace().next() == address);
-        if let Some(listener) = listener.filter(|_| !known) {
-            listens.push(listener.text);
-        }
-    }
-    if listens.is_empty() {
-        listens.push("80".to_owned());
-    }
-    let mut paths: Vec<String> = Vec::new();
-    for path in of_name.iter().flat_map(|server| &server.paths) {
-        if !paths.contains(path) {
-            paths.push(path.clone());
-        }
-    }
-    if paths.is_empty() {
-        paths.push(health.to_owned());
-    }
-    let list = |all: &[String]| all.iter().map(quoted).collect::<Vec<_>>().join(", ");
-    let names = if names.is_empty() { vec![first] } else { names };
-    say(format!("\n[nginx]\nserver_names = [{}]", list(&names)));
-    say(format!(
-        "listen = [{}]\npaths = [{}]",
-        list(&listens),
-        list(&paths)
-    ));
-    say(format!("conf = {}", quoted(ground.conf.display())));
-    let hook = |folder: &&&str| ground.dump.http_includes(&dir.join(folder).join("bg-x.conf"));
-    say(format!(
-        "include = {}",
-        quoted(INCLUDES.iter().find(hook).unwrap_or(&"conf.d"))
-    ));
-    let site = servers
-        .first()
-        .map(|server| server.place.file.clone())
-        .unwrap_or_default();
-    let site = site.strip_prefix(dir).map(Path::to_owned);
-    let main = || ground.conf.file_name().map(PathBuf::from).unwrap_or_default();
-    say(
-        "# The site's own file: `bg adopt` changes the lines that it shows, nothing else ever does."
-            .to_owned(),
-    );
-    say(format!(
-        "site = {}",
-        quoted(site.unwrap_or_else(|_| main()).display())
-    ));
-    for served in &ground.takeover.statics {
-        if let Some(url) = served.url.as_ref().filter(|url| !paths.contains(url)) {
-            say(format!(
-                "\n[[nginx.static]]\nurl = {}\nfolder = {}",
-                quoted(url),
-                quoted(served.folder.display())
-            ));
-        }
-    }
-    let tls = of_name.iter().find_map(|server| server.tls.as_ref());
-    let encrypted = listens
-        .iter()
-        .any(|listen| listen.split_whitespace().any(|word| word == "ssl"));
-    if let Some((certificate, key)) = tls.filter(|_| encrypted) {
-        let (certificate, key) = (dir.join(certificate), dir.join(key));
-        say(format!(
-            "\n[nginx.tls]\ncertificate = {}\nkey = {}",
-            quoted(certificate.display()),
-            quoted(key.display())
-        ));
-    }
-    Ok(())
 }
 
 /// What else PM2 keeps from the same work tree, to be read and switched on by a person.
