@@ -26,7 +26,9 @@ pub async fn adopt(asked: &Adopt, here: &Here, caller: &Caller<'_>, ui: Ui) -> R
         return propose(&ask, config, caller).await.map(Answer::Adopting);
     }
     if ask.yes || asked.plan || !ui.can_ask() {
-        return carry_out(asked, &ask, config, here, caller).await.map(Answer::Adopting);
+        return carry_out(asked, &ask, config, here, caller)
+            .await
+            .map(Answer::Adopting);
     }
     let shown = carry_out(asked, &ask, config.clone(), here, caller).await?;
     ui.answer(&Answer::Adopting(shown));
@@ -34,7 +36,9 @@ pub async fn adopt(asked: &Adopt, here: &Here, caller: &Caller<'_>, ui: Ui) -> R
         return Ok(Answer::Text { text: String::new() });
     }
     ask.yes = true;
-    carry_out(asked, &ask, config, here, caller).await.map(Answer::Adopting)
+    carry_out(asked, &ask, config, here, caller)
+        .await
+        .map(Answer::Adopting)
 }
 
 fn ask(asked: &Adopt, here: &Here) -> Ask {
@@ -61,7 +65,10 @@ async fn carry_out(
         return adopt::undo(ask, config, caller).await;
     }
     if asked.move_data || asked.leave_data {
-        let name = config.as_ref().map(|config| config.app.clone()).or_else(|| ask.name.clone());
+        let name = config
+            .as_ref()
+            .map(|config| config.app.clone())
+            .or_else(|| ask.name.clone());
         if let Some(app) = adopted(name, here) {
             return match asked.move_data {
                 true => adopt::move_data(&app, ask.yes),
@@ -84,10 +91,24 @@ fn adopted(name: Option<String>, here: &Here) -> Option<App> {
 }
 
 async fn propose(ask: &Ask, config: Option<Config>, caller: &Caller<'_>) -> Result<Adopting, Failure> {
+    if ask.write.is_none() && config.is_none() {
+        return Err(
+            Failure::new(Kind::Usage, "`--propose` writes on the machine where the site is")
+                .hint("`bg adopt` without it shows the same text"),
+        );
+    }
     if config.is_some() {
         return Err(Failure::new(Kind::Usage, "there is a bg.toml already").hint("`bg adopt` goes by it"));
     }
-    let shown = adopt::adopt(&Ask { yes: false, ..ask.clone() }, None, caller).await?;
+    let shown = adopt::adopt(
+        &Ask {
+            yes: false,
+            ..ask.clone()
+        },
+        None,
+        caller,
+    )
+    .await?;
     let path = ask.write.clone().unwrap_or_else(|| PathBuf::from("bg.toml"));
     let text = shown.config.clone().unwrap_or_default();
     let failed = || Failure::failed(format!("`{}` cannot be written", path.display()));

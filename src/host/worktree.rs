@@ -67,10 +67,21 @@ impl WorkTree {
 
     /// What git does not have, ignored or not, relative to the top; folders as a whole.
     pub async fn strangers(&self) -> Vec<PathBuf> {
-        let args = ["status", "--porcelain", "-z", "--ignored", "--untracked-files=normal"];
+        let args = [
+            "status",
+            "--porcelain",
+            "-z",
+            "--ignored",
+            "--untracked-files=normal",
+        ];
         let output = git(args, &self.top, self.owner.as_ref()).await;
         let text = output.map_or_else(|_| String::new(), |output| output.stdout);
-        let of = |entry: &str| entry.strip_prefix("?? ").or(entry.strip_prefix("!! ")).map(PathBuf::from);
+        let of = |entry: &str| {
+            entry
+                .strip_prefix("?? ")
+                .or(entry.strip_prefix("!! "))
+                .map(PathBuf::from)
+        };
         text.split('\0').filter_map(of).collect()
     }
 
@@ -82,13 +93,28 @@ impl WorkTree {
 /// Where the work tree at `top` stands, asked as `owner`, or as this user.
 pub async fn state(top: &Path, owner: Option<&User>) -> Option<State> {
     let commit = line(&["rev-parse", "HEAD"], top, owner).await?;
-    let subject = line(&["log", "-1", "--format=%s"], top, owner).await.unwrap_or_default();
-    let status = git(["status", "--porcelain", "-z", "--untracked-files=no"], top, owner).await.ok()?;
-    let diff = git(["diff", "HEAD", "--no-ext-diff", "--no-textconv"], top, owner).await.ok()?;
+    let subject = line(&["log", "-1", "--format=%s"], top, owner)
+        .await
+        .unwrap_or_default();
+    let status = git(
+        ["status", "--porcelain", "-z", "--untracked-files=no"],
+        top,
+        owner,
+    )
+    .await
+    .ok()?;
+    let diff = git(["diff", "HEAD", "--no-ext-diff", "--no-textconv"], top, owner)
+        .await
+        .ok()?;
     let mut hash = Sha256::new();
     hash.update(status.stdout.as_bytes());
     hash.update(diff.stdout.as_bytes());
-    let changes = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let changes = hash
+        .finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     Some(State {
         commit,
         subject,

@@ -4,7 +4,11 @@ use std::fmt::Write;
 
 use crate::verbs::adopt::Adopting;
 
-pub(super) fn text(adopting: &Adopting) -> String {
+use super::human::typed;
+
+/// Files are shown as they are or will be; what is said around them names the program by
+/// what to type.
+pub(super) fn text(adopting: &Adopting, name: &str) -> String {
     let mut text = String::new();
     if !adopting.process.is_empty() {
         writeln!(text, "{} · {}", adopting.app, adopting.process).ok();
@@ -12,17 +16,7 @@ pub(super) fn text(adopting: &Adopting) -> String {
     if !adopting.done {
         shown(adopting, &mut text);
     }
-    for warning in &adopting.warnings {
-        writeln!(text, "  ! {warning}").ok();
-    }
-    let would = if adopting.done { "" } else { "would " };
-    for step in &adopting.steps {
-        writeln!(text, "  {would}{step}").ok();
-    }
-    match adopting.done {
-        true => text + "done\n",
-        false => text + "nothing was changed; `--yes` does it\n",
-    }
+    text + &typed(&said(adopting), name)
 }
 
 fn shown(adopting: &Adopting, text: &mut String) {
@@ -33,6 +27,27 @@ fn shown(adopting: &Adopting, text: &mut String) {
         text.push_str(diff);
     }
     for data in &adopting.data {
-        writeln!(text, "  data in the work tree: {} ({})", data.path.display(), data.what).ok();
+        writeln!(
+            text,
+            "  data in the work tree: {} ({})",
+            data.path.display(),
+            data.what
+        )
+        .ok();
+    }
+}
+
+fn said(adopting: &Adopting) -> String {
+    let mut text = String::new();
+    for warning in &adopting.warnings {
+        writeln!(text, "  ! {warning}").ok();
+    }
+    let would = if adopting.done { "" } else { "would " };
+    for step in &adopting.steps {
+        writeln!(text, "  {would}{step}").ok();
+    }
+    match adopting.done {
+        true => text + "done\n",
+        false => text + "nothing was changed; `--yes` does it\n",
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn text(answer: &Answer, name: &str) -> String {
     let text = match answer {
         Answer::Started(started) => init(started),
         Answer::Checked { report, .. } => check(report),
-        Answer::Adopting(adopting) => super::adopting::text(adopting),
+        Answer::Adopting(adopting) => return super::adopting::text(adopting, name),
         Answer::SetUp(done) => setup(done),
         Answer::Deployed(done) => deployed(done),
         Answer::Planned(plan) => planned(plan),

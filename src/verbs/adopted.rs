@@ -197,7 +197,9 @@ async fn changed(color: Color, manifest: &Manifest, adopted: &Adopted) -> Option
         ));
     }
     (now.changes != *known).then(|| {
-        format!("files in the work tree {place} of {color} changed since it was adopted: a restart runs those")
+        format!(
+            "files in the work tree {place} of {color} changed since it was adopted: a restart runs those"
+        )
     })
 }
 
@@ -206,7 +208,8 @@ fn short(commit: &str) -> &str {
 }
 
 /// What a user can do about data in the work tree.
-const WHAT_TO_DO: &str = "`bg adopt --move-data` moves it into `shared`, `bg adopt --leave-data` does without it";
+const WHAT_TO_DO: &str =
+    "`bg adopt --move-data` moves it into `shared`, `bg adopt --leave-data` does without it";
 
 /// What lies there as it did: moved, it is a link.
 #[must_use]

@@ -39,9 +39,15 @@ pub struct Log {
 pub fn open(app: &App, color: Color, lines: usize) -> Result<(Log, String), Failure> {
     let path = app.layout.log(color);
     if let Some(adopted) = adopted::in_slot(app, color) {
-        return Err(Failure::failed(format!("{color} is an adopted process, whose log is PM2's own"))
-            .hint(format!("`PM2_HOME={} pm2 logs {}`", app.entry.pm2_home.display(), adopted.pm2_name))
-            .with_traffic(traffic::unchanged(app)));
+        return Err(
+            Failure::failed(format!("{color} is an adopted process, whose log is PM2's own"))
+                .hint(format!(
+                    "`PM2_HOME={} pm2 logs {}`",
+                    app.entry.pm2_home.display(),
+                    adopted.pm2_name
+                ))
+                .with_traffic(traffic::unchanged(app)),
+        );
     }
     let missing = |error: std::io::Error| {
         Failure::failed(format!("{color} has no log"))

@@ -128,7 +128,10 @@ async fn stop(app: &App, owner: &User) -> Result<(), Failure> {
 /// When one cannot be stopped.
 pub async fn discard(app: &App) -> Result<(), Failure> {
     // An adopted process was there before this program and outlives it.
-    for color in Color::BOTH.into_iter().filter(|color| adopted::in_slot(app, *color).is_none()) {
+    for color in Color::BOTH
+        .into_iter()
+        .filter(|color| adopted::in_slot(app, *color).is_none())
+    {
         slot::discard(app, color).await?;
     }
     save::save(app).await.ok();

@@ -1,4 +1,13 @@
 //! A site that ran before this program came is taken over as it runs, and given back.
 
+mod afar;
+mod cuts;
+mod data;
+mod owners;
+mod proposed;
+mod refused;
+mod restarted;
 mod scene;
+mod sites;
+mod undone;
 mod whole;

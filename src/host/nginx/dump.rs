@@ -214,7 +214,8 @@ impl Dump {
         let mut ports = BTreeSet::new();
         walk(&self.tree, &mut |d| {
             if d.name == "proxy_pass" || (d.name == "server" && d.block.is_empty()) {
-                ports.extend(d.args.first().and_then(|target| local_port(target)));
+                let fixed = d.args.first().and_then(|target| target.split('$').next());
+                ports.extend(fixed.and_then(local_port));
             }
         });
         ports

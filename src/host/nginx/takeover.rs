@@ -140,7 +140,9 @@ impl<'d> Walk<'d> {
 
     /// A directive as it is written.
     fn raw(&self, d: &Directive) -> &'d str {
-        self.text_of(&d.place.file).get(d.span.clone()).unwrap_or_default()
+        self.text_of(&d.place.file)
+            .get(d.span.clone())
+            .unwrap_or_default()
     }
 
     /// `set $backend http://127.0.0.1:5000;`, and a `map` that does the same.
@@ -196,13 +198,20 @@ impl<'d> Walk<'d> {
                 "take `open_file_cache` out of this server",
             );
         }
-        let mut symlinks: Vec<&Directive> = http.iter().copied().filter(|d| d.name == "disable_symlinks").collect();
+        let mut symlinks: Vec<&Directive> = http
+            .iter()
+            .copied()
+            .filter(|d| d.name == "disable_symlinks")
+            .collect();
         walk(&server.block, &mut |d| {
             if d.name == "disable_symlinks" {
                 symlinks.push(d);
             }
         });
-        for d in symlinks.into_iter().filter(|d| d.args.first().is_some_and(|first| first != "off")) {
+        for d in symlinks
+            .into_iter()
+            .filter(|d| d.args.first().is_some_and(|first| first != "off"))
+        {
             self.refuse(
                 d,
                 "NGINX may not look through links here, and the color is one",
@@ -218,14 +227,23 @@ impl<'d> Walk<'d> {
         let is_page = |d: &&Directive| d.name == "error_page";
         if !server.block.iter().any(|d| is_page(&d)) {
             // The route has one of its own, and then those further out would not count.
-            lines.extend(http.iter().copied().filter(is_page).map(|d| self.raw(d).to_owned()));
+            lines.extend(
+                http.iter()
+                    .copied()
+                    .filter(is_page)
+                    .map(|d| self.raw(d).to_owned()),
+            );
         }
-        let cached = server.block.iter().find(|d| d.name == "open_file_cache" && d.place.file == server.place.file);
+        let cached = server
+            .block
+            .iter()
+            .find(|d| d.name == "open_file_cache" && d.place.file == server.place.file);
         if let Some(d) = cached.filter(|d| d.args.first().is_some_and(|first| first == "off")) {
             // Said by the route.
             self.edits.cut(self.text_of(&d.place.file), d);
         }
-        self.edits.lead_in(self.text_of(&server.place.file), server, &lines);
+        self.edits
+            .lead_in(self.text_of(&server.place.file), server, &lines);
     }
 
     fn block(&mut self, owner: &'d Directive, around: &Around<'d>) {
@@ -240,7 +258,11 @@ impl<'d> Walk<'d> {
                 }
                 "if" | "limit_except" => self.no_way_inside(d),
                 name if name.ends_with("_pass") && self.targets.is_apps(d.args.first().map_or("", |a| a)) => {
-                    self.refuse(d, format!("`{name}` is not HTTP"), "`bg` switches what `proxy_pass` passes on");
+                    self.refuse(
+                        d,
+                        format!("`{name}` is not HTTP"),
+                        "`bg` switches what `proxy_pass` passes on",
+                    );
                 }
                 _ => {}
             }
@@ -264,7 +286,12 @@ impl<'d> Walk<'d> {
     }
 
     fn finish(mut self) -> Result<Takeover, Vec<Refused>> {
-        let first: Vec<PathBuf> = self.taken.servers.iter().map(|server| server.place.file.clone()).collect();
+        let first: Vec<PathBuf> = self
+            .taken
+            .servers
+            .iter()
+            .map(|server| server.place.file.clone())
+            .collect();
         match self.edits.carry_out(|file| self.text_of(file).to_owned(), &first) {
             Ok(files) => self.taken.files = files,
             Err(clash) => self.refused.push(clash),

@@ -22,8 +22,9 @@ use crate::model::journal::{Record as Entry, RunId, Verb};
 use crate::model::release::Manifest;
 
 use super::super::setup;
+use super::plan::Plan;
 use super::record::{Record, Standing};
-use super::{Adopting, Ask, Plan, data, seen, undo};
+use super::{Adopting, Ask, data, seen, undo};
 
 /// What stands for a release that was never built.
 pub(super) fn manifest(plan: &Plan) -> Result<Manifest, Failure> {
@@ -75,19 +76,28 @@ pub(super) async fn carry_out(plan: &Plan, ask: &Ask, sink: &dyn Sink) -> Result
     if let Err(failure) = steps(plan, ask, &record, sink).await {
         return Err(match undo::put_back(&record, sink).await {
             Ok(()) => failure,
-            Err(worse) => failure.hint(format!("putting it back failed, `bg adopt --undo` tries again: {}", worse.what)),
+            Err(worse) => failure.hint(format!(
+                "putting it back failed, `bg adopt --undo` tries again: {}",
+                worse.what
+            )),
         });
     }
     if !moves.is_empty() {
         record.moved.clone_from(&moves);
         record.write()?;
         move_data(plan, &moves)?;
-        told(sink, format!("{} lies in `shared` now", super::super::adopted::listed(&moves)));
+        told(
+            sink,
+            format!("{} lies in `shared` now", super::super::adopted::listed(&moves)),
+        );
     }
     end(&plan.app, &mut record)?;
     told(
         sink,
-        format!("`{}` is {} now, and was not started again", plan.found.entry.name, plan.color),
+        format!(
+            "`{}` is {} now, and was not started again",
+            plan.found.entry.name, plan.color
+        ),
     );
     Ok(())
 }
@@ -122,12 +132,20 @@ async fn steps(plan: &Plan, ask: &Ask, record: &Record, sink: &dyn Sink) -> Resu
     );
     setup::nginx::change_over(app, ground, changes, &wanted.targets, sink).await?;
     let route = Route::to(plan.color);
-    let proofs = seen::proven(app, &record.seen, route, &plan.release).await.map_err(|error| {
-        Failure::failed("the site does not answer as it did, and is put back")
-            .because(error)
-            .hint("`bg adopt` without `--yes` shows what was changed")
-    })?;
-    told(sink, format!("{proofs} answers through NGINX are as before, and come from {}", plan.color));
+    let proofs = seen::proven(app, &record.seen, route, &plan.release)
+        .await
+        .map_err(|error| {
+            Failure::failed("the site does not answer as it did, and is put back")
+                .because(error)
+                .hint("`bg adopt` without `--yes` shows what was changed")
+        })?;
+    told(
+        sink,
+        format!(
+            "{proofs} answers through NGINX are as before, and come from {}",
+            plan.color
+        ),
+    );
     setup::register(app, ground, &Registry::of_this_user())?;
     wanted.programs.place(app)
 }
@@ -146,7 +164,11 @@ fn stand_in(plan: &Plan, ask: &Ask) -> Result<(), Failure> {
             .map_err(FileError::at("make", &folder))
             .map_err(failed)?;
         for served in &plan.takeover.statics {
-            link(&adopted.checkout.join(&served.folder), &folder.join(&served.folder)).map_err(failed)?;
+            link(
+                &adopted.checkout.join(&served.folder),
+                &folder.join(&served.folder),
+            )
+            .map_err(failed)?;
         }
     }
     let _rights = setup::owner::rights(ground)?;
@@ -196,7 +218,9 @@ fn write_history(app: &App, record: &Record) -> Result<(), Failure> {
         fleet: false,
         ticket: None,
     };
-    let name = releases::read(&app.layout, &record.release).ok().and_then(|manifest| manifest.adopted);
+    let name = releases::read(&app.layout, &record.release)
+        .ok()
+        .and_then(|manifest| manifest.adopted);
     let commit = Entry::Commit {
         run,
         at: Timestamp::now(),
@@ -214,7 +238,10 @@ fn write_history(app: &App, record: &Record) -> Result<(), Failure> {
         ),
         doubt: false,
     };
-    journal.write(begin).and_then(|()| journal.write(commit)).map_err(failed)
+    journal
+        .write(begin)
+        .and_then(|()| journal.write(commit))
+        .map_err(failed)
 }
 
 /// A run that was killed at its very end only has that left to do; `None` for one that has
@@ -223,13 +250,20 @@ fn write_history(app: &App, record: &Record) -> Result<(), Failure> {
 /// # Errors
 /// When it cannot be written down.
 pub(super) async fn finish(record: &Record, sink: &dyn Sink) -> Result<Option<Adopting>, Failure> {
-    let registered = Registry::of_this_user().find(&record.entry.app).is_ok_and(|entry| entry == record.entry);
+    let registered = Registry::of_this_user()
+        .find(&record.entry.app)
+        .is_ok_and(|entry| entry == record.entry);
     let applied = record.files.iter().all(|file| file.standing() == Standing::After);
     let Ok(app) = App::with(record.entry.clone(), record.config.clone()) else {
         return Ok(None);
     };
     let route = Route::to(record.color);
-    if !registered || !applied || seen::proven(&app, &record.seen, route, &record.release).await.is_err() {
+    if !registered
+        || !applied
+        || seen::proven(&app, &record.seen, route, &record.release)
+            .await
+            .is_err()
+    {
         return Ok(None);
     }
     let owner = super::super::remove::owner(&app)?;

@@ -38,44 +38,64 @@ pub struct Now {
 pub fn now(found: &Found) -> Now {
     let family = process::tree(found.process.pid);
     let sockets = sockets::listener(found.port);
-    let holder = family
-        .iter()
-        .find(|pid| sockets.iter().any(|one| sockets::owner(one.inode, &[**pid]).is_some()));
-    let told = holder.and_then(|pid| words_of(*pid)).and_then(|words| python(words));
+    let holder = family.iter().find(|pid| {
+        sockets
+            .iter()
+            .any(|one| sockets::owner(one.inode, &[**pid]).is_some())
+    });
+    let told = holder.and_then(|pid| words_of(*pid)).and_then(python);
     told.unwrap_or_else(|| of_entry(found))
 }
 
 fn words_of(pid: u32) -> Option<Vec<String>> {
     let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let text = String::from_utf8_lossy(&bytes);
-    Some(text.trim_end_matches('\0').split('\0').map(str::to_owned).collect())
+    Some(
+        text.trim_end_matches('\0')
+            .split('\0')
+            .map(str::to_owned)
+            .collect(),
+    )
 }
 
 fn python(words: Vec<String>) -> Option<Now> {
     let (first, rest) = words.split_first()?;
     is_python(first).then(|| Now {
         python: first.into(),
-        words: rest.iter().skip_while(|word| is_python_flag(word)).cloned().collect(),
+        words: rest
+            .iter()
+            .skip_while(|word| is_python_flag(word))
+            .cloned()
+            .collect(),
     })
 }
 
 fn is_python(word: &str) -> bool {
     let name = word.rsplit('/').next().unwrap_or(word);
-    name.strip_prefix("python").is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.'))
+    name.strip_prefix("python")
+        .is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.'))
 }
 
 /// `-u` and its like, which take no value.
 fn is_python_flag(word: &str) -> bool {
-    word.len() > 1 && word.strip_prefix('-').is_some_and(|flags| flags.chars().all(|c| "bBdEIOqsSuvx".contains(c)))
+    word.len() > 1
+        && word
+            .strip_prefix('-')
+            .is_some_and(|flags| flags.chars().all(|c| "bBdEIOqsSuvx".contains(c)))
 }
 
 fn of_entry(found: &Found) -> Now {
     let entry = &found.entry;
     let script = entry.script.display().to_string();
-    let line = entry.args.get(1).filter(|_| script.ends_with("sh") && entry.args.first().is_some_and(|a| a == "-c"));
+    let line = entry
+        .args
+        .get(1)
+        .filter(|_| script.ends_with("sh") && entry.args.first().is_some_and(|a| a == "-c"));
     let words = match line.and_then(|line| shlex::split(line)) {
         Some(words) => words,
-        None => std::iter::once(script).chain(entry.args.iter().cloned()).collect(),
+        None => std::iter::once(script)
+            .chain(entry.args.iter().cloned())
+            .collect(),
     };
     python(words.clone()).unwrap_or(Now {
         python: entry.interpreter.clone().into(),
@@ -191,7 +211,11 @@ fn flask(args: &[&str], place: &Place<'_>) -> Next {
 /// stands in the program.
 fn program(script: &str, args: &[&str], place: &Place<'_>) -> Next {
     let path = place.folder.join(script);
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let stem = path
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let above = path.parent().unwrap_or(place.folder);
     let below = above.strip_prefix(place.folder).unwrap_or(Path::new(""));
     let source = std::fs::read_to_string(&path).unwrap_or_default();
@@ -200,17 +224,23 @@ fn program(script: &str, args: &[&str], place: &Place<'_>) -> Next {
         if !below.as_os_str().is_empty() {
             words.extend(["--pythonpath".to_owned(), below.display().to_string()]);
         }
-        words.extend(["-b".to_owned(), format!("127.0.0.1:{PORT}"), format!("{stem}:{app}")]);
+        words.extend([
+            "-b".to_owned(),
+            format!("127.0.0.1:{PORT}"),
+            format!("{stem}:{app}"),
+        ]);
         return Next {
             run: line(&words, place),
             workers: 1,
             notes: vec![format!(
-                "`python {script}` becomes gunicorn, which is at hand: the port stands in {}, and two run at once",
+                "`python {}` becomes gunicorn, which is at hand: the port stands in it at {}, and two run at once",
+                path.strip_prefix(place.top).unwrap_or(&path).display(),
                 shown(&path, &source)
             )],
         };
     }
-    let mut words = vec![script.to_owned()];
+    let inside = path.strip_prefix(place.folder).unwrap_or(&path);
+    let mut words = vec![inside.display().to_string()];
     words.extend(args.iter().map(|arg| (*arg).to_owned()));
     words.push(PORT.to_owned());
     Next {
@@ -238,7 +268,11 @@ fn shown(path: &Path, source: &str) -> String {
 }
 
 fn unknown(words: &[&str], place: &Place<'_>) -> Next {
-    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).chain([PORT.to_owned()]).collect();
+    let words: Vec<String> = words
+        .iter()
+        .map(|word| (*word).to_owned())
+        .chain([PORT.to_owned()])
+        .collect();
     Next {
         run: line(&words, place),
         workers: 1,
@@ -267,9 +301,21 @@ mod tests {
     fn gunicorn_keeps_what_it_was_told_but_for_its_port() {
         let folder = Path::new("/site");
         let table = [
-            ("/v/bin/python3 /v/bin/gunicorn -w 3 -b 0.0.0.0:5000 app:app", "-w 3 app:app", 3),
-            ("python -u -m gunicorn --bind=127.0.0.1:5000 --workers=2 --pid /run/x 'shop:create_app()'", "--workers=2 'shop:create_app()'", 2),
-            ("python3.11 gunicorn -b:5000 -D -c /site/conf.py -w4 app:app", "-c {{ release }}/conf.py -w4 app:app", 4),
+            (
+                "/v/bin/python3 /v/bin/gunicorn -w 3 -b 0.0.0.0:5000 app:app",
+                "-w 3 app:app",
+                3,
+            ),
+            (
+                "python -u -m gunicorn --bind=127.0.0.1:5000 --workers=2 --pid /run/x 'shop:create_app()'",
+                "--workers=2 'shop:create_app()'",
+                2,
+            ),
+            (
+                "python3.11 gunicorn -b:5000 -D -c /site/conf.py -w4 app:app",
+                "-c {{ release }}/conf.py -w4 app:app",
+                4,
+            ),
             ("python gunicorn app:app", "app:app", 1),
         ];
         for (line, rest, workers) in table {
@@ -301,7 +347,11 @@ mod tests {
 
     #[test]
     fn flasks_own_server_is_told_its_port() {
-        let next = next_of("python -m flask --app shop run -p 5000 --host=0.0.0.0 --no-reload", true, Path::new("/x"));
+        let next = next_of(
+            "python -m flask --app shop run -p 5000 --host=0.0.0.0 --no-reload",
+            true,
+            Path::new("/x"),
+        );
         assert_eq!(
             next.run,
             "{{ venv }}/bin/python -m flask --app shop run --no-reload --host 127.0.0.1 --port {{ port }}"

@@ -65,7 +65,8 @@ fn what_is(path: &Path) -> Option<String> {
     let about = fs::symlink_metadata(path).ok()?;
     let name = path.file_name()?.to_str()?;
     if about.is_dir() {
-        let is_litter = LITTER.contains(&name) || name.ends_with(".egg-info") || path.join("pyvenv.cfg").exists();
+        let is_litter =
+            LITTER.contains(&name) || name.ends_with(".egg-info") || path.join("pyvenv.cfg").exists();
         return match is_litter {
             true => None,
             false => folder(path),
@@ -158,8 +159,12 @@ pub fn share(top: &Path, shared: &Path, paths: &[PathBuf], owner: &User) -> Resu
     for path in paths {
         share_one(&top.join(path), &shared.join(path)).map_err(|error| {
             let hint = match &error {
-                MoveError::InUse { .. } => "move the folder around it instead, or stop the app and move it by hand",
-                MoveError::FarAway { .. } => "put `root` on the same file system, or copy it while the app is stopped",
+                MoveError::InUse { .. } => {
+                    "move the folder around it instead, or stop the app and move it by hand"
+                }
+                MoveError::FarAway { .. } => {
+                    "put `root` on the same file system, or copy it while the app is stopped"
+                }
                 _ => "mend that, then `bg adopt --move-data` again",
             };
             Failure::failed(format!("`{}` was not moved into `shared`", path.display()))
@@ -175,7 +180,10 @@ fn share_one(from: &Path, to: &Path) -> Result<(), MoveError> {
     if about.is_symlink() && fs::read_link(from).is_ok_and(|target| target == to) {
         return Ok(());
     }
-    if let Some(beside) = BESIDE.iter().map(|end| format!("{}{end}", from.display())).find(|at| Path::new(at).exists())
+    if let Some(beside) = BESIDE
+        .iter()
+        .map(|end| format!("{}{end}", from.display()))
+        .find(|at| Path::new(at).exists())
     {
         let path = from.to_owned();
         return Err(MoveError::InUse { path, beside });
@@ -240,9 +248,15 @@ mod tests {
         let open = fs::File::open(top.join("instance/app.db")).unwrap();
         share(&top, &shared, &paths, &me()).unwrap();
         share(&top, &shared, &paths, &me()).unwrap();
-        assert_eq!(fs::read_link(top.join("instance")).unwrap(), shared.join("instance"));
+        assert_eq!(
+            fs::read_link(top.join("instance")).unwrap(),
+            shared.join("instance")
+        );
         assert_eq!(fs::read_to_string(top.join("instance/app.db")).unwrap(), "rows");
-        let (held, now) = (open.metadata().unwrap(), fs::metadata(shared.join("instance/app.db")).unwrap());
+        let (held, now) = (
+            open.metadata().unwrap(),
+            fs::metadata(shared.join("instance/app.db")).unwrap(),
+        );
         assert_eq!(held.ino(), now.ino());
         unshare(&top, &shared, &paths).unwrap();
         assert!(!top.join("instance").is_symlink() && top.join("instance/app.db").exists());

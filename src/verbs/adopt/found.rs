@@ -107,7 +107,11 @@ async fn candidates(dump: &Dump, config: Option<&Config>) -> Result<Vec<Candidat
             continue;
         }
         let entries = Pm2::new("pm2", &home.home).list().await.map_err(|error| {
-            Failure::failed(format!("PM2 in {} does not say what it keeps", home.home.display())).because(error)
+            Failure::failed(format!(
+                "PM2 in {} does not say what it keeps",
+                home.home.display()
+            ))
+            .because(error)
         })?;
         for entry in entries.entries() {
             let family = entry.pid.map(process::tree).unwrap_or_default();
@@ -137,7 +141,11 @@ fn choose<'a>(
 ) -> Result<&'a Candidate, Failure> {
     let ports = config.map(|config| config.process.ports);
     let in_config = |one: &&Candidate| {
-        ports.is_some_and(|ports| one.ports.iter().any(|port| [ports.blue, ports.green].contains(port)))
+        ports.is_some_and(|ports| {
+            one.ports
+                .iter()
+                .any(|port| [ports.blue, ports.green].contains(port))
+        })
     };
     let named = name.filter(|name| config.is_none_or(|config| config.app != **name));
     let fitting: Vec<&Candidate> = match named {
@@ -154,7 +162,9 @@ fn choose<'a>(
             names(fitting.iter().map(|one| &one.entry))
         ))
         .hint("`bg adopt NAME` names one; each gets an app of its own")),
-        (None, _, Some(one)) => Err(can_be_proven(one).err().unwrap_or_else(|| nothing_passed(&one.entry))),
+        (None, _, Some(one)) => Err(can_be_proven(one)
+            .err()
+            .unwrap_or_else(|| nothing_passed(&one.entry))),
         (None, _, None) => Err(nobody(all, named, dump)),
     }
 }
@@ -170,8 +180,10 @@ fn can_be_proven(one: &Candidate) -> Result<(), Failure> {
         )));
     }
     if !entry.is_running() {
-        return Err(refused(format!("`{}` is {} and has no process", entry.name, entry.status))
-            .hint("start it, and see that the site answers; then again"));
+        return Err(
+            refused(format!("`{}` is {} and has no process", entry.name, entry.status))
+                .hint("start it, and see that the site answers; then again"),
+        );
     }
     Ok(())
 }
@@ -218,10 +230,14 @@ fn port_of(chosen: &Candidate, config: Option<&Config>) -> Result<u16, Failure> 
     let name = &chosen.entry.name;
     match chosen.ports.iter().filter(fits).collect::<Vec<_>>().as_slice() {
         [port] => Ok(**port),
-        [] => Err(refused(format!("`{name}` holds none of the ports in `process.ports`"))
-            .hint(format!("give one color the port that it has: {:?}", chosen.ports))),
-        several => Err(refused(format!("NGINX passes requests to several ports of `{name}`: {several:?}"))
-            .hint("write a bg.toml whose `process.ports` has the app's own")),
+        [] => Err(
+            refused(format!("`{name}` holds none of the ports in `process.ports`"))
+                .hint(format!("give one color the port that it has: {:?}", chosen.ports)),
+        ),
+        several => Err(refused(format!(
+            "NGINX passes requests to several ports of `{name}`: {several:?}"
+        ))
+        .hint("write a bg.toml whose `process.ports` has the app's own")),
     }
 }
 
@@ -237,12 +253,19 @@ fn alone_on(port: u16, process: Process) -> Result<Option<IpAddr>, Failure> {
                 .hint("end that one: the kernel deals requests out between them"));
         }
     }
-    let by_v4 = listeners.iter().any(|one| one.address.is_ipv4() || one.address.is_unspecified());
+    let by_v4 = listeners
+        .iter()
+        .any(|one| one.address.is_ipv4() || one.address.is_unspecified());
     if !by_v4 {
-        return Err(refused(format!("port {port} listens on IPv6 alone, and NGINX will ask 127.0.0.1"))
-            .hint("bind the app to 127.0.0.1"));
+        return Err(refused(format!(
+            "port {port} listens on IPv6 alone, and NGINX will ask 127.0.0.1"
+        ))
+        .hint("bind the app to 127.0.0.1"));
     }
-    Ok(listeners.iter().map(|one| one.address).find(|address| !address.is_loopback()))
+    Ok(listeners
+        .iter()
+        .map(|one| one.address)
+        .find(|address| !address.is_loopback()))
 }
 
 /// An nvm-installed PM2 is on nobody's PATH and lies beside the node that runs its daemon.

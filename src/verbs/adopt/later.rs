@@ -20,7 +20,11 @@ pub(super) fn refuse_unless_unfinished(entry: &Entry) -> Result<(), Failure> {
         Some(record) if !record.done => Ok(()),
         Some(_) => Err(Failure::new(
             Kind::Config,
-            format!("`{}` is adopted already, in {}", entry.app, Layout::new(&entry.root).root().display()),
+            format!(
+                "`{}` is adopted already, in {}",
+                entry.app,
+                Layout::new(&entry.root).root().display()
+            ),
         )
         .hint("`bg status` shows it; `bg deploy` goes on, `bg adopt --undo` back")),
         None => Err(Failure::new(
@@ -49,13 +53,23 @@ pub fn move_data(app: &App, yes: bool) -> Result<Adopting, Failure> {
         return Ok(Adopting::default());
     };
     let left = adopted::left_behind(known);
-    let mut adopting = told(app, "move", &left, &format!("into {}", app.layout.shared().display()));
+    let mut adopting = told(
+        app,
+        "move",
+        &left,
+        &format!("into {}", app.layout.shared().display()),
+    );
     if !yes || left.is_empty() {
         return Ok(adopting);
     }
     let owner = remove::owner(app)?;
     if let Some(mut record) = Record::read(&app.nginx_files.adoption())? {
-        record.moved.extend(left.iter().filter(|path| !record.moved.contains(path)).cloned().collect::<Vec<_>>());
+        record.moved.extend(
+            left.iter()
+                .filter(|path| !record.moved.contains(path))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
         record.write()?;
     }
     data::share(&known.checkout, &app.layout.shared(), &left, &owner)?;
@@ -69,8 +83,17 @@ pub fn move_data(app: &App, yes: bool) -> Result<Adopting, Failure> {
 /// When that cannot be written down.
 pub fn leave_data(app: &App, yes: bool) -> Result<Adopting, Failure> {
     let mut manifest = in_a_slot(app)?;
-    let left = manifest.adopted.as_ref().map(adopted::left_behind).unwrap_or_default();
-    let mut adopting = told(app, "leave", &left, "where it is; the next release starts without it");
+    let left = manifest
+        .adopted
+        .as_ref()
+        .map(adopted::left_behind)
+        .unwrap_or_default();
+    let mut adopting = told(
+        app,
+        "leave",
+        &left,
+        "where it is; the next release starts without it",
+    );
     if !yes {
         return Ok(adopting);
     }
@@ -87,7 +110,9 @@ pub fn leave_data(app: &App, yes: bool) -> Result<Adopting, Failure> {
 }
 
 fn told(app: &App, what: &str, left: &[PathBuf], rest: &str) -> Adopting {
-    let steps = left.iter().map(|path| format!("{what} {} {rest}", path.display()));
+    let steps = left
+        .iter()
+        .map(|path| format!("{what} {} {rest}", path.display()));
     Adopting {
         app: app.name().to_owned(),
         steps: steps.collect(),

@@ -1,5 +1,8 @@
 //! The bg.toml that fits what was found.
 
+mod code;
+mod site;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -8,28 +11,41 @@ use crate::host::guess;
 use crate::host::nginx::dump::Dump;
 use crate::host::nginx::takeover::Takeover;
 use crate::host::pm2::Proc;
-use crate::host::sockets;
-use crate::host::{process, user};
+use crate::host::{process, sockets};
 use crate::model::config::Config;
 use crate::model::config::read;
 use crate::model::failure::{Failure, Kind};
-use crate::model::listen::Listener;
 
-use super::command::{self, Next, Place};
 use super::data::Data;
 use super::found::Found;
-
-/// Folders that NGINX's main file may include, the usual ones.
-const INCLUDES: [&str; 5] = ["conf.d", "sites-enabled", "http.d", "vhosts.d", "servers"];
 
 /// Health checks by their usual paths.
 const HEALTH: [&str; 5] = ["/health", "/healthz", "/_health", "/ping", "/api/health"];
 
 /// Variables that come from the shell or from PM2, and that no app was given on purpose.
 const NOT_THE_APPS: [&str; 22] = [
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "PWD", "OLDPWD", "LANG", "LC_ALL", "TERM", "MAIL", "SHLVL", "TZ",
-    "HOSTNAME", "NODE_APP_INSTANCE", "NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "VIRTUAL_ENV", "PS1",
-    "SILENT", "TMPDIR", "DISPLAY",
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "PWD",
+    "OLDPWD",
+    "LANG",
+    "LC_ALL",
+    "TERM",
+    "MAIL",
+    "SHLVL",
+    "TZ",
+    "HOSTNAME",
+    "NODE_APP_INSTANCE",
+    "NODE_CHANNEL_FD",
+    "NODE_CHANNEL_SERIALIZATION_MODE",
+    "VIRTUAL_ENV",
+    "PS1",
+    "SILENT",
+    "TMPDIR",
+    "DISPLAY",
 ];
 
 /// A configuration, as text and as what it says.
@@ -72,13 +88,19 @@ pub async fn write(ground: &Ground<'_>) -> Result<Proposal, Failure> {
         )
         .hint("`bg init` writes a bg.toml: fill it in, then `bg adopt --config bg.toml`"));
     };
-    let origin = tree.origin().await.unwrap_or_else(|| tree.top.display().to_string());
+    let origin = tree
+        .origin()
+        .await
+        .unwrap_or_else(|| tree.top.display().to_string());
     let branch = tree.branch().await.unwrap_or_else(|| "main".to_owned());
-    let (code, next, python) = code(found, &tree.top)?;
+    let (code, next, python) = code::look(found, &tree.top)?;
     let door = Door {
         address: ([127, 0, 0, 1], found.port).into(),
         tls: false,
-        host: names(ground).first().cloned().unwrap_or_else(|| "localhost".to_owned()),
+        host: site::names(ground)
+            .first()
+            .cloned()
+            .unwrap_or_else(|| "localhost".to_owned()),
     };
     let (health, expect) = health(&door, code.health.as_deref()).await;
     let app = guess::app_name(&tree.top);
@@ -86,41 +108,67 @@ pub async fn write(ground: &Ground<'_>) -> Result<Proposal, Failure> {
     let mut say = |line: String| writeln!(text, "{line}").unwrap_or_default();
     say("# Proposed by `bg adopt` from what runs on this host. `bg init` explains every key.".to_owned());
     say(format!("app = {}", quoted(&app)));
-    say(format!("root = {}", quoted(&root(ground, &app))));
+    say(format!("root = {}", quoted(root(ground, &app))));
     say(format!("owner = {}", quoted(&found.owner.name)));
     if !ground.data.is_empty() {
-        let paths: Vec<String> = ground.data.iter().map(|data| quoted(data.path.display())).collect();
+        let paths: Vec<String> = ground
+            .data
+            .iter()
+            .map(|data| quoted(data.path.display()))
+            .collect();
         say("# Data that lies in the work tree: `bg adopt --move-data` moves it into `shared`.".to_owned());
         say(format!("shared = [{}]", paths.join(", ")));
     }
-    say(format!("\n[source]\ngit = {}\nbranch = {}", quoted(&origin), quoted(&branch)));
+    say(format!(
+        "\n[source]\ngit = {}\nbranch = {}",
+        quoted(&origin),
+        quoted(&branch)
+    ));
     if !code.folder.as_os_str().is_empty() {
         say(format!("folder = {}", quoted(code.folder.display())));
     }
-    say(format!("\n[process]\nname = {}", quoted(process_name(found, &app))));
+    say(format!(
+        "\n[process]\nname = {}",
+        quoted(process_name(found, &app))
+    ));
     for note in &next.notes {
         say(format!("# {note}"));
     }
     say(format!("run = {}", quoted(&next.run)));
-    say(format!("ports = {{ blue = {}, green = {} }}", found.port, another_port(ground)));
+    say(format!(
+        "ports = {{ blue = {}, green = {} }}",
+        found.port,
+        another_port(ground)
+    ));
     say(format!("workers = {}", next.workers.max(1)));
     let variables = variables(found);
     if !variables.is_empty() {
-        say("\n# The process has these variables from PM2; what the app needs of them belongs into".to_owned());
+        say(
+            "\n# The process has these variables from PM2; what the app needs of them belongs into"
+                .to_owned(),
+        );
         say(format!(
             "# `shared/app.env` below the root, mode 0600:\n# {}\n#[env]\n#file = \"app.env\"",
             variables.join(", ")
         ));
     }
     say(format!("\n[python]\nversion = {}", quoted(&python)));
-    let requirements: Vec<String> = code.requirements.iter().map(|file| quoted(file.display())).collect();
+    let requirements: Vec<String> = code
+        .requirements
+        .iter()
+        .map(|file| quoted(file.display()))
+        .collect();
     say(format!("requirements = [{}]", requirements.join(", ")));
     say(format!("\n[[health]]\npath = {}", quoted(&health)));
     if expect != 200 {
         say(format!("expect = [{expect}]"));
     }
-    nginx(ground, &health, &mut say)?;
-    say(format!("\n[pm2]\nbin = {}\nhome = {}", quoted(found.pm2_bin.display()), quoted(found.pm2_home.display())));
+    site::write(ground, &health, &mut say);
+    say(format!(
+        "\n[pm2]\nbin = {}\nhome = {}",
+        quoted(found.pm2_bin.display()),
+        quoted(found.pm2_home.display())
+    ));
     workers(&found.others, &tree.top, &mut say);
     let config = read::parse(&text, Path::new("bg.toml")).map_err(|error| {
         Failure::new(Kind::Config, "what was found fits into no bg.toml")
@@ -134,71 +182,6 @@ pub async fn write(ground: &Ground<'_>) -> Result<Proposal, Failure> {
 
 fn quoted(text: impl ToString) -> String {
     toml::Value::from(text.to_string()).to_string()
-}
-
-/// The app's code, as its owner sees it.
-struct Code {
-    folder: PathBuf,
-    requirements: Vec<PathBuf>,
-    health: Option<String>,
-    notes: Vec<String>,
-}
-
-fn code(found: &Found, top: &Path) -> Result<(Code, Next, String), Failure> {
-    let now = command::now(found);
-    let _rights = user::borrow(&found.owner)
-        .map_err(|error| Failure::failed(format!("cannot act as `{}`", found.owner.name)).because(error))?;
-    let script = found.entry.script.parent().unwrap_or(top);
-    let in_tree = |folder: &Path| folder.starts_with(top).then(|| folder.to_owned());
-    let folder = in_tree(&found.folder)
-        .or_else(|| in_tree(script))
-        .unwrap_or_else(|| top.to_owned());
-    let below = |place: &Path| -> Vec<PathBuf> {
-        let inside = place.strip_prefix(&folder).unwrap_or(Path::new(""));
-        let files = guess::requirements(place);
-        files.into_iter().map(|file| inside.join(file)).collect()
-    };
-    let mut requirements = below(&folder);
-    if requirements.is_empty() && script.starts_with(&folder) {
-        requirements = below(script);
-    }
-    let wanted = requirements.iter().filter_map(|file| std::fs::read_to_string(folder.join(file)).ok());
-    let in_requirements = wanted.into_iter().any(|text| text.contains("gunicorn"));
-    let bin = now.python.parent().unwrap_or(Path::new("/"));
-    let installed = bin.join("gunicorn").exists();
-    let mut notes = Vec::new();
-    if requirements.is_empty() {
-        notes.push("no requirements file was found: each release gets an environment of its own from one".to_owned());
-    } else if installed && !in_requirements {
-        notes.push("gunicorn is installed and not among the requirements: add it, each release installs its own".to_owned());
-    }
-    let place = Place {
-        top,
-        folder: &folder,
-        gunicorn: installed || in_requirements,
-    };
-    let next = command::next(&now, &place);
-    let real = std::fs::read_link(format!("/proc/{}/exe", found.process.pid)).ok();
-    let python = real.filter(|path| is_python(path)).unwrap_or_else(|| real_python(&now.python));
-    let code = Code {
-        health: guess::health_path(&folder),
-        folder: folder.strip_prefix(top).unwrap_or(Path::new("")).to_owned(),
-        requirements,
-        notes,
-    };
-    Ok((code, next, python.display().to_string()))
-}
-
-fn is_python(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"python"))
-}
-
-/// The interpreter that an environment was made from, which outlives it.
-fn real_python(python: &Path) -> PathBuf {
-    match python.canonicalize() {
-        Ok(real) if is_python(&real) => real,
-        _ => PathBuf::from("python3"),
-    }
 }
 
 /// `/srv/NAME`, or beside what is there already.
@@ -226,20 +209,34 @@ fn another_port(ground: &Ground<'_>) -> u16 {
     let passed = ground.dump.passed_ports();
     let is_free = |port: &u16| !passed.contains(port) && sockets::is_free(*port);
     let above = ground.found.port.saturating_add(1);
-    (above..u16::MAX).chain(1024..above).find(is_free).unwrap_or(above)
+    (above..u16::MAX)
+        .chain(1024..above)
+        .find(is_free)
+        .unwrap_or(above)
 }
 
 /// Their names, never their values.
 fn variables(found: &Found) -> Vec<String> {
     let env = process::env(found.process.pid).unwrap_or_default();
-    let of_pm2 = |name: &str| name.starts_with("PM2_") || name.starts_with("NVM_") || name.starts_with("SSH_") || name.starts_with("XDG_") || name.starts_with("SUDO_");
-    let plain = |name: &str| name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    let of_pm2 = |name: &str| {
+        name.starts_with("PM2_")
+            || name.starts_with("NVM_")
+            || name.starts_with("SSH_")
+            || name.starts_with("XDG_")
+            || name.starts_with("SUDO_")
+    };
+    let plain = |name: &str| {
+        name.chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    };
     let text = String::from_utf8_lossy(&env).into_owned();
     let mut names: Vec<String> = text
         .split('\0')
         .filter_map(|one| one.split_once('='))
         .map(|(name, _)| name.to_owned())
-        .filter(|name| plain(name) && !name.starts_with('_') && !of_pm2(name) && !NOT_THE_APPS.contains(&name.as_str()))
+        .filter(|name| {
+            plain(name) && !name.starts_with('_') && !of_pm2(name) && !NOT_THE_APPS.contains(&name.as_str())
+        })
         .collect();
     names.sort();
     names
@@ -254,76 +251,6 @@ async fn health(door: &Door, guessed: Option<&str>) -> (String, u16) {
     }
     let status = front::status(door, "/").await.unwrap_or(200);
     ("/".to_owned(), status)
-}
-
-/// The names of the site's servers that a probe can ask by.
-fn names(ground: &Ground<'_>) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for name in ground.takeover.servers.iter().flat_map(|server| &server.names) {
-        if !name.is_empty() && !name.starts_with('~') && !names.contains(name) {
-            names.push(name.clone());
-        }
-    }
-    names
-}
-
-fn nginx(ground: &Ground<'_>, health: &str, say: &mut impl FnMut(String)) -> Result<(), Failure> {
-    let dir = ground.conf.parent().unwrap_or(Path::new("/"));
-    let servers = &ground.takeover.servers;
-    let names = names(ground);
-    let first = names.first().cloned().unwrap_or_else(|| "_".to_owned());
-    // Others by another name may listen elsewhere, where this one means another site.
-    let same = |names: &[String]| names.is_empty() || names.contains(&first);
-    let of_name: Vec<_> = servers.iter().filter(|server| same(&server.names)).collect();
-    let mut listens: Vec<String> = Vec::new();
-    for text in of_name.iter().flat_map(|server| &server.listens) {
-        let listener = text.parse::<Listener>().ok().filter(|listener| !listener.http3);
-        let address = text.split_whitespace().next();
-        let known = listens.iter().any(|known| known.split_whitespace().next() == address);
-        if let Some(listener) = listener.filter(|_| !known) {
-            listens.push(listener.text);
-        }
-    }
-    if listens.is_empty() {
-        listens.push("80".to_owned());
-    }
-    let mut paths: Vec<String> = Vec::new();
-    for path in of_name.iter().flat_map(|server| &server.paths) {
-        if !paths.contains(path) {
-            paths.push(path.clone());
-        }
-    }
-    if paths.is_empty() {
-        paths.push(health.to_owned());
-    }
-    let list = |all: &[String]| all.iter().map(quoted).collect::<Vec<_>>().join(", ");
-    let names = if names.is_empty() { vec![first] } else { names };
-    say(format!("\n[nginx]\nserver_names = [{}]", list(&names)));
-    say(format!("listen = [{}]\npaths = [{}]", list(&listens), list(&paths)));
-    say(format!("conf = {}", quoted(ground.conf.display())));
-    let hook = |folder: &&&str| ground.dump.http_includes(&dir.join(folder).join("bg-x.conf"));
-    say(format!("include = {}", quoted(INCLUDES.iter().find(hook).unwrap_or(&"conf.d"))));
-    let site = servers.first().map(|server| server.place.file.clone()).unwrap_or_default();
-    let site = site.strip_prefix(dir).map(Path::to_owned);
-    let main = || ground.conf.file_name().map(PathBuf::from).unwrap_or_default();
-    say("# The site's own file: `bg adopt` changes the lines that it shows, nothing else ever does.".to_owned());
-    say(format!("site = {}", quoted(site.unwrap_or_else(|_| main()).display())));
-    for served in &ground.takeover.statics {
-        if let Some(url) = served.url.as_ref().filter(|url| !paths.contains(url)) {
-            say(format!("\n[[nginx.static]]\nurl = {}\nfolder = {}", quoted(url), quoted(served.folder.display())));
-        }
-    }
-    let tls = of_name.iter().find_map(|server| server.tls.as_ref());
-    let encrypted = listens.iter().any(|listen| listen.split_whitespace().any(|word| word == "ssl"));
-    if let Some((certificate, key)) = tls.filter(|_| encrypted) {
-        let (certificate, key) = (dir.join(certificate), dir.join(key));
-        say(format!(
-            "\n[nginx.tls]\ncertificate = {}\nkey = {}",
-            quoted(certificate.display()),
-            quoted(key.display())
-        ));
-    }
-    Ok(())
 }
 
 /// What else PM2 keeps from the same work tree, to be read and switched on by a person.

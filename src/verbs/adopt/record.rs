@@ -111,8 +111,12 @@ impl Record {
         let failed = || Failure::failed(format!("`{}` cannot be read", path.display()));
         match fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed().because(error).hint("`bg adopt` needs the rights that NGINX's files need")),
-            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| failed().because(error)),
+            Err(error) => Err(failed()
+                .because(error)
+                .hint("`bg adopt` needs the rights that NGINX's files need")),
+            Ok(text) => serde_json::from_slice(&text)
+                .map(Some)
+                .map_err(|error| failed().because(error)),
         }
     }
 

@@ -33,17 +33,34 @@ pub async fn before(app: &App, takeover: &Takeover) -> (Vec<Seen>, Vec<String>) 
         let host = server.names.iter().find(name).cloned();
         let host = host.unwrap_or_else(|| "localhost".to_owned());
         let usual = vec!["80".to_owned()];
-        let listens = if server.listens.is_empty() { &usual } else { &server.listens };
+        let listens = if server.listens.is_empty() {
+            &usual
+        } else {
+            &server.listens
+        };
         let mut paths: Vec<(String, bool)> = server.paths.iter().map(|path| (path.clone(), true)).collect();
         if server.hidden {
-            let wanted = app.config.nginx.paths.iter().filter(|path| !server.paths.contains(path));
+            let wanted = app
+                .config
+                .nginx
+                .paths
+                .iter()
+                .filter(|path| !server.paths.contains(path));
             paths.extend(wanted.map(|path| (path.clone(), true)));
         }
-        let served = app.config.nginx.static_files.iter().map(|served| (served.url.clone(), false));
+        let served = app
+            .config
+            .nginx
+            .static_files
+            .iter()
+            .map(|served| (served.url.clone(), false));
         paths.extend(served);
         for listen in listens {
             let Ok(listener) = listen.parse::<Listener>() else {
-                notes.push(format!("`listen {listen}` at {} cannot be asked, and is not proven", server.place));
+                notes.push(format!(
+                    "`listen {listen}` at {} cannot be asked, and is not proven",
+                    server.place
+                ));
                 continue;
             };
             if listener.http3 {
@@ -149,5 +166,8 @@ async fn as_before(seen: &Seen) -> Result<(), Differs> {
         Ok(status) => words(status),
         Err(error) => in_one_line(&error),
     };
-    Err(Differs(format!("`{}` on {door} answered {before} before, and now {now}", seen.path)))
+    Err(Differs(format!(
+        "`{}` on {door} answered {before} before, and now {now}",
+        seen.path
+    )))
 }

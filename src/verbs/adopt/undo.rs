@@ -4,13 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use crate::host::app::App;
+use crate::host::lock::{Holder, Lock};
 use crate::host::nginx::files::{self, Change};
 use crate::host::registry::Registry;
 use crate::host::releases;
 use crate::host::store;
 use crate::host::system::SystemFolders;
 use crate::host::user;
-use crate::host::lock::{Holder, Lock};
 use crate::model::color::Color;
 use crate::model::config::Config;
 use crate::model::event::{Event, Sink};
@@ -27,7 +27,10 @@ fn records(conf: &Path) -> Vec<PathBuf> {
     let folder = conf.parent().unwrap_or(Path::new("/")).join("bg");
     let apps = store::names(&folder).unwrap_or_default();
     let of = |app: String| folder.join(app).join("adoption");
-    apps.into_iter().map(of).filter(|folder| folder.exists()).collect()
+    apps.into_iter()
+        .map(of)
+        .filter(|folder| folder.exists())
+        .collect()
 }
 
 fn record(conf: &Path, name: Option<&str>, config: Option<&Config>) -> Result<Option<Record>, Failure> {
@@ -46,8 +49,11 @@ fn record(conf: &Path, name: Option<&str>, config: Option<&Config>) -> Result<Op
         0 | 1 => Ok(found.pop()),
         _ => {
             let apps: Vec<String> = found.iter().map(|record| record.entry.app.clone()).collect();
-            Err(Failure::new(Kind::Config, format!("which one? adopted are {}", apps.join(", ")))
-                .hint("`bg adopt --undo NAME` names one"))
+            Err(Failure::new(
+                Kind::Config,
+                format!("which one? adopted are {}", apps.join(", ")),
+            )
+            .hint("`bg adopt --undo NAME` names one"))
         }
     }
 }
@@ -63,7 +69,11 @@ fn found_in(record: &Record, name: Option<&str>) -> bool {
 ///
 /// # Errors
 /// When what was written down of it cannot be read.
-pub(super) fn unfinished(conf: &Path, name: Option<&str>, config: Option<&Config>) -> Result<Option<Record>, Failure> {
+pub(super) fn unfinished(
+    conf: &Path,
+    name: Option<&str>,
+    config: Option<&Config>,
+) -> Result<Option<Record>, Failure> {
     // Without NGINX's rights there is nothing that this user could have left.
     let record = record(conf, name, config)?;
     Ok(record.filter(|record| !record.done))
@@ -73,9 +83,7 @@ pub(super) fn unfinished(conf: &Path, name: Option<&str>, config: Option<&Config
 pub(super) fn shown(record: &Record) -> Adopting {
     Adopting {
         app: record.entry.app.clone(),
-        steps: vec![
-            "an adoption was interrupted: finish it, or put it back and begin again".to_owned(),
-        ],
+        steps: vec!["an adoption was interrupted: finish it, or put it back and begin again".to_owned()],
         warnings: vec!["`bg adopt --undo` puts it back and leaves it at that".to_owned()],
         ..Adopting::default()
     }
@@ -89,8 +97,10 @@ pub async fn undo(ask: &Ask, config: Option<Config>, sink: &dyn Sink) -> Result<
     let conf = super::conf(ask, config.as_ref());
     let named = config.as_ref();
     let Some(record) = record(&conf, ask.name.as_deref(), named)? else {
-        return Err(Failure::new(Kind::Config, "nothing was adopted here, or it was undone already")
-            .hint("`bg status` shows what there is"));
+        return Err(
+            Failure::new(Kind::Config, "nothing was adopted here, or it was undone already")
+                .hint("`bg status` shows what there is"),
+        );
     };
     if record.done {
         nothing_was_deployed(&record)?;
@@ -103,7 +113,10 @@ pub async fn undo(ask: &Ask, config: Option<Config>, sink: &dyn Sink) -> Result<
         .collect();
     steps.push("reload NGINX once, and see that each listener answers as before".to_owned());
     if !record.moved.is_empty() {
-        steps.push(format!("move {} back into the work tree", super::super::adopted::listed(&record.moved)));
+        steps.push(format!(
+            "move {} back into the work tree",
+            super::super::adopted::listed(&record.moved)
+        ));
     }
     steps.push(format!(
         "delete {}, {} and what bg made in {}",
@@ -157,7 +170,11 @@ pub(super) async fn put_back(record: &Record, sink: &dyn Sink) -> Result<(), Fai
     }
     remove::delete_of(&record.entry.link_folder, &owner)?;
     if nix::unistd::Uid::effective().is_root() {
-        programs::forbid(&SystemFolders::of_this_user(), app.name(), &Registry::of_this_user())?;
+        programs::forbid(
+            &SystemFolders::of_this_user(),
+            app.name(),
+            &Registry::of_this_user(),
+        )?;
     }
     remove::delete(&Registry::of_this_user().path(app.name()))?;
     root(&app, &owner)?;
@@ -173,7 +190,8 @@ pub(super) async fn put_back(record: &Record, sink: &dyn Sink) -> Result<(), Fai
 }
 
 fn rights(owner: &nix::unistd::User) -> Result<user::Borrowed, Failure> {
-    user::borrow(owner).map_err(|error| Failure::failed(format!("cannot act as `{}`", owner.name)).because(error))
+    user::borrow(owner)
+        .map_err(|error| Failure::failed(format!("cannot act as `{}`", owner.name)).because(error))
 }
 
 fn lock(app: &App, owner: &nix::unistd::User) -> Result<Option<Lock>, Failure> {
@@ -197,16 +215,19 @@ async fn from_nginx(app: &App, record: &Record, back: Vec<Change>) -> Result<(),
         return Ok(());
     }
     let failed = || Failure::failed("NGINX's files cannot be put back");
-    let applied = files::apply(back, &record.folder().join("after")).map_err(|error| failed().because(error))?;
+    let applied =
+        files::apply(back, &record.folder().join("after")).map_err(|error| failed().because(error))?;
     if let Err(failure) = remove::take_from_nginx(app, &[hook]).await {
         applied.restore().map_err(|error| failed().because(error))?;
         return Err(failure);
     }
-    seen::unchanged(&record.seen, app.config.timeouts.proof.0).await.map_err(|error| {
-        Failure::failed("the site's files are as they were, and it does not answer as it did")
-            .because(error)
-            .hint("look at NGINX's error log and at the process; `bg adopt --undo` goes on from here")
-    })
+    seen::unchanged(&record.seen, app.config.timeouts.proof.0)
+        .await
+        .map_err(|error| {
+            Failure::failed("the site's files are as they were, and it does not answer as it did")
+                .because(error)
+                .hint("look at NGINX's error log and at the process; `bg adopt --undo` goes on from here")
+        })
 }
 
 /// What is ours below the root, and the root itself where nothing else is in it.

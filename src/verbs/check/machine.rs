@@ -77,7 +77,11 @@ async fn pm2(report: &mut Report, app: &App) {
 async fn ports(report: &mut Report, app: &App) {
     for color in Color::BOTH {
         let port = app.config.process.ports.of(color);
-        let ours = app.pm2.named(&adopted::process_name(app, color)).await.unwrap_or_default();
+        let ours = app
+            .pm2
+            .named(&adopted::process_name(app, color))
+            .await
+            .unwrap_or_default();
         let tree: Vec<u32> = ours
             .iter()
             .filter_map(|entry| entry.pid)
@@ -114,7 +118,11 @@ fn disk(report: &mut Report, app: &App) {
 
 async fn memory(report: &mut Report, app: &App) {
     let Ok(route) = app.link.read() else { return };
-    let live = app.pm2.named(&adopted::process_name(app, route.color)).await.unwrap_or_default();
+    let live = app
+        .pm2
+        .named(&adopted::process_name(app, route.color))
+        .await
+        .unwrap_or_default();
     let Some(pid) = live.first().and_then(|entry| entry.pid) else {
         return;
     };

@@ -70,7 +70,9 @@ pub async fn clear(app: &App, idle: Idle, sink: &dyn Sink) -> Result<(), Failure
     let color = idle.color;
     let adopted = adopted::in_slot(app, color);
     stop(app, color, &idle.old).await?;
-    adopted.iter().for_each(|adopted| adopted::tell_retired(adopted, sink));
+    adopted
+        .iter()
+        .for_each(|adopted| adopted::tell_retired(adopted, sink));
     if !idle.old.is_empty() {
         sink.emit(Event::SlotFreed {
             color,

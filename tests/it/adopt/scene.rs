@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use bluegreen::model::color::Color;
-use toml::{Table, Value};
+use toml::Table;
 
 use crate::load::{Kind, Load, Plan};
 use crate::sandbox::wait::wait_until;
@@ -50,6 +50,27 @@ pub fn by_hand(site: &Site) -> String {
     )
 }
 
+/// What a bg.toml for such a site says besides.
+pub fn usual(config: &mut Table) {
+    set(config, "nginx", "site", "conf.d/by-hand.conf");
+    set(config, "gate", "soak", "0s");
+}
+
+/// Answers with what arrived.
+const ECHO: &str = r#"
+
+@app.get("/echo/<path:rest>")
+@app.get("/v1/<path:rest>")
+def echo(rest):
+    named = {name: request.headers.get(name) for name in ("Host", "X-Forwarded-Proto", "X-Own", "X-Outer", "Connection")}
+    return {"uri": request.environ["RAW_URI"], "named": named}
+
+
+@app.get("/away")
+def away():
+    return "", 302, {"Location": f"http://{request.host}/there"}
+"#;
+
 impl Site {
     /// The sample app behind gunicorn, as PM2 keeps it, and [`by_hand`] in front of it.
     pub fn new() -> Site {
@@ -66,11 +87,20 @@ impl Site {
     /// The same with nothing started.
     pub fn without_process(block: impl Fn(&Site) -> String, change: impl FnOnce(&mut Table)) -> Site {
         let sandbox = Sandbox::with(|config| {
-            set(config, "nginx", "site", "conf.d/by-hand.conf");
-            set(config, "gate", "soak", "0s");
+            usual(config);
             change(config);
         });
+        Site::on(sandbox, block)
+    }
+
+    /// The same on a host that is there already, with the settings of [`usual`].
+    pub fn on(sandbox: Sandbox, block: impl Fn(&Site) -> String) -> Site {
         let mut site = Site { sandbox };
+        site.sandbox.commit("the shop says what it was asked", |repo| {
+            let app = repo.join("app.py");
+            let text = fs::read_to_string(&app).unwrap();
+            fs::write(app, text + ECHO).unwrap();
+        });
         let (from, to) = (site.sandbox.repo(), site.checkout());
         repo::git(
             site.sandbox.root(),
@@ -92,7 +122,16 @@ impl Site {
     pub fn gunicorn(&self) -> Vec<String> {
         let bind = format!("127.0.0.1:{}", self.port());
         let words = [
-            "-m", "gunicorn", "-b", &bind, "--worker-class", "gthread", "--threads", "16", "--keep-alive", "75",
+            "-m",
+            "gunicorn",
+            "-b",
+            &bind,
+            "--worker-class",
+            "gthread",
+            "--threads",
+            "16",
+            "--keep-alive",
+            "75",
             "app:app",
         ];
         words.map(str::to_owned).to_vec()
@@ -102,9 +141,21 @@ impl Site {
     pub fn start(&mut self, words: &[String]) {
         let python = venv().join("bin/python");
         let mut command = self.pm2();
-        command.args(["start", python.to_str().unwrap(), "--name", PROCESS, "--interpreter", "none", "--"]);
+        command.args([
+            "start",
+            python.to_str().unwrap(),
+            "--name",
+            PROCESS,
+            "--interpreter",
+            "none",
+            "--",
+        ]);
         let output = command.args(words).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
         self.wait_until_it_answers();
     }
 
@@ -151,7 +202,8 @@ impl Site {
     /// The process that answers visitors.
     pub fn answering_pid(&self) -> i64 {
         let answer = self.sandbox.get("/whoami");
-        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{answer:?}"));
+        let body: serde_json::Value =
+            serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{answer:?}"));
         body["pid"].as_i64().unwrap()
     }
 
@@ -182,9 +234,15 @@ impl Site {
         assert_eq!(self.vhost_text(), vhost);
         let conf = self.sandbox.front.conf();
         assert!(!conf.with_file_name("bg").exists(), "NGINX's folder has ours");
-        assert!(!self.sandbox.front.sites().join("bg-shop.conf").exists(), "the hook is there");
+        assert!(
+            !self.sandbox.front.sites().join("bg-shop.conf").exists(),
+            "the hook is there"
+        );
         assert!(!self.sandbox.link_folder().exists(), "the link is there");
-        assert!(!self.sandbox.registry().join("shop.toml").exists(), "it is registered");
+        assert!(
+            !self.sandbox.registry().join("shop.toml").exists(),
+            "it is registered"
+        );
         let left: Vec<_> = fs::read_dir(self.sandbox.app_root())
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
@@ -202,7 +260,9 @@ pub fn venv() -> PathBuf {
     lock.lock().unwrap();
     if !folder.join("whole").exists() {
         fs::remove_dir_all(&folder).ok();
-        run(Command::new(python::interpreter()).args(["-m", "venv"]).arg(&folder));
+        run(Command::new(python::interpreter())
+            .args(["-m", "venv"])
+            .arg(&folder));
         run(Command::new(folder.join("bin/python"))
             .args(["-m", "pip", "install", "--quiet", "--no-index", "--find-links"])
             .arg(wheels)
@@ -215,16 +275,15 @@ pub fn venv() -> PathBuf {
 
 fn run(command: &mut Command) {
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// A program that anybody may run.
 pub fn script(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-/// `[table] key = [values]`.
-pub fn list(values: &[&str]) -> Value {
-    Value::Array(values.iter().map(|value| Value::String((*value).to_owned())).collect())
 }

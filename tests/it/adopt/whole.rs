@@ -2,7 +2,8 @@
 
 use bluegreen::model::color::Color;
 
-use super::scene::{PROCESS, Site};
+use super::scene::{PROCESS, Site, by_hand};
+use crate::sandbox::set;
 
 #[test]
 fn a_site_is_adopted_as_it_runs_and_released_from_then_on() {
@@ -47,7 +48,7 @@ fn a_site_is_adopted_as_it_runs_and_released_from_then_on() {
         assert!(after.contains(kept), "no {kept:?} in {after}");
     }
     assert_eq!(sandbox.get("/static/shop.css").status, 200);
-    assert_eq!(sandbox.get("/app.py").status, 404);
+    assert_eq!(sandbox.get("/static/../app.py").status, 404);
 
     let status = sandbox.status();
     assert_eq!(status["live"]["color"], "blue");
@@ -74,7 +75,10 @@ fn a_site_is_adopted_as_it_runs_and_released_from_then_on() {
     assert_eq!(site.pm2_names(), [PROCESS, "flask-green"]);
 
     // The second deploy needs its slot.
-    let adopted = sandbox.status()["slots"][0]["release"].as_str().unwrap().to_owned();
+    let adopted = sandbox.status()["slots"][0]["release"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     sandbox.commit_edit("the third", "Second", "Third");
     let second = sandbox.bg(&["deploy"]);
     second.assert_code(0);
@@ -88,4 +92,20 @@ fn a_site_is_adopted_as_it_runs_and_released_from_then_on() {
     let count = load.stop();
     assert_eq!(count.failed, 0, "{count:?}");
     assert_eq!(site.reloads(), 1);
+}
+
+#[test]
+fn in_the_reload_way_too() {
+    let site = Site::with(by_hand, |config| set(config, "nginx", "switch", "reload"));
+    let (before, pid) = (site.vhost_text(), site.answering_pid());
+    site.sandbox.bg(&["adopt", "--yes"]).assert_code(0);
+    assert_eq!((site.reloads(), site.answering_pid()), (1, pid));
+    site.sandbox.bg(&["adopt", "--undo", "--yes"]).assert_code(0);
+    site.assert_untouched(&before);
+    site.sandbox.bg(&["adopt", "--yes"]).assert_code(0);
+    site.sandbox.bg(&["deploy"]).assert_code(0);
+    assert_eq!(site.sandbox.live_color(), Some(Color::Green));
+    site.sandbox.bg(&["rollback"]).assert_code(0);
+    assert_eq!(site.answering_pid(), pid);
+    assert_eq!(site.sandbox.get("/static/shop.css").status, 200);
 }

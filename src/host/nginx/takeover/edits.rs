@@ -52,13 +52,23 @@ impl Edits {
 
     /// Takes a directive away.
     pub(super) fn cut(&mut self, text: &str, d: &Directive) {
-        self.replace(text, d, &[format!("# bg: was `{}`", text.get(d.span.clone()).unwrap_or_default())]);
+        self.replace(
+            text,
+            d,
+            &[format!(
+                "# bg: was `{}`",
+                text.get(d.span.clone()).unwrap_or_default()
+            )],
+        );
     }
 
     /// Puts `lines` behind the brace that opens a block.
     pub(super) fn lead_in(&mut self, text: &str, block: &Directive, lines: &[String]) {
         let Some(opens) = block.opens else { return };
-        let inside = block.block.iter().find(|d| d.place.file == block.place.file && d.place.line > block.place.line);
+        let inside = block
+            .block
+            .iter()
+            .find(|d| d.place.file == block.place.file && d.place.line > block.place.line);
         let indent = match inside {
             Some(first) => indent(text, first.span.start).to_owned(),
             None => format!("{}    ", indent(text, block.span.start)),
@@ -83,7 +93,10 @@ impl Edits {
         }
         let mut files: Vec<&PathBuf> = self.all.keys().collect();
         files.sort_by_key(|file| !first.contains(file));
-        Ok(files.into_iter().map(|file| self.changed(file, &text_of(file))).collect())
+        Ok(files
+            .into_iter()
+            .map(|file| self.changed(file, &text_of(file)))
+            .collect())
     }
 
     fn changed(&self, file: &Path, text: &str) -> Rendered {
@@ -105,7 +118,9 @@ impl Edits {
 /// The blanks in front of the line that byte `at` is on.
 fn indent(text: &str, at: usize) -> &str {
     let before = text.get(..at).unwrap_or_default();
-    let line = text.get(before.rfind('\n').map_or(0, |end| end + 1)..).unwrap_or_default();
+    let line = text
+        .get(before.rfind('\n').map_or(0, |end| end + 1)..)
+        .unwrap_or_default();
     let blanks = line.len() - line.trim_start_matches([' ', '\t']).len();
     line.get(..blanks).unwrap_or_default()
 }

@@ -22,7 +22,8 @@ impl<'d> Walk<'d> {
         let mut lines = vec![format!("# bg: was `{}`", self.raw(d).replace('\n', " "))];
         let pass = format!("include \"{}\";", self.wish.pass.display());
         if hidden_by_a_break(owner, d) {
-            self.edits.lead_in(self.text_of(&owner.place.file), owner, &[pass]);
+            self.edits
+                .lead_in(self.text_of(&owner.place.file), owner, &[pass]);
         } else {
             lines.push(pass);
         }
@@ -40,9 +41,16 @@ impl<'d> Walk<'d> {
                 "pass the request on as it is: `proxy_pass http://ADDRESS;`",
             );
         } else if !target.url.starts_with("http://") {
-            self.refuse(d, "the app is asked over TLS", "ask it over plain HTTP: it is on this machine");
+            self.refuse(
+                d,
+                "the app is asked over TLS",
+                "ask it over plain HTTP: it is on this machine",
+            );
         } else if let Some(place) = target.elsewhere {
-            let what = format!("`{}` has another server besides the app, at {place}", target.authority);
+            let what = format!(
+                "`{}` has another server besides the app, at {place}",
+                target.authority
+            );
             self.refuse(
                 d,
                 what,
@@ -74,7 +82,10 @@ impl<'d> Walk<'d> {
             );
         }
         // A dot fits a line end too: `%0A` is one by now.
-        vec![format!("rewrite \"(?s)^{}(.*)$\" \"{uri}$1\" break;", escaped(prefix))]
+        vec![format!(
+            "rewrite \"(?s)^{}(.*)$\" \"{uri}$1\" break;",
+            escaped(prefix)
+        )]
     }
 
     /// What `proxy_redirect default` stood for.
@@ -83,7 +94,8 @@ impl<'d> Walk<'d> {
         let is_default = |d: &&&Directive| d.args.first().is_some_and(|first| first == "default");
         let default = found.iter().find(is_default).copied();
         if let Some(d) = default.filter(|_| own) {
-            self.edits.replace(self.text_of(&d.place.file), d, &[redirect(owner, target)]);
+            self.edits
+                .replace(self.text_of(&d.place.file), d, &[redirect(owner, target)]);
         }
         found.is_empty().then(|| redirect(owner, target))
     }
@@ -94,7 +106,10 @@ impl<'d> Walk<'d> {
         let (own, found) = in_force("proxy_set_header", around);
         let proxy_names = ["$proxy_host", "$proxy_port"];
         for d in &found {
-            if d.args.iter().any(|arg| proxy_names.iter().any(|name| arg.contains(name))) {
+            if d.args
+                .iter()
+                .any(|arg| proxy_names.iter().any(|name| arg.contains(name)))
+            {
                 self.refuse(
                     d,
                     "`$proxy_host` and `$proxy_port` are no longer the app's",
@@ -102,8 +117,12 @@ impl<'d> Walk<'d> {
                 );
             }
         }
-        let names_host = |d: &&Directive| d.args.first().is_some_and(|name| name.eq_ignore_ascii_case("host"));
-        if found.iter().any(|d| names_host(d)) {
+        let names_host = |d: &&'d Directive| {
+            d.args
+                .first()
+                .is_some_and(|name| name.eq_ignore_ascii_case("host"))
+        };
+        if found.iter().any(names_host) {
             return Vec::new();
         }
         let inherited = found.iter().filter(|_| !own).map(|d| self.raw(d).to_owned());
@@ -117,7 +136,9 @@ impl<'d> Walk<'d> {
             return;
         };
         match path_of(owner) {
-            Some(path) if !server.paths.iter().any(|known| known == path) => server.paths.push(path.to_owned()),
+            Some(path) if !server.paths.iter().any(|known| known == path) => {
+                server.paths.push(path.to_owned())
+            }
             Some(_) => {}
             None => server.hidden = true,
         }
@@ -158,7 +179,13 @@ pub(super) fn path_of(location: &Directive) -> Option<&str> {
     if location.name != "location" {
         return None;
     }
-    match location.args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    match location
+        .args
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
         ["=" | "^~", path] => Some(*path),
         ["~" | "~*", _] => None,
         [path] => {

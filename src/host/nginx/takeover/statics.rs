@@ -63,7 +63,9 @@ fn folder(owner: &Directive, d: &Directive, inside: &Path, behind: &str) -> Opti
         Some(below) if inside.as_os_str().is_empty() && !below.is_empty() => PathBuf::from(below),
         _ => inside.to_owned(),
     };
-    let plain = folder.components().all(|part| matches!(part, Component::Normal(_)));
+    let plain = folder
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
     let served = Served {
         url: prefix.and_then(as_url),
         folder,
@@ -72,5 +74,7 @@ fn folder(owner: &Directive, d: &Directive, inside: &Path, behind: &str) -> Opti
 }
 
 fn hidden(folder: &Path) -> bool {
-    folder.components().any(|part| part.as_os_str().as_encoded_bytes().starts_with(b"."))
+    folder
+        .components()
+        .any(|part| part.as_os_str().as_encoded_bytes().starts_with(b"."))
 }

@@ -32,11 +32,14 @@ impl<'d> Targets<'d> {
         let upstream = |d: &&'d Directive| {
             let name = d.args.first().filter(|_| d.name == "upstream")?;
             let servers = || d.block.iter().filter(|d| d.name == "server");
-            let is_here = |server: &&Directive| server.args.first().and_then(|at| local_port(at)) == Some(port);
+            let is_here =
+                |server: &&Directive| server.args.first().and_then(|at| local_port(at)) == Some(port);
             Some(Upstream {
                 name,
                 here: servers().any(|server| is_here(&server)),
-                elsewhere: servers().find(|server| !is_here(server)).map(|server| &server.place),
+                elsewhere: servers()
+                    .find(|server| !is_here(server))
+                    .map(|server| &server.place),
             })
         };
         Targets {

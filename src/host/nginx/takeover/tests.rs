@@ -27,7 +27,10 @@ fn main(site: &str) -> Dump {
 fn changed(site: &str) -> String {
     let taken = take(&main(site), &wish()).unwrap_or_else(|refused| panic!("{refused:?}\n{site}"));
     let text = taken.files.first().map_or("", |file| file.text.as_str());
-    let text = text.trim_start_matches("http {\n").trim_end().trim_end_matches('}');
+    let text = text
+        .trim_start_matches("http {\n")
+        .trim_end()
+        .trim_end_matches('}');
     text.trim_end().to_owned()
 }
 
@@ -97,17 +100,30 @@ fn an_upstream_with_the_app_alone_is_its_name() {
     let after = changed(
         "upstream back { server 127.0.0.1:5000 weight=2; keepalive 8; }\nserver {\nlocation / { proxy_pass http://back; }\n}",
     );
-    assert!(after.contains("proxy_redirect http://back/ /; proxy_set_header Host back;"), "{after}");
+    assert!(
+        after.contains("proxy_redirect http://back/ /; proxy_set_header Host back;"),
+        "{after}"
+    );
     let two = "upstream back { server 127.0.0.1:5000; server 10.0.0.2:5000 backup; }\nserver { location / { proxy_pass http://back; } }";
     let said = refused(two);
-    assert!(said.contains("/e/nginx.conf:3: `back` has another server"), "{said}");
+    assert!(
+        said.contains("/e/nginx.conf:3: `back` has another server"),
+        "{said}"
+    );
 }
 
 #[test]
 fn pages_for_errors_further_out_still_count() {
-    let after = changed("error_page 500 /50x.html;\nserver {\n    location / { proxy_pass http://127.0.0.1:5000; }\n}");
-    assert!(after.contains("route.conf\";\n    error_page 500 /50x.html;\n"), "{after}");
-    let own = changed("error_page 500 /50x.html;\nserver {\n    error_page 404 /x;\n    location / { proxy_pass http://127.0.0.1:5000; }\n}");
+    let after = changed(
+        "error_page 500 /50x.html;\nserver {\n    location / { proxy_pass http://127.0.0.1:5000; }\n}",
+    );
+    assert!(
+        after.contains("route.conf\";\n    error_page 500 /50x.html;\n"),
+        "{after}"
+    );
+    let own = changed(
+        "error_page 500 /50x.html;\nserver {\n    error_page 404 /x;\n    location / { proxy_pass http://127.0.0.1:5000; }\n}",
+    );
     assert!(own.contains("route.conf\";\n    error_page 404"), "{own}");
 }
 
@@ -115,16 +131,43 @@ fn pages_for_errors_further_out_still_count() {
 fn what_cannot_keep_its_meaning_is_refused_with_its_place() {
     let in_server = |inside: &str| refused(&format!("server {{\n{inside}\n}}"));
     let table = [
-        ("location / { proxy_pass http://127.0.0.1:5000$request_uri; }", "a variable stands behind"),
-        ("set $b http://127.0.0.1:5000; location / { proxy_pass http://127.0.0.1:5000; }", "a variable holds"),
+        (
+            "location / { proxy_pass http://127.0.0.1:5000$request_uri; }",
+            "a variable stands behind",
+        ),
+        (
+            "set $b http://127.0.0.1:5000; location / { proxy_pass http://127.0.0.1:5000; }",
+            "a variable holds",
+        ),
         ("location / { proxy_pass https://127.0.0.1:5000; }", "over TLS"),
-        ("location / { uwsgi_pass 127.0.0.1:5000; }", "`uwsgi_pass` is not HTTP"),
-        ("location / { if ($a) { proxy_pass http://127.0.0.1:5000; } }", "inside `if`"),
-        ("location /a/ { rewrite ^ /x; proxy_pass http://127.0.0.1:5000/; }", "and a `rewrite`"),
-        ("location /a$/ { proxy_pass http://127.0.0.1:5000/; }", "cannot be put before"),
-        ("open_file_cache max=9; location / { proxy_pass http://127.0.0.1:5000; }", "file cache"),
-        ("disable_symlinks on; location / { proxy_pass http://127.0.0.1:5000; }", "look through links"),
-        ("proxy_set_header Host $proxy_host; location / { proxy_pass http://127.0.0.1:5000; }", "`$proxy_host`"),
+        (
+            "location / { uwsgi_pass 127.0.0.1:5000; }",
+            "`uwsgi_pass` is not HTTP",
+        ),
+        (
+            "location / { if ($a) { proxy_pass http://127.0.0.1:5000; } }",
+            "inside `if`",
+        ),
+        (
+            "location /a/ { rewrite ^ /x; proxy_pass http://127.0.0.1:5000/; }",
+            "and a `rewrite`",
+        ),
+        (
+            "location /a$/ { proxy_pass http://127.0.0.1:5000/; }",
+            "cannot be put before",
+        ),
+        (
+            "open_file_cache max=9; location / { proxy_pass http://127.0.0.1:5000; }",
+            "file cache",
+        ),
+        (
+            "disable_symlinks on; location / { proxy_pass http://127.0.0.1:5000; }",
+            "look through links",
+        ),
+        (
+            "proxy_set_header Host $proxy_host; location / { proxy_pass http://127.0.0.1:5000; }",
+            "`$proxy_host`",
+        ),
     ];
     for (inside, said) in table {
         let refused = in_server(inside);
@@ -140,7 +183,10 @@ fn a_snippet_is_changed_where_it_stands_and_after_the_servers_that_include_it() 
     let files = [
         ("/e/nginx.conf", "http {\n    include /e/site;\n}"),
         ("/e/site", site),
-        ("/e/a-pass", "proxy_pass http://127.0.0.1:5000;\nproxy_set_header Host $host;"),
+        (
+            "/e/a-pass",
+            "proxy_pass http://127.0.0.1:5000;\nproxy_set_header Host $host;",
+        ),
     ];
     let taken = take(&dump(&files), &wish()).unwrap();
     let names: Vec<&Path> = taken.files.iter().map(|file| file.path.as_path()).collect();
@@ -151,11 +197,17 @@ fn a_snippet_is_changed_where_it_stands_and_after_the_servers_that_include_it() 
     // With a URI it means something else at each place.
     let clash = [
         ("/e/nginx.conf", "http {\n    include /e/site;\n}"),
-        ("/e/site", "server { location /a/ { include /e/p; } location /b/ { include /e/p; } }"),
+        (
+            "/e/site",
+            "server { location /a/ { include /e/p; } location /b/ { include /e/p; } }",
+        ),
         ("/e/p", "proxy_pass http://127.0.0.1:5000/;"),
     ];
     let refused = take(&dump(&clash), &wish()).unwrap_err();
-    assert!(refused[0].what.contains("included at several places"), "{refused:?}");
+    assert!(
+        refused[0].what.contains("included at several places"),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -174,7 +226,11 @@ fn what_nginx_serves_from_the_work_tree_follows_the_color() {
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
-    let folders: Vec<String> = taken.statics.iter().map(|one| one.folder.display().to_string()).collect();
+    let folders: Vec<String> = taken
+        .statics
+        .iter()
+        .map(|one| one.folder.display().to_string())
+        .collect();
     assert_eq!(folders, ["app/static", "html", "img", "media"]);
     assert_eq!(taken.notes.len(), 2, "{:?}", taken.notes);
 }

@@ -1,0 +1,359 @@
+//! Everything that is looked at before anything is changed, and what stands against it.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use nix::unistd::Uid;
+
+use crate::host::app::App;
+use crate::host::command::find_program;
+use crate::host::nginx::Nginx;
+use crate::host::nginx::dump::Dump;
+use crate::host::nginx::render;
+use crate::host::nginx::takeover::{self, Takeover, Wish};
+use crate::host::process::Process;
+use crate::host::registry::Registry;
+use crate::host::worktree::State;
+use crate::model::adopted::Adopted;
+use crate::model::color::Color;
+use crate::model::config::Config;
+use crate::model::failure::{Failure, Kind};
+use crate::model::layout::NginxLayout;
+use crate::model::release::{Manifest, ReleaseId};
+
+use super::super::gate;
+use super::super::setup::ground::{self, Ground};
+use super::super::setup::places;
+use super::super::slot::Running;
+use super::data::{self, Data};
+use super::found::{self, Found};
+use super::record::{Seen, SiteFile};
+use super::{Ask, carry, proposal, seen};
+
+/// Everything that was found, and what would become of it.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) app: App,
+    pub(super) ground: Ground,
+    pub(super) found: Found,
+    pub(super) state: Option<State>,
+    pub(super) takeover: Takeover,
+    pub(super) color: Color,
+    pub(super) release: ReleaseId,
+    pub(super) data: Vec<Data>,
+    pub(super) seen: Vec<Seen>,
+    pub(super) notes: Vec<String>,
+    pub(super) config_text: Option<String>,
+}
+
+async fn dump(conf: &Path, config: Option<&Config>) -> Result<Dump, Failure> {
+    let wanted = config.map_or(Path::new("nginx"), |config| &config.nginx.bin);
+    let bin = find_program(wanted).ok_or_else(|| {
+        Failure::new(
+            Kind::Config,
+            format!("`{}` is not installed, or not on PATH", wanted.display()),
+        )
+    })?;
+    if Uid::effective().is_root() {
+        places::roots_alone(&bin, "`nginx.bin` must name root's own")?;
+        places::roots_alone(conf, "`nginx.conf` must name root's own")?;
+    }
+    let nginx = Nginx {
+        bin,
+        conf: conf.to_owned(),
+        pid_file: PathBuf::new(),
+    };
+    let deadline = std::time::Duration::from_secs(15);
+    nginx.dump(deadline).await.map_err(|error| {
+        Failure::failed("NGINX's configuration cannot be read, or is broken")
+            .because(error)
+            .hint("`bg adopt` needs NGINX's rights, which are root's as a rule: run it with sudo")
+    })
+}
+
+/// Looks.
+///
+/// # Errors
+/// Why the process cannot be adopted.
+pub(super) async fn plan(ask: &Ask, config: Option<Config>, conf: &Path) -> Result<Plan, Failure> {
+    let dump = dump(conf, config.as_ref()).await?;
+    let found = found::look(&dump, ask.name.as_deref(), config.as_ref()).await?;
+    let data = match &found.tree {
+        Some(tree) => data::list(tree, &found.owner).await,
+        None => Vec::new(),
+    };
+    let mut notes = warnings(&found);
+    let (config, config_text) = match config {
+        Some(config) => (config, None),
+        None => {
+            // Names depend on the app's, which the site's paths do not.
+            let takeover = take(&dump, &wish(&found, "app", &NginxLayout::stand_in(conf))?)?;
+            let ground = proposal::Ground {
+                found: &found,
+                takeover: &takeover,
+                dump: &dump,
+                conf,
+                data: &data,
+                root: ask.root.as_deref(),
+            };
+            let proposal = proposal::write(&ground).await?;
+            notes.extend(proposal.notes);
+            (proposal.config, Some(proposal.text))
+        }
+    };
+    let files = NginxLayout::new(&config);
+    let mut wish = wish(&found, &config.app, &files)?;
+    wish.untracked = untracked(&dump, &wish, &found).await;
+    let takeover = take(&dump, &wish)?;
+    as_read(&dump, &takeover)?;
+    of_the_same(&config, &found)?;
+    let color = color(&config, found.port)?;
+    let ground = ground::survey(&config, &Registry::of_this_user()).await?;
+    fits(&config, &ground, &found, &takeover)?;
+    let app = App::with(ground.entry.clone(), config)
+        .map_err(|error| Failure::new(Kind::Config, "the configuration cannot be used").because(error))?;
+    let (seen, not_asked) = seen::before(&app, &takeover).await;
+    notes.extend(not_asked);
+    notes.extend(takeover.notes.iter().cloned());
+    let state = match &found.tree {
+        Some(tree) => tree.state().await,
+        None => None,
+    };
+    let commit = state.as_ref().map_or("adopted", |state| state.commit.as_str());
+    let plan = Plan {
+        release: ReleaseId::new(Timestamp::now(), commit, None),
+        app,
+        ground,
+        found,
+        state,
+        takeover,
+        color,
+        data,
+        seen,
+        notes,
+        config_text,
+    };
+    plan.is_healthy().await?;
+    Ok(plan)
+}
+
+fn wish(found: &Found, app: &str, files: &NginxLayout) -> Result<Wish, Failure> {
+    let root = render::root_variable(app)
+        .map_err(|error| Failure::new(Kind::Config, "the app's name cannot be used").because(error))?;
+    Ok(Wish {
+        port: found.port,
+        route: files.route(),
+        pass: files.pass(),
+        root,
+        checkout: found.tree.as_ref().and_then(|tree| tree.top.canonicalize().ok()),
+        untracked: Vec::new(),
+    })
+}
+
+fn take(dump: &Dump, wish: &Wish) -> Result<Takeover, Failure> {
+    takeover::take(dump, wish).map_err(|refused| {
+        let lines = refused
+            .iter()
+            .flat_map(|one| [format!("{}: {}", one.place, one.what), format!("    {}", one.fix)]);
+        Failure::new(
+            Kind::Config,
+            "the site cannot be led through the switch with its meaning kept",
+        )
+        .showing(lines)
+        .hint("change these lines by hand, `nginx -t` and reload; then again")
+    })
+}
+
+/// What NGINX read is what lies on disk: else somebody is changing it just now.
+fn as_read(dump: &Dump, takeover: &Takeover) -> Result<(), Failure> {
+    for file in &takeover.files {
+        let read = dump.files.iter().find(|(path, _)| *path == file.path);
+        let disk = std::fs::read_to_string(&file.path).unwrap_or_default();
+        if read.is_none_or(|(_, text)| text.trim_end() != disk.trim_end()) {
+            return Err(Failure::failed(format!(
+                "`{}` was changed a moment ago, or is not UTF-8",
+                file.path.display()
+            ))
+            .hint("again, when nobody works on it"));
+        }
+    }
+    Ok(())
+}
+
+/// What NGINX serves from the work tree and git does not have: built there, and missing in a
+/// release.
+async fn untracked(dump: &Dump, wish: &Wish, found: &Found) -> Vec<PathBuf> {
+    let (Ok(takeover), Some(tree)) = (takeover::take(dump, wish), &found.tree) else {
+        return Vec::new();
+    };
+    let mut missing = Vec::new();
+    for served in takeover.statics {
+        if !tree.has(&served.folder).await {
+            missing.push(served.folder);
+        }
+    }
+    missing
+}
+
+fn warnings(found: &Found) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(address) = found.exposed {
+        notes.push(format!(
+            "`{}` listens on {address}:{}, open to the network past NGINX; the next release is bound to 127.0.0.1",
+            found.entry.name, found.port
+        ));
+    }
+    notes
+}
+
+/// The process belongs to whom the configuration says.
+fn of_the_same(config: &Config, found: &Found) -> Result<(), Failure> {
+    let named = config.owner.clone().or_else(|| std::env::var("SUDO_USER").ok());
+    let me = nix::unistd::User::from_uid(Uid::effective())
+        .ok()
+        .flatten()
+        .map(|user| user.name);
+    let owner = named.or(me).unwrap_or_default();
+    if owner == found.owner.name {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Kind::Config,
+        format!(
+            "`{}` runs as `{}`, not as `{owner}`",
+            found.entry.name, found.owner.name
+        ),
+    )
+    .hint(format!("`owner = \"{}\"` in bg.toml", found.owner.name)))
+}
+
+fn color(config: &Config, port: u16) -> Result<Color, Failure> {
+    let ports = config.process.ports;
+    Color::BOTH
+        .into_iter()
+        .find(|color| ports.of(*color) == port)
+        .ok_or_else(|| {
+            Failure::new(
+                Kind::Config,
+                format!("`process.ports` gives no color port {port}, which the process holds"),
+            )
+            .hint(format!("`ports = {{ blue = {port}, green = ... }}` in bg.toml"))
+        })
+}
+
+fn fits(config: &Config, ground: &Ground, found: &Found, takeover: &Takeover) -> Result<(), Failure> {
+    let refused = |what: String, hint: String| Err(Failure::new(Kind::Config, what).hint(hint));
+    if !ground.running {
+        return refused(
+            format!("`{}` names no running NGINX", ground.entry.nginx_pid.display()),
+            "start it first: it must answer before and after".to_owned(),
+        );
+    }
+    if takeover.servers.is_empty() {
+        return refused(
+            format!("no server of NGINX passes anything to port {}", found.port),
+            "a `proxy_pass` to it is needed".to_owned(),
+        );
+    }
+    if ground.site_is_ours {
+        let site = takeover.servers.first().map(|server| server.place.file.clone());
+        return refused(
+            "the site has a file of its own, and bg.toml names another".to_owned(),
+            format!(
+                "`nginx.site` in bg.toml must name `{}`, from NGINX's folder on",
+                site.unwrap_or_default().display()
+            ),
+        );
+    }
+    if ground.entry.pm2_home != found.pm2_home {
+        return refused(
+            format!(
+                "`{}` is kept by the PM2 in {}",
+                found.entry.name,
+                found.pm2_home.display()
+            ),
+            format!("`pm2.home = \"{}\"` in bg.toml", found.pm2_home.display()),
+        );
+    }
+    let names = Color::BOTH.map(|color| format!("{}-{color}", config.process.name));
+    let taken = found
+        .others
+        .iter()
+        .chain([&found.entry])
+        .find(|entry| names.contains(&entry.name));
+    match taken {
+        Some(entry) => refused(
+            format!("PM2 has an entry `{}`, which would be a color's", entry.name),
+            "another `process.name` in bg.toml".to_owned(),
+        ),
+        None => Ok(()),
+    }
+}
+
+impl Plan {
+    pub(super) fn manifest(&self) -> Result<Manifest, Failure> {
+        carry::manifest(self)
+    }
+
+    /// What stands for a release.
+    pub(super) fn adopted(&self, data: Vec<PathBuf>) -> Adopted {
+        let found = &self.found;
+        let top = found.tree.as_ref().map(|tree| tree.top.clone());
+        Adopted {
+            pm2_name: found.entry.name.clone(),
+            pid: found.process.pid,
+            started: found.process.started,
+            port: found.port,
+            folder: found.folder.clone(),
+            checkout: top.unwrap_or_else(|| found.folder.clone()),
+            changes: self.state.as_ref().map(|state| state.changes.clone()),
+            data,
+            at: Timestamp::now(),
+        }
+    }
+
+    /// The brief gate: what cannot pass it could never be gone back to.
+    async fn is_healthy(&self) -> Result<(), Failure> {
+        let process: Process = self.found.process;
+        let running = Running::found(&self.app, self.color, self.manifest()?, process);
+        gate::brief(&self.app, &running)
+            .await
+            .map(drop)
+            .map_err(|refusal| {
+                refusal.into_failure(self.color).hint(
+                    "`[[health]]` in bg.toml says what a healthy app answers: it must fit the one that runs",
+                )
+            })
+    }
+
+    /// The files that change, as they are and as they will be.
+    pub(super) fn files(&self) -> Vec<SiteFile> {
+        let text_of = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+        let files = self.takeover.files.iter();
+        files
+            .map(|file| SiteFile {
+                path: file.path.clone(),
+                before: text_of(&file.path),
+                after: as_on_disk(&file.text, &text_of(&file.path)),
+            })
+            .collect()
+    }
+
+    /// The same as files to write.
+    pub(super) fn rendered(&self) -> Vec<render::Rendered> {
+        let files = self.files().into_iter();
+        files
+            .map(|file| render::Rendered {
+                path: file.path,
+                text: file.after,
+            })
+            .collect()
+    }
+}
+
+/// `nginx -T` ends each file with a line of its own.
+fn as_on_disk(text: &str, disk: &str) -> String {
+    let blank = |text: &str| text.len() - text.trim_end_matches('\n').len();
+    let kept = blank(disk);
+    format!("{}{}", text.trim_end_matches('\n'), "\n".repeat(kept))
+}

@@ -1,0 +1,93 @@
+//! The app's code, read with its owner's rights.
+
+use std::path::{Path, PathBuf};
+
+use crate::host::{guess, user};
+use crate::model::failure::Failure;
+
+use super::super::command::{self, Next, Place};
+use super::super::found::Found;
+
+/// The app's code, as its owner sees it.
+pub(super) struct Code {
+    /// The folder that it starts in, relative to the work tree.
+    pub(super) folder: PathBuf,
+    /// Its requirement files, relative to that.
+    pub(super) requirements: Vec<PathBuf>,
+    /// A health check's path that stands in it.
+    pub(super) health: Option<String>,
+    /// What its author has to know.
+    pub(super) notes: Vec<String>,
+}
+
+/// Looks at the code, says how it is started next, and by which interpreter.
+///
+/// # Errors
+/// When the system refuses to act as its owner.
+pub(super) fn look(found: &Found, top: &Path) -> Result<(Code, Next, String), Failure> {
+    let now = command::now(found);
+    let _rights = user::borrow(&found.owner)
+        .map_err(|error| Failure::failed(format!("cannot act as `{}`", found.owner.name)).because(error))?;
+    let script = found.entry.script.parent().unwrap_or(top);
+    let in_tree = |folder: &Path| folder.starts_with(top).then(|| folder.to_owned());
+    let folder = in_tree(&found.folder)
+        .or_else(|| in_tree(script))
+        .unwrap_or_else(|| top.to_owned());
+    let below = |place: &Path| -> Vec<PathBuf> {
+        let inside = place.strip_prefix(&folder).unwrap_or(Path::new(""));
+        let files = guess::requirements(place);
+        files.into_iter().map(|file| inside.join(file)).collect()
+    };
+    let mut requirements = below(&folder);
+    if requirements.is_empty() && script.starts_with(&folder) {
+        requirements = below(script);
+    }
+    let wanted = requirements
+        .iter()
+        .filter_map(|file| std::fs::read_to_string(folder.join(file)).ok());
+    let is_named = |text: String| text.lines().any(|line| line.trim_start().starts_with("gunicorn"));
+    let in_requirements = wanted.into_iter().any(is_named);
+    let bin = now.python.parent().unwrap_or(Path::new("/"));
+    let installed = bin.join("gunicorn").exists();
+    let mut notes = Vec::new();
+    if requirements.is_empty() {
+        notes.push(
+            "no requirements file was found: each release gets an environment of its own from one".to_owned(),
+        );
+    } else if installed && !in_requirements {
+        notes.push(
+            "gunicorn is installed and not among the requirements: add it, each release installs its own"
+                .to_owned(),
+        );
+    }
+    let place = Place {
+        top,
+        folder: &folder,
+        gunicorn: installed || in_requirements,
+    };
+    let next = command::next(&now, &place);
+    let real = std::fs::read_link(format!("/proc/{}/exe", found.process.pid)).ok();
+    let python = real
+        .filter(|path| is_python(path))
+        .unwrap_or_else(|| real_python(&now.python));
+    let code = Code {
+        health: guess::health_path(&folder),
+        folder: folder.strip_prefix(top).unwrap_or(Path::new("")).to_owned(),
+        requirements,
+        notes,
+    };
+    Ok((code, next, python.display().to_string()))
+}
+
+fn is_python(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"python"))
+}
+
+/// The interpreter that an environment was made from, which outlives it.
+fn real_python(python: &Path) -> PathBuf {
+    match python.canonicalize() {
+        Ok(real) if is_python(&real) => real,
+        _ => PathBuf::from("python3"),
+    }
+}

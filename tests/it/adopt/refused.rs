@@ -1,0 +1,148 @@
+//! What cannot be adopted, or not with its meaning kept, is refused by name and untouched.
+
+use std::fs;
+
+use super::scene::{PROCESS, Site, by_hand};
+use crate::sandbox::wait::wait_until;
+use crate::sandbox::{HOST, http, set};
+
+#[test]
+fn a_process_in_cluster_mode_is_refused_with_the_reason() {
+    let site = Site::without_process(by_hand, |_| {});
+    let server = format!(
+        "require('http').createServer((q, a) => a.end('hello')).listen({}, '127.0.0.1');\n",
+        site.port()
+    );
+    fs::write(site.checkout().join("server.js"), server).unwrap();
+    let started = site
+        .pm2()
+        .args(["start", "server.js", "--name", PROCESS, "-i", "1"])
+        .output()
+        .unwrap();
+    assert!(started.status.success(), "{started:?}");
+    site.wait_until_it_answers();
+    let before = site.vhost_text();
+    for args in [&["adopt", "--yes"] as &[&str], &["adopt", PROCESS, "--yes"]] {
+        let refused = site.sandbox.bg(args);
+        refused.assert_code(3);
+        refused.assert_says("`flask-backend` runs in PM2's cluster mode");
+        refused.assert_says("it cannot be proven which process answers");
+        site.assert_untouched(&before);
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_and_nothing_is_touched() {
+    let mut site = Site::new();
+    let before = site.vhost_text();
+    let refuse = |site: &Site, args: &[&str], code: i32, says: &str| {
+        let refused = site.sandbox.bg(args);
+        refused.assert_code(code);
+        refused.assert_says(says);
+        site.assert_untouched(&site.vhost_text());
+    };
+    refuse(
+        &site,
+        &["adopt", "nobody-knows", "--yes"],
+        3,
+        "PM2 has no `nobody-knows`",
+    );
+    refuse(
+        &site,
+        &["adopt", "--undo", "--yes"],
+        3,
+        "nothing was adopted here",
+    );
+
+    // A health check that the process does not pass: it could never be gone back to.
+    let health = |site: &Site, path: &str| {
+        site.sandbox.configure(|config| {
+            let health = config["health"].as_array_mut().unwrap();
+            health[0]
+                .as_table_mut()
+                .unwrap()
+                .insert("path".into(), path.into());
+        });
+    };
+    health(&site, "/nowhere");
+    refuse(
+        &site,
+        &["adopt", "--yes"],
+        1,
+        "`[[health]]` in bg.toml says what a healthy app answers",
+    );
+    health(&site, "/health");
+
+    site.sandbox
+        .configure(|config| set(config, "nginx", "site", "conf.d/shop.conf"));
+    refuse(&site, &["adopt", "--yes"], 3, "must name");
+    site.sandbox
+        .configure(|config| set(config, "nginx", "site", "conf.d/by-hand.conf"));
+
+    // By its place, and both at once.
+    let text = before
+        .replace(";   # the port of pm2", "$request_uri;")
+        .replace("location /static/", "open_file_cache max=9;\n\tlocation /static/");
+    site.serve(&text);
+    let refused = site.sandbox.bg(&["adopt", "--yes"]);
+    refused.assert_code(3);
+    let place = site.vhost().display().to_string();
+    refused.assert_says(&format!("{place}:8: a variable stands behind the app's address"));
+    refused.assert_says(&format!("{place}:13: a file cache"));
+    site.assert_untouched(&text);
+    site.serve(&before);
+
+    let stopped = site.pm2().args(["stop", PROCESS]).output().unwrap();
+    assert!(stopped.status.success());
+    let refused = site.sandbox.bg(&["adopt", PROCESS, "--yes"]);
+    refused.assert_code(3);
+    refused.assert_says("`flask-backend` is stopped and has no process");
+    assert_eq!(site.vhost_text(), before);
+}
+
+#[test]
+fn a_site_that_cannot_be_proven_is_put_back() {
+    let mut site = Site::new();
+    // Nobody without a password comes past NGINX on `/`.
+    let text = site.vhost_text().replace(
+        "# straight to flask",
+        "auth_basic shop; auth_basic_user_file /dev/null;",
+    );
+    site.serve(&text);
+    let answer = http::get(site.sandbox.address(), HOST, "/").unwrap();
+    assert_eq!(answer.status, 401);
+    let refused = site.sandbox.bg(&["adopt", "--yes"]);
+    refused.assert_code(1);
+    refused.assert_says("the site does not answer as it did, and is put back");
+    refused.assert_says("answered 401 by NGINX itself");
+    let after = http::get(site.sandbox.address(), HOST, "/").unwrap();
+    assert_eq!(after.status, 401);
+    assert_eq!(site.vhost_text(), text);
+    assert!(!site.sandbox.link_folder().exists());
+    assert_eq!(site.reloads(), 2, "once there and once back");
+    wait_until(super::scene::LONG, "the old workers end", || {
+        site.sandbox.front.workers().len() == 2
+    });
+}
+
+#[test]
+fn files_changed_since_are_not_overwritten() {
+    let site = Site::new();
+    let before = site.vhost_text();
+    site.sandbox.bg(&["adopt", "--yes"]).assert_code(0);
+    let adopted = site.vhost_text();
+    fs::write(site.vhost(), adopted.replace("75s", "90s")).unwrap();
+    let refused = site.sandbox.bg(&["adopt", "--undo", "--yes"]);
+    refused.assert_code(3);
+    refused.assert_says("was changed since, and is left as it is");
+    refused.assert_says("proxy_read_timeout 90s;");
+    assert_eq!(site.sandbox.link(), "blue");
+    assert!(site.vhost_text().contains("90s"));
+    fs::write(site.vhost(), adopted).unwrap();
+    let plan = site.sandbox.bg(&["adopt", "--undo"]);
+    plan.assert_code(0);
+    assert!(plan.stdout.contains("nothing was changed"), "{plan}");
+    assert_eq!(site.sandbox.link(), "blue");
+    site.sandbox.bg(&["adopt", "--undo", "--yes"]).assert_code(0);
+    site.assert_untouched(&before);
+}
