@@ -1,6 +1,7 @@
 //! What touches the machine: every file, process and socket is reached through here.
 
 pub mod app;
+pub mod assets;
 pub mod checkout;
 pub mod command;
 pub mod custody;

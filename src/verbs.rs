@@ -1,6 +1,7 @@
 //! What an operator can ask for. Each verb reads as the story that it tells.
 
 pub mod answer;
+pub mod assets;
 pub mod build;
 pub mod caller;
 pub mod check;

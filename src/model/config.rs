@@ -7,6 +7,7 @@ pub mod duration;
 mod explain;
 pub mod fleet;
 mod gate;
+pub mod hashed;
 mod keep;
 mod mistake;
 pub mod nginx;

@@ -12,6 +12,7 @@ use crate::model::failure::{Failure, Standing, Traffic};
 use crate::model::journal::{Phase, Verb};
 use crate::model::release::ReleaseId;
 
+use super::assets;
 use super::build;
 use super::caller::Caller;
 use super::cool;
@@ -144,6 +145,7 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
             None => return Err(refusal.into_failure(color)),
         },
     };
+    assets::keep(run, passed.standing().release.as_ref()).await?;
     if ask.no_switch {
         return Ok(passed);
     }

@@ -10,6 +10,7 @@
 )]
 
 mod afar;
+mod assets;
 mod attacker;
 mod commands;
 mod demo;
