@@ -26,6 +26,7 @@ pub mod save;
 pub mod setup;
 pub mod sight;
 pub mod slot;
+pub mod source;
 pub mod status;
 pub mod step;
 pub mod swap_as_root;

@@ -21,13 +21,14 @@ use super::gate::{self, Passed};
 use super::prune;
 use super::room;
 use super::run::Run;
+use super::source::Wanted;
 use super::{save, slot, step, wake};
 
 /// What was asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Ask {
-    /// A branch, tag or commit; the configured branch without it.
-    pub reference: Option<String>,
+    /// What is to be released.
+    pub wanted: Wanted,
     /// Stop after the gate.
     pub no_switch: bool,
     /// Go past a gate that was not passed, with this reason.
@@ -113,7 +114,7 @@ enum Slot {
 async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Failure> {
     wake::wake(run.app, &run.sink).await;
     room::left(run.app)?;
-    let manifest = build::build(run, ask.reference.as_deref()).await?;
+    let manifest = build::build(run, &ask.wanted).await?;
     room::left(run.app)?;
     let (app, color) = (run.app, run.idle());
     let release = manifest.id.clone();

@@ -34,6 +34,7 @@ mod reload_way;
 mod sandbox;
 mod secret;
 mod slot;
+mod source;
 mod ssh;
 mod static_build;
 mod user;

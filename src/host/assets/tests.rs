@@ -44,10 +44,8 @@ async fn only_own_files_named_by_their_content_are_kept() {
     put(&place, &id, ".git/a.44556677.js", "hidden");
     let folder = place.layout.release(&id).join("web/static");
     std::os::unix::fs::symlink("app.js", folder.join("link.8899aabb.js")).unwrap();
-    assert_eq!(
-        keep(&place.layout, &statics(), &id).await.unwrap(),
-        [PathBuf::new(); 0]
-    );
+    let differing = keep(&place.layout, &statics(), &id).await.unwrap();
+    assert!(differing.is_empty(), "{differing:?}");
     assert_eq!(kept(&place), ["s/app.3f9a2c1d.js", "s/js/deep/b.00112233.js"]);
     // A copy, not a second name.
     put(&place, &id, "app.3f9a2c1d.js", "won");
