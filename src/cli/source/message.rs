@@ -251,7 +251,8 @@ fn folder(here: &Here) -> PathBuf {
         AtHand::File(path) => path.parent().filter(|folder| !folder.as_os_str().is_empty()),
         _ => None,
     };
-    beside.map_or_else(|| ".".into(), Path::to_owned)
+    let folder = beside.unwrap_or(Path::new("."));
+    folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
 }
 
 /// By the configuration at hand; on the host itself, else by the one that was last applied.
