@@ -204,6 +204,50 @@ fn a_site_that_turns_it_on_has_the_files_of_its_live_release_too() {
 }
 
 #[test]
+fn a_site_of_ones_own_does_it_with_the_lines_that_setup_prints() {
+    let sandbox = Sandbox::with(hashed(true));
+    commit(&sandbox, "first", &[OLD]);
+    let site = sandbox.front.sites().join("shop.conf");
+    let address = sandbox.address();
+    let write_site = |proxy: &str, files: &str| {
+        let text = format!(
+            "server {{\n listen {address};\n server_name shop.test;\n add_header X-Own yes always;\n {proxy}\n \
+             location ^~ /static/ {{\n{files}\n }}\n}}\n"
+        );
+        fs::write(&site, text).unwrap();
+    };
+    write_site("", "return 404;");
+    let setup = sandbox.bg(&["setup"]);
+    setup
+        .assert_code(1)
+        .assert_says("in place of the root or alias of /static/");
+    let printed = setup.stderr.split("alias of /static/:\n").nth(1).unwrap();
+    let lines: Vec<&str> = printed
+        .lines()
+        .take_while(|line| !line.starts_with("traffic:") && !line.starts_with("hint:"))
+        .map(str::trim)
+        .collect();
+    assert_eq!(lines.len(), 5, "{lines:?}");
+    let bg = sandbox.front.conf().with_file_name("bg/shop");
+    let proxy = format!(
+        "include {0}/route.conf;\n location / {{ include {0}/proxy.conf; }}",
+        bg.display()
+    );
+    write_site(&proxy, &lines.join("\n"));
+    sandbox.front.reload();
+    sandbox.bg(&["setup"]).assert_code(0);
+    sandbox.bg(&["deploy"]).assert_code(0);
+    commit(&sandbox, "second", &[NEW]);
+    sandbox.bg(&["deploy"]).assert_code(0);
+    for (name, body) in [(OLD, "first"), (NEW, "second"), ("shop.css", "{")] {
+        let answer = sandbox.get(&url(name));
+        assert!(answer.body.contains(body), "{name}: {answer:?}");
+        assert_eq!(answer.header("x-own"), Some("yes"), "{name}");
+    }
+    assert_eq!(sandbox.get(&url("app.0000ffff.js")).status, 404);
+}
+
+#[test]
 fn nginxs_workers_reach_what_an_owner_with_a_tight_umask_kept() {
     let Some(shared) = Shared::with(hashed(true)) else {
         return;
