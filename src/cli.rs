@@ -1,6 +1,7 @@
 //! The command line: types, and which verb each goes to.
 
 pub mod alone;
+pub mod checks;
 pub mod args;
 pub mod dispatch;
 pub mod engine;

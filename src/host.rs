@@ -1,7 +1,9 @@
 //! What touches the machine: every file, process and socket is reached through here.
 
 pub mod app;
+pub mod boot;
 pub mod checkout;
+pub mod clock;
 pub mod command;
 pub mod custody;
 pub mod dotenv;
@@ -15,6 +17,7 @@ pub mod http;
 pub mod identity;
 pub mod journal;
 pub mod launcher;
+pub mod limits;
 pub mod link;
 pub mod lock;
 pub mod mover;
@@ -28,12 +31,15 @@ pub mod program;
 pub mod prune;
 pub mod registry;
 pub mod releases;
+pub mod resolve;
+pub mod rotation;
 pub mod shared;
 pub mod sockets;
 pub mod space;
 pub mod store;
 pub mod sudoers;
 pub mod system;
+pub mod tls;
 pub mod trust;
 pub mod user;
 pub mod venv;

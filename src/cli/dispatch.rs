@@ -116,9 +116,11 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
             no_switch,
             plan: false,
             force_gate,
+            checks,
             patience,
         } => {
             let ask = Ask {
+                checks: checks.into(),
                 reference,
                 no_switch,
                 force_gate,

@@ -21,6 +21,7 @@ use crate::verbs::fleet::{Fleet, OnHost};
 use crate::verbs::sight::Sighted;
 
 use super::args::{Patience, Verb};
+use super::checks::Checks;
 use super::errand::{Errand, left};
 
 /// Does the errand on all of its hosts; returns the exit code.
@@ -178,7 +179,7 @@ async fn look(
     drop(members);
     let mut done = done.into_iter();
     let finished = reached.into_iter().filter_map(|host| match host {
-        Ok(_) => done.next(),
+        Ok(host) => done.next().map(|done| errand.seen_from_here(&host.name, done)),
         Err(failure) => Some(failure.into()),
     });
     answer(errand, finished.collect())
@@ -250,6 +251,7 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
             no_switch: false,
             plan: true,
             force_gate: None,
+            checks: Checks::default(),
             patience: Patience::default(),
         };
         let Some(Answer::Planned(plan)) = errand.quietly(primary, &plan).await? else {

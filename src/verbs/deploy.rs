@@ -14,6 +14,7 @@ use crate::model::release::ReleaseId;
 
 use super::build;
 use super::caller::Caller;
+use super::check;
 use super::cool;
 use super::cutover::{self, Switched};
 use super::gate::{self, Passed};
@@ -31,6 +32,8 @@ pub struct Ask {
     pub no_switch: bool,
     /// Go past a gate that was not passed, with this reason.
     pub force_gate: Option<String>,
+    /// How much is looked at first.
+    pub checks: check::Depth,
     /// How long to wait for another run.
     pub patience: Duration,
 }
@@ -112,6 +115,7 @@ enum Slot {
 async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Failure> {
     wake::wake(run.app, &run.sink).await;
     room::left(run.app)?;
+    check::before_deploy(run.app, ask.checks, &run.sink).await?;
     let manifest = build::build(run, ask.reference.as_deref()).await?;
     room::left(run.app)?;
     let (app, color) = (run.app, run.idle());

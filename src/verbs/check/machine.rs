@@ -91,7 +91,7 @@ async fn ports(report: &mut Report, app: &App) {
     }
 }
 
-fn disk(report: &mut Report, app: &App) {
+pub(super) fn disk(report: &mut Report, app: &App) {
     let place = app.layout.root();
     let Ok(room) = space::room(place) else { return };
     let found = format!("{room} for {}", place.display());
