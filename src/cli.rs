@@ -1,8 +1,8 @@
 //! The command line: types, and which verb each goes to.
 
 pub mod alone;
-pub mod checks;
 pub mod args;
+pub mod checks;
 pub mod dispatch;
 pub mod engine;
 pub mod errand;

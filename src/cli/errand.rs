@@ -125,12 +125,12 @@ impl Errand {
     /// What came of a check on `host`, with what only this end sees.
     #[must_use]
     pub fn seen_from_here(&self, host: &str, mut finished: Finished) -> Finished {
-        if let Ok(Some(answer)) = &mut finished.result {
-            if let Answer::Checked { report, strict } = answer {
-                *strict = matches!(self.verb, Verb::Check { strict: true });
-                report.seen_from_afar(host, Timestamp::now());
-                finished.code = answer.exit_code();
-            }
+        if let Ok(Some(answer)) = &mut finished.result
+            && let Answer::Checked { report, strict } = answer
+        {
+            *strict = matches!(self.verb, Verb::Check { strict: true });
+            report.seen_from_afar(host, Timestamp::now());
+            finished.code = answer.exit_code();
         }
         finished
     }

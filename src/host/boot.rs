@@ -65,7 +65,10 @@ pub fn is_enabled(etc: &Path, name: &str) -> Option<bool> {
 fn service(systemd: &Path, file: PathBuf) -> Option<Unit> {
     let text = fs::read_to_string(&file).ok()?;
     let start = values(&text, "ExecStart").find(|line| is_resurrection(line))?;
-    let program = start.split_whitespace().next().map(|word| word.trim_start_matches(['-', '@', '+', '!', ':']));
+    let program = start
+        .split_whitespace()
+        .next()
+        .map(|word| word.trim_start_matches(['-', '@', '+', '!', ':']));
     let name = file.file_name()?.to_str()?.to_owned();
     let home = values(&text, "Environment").find_map(|line| variable(line, "PM2_HOME"));
     Some(Unit {
@@ -80,7 +83,10 @@ fn service(systemd: &Path, file: PathBuf) -> Option<Unit> {
 
 fn script(etc: &Path, file: PathBuf) -> Option<Unit> {
     let text = fs::read_to_string(&file).ok()?;
-    if !text.lines().any(|line| is_resurrection(line) || line.contains("command_args=\"resurrect\"")) {
+    if !text
+        .lines()
+        .any(|line| is_resurrection(line) || line.contains("command_args=\"resurrect\""))
+    {
         return None;
     }
     let set = |name: &str| text.lines().find_map(|line| variable(line, name));
@@ -88,8 +94,15 @@ fn script(etc: &Path, file: PathBuf) -> Option<Unit> {
     let name = file.file_name()?.to_str()?.to_owned();
     Some(Unit {
         // OpenRC's script lets another file say who: `${PM2_USER:-shop}`.
-        user: user.rsplit(":-").next().unwrap_or_default().trim_end_matches('}').to_owned(),
-        home: set("PM2_HOME").filter(|home| !home.contains('$')).map(PathBuf::from),
+        user: user
+            .rsplit(":-")
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches('}')
+            .to_owned(),
+        home: set("PM2_HOME")
+            .filter(|home| !home.contains('$'))
+            .map(PathBuf::from),
         program: set("PM2").map(PathBuf::from),
         enabled: is_in_a_runlevel(etc, &name),
         after_network: text.contains("$network") || text.contains("need net"),
@@ -112,7 +125,9 @@ fn values<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
 /// The value of a variable in `NAME=value "OTHER=its value"`, with or without `export`.
 fn variable(line: &str, name: &str) -> Option<String> {
     let words = shlex::split(line)?;
-    let value = words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+    let value = words
+        .iter()
+        .find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
     value.map(|value| value.trim_end_matches('/').to_owned())
 }
 
@@ -126,10 +141,14 @@ fn is_wanted(systemd: &Path, name: &str) -> bool {
 fn is_in_a_runlevel(etc: &Path, name: &str) -> bool {
     let is_start = |file: &PathBuf| {
         let file = file.file_name().unwrap_or_default().to_string_lossy();
-        let numbered = file.strip_prefix('S').map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+        let numbered = file
+            .strip_prefix('S')
+            .map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
         file == name || numbered == Some(name)
     };
-    SCRIPTS.iter().any(|folder| files(&etc.join(folder)).iter().any(is_start))
+    SCRIPTS
+        .iter()
+        .any(|folder| files(&etc.join(folder)).iter().any(is_start))
 }
 
 /// The link itself: in a container what it names may be elsewhere.

@@ -53,7 +53,10 @@ mod tests {
         let text = "Limit                     Soft Limit           Hard Limit           Units\n\
                     Max open files            unlimited            unlimited            files\n";
         assert_eq!(soft(text, "Max open files"), None);
-        assert_eq!(soft(&text.replace("unlimited", "1024"), "Max open files"), Some(1024));
+        assert_eq!(
+            soft(&text.replace("unlimited", "1024"), "Max open files"),
+            Some(1024)
+        );
     }
 
     #[test]

@@ -73,7 +73,10 @@ mod tests {
     #[tokio::test]
     async fn a_number_is_its_own_address() {
         let found = addresses("127.0.0.1", Duration::from_secs(5)).await.unwrap();
-        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["127.0.0.1".parse::<IpAddr>().unwrap()]);
+        assert_eq!(
+            found.into_iter().collect::<Vec<_>>(),
+            ["127.0.0.1".parse::<IpAddr>().unwrap()]
+        );
         let late = addresses("127.0.0.1", Duration::ZERO).await;
         assert!(late.is_ok() || late.unwrap_err().kind() == io::ErrorKind::TimedOut);
     }

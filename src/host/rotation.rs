@@ -23,17 +23,27 @@ pub struct Rotation {
 pub fn of(etc: &Path, log: &Path) -> Option<Rotation> {
     let mut files = vec![etc.join("logrotate.conf")];
     let folder = fs::read_dir(etc.join("logrotate.d"));
-    let mut further: Vec<PathBuf> = folder.into_iter().flatten().flatten().map(|one| one.path()).collect();
+    let mut further: Vec<PathBuf> = folder
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|one| one.path())
+        .collect();
     further.sort();
     files.append(&mut further);
-    let whole: String = files.first().map(fs::read_to_string).and_then(Result::ok).unwrap_or_default();
+    let whole: String = files
+        .first()
+        .map(fs::read_to_string)
+        .and_then(Result::ok)
+        .unwrap_or_default();
     let everywhere = outside(&whole).contains("copytruncate");
     files.into_iter().find_map(|file| {
         let text = fs::read_to_string(&file).ok()?;
         let body = body_for(&text, log)?;
         let told = body.contains("reloadLogs");
         Some(Rotation {
-            goes_on: told || (!body.contains("nocopytruncate") && (everywhere || body.contains("copytruncate"))),
+            goes_on: told
+                || (!body.contains("nocopytruncate") && (everywhere || body.contains("copytruncate"))),
             file,
         })
     })
@@ -104,13 +114,25 @@ mod tests {
         let table = [
             ("", "/srv/shop/logs/*.log {\n copytruncate\n}", Some(true)),
             ("", "\"/srv/shop/logs/blue.log\" /x { daily\n}", Some(false)),
-            ("", "/x {\n}\n/srv/*/logs/blue.log\n/y\n{\n postrotate\n pm2 reloadLogs\n endscript\n}", Some(true)),
+            (
+                "",
+                "/x {\n}\n/srv/*/logs/blue.log\n/y\n{\n postrotate\n pm2 reloadLogs\n endscript\n}",
+                Some(true),
+            ),
             ("weekly\ncopytruncate\n", "/srv/shop/logs/*.log {\n}", Some(true)),
-            ("copytruncate\n", "/srv/shop/logs/*.log { nocopytruncate\n}", Some(false)),
+            (
+                "copytruncate\n",
+                "/srv/shop/logs/*.log { nocopytruncate\n}",
+                Some(false),
+            ),
             ("", "# /srv/shop/logs/*.log {\n# copytruncate\n# }", None),
             ("", "/srv/shop/logs/*.txt { copytruncate }", None),
             ("/srv/shop/logs/*.log { copytruncate }", "", Some(true)),
-            ("/var/log/x { copytruncate }", "/srv/shop/logs/*.log { daily }", Some(false)),
+            (
+                "/var/log/x { copytruncate }",
+                "/srv/shop/logs/*.log { daily }",
+                Some(false),
+            ),
         ];
         for (main, own, expected) in table {
             let etc = etc(main, own);

@@ -124,10 +124,12 @@ async fn untrusted(
     match roots.trust(&leaf.der, rest, at) {
         Ok(()) => None,
         Err(chain::Untrusted::Time) => {
-            let old = rest.iter().filter_map(Certificate::read);
-            let old = old.filter(|one| at < one.from || at > one.until).last();
+            let mut sent = rest.iter().filter_map(Certificate::read);
+            let old = sent.rfind(|one| at < one.from || at > one.until);
             Some(Fault::ChainExpired {
-                subject: old.as_ref().map_or("a root".to_owned(), |one| one.subject.clone()),
+                subject: old
+                    .as_ref()
+                    .map_or("a root".to_owned(), |one| one.subject.clone()),
                 until: old.map_or(String::new(), |one| day(one.until)),
             })
         }
@@ -159,10 +161,8 @@ fn not_reloaded(leaf: &Certificate, disk: &[OnDisk]) -> Option<Fault> {
 /// A day as people write it, in UTC.
 #[must_use]
 pub fn day(seconds: i64) -> String {
-    jiff::Timestamp::from_second(seconds).map_or_else(
-        |_| seconds.to_string(),
-        |at| at.strftime("%Y-%m-%d").to_string(),
-    )
+    jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| seconds.to_string(), |at| at.strftime("%Y-%m-%d").to_string())
 }
 
 /// Whole days from now until then.

@@ -52,7 +52,9 @@ pub struct Around {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Danger {
     /// It closes connections that NGINX still sends requests on.
-    #[error("gunicorn closes idle connections after {app} s and NGINX keeps them for {nginx} s: a request that is just then on its way gets 502")]
+    #[error(
+        "gunicorn closes idle connections after {app} s and NGINX keeps them for {nginx} s: a request that is just then on its way gets 502"
+    )]
     ShortKeepAlive {
         /// gunicorn's seconds.
         app: u64,
@@ -60,10 +62,14 @@ pub enum Danger {
         nginx: u64,
     },
     /// The option is read and ignored.
-    #[error("`--keep-alive` has no effect: workers of the class `sync` close each connection after one answer")]
+    #[error(
+        "`--keep-alive` has no effect: workers of the class `sync` close each connection after one answer"
+    )]
     NoKeepAlive,
     /// It is killed before it gives its requests up.
-    #[error("gunicorn gives requests {graceful} s to end, and `process.stop_timeout` kills it after {stop} s")]
+    #[error(
+        "gunicorn gives requests {graceful} s to end, and `process.stop_timeout` kills it after {stop} s"
+    )]
     Killed {
         /// gunicorn's seconds.
         graceful: u64,
@@ -80,7 +86,9 @@ pub enum Danger {
         each: u64,
     },
     /// The gate does not reach every worker.
-    #[error("gunicorn starts {started} workers and `process.workers` is {said}: the gate may not reach all of them")]
+    #[error(
+        "gunicorn starts {started} workers and `process.workers` is {said}: the gate may not reach all of them"
+    )]
     Workers {
         /// As gunicorn is told.
         started: u64,
@@ -97,7 +105,9 @@ impl Danger {
             Danger::ShortKeepAlive { nginx, .. } => {
                 format!("`--keep-alive {}` in `process.run`", (nginx + 15).max(75))
             }
-            Danger::NoKeepAlive => "`--worker-class gthread --threads 4`, or leave `--keep-alive` out".to_owned(),
+            Danger::NoKeepAlive => {
+                "`--worker-class gthread --threads 4`, or leave `--keep-alive` out".to_owned()
+            }
             Danger::Killed { graceful, stop } => format!(
                 "`--graceful-timeout {}`, or `process.stop_timeout = \"{}s\"`",
                 stop.saturating_sub(2).max(1),
@@ -130,7 +140,9 @@ impl Gunicorn {
         while let Some(word) = words.next() {
             self.reload |= word == "--reload";
             for (name, short, long) in OPTIONS {
-                let glued = short.and_then(|short| word.strip_prefix(short)).filter(|rest| !rest.is_empty());
+                let glued = short
+                    .and_then(|short| word.strip_prefix(short))
+                    .filter(|rest| !rest.is_empty());
                 let equals = word.strip_prefix(long).and_then(|rest| rest.strip_prefix('='));
                 if let Some(value) = equals.or(glued) {
                     self.said.insert(name, value.trim_start_matches('=').to_owned());
@@ -154,7 +166,9 @@ impl Gunicorn {
     #[must_use]
     pub fn with_file(mut self, text: &str) -> Gunicorn {
         for line in text.lines() {
-            let Some((name, value)) = line.split_once('=') else { continue };
+            let Some((name, value)) = line.split_once('=') else {
+                continue;
+            };
             let name = name.trim_end();
             if name.is_empty() || !name.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
                 continue;

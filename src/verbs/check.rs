@@ -177,7 +177,10 @@ fn unshown(report: &mut Report, ground: &Ground, unseen: Option<Failure>) {
         return against(report, "nginx configuration", &failure);
     }
     let found = "`nginx -T` needs root here, so its files were read as they are";
-    report.fine("nginx configuration", format!("{found}; `sudo bg check` looks at certificates and keys too"));
+    report.fine(
+        "nginx configuration",
+        format!("{found}; `sudo bg check` looks at certificates and keys too"),
+    );
 }
 
 fn against(report: &mut Report, subject: &str, failure: &Failure) {

@@ -11,6 +11,7 @@
 
 mod afar;
 mod attacker;
+mod check;
 mod commands;
 mod demo;
 mod every_client;

@@ -20,7 +20,11 @@ fn a_unit_of_systemd_is_read() {
     assert_eq!(units(etc.path()), []);
     assert_eq!(is_enabled(etc.path(), "nginx"), None);
     write(etc.path(), "systemd/system/pm2-shop.service", UNIT);
-    write(etc.path(), "systemd/system/other.service", "[Service]\nExecStart=/bin/true\n");
+    write(
+        etc.path(),
+        "systemd/system/other.service",
+        "[Service]\nExecStart=/bin/true\n",
+    );
     let unit = |enabled| Unit {
         file: etc.path().join("systemd/system/pm2-shop.service"),
         user: "shop".into(),
@@ -49,8 +53,15 @@ fn what_people_write_themselves_is_read_too() {
     assert_eq!(found[0].home.as_deref(), Some(Path::new("/srv/pm2 home")));
     assert_eq!(found[0].program.as_deref(), Some(Path::new("/opt/node/bin/pm2")));
     assert_eq!((found[0].user.as_str(), found[0].after_network), ("shop", false));
-    write(etc.path(), "systemd/system/site.service", "[Service]\nExecStart=/usr/bin/pm2 resurrect\n");
-    assert_eq!((units(etc.path())[0].user.as_str(), &units(etc.path())[0].home), ("root", &None));
+    write(
+        etc.path(),
+        "systemd/system/site.service",
+        "[Service]\nExecStart=/usr/bin/pm2 resurrect\n",
+    );
+    assert_eq!(
+        (units(etc.path())[0].user.as_str(), &units(etc.path())[0].home),
+        ("root", &None)
+    );
 }
 
 /// The two templates of PM2 for machines without systemd, shortened.
@@ -69,7 +80,11 @@ fn scripts_are_read() {
     assert_eq!((found[0].user.as_str(), &found[0].home), ("shop", &None));
     assert_eq!(found[1].home.as_deref(), Some(Path::new("/home/shop/.pm2")));
     for unit in &found {
-        assert_eq!(unit.program.as_deref(), Some(Path::new("/usr/bin/pm2")), "{unit:?}");
+        assert_eq!(
+            unit.program.as_deref(),
+            Some(Path::new("/usr/bin/pm2")),
+            "{unit:?}"
+        );
         assert!(unit.after_network && !unit.enabled, "{unit:?}");
     }
     write(etc.path(), "rc2.d/S01pm2-init", "");

@@ -129,7 +129,11 @@ fn is_certificate(path: &Path) -> bool {
 }
 
 fn rank(path: &Path) -> usize {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
     WORDS
         .iter()
         .position(|word| name.contains(word))

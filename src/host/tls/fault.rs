@@ -19,7 +19,9 @@ pub enum Fault {
         renewed: Option<PathBuf>,
     },
     /// Not begun.
-    #[error("the certificate is not valid before {from}; today is another day, or this host's clock is wrong")]
+    #[error(
+        "the certificate is not valid before {from}; today is another day, or this host's clock is wrong"
+    )]
     NotYetValid {
         /// When it begins.
         from: String,
@@ -102,7 +104,9 @@ pub enum Fault {
 
 fn for_whom(names: &[String], common: &str) -> String {
     if names.is_empty() {
-        return format!("nor for any name: it has no subjectAltName, and `{common}` as common name is looked at by no client");
+        return format!(
+            "nor for any name: it has no subjectAltName, and `{common}` as common name is looked at by no client"
+        );
     }
     let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     format!("only for {}", names.join(", "))

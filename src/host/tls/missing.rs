@@ -117,11 +117,15 @@ async fn fetch(shown: &Shown) -> Option<(String, Vec<CertificateDer<'static>>)> 
 
 /// By plain HTTP, as these addresses are: what comes is believed only for its signature.
 async fn fetch_one(url: &str) -> Option<CertificateDer<'static>> {
-    let url = reqwest::Url::parse(url).ok().filter(|url| url.scheme() == "http")?;
+    let url = reqwest::Url::parse(url)
+        .ok()
+        .filter(|url| url.scheme() == "http")?;
     let host = url.host_str()?.to_owned();
     let port = url.port_or_known_default()?;
     let name = host.trim_matches(['[', ']']).to_owned();
-    let found = tokio::time::timeout(FETCH, lookup_host((name, port))).await.ok()?;
+    let found = tokio::time::timeout(FETCH, lookup_host((name, port)))
+        .await
+        .ok()?;
     let address: SocketAddr = found.ok()?.next()?;
     let with_port = match url.port() {
         Some(port) => format!("{host}:{port}"),

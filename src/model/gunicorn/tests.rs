@@ -23,7 +23,13 @@ fn each_danger_is_seen_by_itself() {
         ("--threads 4", vec![short(2)]),
         ("--keep-alive 75", vec![Danger::NoKeepAlive]),
         ("-k sync --keep-alive=75", vec![Danger::NoKeepAlive]),
-        ("--graceful-timeout 40", vec![Danger::Killed { graceful: 40, stop: 30 }]),
+        (
+            "--graceful-timeout 40",
+            vec![Danger::Killed {
+                graceful: 40,
+                stop: 30,
+            }],
+        ),
         ("--reload", vec![Danger::Reload]),
         ("-w 2 --max-requests 1000", vec![Danger::NoJitter { each: 1000 }]),
         ("-w 5", vec![Danger::Workers { started: 5, said: 4 }]),
@@ -56,10 +62,16 @@ fn what_is_well_is_left_alone() {
 fn the_command_wins_over_the_variable_and_both_over_the_file() {
     let run = "gunicorn -b 127.0.0.1:{{ port }} --threads 2 app:app";
     let found = Gunicorn::of(run, Some("--keep-alive 10 --threads 1")).unwrap();
-    assert_eq!(found.dangers(around()), [Danger::ShortKeepAlive { app: 10, nginx: 60 }]);
+    assert_eq!(
+        found.dangers(around()),
+        [Danger::ShortKeepAlive { app: 10, nginx: 60 }]
+    );
     let file = "# ours\nkeepalive = 5\nworkers = multiprocessing.cpu_count() * 2 + 1\nreload = True  # at work\n\
                 max_requests = 10\n\ndef post_fork(server, worker):\n    threads = 4\n";
-    assert_eq!(found.with_file(file).dangers(around())[0], Danger::ShortKeepAlive { app: 10, nginx: 60 });
+    assert_eq!(
+        found.with_file(file).dangers(around())[0],
+        Danger::ShortKeepAlive { app: 10, nginx: 60 }
+    );
     let found = Gunicorn::of(run, None).unwrap().with_file(file);
     let expected = [
         Danger::ShortKeepAlive { app: 5, nginx: 60 },
@@ -72,7 +84,8 @@ fn the_command_wins_over_the_variable_and_both_over_the_file() {
 #[test]
 fn what_only_python_can_tell_is_not_guessed() {
     let run = "gunicorn -b 127.0.0.1:{{ port }} app:app";
-    let file = "worker_class = choose()\nkeepalive = os.environ['KEEP']\nworkers = 2 * 3\nbacklog = limit()\n";
+    let file =
+        "worker_class = choose()\nkeepalive = os.environ['KEEP']\nworkers = 2 * 3\nbacklog = limit()\n";
     let found = Gunicorn::of(run, None).unwrap().with_file(file);
     assert_eq!(found.dangers(around()), []);
     assert_eq!(found.backlog(), None);
@@ -81,8 +94,14 @@ fn what_only_python_can_tell_is_not_guessed() {
 
 #[test]
 fn other_servers_are_none_of_its_business() {
-    assert_eq!(Gunicorn::of("waitress-serve --port={{ port }} app:app", None), None);
+    assert_eq!(
+        Gunicorn::of("waitress-serve --port={{ port }} app:app", None),
+        None
+    );
     let named = Gunicorn::of("gunicorn -c conf/prod.py app:app -b :{{ port }}", None).unwrap();
     assert_eq!(named.file(), "conf/prod.py");
-    assert_eq!(Gunicorn::of("gunicorn app:app", None).unwrap().file(), "gunicorn.conf.py");
+    assert_eq!(
+        Gunicorn::of("gunicorn app:app", None).unwrap().file(),
+        "gunicorn.conf.py"
+    );
 }

@@ -65,7 +65,8 @@ fn upstream_idle(app: &App) -> Duration {
     let directives = syntax::parse(&file, &text);
     let mut in_upstreams = directives.iter().flat_map(|upstream| &upstream.block);
     let said = in_upstreams.find(|d| d.name == "keepalive_timeout");
-    said.and_then(|d| seconds(d.args.first()?)).unwrap_or(UPSTREAM_IDLE)
+    said.and_then(|d| seconds(d.args.first()?))
+        .unwrap_or(UPSTREAM_IDLE)
 }
 
 fn seconds(text: &str) -> Option<Duration> {
@@ -79,14 +80,21 @@ pub(super) fn addresses(report: &mut Report, app: &App) {
     let mut open = 0;
     for color in Color::BOTH {
         let port = app.config.process.ports.of(color);
-        let Some(pid) = holder_of_ours(app, color, port) else { continue };
+        let Some(pid) = holder_of_ours(app, color, port) else {
+            continue;
+        };
         looked_at += 1;
         for address in sockets::open_to_the_network(&process::tree(pid)) {
             open += 1;
             report.warn(
                 "loopback",
-                format!("{color}'s process {pid} listens on {address}, which other machines can reach past NGINX"),
-                &format!("bind it to 127.0.0.1:{}, or keep others out with a firewall", address.port()),
+                format!(
+                    "{color}'s process {pid} listens on {address}, which other machines can reach past NGINX"
+                ),
+                &format!(
+                    "bind it to 127.0.0.1:{}, or keep others out with a firewall",
+                    address.port()
+                ),
             );
         }
     }
@@ -107,13 +115,23 @@ pub(super) async fn next_port(report: &mut Report, app: &App) {
     let Ok(route) = app.link.read() else { return };
     let color = route.color.other();
     let port = app.config.process.ports.of(color);
-    let Some(holder) = sockets::holder(port) else { return };
+    let Some(holder) = sockets::holder(port) else {
+        return;
+    };
     if process::env_has(holder.pid, "BG_APP", app.name()) {
         return;
     }
     // What PM2 keeps may be this slot's all the same, as after `bg adopt`.
-    let kept = app.pm2.list().await.map(|daemon| daemon.entries()).unwrap_or_default();
-    let in_pm2 = kept.iter().filter_map(|entry| entry.pid).any(|pid| process::tree(pid).contains(&holder.pid));
+    let kept = app
+        .pm2
+        .list()
+        .await
+        .map(|daemon| daemon.entries())
+        .unwrap_or_default();
+    let in_pm2 = kept
+        .iter()
+        .filter_map(|entry| entry.pid)
+        .any(|pid| process::tree(pid).contains(&holder.pid));
     if !in_pm2 {
         report.wrong(
             "ports",

@@ -37,7 +37,9 @@ pub async fn before_deploy(app: &App, depth: Depth, sink: &dyn Sink) -> Result<(
     let mut wrong = wrong.into_iter();
     let first = wrong.next();
     for finding in rest.into_iter().chain(wrong) {
-        sink.emit(Event::Warned { text: in_a_line(&finding) });
+        sink.emit(Event::Warned {
+            text: in_a_line(&finding),
+        });
     }
     match first {
         None => Ok(()),

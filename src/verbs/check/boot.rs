@@ -31,23 +31,38 @@ fn pm2(report: &mut Report, app: &App, etc: &Path) {
                 home_of(other).unwrap_or_default().display(),
                 home.display()
             ),
-            None => format!("nothing starts PM2 for `{user}` when the machine starts: the site would stay down"),
+            None => {
+                format!("nothing starts PM2 for `{user}` when the machine starts: the site would stay down")
+            }
         };
         report.warn("boot", found, &startup(app));
         return;
     };
     let name = unit.name();
     if !unit.enabled {
-        let found = format!("`{}` is there and is not started when the machine starts", unit.file.display());
+        let found = format!(
+            "`{}` is there and is not started when the machine starts",
+            unit.file.display()
+        );
         report.warn("boot", found, &format!("systemctl enable {name}"));
     } else if let Some(gone) = unit.program.as_ref().filter(|program| !program.is_file()) {
-        let found = format!("`{name}` starts `{}`, which is not there any more", gone.display());
+        let found = format!(
+            "`{name}` starts `{}`, which is not there any more",
+            gone.display()
+        );
         report.warn("boot", found, &startup(app));
     } else if !unit.after_network {
         let found = format!("`{name}` does not wait for the network, and the app may need it to start");
-        report.warn("boot", found, "`After=network-online.target` under `[Unit]`, then `systemctl daemon-reload`");
+        report.warn(
+            "boot",
+            found,
+            "`After=network-online.target` under `[Unit]`, then `systemctl daemon-reload`",
+        );
     } else {
-        report.fine("boot", format!("`{name}` starts PM2 for `{user}`, after the network"));
+        report.fine(
+            "boot",
+            format!("`{name}` starts PM2 for `{user}`, after the network"),
+        );
     }
 }
 
@@ -60,19 +75,34 @@ fn home_of(unit: &Unit) -> Option<std::path::PathBuf> {
 /// PM2 makes a unit of its own with the folder above `.pm2` as the home.
 fn startup(app: &App) -> String {
     let bin = app.entry.pm2_bin.display();
-    let folder = app.entry.pm2_bin.parent().unwrap_or(Path::new("/usr/bin")).display();
+    let folder = app
+        .entry
+        .pm2_bin
+        .parent()
+        .unwrap_or(Path::new("/usr/bin"))
+        .display();
     let home = &app.entry.pm2_home;
-    let line = format!("sudo env PATH=$PATH:{folder} {bin} startup -u {}", app.entry.owner);
+    let line = format!(
+        "sudo env PATH=$PATH:{folder} {bin} startup -u {}",
+        app.entry.owner
+    );
     match home.file_name().is_some_and(|name| name == ".pm2") {
         true => format!("{line} --hp {}", home.parent().unwrap_or(home).display()),
-        false => format!("{line}; then `Environment=PM2_HOME={}` in the unit", home.display()),
+        false => format!(
+            "{line}; then `Environment=PM2_HOME={}` in the unit",
+            home.display()
+        ),
     }
 }
 
 fn nginx(report: &mut Report, etc: &Path) {
     match boot::is_enabled(etc, "nginx") {
         Some(true) => report.fine("boot", "NGINX is started when the machine starts"),
-        Some(false) => report.warn("boot", "NGINX is not started when the machine starts", "systemctl enable nginx"),
+        Some(false) => report.warn(
+            "boot",
+            "NGINX is not started when the machine starts",
+            "systemctl enable nginx",
+        ),
         None => {}
     }
 }
@@ -85,7 +115,9 @@ fn dump(report: &mut Report, app: &App) {
         return;
     }
     let warm = app.config.keep.warm == KeepWarm::Always;
-    let wanted = Color::BOTH.into_iter().filter(|color| *color == route.color || (warm && held(*color)));
+    let wanted = Color::BOTH
+        .into_iter()
+        .filter(|color| *color == route.color || (warm && held(*color)));
     let dumped = match app.pm2.dump() {
         Ok(dumped) => dumped,
         Err(error) => {
@@ -95,12 +127,19 @@ fn dump(report: &mut Report, app: &App) {
     };
     let missing: Vec<String> = wanted
         .map(|color| app.process(color))
-        .filter(|name| !dumped.iter().any(|entry| entry.name == *name && entry.status != "stopped"))
+        .filter(|name| {
+            !dumped
+                .iter()
+                .any(|entry| entry.name == *name && entry.status != "stopped")
+        })
         .collect();
     if missing.is_empty() {
         report.fine("boot", "PM2's dump names what runs");
     } else {
-        let found = format!("PM2's dump lacks {}: a restart of the machine would not bring it back", missing.join(" and "));
+        let found = format!(
+            "PM2's dump lacks {}: a restart of the machine would not bring it back",
+            missing.join(" and ")
+        );
         report.warn("boot", found, &save(app));
     }
 }

@@ -28,13 +28,22 @@ pub(super) fn from_afar(report: &mut Report, host: &str, now: Timestamp) {
     let ahead = at.as_millisecond() - now.as_millisecond();
     // The answer was on its way for a moment.
     if ahead.abs() <= SKEW_MS {
-        report.fine("clock", format!("as this machine's, as seen over SSH (within {} s)", SKEW_MS / 1000));
+        report.fine(
+            "clock",
+            format!(
+                "as this machine's, as seen over SSH (within {} s)",
+                SKEW_MS / 1000
+            ),
+        );
         return;
     }
     let which = if ahead > 0 { "ahead of" } else { "behind" };
     report.warn(
         "clock",
-        format!("`{host}` is {} s {which} this machine, as seen over SSH", ahead.abs() / 1000),
+        format!(
+            "`{host}` is {} s {which} this machine, as seen over SSH",
+            ahead.abs() / 1000
+        ),
         "`timedatectl` on both says which of them is wrong; `timedatectl set-ntp true` keeps it right",
     );
 }

@@ -25,7 +25,10 @@ pub(super) fn look(report: &mut Report, app: &App, ground: &Ground) {
 fn workers(report: &mut Report, app: &App, ground: &Ground) {
     let Ok(master) = app.nginx.master() else { return };
     let wanted = ground.dump.worker_connections();
-    let serving = master.workers().into_iter().filter(|worker| !worker.shutting_down);
+    let serving = master
+        .workers()
+        .into_iter()
+        .filter(|worker| !worker.shutting_down);
     let least = serving
         .filter_map(|worker| limits::open_files(worker.pid.try_into().ok()?))
         .min();
@@ -33,7 +36,11 @@ fn workers(report: &mut Report, app: &App, ground: &Ground) {
         report.warn(
             "limits",
             format!("a worker of NGINX may open {least} files and has {wanted} `worker_connections`"),
-            &format!("`worker_rlimit_nofile {};` at the top of {}", wanted * 2, app.entry.nginx_conf.display()),
+            &format!(
+                "`worker_rlimit_nofile {};` at the top of {}",
+                wanted * 2,
+                app.entry.nginx_conf.display()
+            ),
         );
     }
 }
@@ -41,7 +48,9 @@ fn workers(report: &mut Report, app: &App, ground: &Ground) {
 fn slots(report: &mut Report, app: &App) {
     for color in Color::BOTH {
         let holder = sockets::holder(app.config.process.ports.of(color));
-        let Some(files) = holder.and_then(|holder| limits::open_files(holder.pid)) else { continue };
+        let Some(files) = holder.and_then(|holder| limits::open_files(holder.pid)) else {
+            continue;
+        };
         if files < FILES {
             report.warn(
                 "limits",
@@ -54,7 +63,9 @@ fn slots(report: &mut Report, app: &App) {
 
 fn backlog(report: &mut Report, app: &App) {
     let asked = settings::gunicorn(app).and_then(|gunicorn| gunicorn.backlog());
-    let (Some(asked), Some(given)) = (asked, limits::waiting_connections()) else { return };
+    let (Some(asked), Some(given)) = (asked, limits::waiting_connections()) else {
+        return;
+    };
     if given < asked {
         report.warn(
             "limits",

@@ -22,7 +22,8 @@ pub(super) async fn look(report: &mut Report, app: &App) {
     let mut names = tls::names(&app.config.nginx.server_names);
     names.retain(|name| name.parse::<IpAddr>().is_err());
     let public = names.iter().filter(|name| !is_reserved(name));
-    let answers = join_all(public.map(|name| async move { (name, resolve::addresses(name, DEADLINE).await) })).await;
+    let answers =
+        join_all(public.map(|name| async move { (name, resolve::addresses(name, DEADLINE).await) })).await;
     for name in names.iter().filter(|name| is_reserved(name)) {
         report.fine("dns", format!("`{name}` is no name of the internet"));
     }
@@ -45,7 +46,10 @@ fn is_reserved(name: &str) -> bool {
 
 fn one(report: &mut Report, name: &str, found: &BTreeSet<IpAddr>, own: &BTreeSet<IpAddr>) {
     let there = list(found);
-    if found.iter().any(|address| own.contains(address) || resolve::is_loopback(*address)) {
+    if found
+        .iter()
+        .any(|address| own.contains(address) || resolve::is_loopback(*address))
+    {
         report.fine("dns", format!("`{name}` leads here ({there})"));
     } else if own.iter().all(|address| resolve::is_private(*address)) {
         report.fine(
@@ -53,7 +57,11 @@ fn one(report: &mut Report, name: &str, found: &BTreeSet<IpAddr>, own: &BTreeSet
             format!("`{name}` leads to {there}; this host has private addresses only, so it cannot be seen from here whether that ends here"),
         );
     } else {
-        let here: BTreeSet<IpAddr> = own.iter().copied().filter(|one| !resolve::is_private(*one)).collect();
+        let here: BTreeSet<IpAddr> = own
+            .iter()
+            .copied()
+            .filter(|one| !resolve::is_private(*one))
+            .collect();
         report.warn(
             "dns",
             format!("`{name}` leads to {there}, and this host has {}", list(&here)),

@@ -130,7 +130,10 @@ fn tell(report: &mut Report, site: &Site, shown: &Shown, verdict: &Verdict) {
     if let (Some(leaf), []) = (&verdict.leaf, verdict.faults.as_slice()) {
         let days = tls::days_until(leaf.until);
         let until = tls::day(leaf.until);
-        let found = format!("{place}: valid until {until}, {days} days, signed by {}", leaf.issuer);
+        let found = format!(
+            "{place}: valid until {until}, {days} days, signed by {}",
+            leaf.issuer
+        );
         report.fine("tls", found);
     }
     let file = served_file(site, verdict);
@@ -211,5 +214,8 @@ fn complete(missing: &Missing, file: &str) -> String {
 }
 
 fn beside(file: &str) -> String {
-    PathBuf::from(file).with_file_name("fullchain.pem").display().to_string()
+    PathBuf::from(file)
+        .with_file_name("fullchain.pem")
+        .display()
+        .to_string()
 }

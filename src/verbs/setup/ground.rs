@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Uid, User};
 
 use crate::host::command::find_program;
-use crate::host::nginx::{Nginx, NginxError};
 use crate::host::nginx::build::Build;
 use crate::host::nginx::dump::{Dump, Server};
 use crate::host::nginx::render::site_mark;
+use crate::host::nginx::{Nginx, NginxError};
 use crate::host::registry::Registry;
 use crate::model::config::{Config, SwitchWay};
 use crate::model::failure::{Failure, Kind};

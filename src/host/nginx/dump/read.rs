@@ -76,7 +76,6 @@ fn included(block: &[Directive], dir: &Path) -> Vec<PathBuf> {
     });
     let found = patterns
         .iter()
-        
         .filter_map(|pattern| glob::glob(&pattern.to_string_lossy()).ok());
     found.flat_map(|paths| paths.flatten()).collect()
 }
