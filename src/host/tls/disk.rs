@@ -12,6 +12,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 
 use super::{Certificate, Fault};
+use crate::host::store::read_plain;
 
 /// A bundle of all public roots has 220 kB.
 const LONGEST: u64 = 1 << 20;
@@ -76,7 +77,7 @@ impl OnDisk {
 }
 
 fn certificates(file: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
-    let text = bytes(file)?;
+    let text = read_plain(file, LONGEST)?;
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match all {
         Ok(all) if !all.is_empty() => Ok(all),
@@ -84,17 +85,9 @@ fn certificates(file: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
     }
 }
 
-fn bytes(file: &Path) -> io::Result<Vec<u8>> {
-    let about = fs::metadata(file)?;
-    if !about.is_file() || about.len() > LONGEST {
-        return Err(io::Error::other("it is no file of a reasonable size"));
-    }
-    fs::read(file)
-}
-
 /// `None` also where the kind of key is not known here: NGINX knows more of them.
 fn other_key(chain: &[CertificateDer<'static>], certificate: &Path, key: &Path) -> Option<Fault> {
-    let read = PrivateKeyDer::from_pem_slice(&bytes(key).ok()?).ok()?;
+    let read = PrivateKeyDer::from_pem_slice(&read_plain(key, LONGEST).ok()?).ok()?;
     let signing = any_supported_type(&read).ok()?;
     let pair = CertifiedKey::new(chain.to_vec(), signing);
     match pair.keys_match() {

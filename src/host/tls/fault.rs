@@ -19,9 +19,7 @@ pub enum Fault {
         renewed: Option<PathBuf>,
     },
     /// Not begun.
-    #[error(
-        "the certificate is not valid before {from}; today is another day, or this host's clock is wrong"
-    )]
+    #[error("the certificate is not valid before {from}, or this host's clock is wrong")]
     NotYetValid {
         /// When it begins.
         from: String,

@@ -1,11 +1,12 @@
 //! The app as it is started: settings that lose requests, and what it opens to the network.
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::host::app::App;
 use crate::host::nginx::syntax;
+use crate::host::store::read_plain;
 use crate::host::{process, releases, sockets};
 use crate::model::color::Color;
 use crate::model::gunicorn::{Around, Gunicorn};
@@ -25,20 +26,18 @@ pub(super) fn gunicorn(app: &App) -> Option<Gunicorn> {
     let config = &app.config;
     let variable = config.env.set.get("GUNICORN_CMD_ARGS").map(String::as_str);
     let found = Gunicorn::of(&config.process.run, variable)?;
-    let text = live_folder(app).and_then(|folder| short_text(&folder.join(found.file())));
-    Some(found.with_file(&text.unwrap_or_default()))
+    let file = live_folder(app).map(|folder| folder.join(found.file()));
+    let text = file
+        .and_then(|file| read_plain(&file, LONGEST).ok())
+        .unwrap_or_default();
+    Some(found.with_file(&String::from_utf8_lossy(&text)))
 }
 
-fn live_folder(app: &App) -> Option<std::path::PathBuf> {
+fn live_folder(app: &App) -> Option<PathBuf> {
     let color = app.link.read().ok()?.color;
     let release = releases::slot(&app.layout, color)?;
     let manifest = slot::read_manifest(app, &release).ok()?;
     Some(slot::app_folder(app, &manifest))
-}
-
-fn short_text(path: &Path) -> Option<String> {
-    let about = fs::metadata(path).ok()?;
-    (about.is_file() && about.len() < LONGEST).then(|| fs::read_to_string(path).ok())?
 }
 
 /// `process.run`, as far as it is gunicorn.

@@ -55,7 +55,7 @@ fn slots(report: &mut Report, app: &App) {
             report.warn(
                 "limits",
                 format!("{color} may open {files} files: each connection, file and socket of the app is one"),
-                "`LimitNOFILE=65536` in PM2's unit, or `ulimit -n` where PM2's daemon is started; then `pm2 update`'s restart is needed, at a quiet hour",
+                "`LimitNOFILE=65536` in PM2's unit, or `ulimit -n` where PM2's daemon is started; a daemon has it from when it is started on",
             );
         }
     }

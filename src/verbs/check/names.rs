@@ -19,7 +19,10 @@ const RESERVED: [&str; 4] = ["test", "example", "invalid", "localhost"];
 
 pub(super) async fn look(report: &mut Report, app: &App) {
     let own = resolve::own_addresses();
-    let mut names = tls::names(&app.config.nginx.server_names);
+    // A pattern's own names may well not be there.
+    let written = app.config.nginx.server_names.iter();
+    let written: Vec<String> = written.filter(|name| !name.contains('*')).cloned().collect();
+    let mut names = tls::names(&written);
     names.retain(|name| name.parse::<IpAddr>().is_err());
     let public = names.iter().filter(|name| !is_reserved(name));
     let answers =

@@ -219,3 +219,24 @@ fn beside(file: &str) -> String {
         .display()
         .to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_pattern_is_asked_for_by_a_name_that_it_fits() {
+        let table = [
+            ("Shop.example", Some("shop.example")),
+            ("*.shop.example", Some("www.shop.example")),
+            (".shop.example", Some("shop.example")),
+            ("_", None),
+            ("", None),
+            ("~^shop", None),
+            ("shop.*", None),
+        ];
+        for (written, expected) in table {
+            let expected: Vec<String> = expected.into_iter().map(str::to_owned).collect();
+            assert_eq!(super::names(&[written.to_owned()]), expected, "{written}");
+        }
+        assert_eq!(table.len(), 7);
+    }
+}

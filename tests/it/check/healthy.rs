@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use nix::unistd::{Uid, User};
 
 use super::bad;
 use super::secure::Secure;
+use crate::sandbox::outcome::Outcome;
 
 /// Who runs the tests, and with them the site.
 pub(super) fn user() -> String {
@@ -88,9 +90,23 @@ fn nothing_is_said_against_a_healthy_site() {
                 "{subject} is not looked at: {check}"
             );
         }
+        documented(&check);
         let deploy = secure.bg(&["deploy"]);
         deploy.assert_code(0);
         assert!(!deploy.stderr.contains("app server"), "{deploy}");
         assert!(!deploy.stderr.contains("loopback"), "{deploy}");
+    }
+}
+
+/// Whatever is looked at is in the documentation.
+fn documented(check: &Outcome) {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/check.md");
+    let docs = fs::read_to_string(docs).unwrap();
+    let result = check.result();
+    let findings = result["answer"]["report"]["findings"].as_array().unwrap().clone();
+    assert!(findings.len() > 20, "{check}");
+    for finding in findings {
+        let subject = format!("`{}`", finding["subject"].as_str().unwrap());
+        assert!(docs.contains(&subject), "{subject} is not in docs/check.md");
     }
 }

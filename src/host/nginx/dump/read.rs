@@ -1,15 +1,12 @@
 //! The configuration from its files, for whoever may not have NGINX itself read it or finds
 //! that it refuses to; and what a server or the main file says about single things.
 
-use std::fs;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
-
-use nix::fcntl::OFlag;
 
 use super::super::syntax::{self, Directive};
 use super::{Dump, walk};
+use crate::host::store::read_plain;
 
 /// More than any file of a configuration that people write.
 const LONGEST: u64 = 4 << 20;
@@ -80,16 +77,7 @@ fn included(block: &[Directive], dir: &Path) -> Vec<PathBuf> {
     found.flat_map(|paths| paths.flatten()).collect()
 }
 
-/// Never waits for a pipe to be filled.
 fn text(path: &Path) -> io::Result<String> {
-    let file = fs::File::options()
-        .read(true)
-        .custom_flags(OFlag::O_NONBLOCK.bits())
-        .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(LONGEST).read_to_end(&mut bytes)?;
+    let bytes = read_plain(path, LONGEST)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
