@@ -1,6 +1,7 @@
 //! What touches the machine: every file, process and socket is reached through here.
 
 pub mod app;
+pub mod assets;
 pub mod boot;
 pub mod checkout;
 pub mod clock;
@@ -15,6 +16,7 @@ pub mod guess;
 pub mod health;
 pub mod http;
 pub mod identity;
+pub mod incoming;
 pub mod journal;
 pub mod launcher;
 pub mod limits;
@@ -25,6 +27,7 @@ pub mod names;
 pub mod nginx;
 pub mod orders;
 pub mod outcome;
+pub mod parcel;
 pub mod pm2;
 pub mod process;
 pub mod program;
@@ -43,3 +46,4 @@ pub mod tls;
 pub mod trust;
 pub mod user;
 pub mod venv;
+pub mod worktree;

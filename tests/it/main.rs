@@ -10,6 +10,7 @@
 )]
 
 mod afar;
+mod assets;
 mod attacker;
 mod check;
 mod commands;
@@ -34,6 +35,7 @@ mod reload_way;
 mod sandbox;
 mod secret;
 mod slot;
+mod source;
 mod ssh;
 mod static_build;
 mod user;
