@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::host::app::App;
 use crate::host::nginx::syntax;
+use crate::host::pm2::Daemon;
 use crate::host::store::read_plain;
 use crate::host::{process, releases, sockets};
 use crate::model::color::Color;
@@ -109,33 +110,38 @@ fn holder_of_ours(app: &App, color: Color, port: u16) -> Option<u32> {
     process::env_has(holder.pid, "BG_COLOR", color.name()).then_some(holder.pid)
 }
 
-/// The port that the next release is to be started on, held by somebody else.
+/// The port that the next release is to be started on, held by somebody else. What PM2 keeps
+/// may be this slot's: freeing it is the deploy's business.
 pub(super) async fn next_port(report: &mut Report, app: &App) {
     let Ok(route) = app.link.read() else { return };
     let color = route.color.other();
     let port = app.config.process.ports.of(color);
+    let listeners = sockets::listener(port);
+    if listeners.is_empty() {
+        return;
+    }
+    let kept = app.pm2.list().await.map(Daemon::entries).unwrap_or_default();
+    let first: Vec<u32> = kept.iter().filter_map(|entry| entry.pid).collect();
+    // Most servers hold the socket in their first process: whole trees, and whoever else it
+    // may be, cost a look at every process of the host.
+    let all_in_pm2 = |pids: &[u32]| {
+        listeners
+            .iter()
+            .all(|one| sockets::owner(one.inode, pids).is_some())
+    };
+    if all_in_pm2(&first) {
+        return;
+    }
     let Some(holder) = sockets::holder(port) else {
         return;
     };
-    if process::env_has(holder.pid, "BG_APP", app.name()) {
+    let in_a_tree = || first.iter().any(|pid| process::tree(*pid).contains(&holder.pid));
+    if process::env_has(holder.pid, "BG_APP", app.name()) || in_a_tree() {
         return;
     }
-    // What PM2 keeps may be this slot's all the same, as after `bg adopt`.
-    let kept = app
-        .pm2
-        .list()
-        .await
-        .map(|daemon| daemon.entries())
-        .unwrap_or_default();
-    let in_pm2 = kept
-        .iter()
-        .filter_map(|entry| entry.pid)
-        .any(|pid| process::tree(pid).contains(&holder.pid));
-    if !in_pm2 {
-        report.wrong(
-            "ports",
-            format!("port {port} of {color} is taken by {holder}"),
-            &format!("end that process, or give {color} another port in `process.ports`"),
-        );
-    }
+    report.wrong(
+        "ports",
+        format!("port {port} of {color} is taken by {holder}"),
+        &format!("end that process, or give {color} another port in `process.ports`"),
+    );
 }

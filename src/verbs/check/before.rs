@@ -51,7 +51,6 @@ async fn quick(app: &App) -> Report {
     let mut report = Report::default();
     machine::disk(&mut report, app);
     settings::settings(&mut report, app);
-    settings::addresses(&mut report, app);
     settings::next_port(&mut report, app).await;
     report
 }
