@@ -28,6 +28,7 @@ pub mod program;
 pub mod prune;
 pub mod registry;
 pub mod releases;
+pub mod seats;
 pub mod shared;
 pub mod sockets;
 pub mod space;

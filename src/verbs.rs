@@ -31,3 +31,4 @@ pub mod swap_as_root;
 pub mod switch;
 pub mod traffic;
 pub mod wake;
+pub mod workers;

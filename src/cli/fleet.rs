@@ -25,7 +25,7 @@ use super::errand::{Errand, left};
 
 /// Does the errand on all of its hosts; returns the exit code.
 pub async fn together(errand: &Errand, way: &Way) -> u8 {
-    if matches!(errand.verb, Verb::Exec { .. }) {
+    if errand.verb.becomes_a_program() {
         let one =
             Failure::new(Kind::Usage, "`bg exec` runs on one host at a time").hint("`--hosts HOST` names it");
         return errand.ui.end(Err(one));
@@ -162,9 +162,10 @@ async fn look(
         .iter()
         .zip(onlookers)
         .filter_map(|(host, onlooker)| {
+            let host = host.as_ref().ok()?;
             Some(Member {
-                host: host.as_ref().ok()?,
-                request: errand.request_to_remember(),
+                host,
+                request: errand.request_to_remember(&host.name),
                 onlooker,
             })
         })
@@ -265,8 +266,10 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
     let saw = sights.iter().map(|sight| Saw {
         live: sight.live.release.clone(),
     });
-    Ok(saw
-        .map(|saw| errand.request_in_step(&verb, saw, step.clone()))
+    Ok(hosts
+        .iter()
+        .zip(saw)
+        .map(|(host, saw)| errand.request_in_step(&verb, &host.name, saw, step.clone()))
         .collect())
 }
 

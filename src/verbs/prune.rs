@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::host::{prune, releases};
+use crate::host::{prune, releases, seats};
 use crate::model::color::Color;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
@@ -10,8 +10,8 @@ use crate::model::release::ReleaseId;
 
 use super::run::Run;
 
-/// Deletes releases beyond `keep.releases`, never one that a color, a rollback or PM2's
-/// dump needs.
+/// Deletes releases beyond `keep.releases`, never one that a color, a worker, a rollback or
+/// PM2's dump needs.
 ///
 /// # Errors
 /// When something cannot be deleted.
@@ -21,6 +21,7 @@ pub async fn prune(run: &Run<'_>) -> Result<(), Failure> {
         .iter()
         .filter_map(|color| releases::slot(&app.layout, *color))
         .collect();
+    needed.extend(seats::releases(&app.layout));
     for id in releases::ids(&app.layout).unwrap_or_default() {
         if let Ok(target) = run.story.rollback_target(&id)
             && needed.contains(&id)
