@@ -11,7 +11,6 @@ use crate::remote::relay::{self, Finished, Onlooker};
 use crate::ui::Ui;
 use crate::verbs::answer::Answer;
 
-use super::args::Verb;
 use super::errand::{Errand, left};
 use super::passage;
 

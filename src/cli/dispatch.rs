@@ -17,8 +17,8 @@ use crate::verbs::caller::Caller;
 use crate::verbs::deploy::Ask;
 use crate::verbs::logs::Whose;
 use crate::verbs::{
-    check, cool, deploy, history, init, logs, maintenance, plan, remove, repair, setup, sight, status, switch,
-    workers,
+    check, cool, deploy, history, init, logs, maintenance, plan, remove, repair, setup, sight, status,
+    switch, workers,
 };
 
 use super::args::{self, OnOff, Patience, Verb};

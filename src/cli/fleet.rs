@@ -282,11 +282,17 @@ async fn settle(
     finished: Vec<Finished>,
     together: bool,
 ) -> Vec<Finished> {
+    // One can go back after all had moved: its worker did not start.
+    let went_back = finished.iter().any(|one| {
+        let failure = one.result.as_ref().err();
+        failure.is_some_and(|failure| matches!(failure.traffic, Traffic::PutBack { .. }))
+    });
+    let together = together && !went_back;
     let each = hosts.iter().zip(sights).zip(finished);
     join_all(each.map(|((host, before), finished)| async move {
         let wanted = match &finished.result {
             Ok(Some(Answer::Deployed(done))) if done.doubt && together => &done.live,
-            Ok(Some(Answer::Deployed(done))) if done.doubt => &before.live,
+            Ok(Some(Answer::Deployed(done))) if done.doubt || (went_back && done.switched) => &before.live,
             Err(failure) if !together && may_have_moved(failure) => &before.live,
             _ => return finished,
         };

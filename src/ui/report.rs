@@ -211,13 +211,19 @@ fn slot_line(slot: &SlotStatus, live: bool) -> String {
 fn worker_line(worker: &WorkerStatus) -> String {
     let runs = match (&worker.release, worker.pid, worker.up_seconds) {
         (Some(release), Some(pid), Some(up)) => {
-            format!(" {release}, up {}, pid {pid}", super::human::seconds(up as f64 * 1000.0))
+            format!(
+                " {release}, up {}, pid {pid}",
+                super::human::seconds(up as f64 * 1000.0)
+            )
         }
         _ => String::new(),
     };
     match &worker.problem {
         None => format!("  ● worker {}{runs}\n", worker.name),
-        Some(problem) => format!("  ! worker {}{runs}: it {problem}; `bg repair` sees to it\n", worker.name),
+        Some(problem) => format!(
+            "  ! worker {}{runs}: it {problem}; `bg repair` sees to it\n",
+            worker.name
+        ),
     }
 }
 

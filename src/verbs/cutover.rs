@@ -157,7 +157,10 @@ pub async fn put_back(app: &App, from: Route, to: Route, why: Unproven, sink: &d
     let back = back_from(app, to, from, live.release.is_some()).await;
     let check = "`bg check` names what stands in the way";
     let (what, hint) = match &why {
-        Unproven::Elsewhere => (format!("{} is not to be live on this host alone", to.color), check),
+        Unproven::Elsewhere => (
+            format!("{} is not to be live on this host alone", to.color),
+            check,
+        ),
         Unproven::Worker { what, .. } => (
             what.clone(),
             "`bg logs --worker NAME` shows the whole log; `on_failure = \"keep\"` would leave traffic there",

@@ -21,7 +21,6 @@ pub async fn prune(run: &Run<'_>) -> Result<(), Failure> {
         .iter()
         .filter_map(|color| releases::slot(&app.layout, *color))
         .collect();
-    needed.extend(seats::releases(&app.layout));
     for id in releases::ids(&app.layout).unwrap_or_default() {
         if let Ok(target) = run.story.rollback_target(&id)
             && needed.contains(&id)
@@ -29,6 +28,7 @@ pub async fn prune(run: &Run<'_>) -> Result<(), Failure> {
             needed.insert(target.clone());
         }
     }
+    needed.extend(seats::releases(&app.layout));
     let dump: Vec<_> = app
         .pm2
         .dump()

@@ -82,7 +82,9 @@ pub async fn repair(app: &App, patience: Duration, sink: &dyn Sink) -> Result<Re
 }
 
 async fn workers_to(app: &App, journal: &Journal, live: &Standing, sink: &dyn Sink) -> Result<(), Failure> {
-    let Some(release) = &live.release else { return Ok(()) };
+    let Some(release) = &live.release else {
+        return Ok(());
+    };
     if workers::astray(app, Some(release)).await.is_empty() {
         return Ok(());
     }

@@ -32,6 +32,9 @@ pub use free::{Idle, clear, drained, finish_requests, free, has_lost_one};
 /// Added to the app's own time to stop before PM2 kills it: PM2 must never be the first.
 pub(super) const PM2_MARGIN: Duration = Duration::from_secs(5);
 
+/// PM2's own second lets an app that crashes after two loop for ever.
+const MIN_UPTIME: Duration = Duration::from_secs(10);
+
 /// How often a server that was told to end is come by.
 const NUDGE: Duration = Duration::from_millis(50);
 
@@ -160,6 +163,7 @@ pub async fn start(
         env: BTreeMap::from([("BG_NONCE".to_owned(), nonce.to_owned())]),
         log: app.layout.log(color),
         kill_timeout: app.config.process.stop_timeout.0 + PM2_MARGIN,
+        min_uptime: MIN_UPTIME,
     };
     let started = app.pm2.start(&spec, &app.layout.state()).await;
     let running = |process: Process| Running {

@@ -23,7 +23,6 @@ use super::proof::Unproven;
 use super::run::Run;
 use super::{cutover, save, slot};
 pub use by_hand::run_by_hand;
-use place::Followed;
 pub use standing::{WorkerStatus, astray, look, standings};
 
 /// A worker of a release.
@@ -120,9 +119,9 @@ pub async fn settle(
 /// When one cannot be stopped.
 pub async fn discard(app: &App) -> Result<(), Failure> {
     for seat in seats::all(&app.layout) {
-        seat::leave(app, &seat).await.map_err(|problem| {
-            Failure::failed(format!("worker {seat} was not stopped: {}", problem.text))
-        })?;
+        seat::leave(app, &seat)
+            .await
+            .map_err(|problem| Failure::failed(format!("worker {seat} was not stopped: {}", problem.text)))?;
     }
     Ok(())
 }

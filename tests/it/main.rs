@@ -36,3 +36,4 @@ mod slot;
 mod ssh;
 mod static_build;
 mod user;
+mod worker;

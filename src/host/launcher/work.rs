@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// itself never rests.
 const SHORT_LIFE: Duration = Duration::from_secs(10);
 
-/// How long it is rested for then.
+/// How long it is rested for then, and after one that could not be started.
 const REST: Duration = Duration::from_secs(1);
 
 /// Why a worker was not started.
@@ -93,6 +93,12 @@ fn describe(occupant: Option<&Occupant>, left: Option<&Process>) -> String {
 /// # Errors
 /// Returns only when the worker cannot be started.
 pub fn work(layout: &Layout, seat: &Seat) -> Result<Infallible, WorkError> {
+    let became = become_worker(layout, seat);
+    std::thread::sleep(REST);
+    became
+}
+
+fn become_worker(layout: &Layout, seat: &Seat) -> Result<Infallible, WorkError> {
     let path = layout.seat_lock(seat);
     loop {
         let guard = Guard::wait(&path)?;

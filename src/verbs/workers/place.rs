@@ -145,9 +145,7 @@ fn ran_before(
         let runs = seats::occupant(&app.layout, &seat).map(|occupant| occupant.release);
         runs.into_iter().chain(seats::release(&app.layout, &seat))
     });
-    named
-        .chain(before.cloned())
-        .find(|release| Some(release) != goal)
+    named.chain(before.cloned()).find(|release| Some(release) != goal)
 }
 
 /// Every seat that a worker of this name can have.

@@ -27,7 +27,8 @@ pub(super) async fn stop(app: &App, worker: &Worker) -> Result<(), Problem> {
             .map_err(|error| Problem::new(in_one_line(&error)))?;
         let family: Vec<Process> = process::tree(pid).into_iter().filter_map(Process::of).collect();
         let stopped = app.pm2.lay_to_rest(&entry).await;
-        stopped.map_err(|error| Problem::new(format!("`{name}` was not stopped: {}", in_one_line(&error))))?;
+        stopped
+            .map_err(|error| Problem::new(format!("`{name}` was not stopped: {}", in_one_line(&error))))?;
         // PM2 kills the processes that it finds, and nothing else may go on with its work.
         for left in family {
             let ended = process::end(left, worker.stop_timeout.0).await;
@@ -48,8 +49,9 @@ pub(super) async fn start_again(app: &App, worker: &str) -> Result<(), Problem> 
             continue;
         }
         let started = app.pm2.wake_up(&entry).await;
-        started
-            .map_err(|error| Problem::new(format!("`{name}` was not started again: {}", in_one_line(&error))))?;
+        started.map_err(|error| {
+            Problem::new(format!("`{name}` was not started again: {}", in_one_line(&error)))
+        })?;
     }
     std::fs::remove_file(&note).ok();
     Ok(())

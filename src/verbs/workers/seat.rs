@@ -28,9 +28,16 @@ const GLANCE: Duration = Duration::from_millis(5);
 /// How often PM2 is asked meanwhile.
 const ASK: Duration = Duration::from_millis(250);
 
+/// How long PM2 must say that it does not run an entry before that is believed.
+const IDLE: Duration = Duration::from_millis(700);
+
 /// How long PM2 and the launcher may take, once the old one is gone: 0.03 s where measured,
 /// a second more for one that died young.
 const START_WITHIN: Duration = Duration::from_secs(20);
+
+/// A worker is asked to end at each handover, be it young, and the launcher itself rests after
+/// one that died: PM2 shall not give up on either.
+const MIN_UPTIME: Duration = Duration::from_millis(200);
 
 /// Somebody who sits there.
 #[derive(Clone, Debug)]
@@ -74,6 +81,7 @@ pub(super) async fn sit(app: &App, seat: &Seat, wanted: Wanted<'_>) -> Result<Sa
         log_from,
         starts: 0,
         asked: None,
+        idle_since: None,
         gone: None,
     };
     waiting.until_seated(here.is_some()).await
@@ -89,6 +97,7 @@ struct Waiting<'a> {
     log_from: u64,
     starts: u32,
     asked: Option<Instant>,
+    idle_since: Option<Instant>,
     gone: Option<Timestamp>,
 }
 
@@ -140,21 +149,30 @@ impl Waiting<'_> {
     /// Whoever sat down since this began and is gone already.
     fn died(&self) -> Option<Occupant> {
         let last = seats::last_occupant(&self.app.layout, self.seat);
-        last.filter(|last| Some(last) != self.stale.as_ref() && last.release == self.wanted.manifest.id)
+        let is_new =
+            |last: &Occupant| Some(last) != self.stale.as_ref() && last.release == self.wanted.manifest.id;
+        last.filter(|last| is_new(last) && !seats::process_of(last).alive())
     }
 
-    /// PM2 gives up on what ends again and again in its first seconds, be it that it was
-    /// asked to.
+    /// Has PM2 keep it, where it does not: there is no entry yet, somebody has stopped it, or
+    /// PM2 has given up on it.
     async fn keep_entry(&mut self) -> Result<(), Problem> {
         self.asked = Some(Instant::now());
-        if entry(self.app, self.seat).await?.as_ref().is_some_and(is_kept) {
-            return Ok(());
+        match entry(self.app, self.seat).await? {
+            Some(entry) if is_kept(&entry) => {
+                self.idle_since = None;
+                return Ok(());
+            }
+            // So it is for a moment at each restart, too.
+            Some(_) if self.idle_since.get_or_insert_with(Instant::now).elapsed() < IDLE => return Ok(()),
+            Some(_) | None => {}
         }
         if self.starts == 2 {
             let text = "PM2 has given up on it: it ends again and again";
             return Err(self.with_log(text.to_owned()).await);
         }
         self.starts += 1;
+        self.idle_since = None;
         // This very program, also where another version was installed over it meanwhile.
         launcher::install(Path::new("/proc/self/exe"), &self.app.layout)
             .map_err(|error| Problem::new(format!("the launcher cannot be put in place: {error}")))?;
@@ -206,10 +224,11 @@ async fn end(app: &App, seat: &Seat, occupant: &Occupant) -> Result<(), Problem>
 fn manners(app: &App, seat: &Seat, release: Option<&ReleaseId>) -> (Signal, Duration) {
     let manifest = manifest_of(app, release);
     let config = manifest.as_ref().map_or(&app.config, |manifest| &manifest.config);
-    config.worker(&seat.worker).map_or(
-        (Signal::SIGTERM, app.config.process.stop_timeout.0),
-        |worker| (work::signal_of(worker.stop_signal), worker.stop_timeout.0),
-    )
+    config
+        .worker(&seat.worker)
+        .map_or((Signal::SIGTERM, app.config.process.stop_timeout.0), |worker| {
+            (work::signal_of(worker.stop_signal), worker.stop_timeout.0)
+        })
 }
 
 async fn end_one(process: Process, signal: Signal, grace: Duration) -> Result<(), Problem> {
@@ -229,10 +248,7 @@ pub(super) async fn entry(app: &App, seat: &Seat) -> Result<Option<Proc>, Proble
 
 /// Whether PM2 starts it again whenever it ends.
 pub(super) fn is_kept(entry: &Proc) -> bool {
-    matches!(
-        entry.status.as_str(),
-        "online" | "launching" | "waiting restart"
-    )
+    matches!(entry.status.as_str(), "online" | "launching" | "waiting restart")
 }
 
 fn is_as(entry: &Proc, spec: &Spec) -> bool {
@@ -256,5 +272,6 @@ fn spec(app: &App, seat: &Seat, worker: &Worker) -> Spec {
         env: BTreeMap::new(),
         log: app.layout.worker_log(&seat.worker),
         kill_timeout: worker.stop_timeout.0 + slot::PM2_MARGIN,
+        min_uptime: MIN_UPTIME,
     }
 }

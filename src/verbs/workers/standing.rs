@@ -34,7 +34,9 @@ pub struct WorkerStatus {
 #[must_use]
 pub fn standings(app: &App, live: Option<&ReleaseId>) -> Vec<WorkerStatus> {
     let manifest = manifest_of(app, live);
-    let workers = manifest.as_ref().map_or([].as_slice(), |manifest| &manifest.config.workers);
+    let workers = manifest
+        .as_ref()
+        .map_or([].as_slice(), |manifest| &manifest.config.workers);
     let mut all: Vec<WorkerStatus> = workers
         .iter()
         .map(|worker| of(app, &worker.name, live, Some(worker)))
@@ -88,7 +90,13 @@ fn of(app: &App, name: &str, live: Option<&ReleaseId>, worker: Option<&Worker>) 
         .collect();
     let right = sitting.iter().find(|one| Some(&one.release) == live);
     let one = right.or(sitting.first());
-    let age = |since: Timestamp| Timestamp::now().duration_since(since).as_secs().max(0).unsigned_abs();
+    let age = |since: Timestamp| {
+        Timestamp::now()
+            .duration_since(since)
+            .as_secs()
+            .max(0)
+            .unsigned_abs()
+    };
     WorkerStatus {
         name: name.to_owned(),
         release: one.map(|one| one.release.to_string()),

@@ -82,9 +82,10 @@ fn one_of(hosts: &[String], name: &str) -> Verdict {
 fn replaces(config: &Config, before: &[&Worker], replaced: &str) -> Verdict {
     text(replaced, "shop-sync")?;
     let own = format!("{}-", config.process.name);
-    if replaced.strip_prefix(&own).is_some_and(|rest| {
-        rest == "blue" || rest == "green" || rest.starts_with("worker-")
-    }) {
+    if replaced
+        .strip_prefix(&own)
+        .is_some_and(|rest| rest == "blue" || rest == "green" || rest.starts_with("worker-"))
+    {
         return wrong(
             "is an entry that `bg` makes itself",
             "write the name of the entry that did this job before",
