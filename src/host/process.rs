@@ -114,6 +114,13 @@ impl Process {
     }
 }
 
+/// The name that the kernel gave to this boot; empty where it does not tell.
+#[must_use]
+pub fn boot() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    name.trim().to_owned()
+}
+
 /// Every pid there is.
 #[must_use]
 pub fn all() -> Vec<u32> {

@@ -67,7 +67,13 @@ pub fn last_occupant(layout: &Layout, seat: &Seat) -> Option<Occupant> {
 /// Who sits there.
 #[must_use]
 pub fn occupant(layout: &Layout, seat: &Seat) -> Option<Occupant> {
-    last_occupant(layout, seat).filter(|occupant| process_of(occupant).alive())
+    last_occupant(layout, seat).filter(lives)
+}
+
+/// Whether an occupant is still there.
+#[must_use]
+pub fn lives(occupant: &Occupant) -> bool {
+    process_of(occupant).alive() && occupant.boot == process::boot()
 }
 
 /// An occupant as the kernel knows it.

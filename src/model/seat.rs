@@ -71,6 +71,8 @@ pub struct Occupant {
     pub pid: u32,
     /// When that process began, in clock ticks since boot.
     pub started: u64,
+    /// The boot that this counts from.
+    pub boot: String,
     /// The release that it runs.
     pub release: ReleaseId,
     /// Since when.

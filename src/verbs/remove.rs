@@ -111,11 +111,12 @@ async fn stop(app: &App, owner: &User) -> Result<(), Failure> {
     if !Uid::effective().is_root() || owner.uid.is_root() {
         return discard(app).await;
     }
+    let of_workers: Duration = app.config.workers.iter().map(|one| one.stop_timeout.0).sum();
     let command = Command::new(THIS)
         .args(["discard", "--app", app.name()])
         .by(owner)
         .folder("/")
-        .deadline(app.config.process.stop_timeout.0 * 2 + MORE);
+        .deadline(app.config.process.stop_timeout.0 * 2 + of_workers + MORE);
     command.run().await.map(drop).map_err(|error| {
         Failure::failed(format!("the app of `{}` was not stopped", owner.name)).because(error)
     })

@@ -2,6 +2,7 @@
 //! reads which release the seat's link names, and becomes the worker with the lock in hand.
 
 use std::convert::Infallible;
+use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -21,8 +22,7 @@ use crate::model::layout::Layout;
 use crate::model::release::{Manifest, ReleaseId};
 use crate::model::seat::{Occupant, Seat};
 
-/// How often a launcher looks that has nothing to run, or waits for a worker that has closed
-/// its lock.
+/// How often is looked at what is left of an earlier worker.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A worker that ended sooner than this after its start is not started again at once: PM2
@@ -100,22 +100,26 @@ pub fn work(layout: &Layout, seat: &Seat) -> Result<Infallible, WorkError> {
 
 fn become_worker(layout: &Layout, seat: &Seat) -> Result<Infallible, WorkError> {
     let path = layout.seat_lock(seat);
+    let began = Instant::now();
     loop {
-        let guard = Guard::wait(&path)?;
-        // It may have closed its lock, and lives.
-        if seats::occupant(layout, seat).is_some() {
+        let guard = match Guard::take(&path) {
+            Err(GuardError::Held(_)) => None,
+            guard => Some(guard?),
+        };
+        // It may have closed its lock, and lives; or it is dead, and a child of it holds the lock.
+        let is_taken = seats::occupant(layout, seat).is_some();
+        let Some(release) = seats::release(layout, seat).filter(|_| !is_taken) else {
             drop(guard);
-            std::thread::sleep(LOOK);
-            continue;
-        }
-        let Some(release) = seats::release(layout, seat) else {
-            drop(guard);
-            std::thread::sleep(LOOK);
+            std::thread::sleep(pace(began));
             continue;
         };
         let manifest = read_manifest(&layout.manifest(&release))?;
         let worker = worker_of(&manifest, &seat.worker)?;
         end_what_is_left(layout, seat, worker);
+        let Some(guard) = guard else {
+            std::thread::sleep(pace(began));
+            continue;
+        };
         if died_young(layout, seat, &release) {
             // Whoever brings an older release back meanwhile shall not wait for this.
             let until = Instant::now() + REST;
@@ -126,6 +130,15 @@ fn become_worker(layout: &Layout, seat: &Seat) -> Result<Infallible, WorkError> 
         if seats::release(layout, seat).as_ref() == Some(&release) {
             return Err(sit_down(layout, seat, guard, &manifest, worker, false));
         }
+    }
+}
+
+/// How often a launcher looks whether it is its turn: often while a handover may go on, in
+/// which nobody works until it has seen it; seldom when it has waited for long.
+fn pace(began: Instant) -> Duration {
+    match began.elapsed() < Duration::from_secs(60) {
+        true => Duration::from_millis(10),
+        false => Duration::from_millis(100),
     }
 }
 
@@ -146,6 +159,7 @@ pub fn take_over(
         occupant: seats::last_occupant(layout, seat).filter(|_| left == None),
         left,
     };
+    fs::create_dir_all(layout.seats()).ok();
     let guard = match Guard::take(&layout.seat_lock(seat)) {
         Err(GuardError::Held(_)) => return Err(taken(None)),
         guard => guard?,

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, Flock, FlockArg, OFlag, fcntl};
 
 use crate::host::lock::user_name;
-use crate::host::process::Process;
+use crate::host::process::{self, Process};
 use crate::model::release::ReleaseId;
 use crate::model::seat::Occupant;
 
@@ -44,23 +44,11 @@ impl Guard {
     /// # Errors
     /// [`GuardError::Held`] when somebody else has it.
     pub fn take(path: &Path) -> Result<Guard, GuardError> {
-        Guard::lock(path, FlockArg::LockExclusiveNonblock)
-    }
-
-    /// Takes the lock, waiting for as long as somebody else has it; the kernel wakes us up.
-    ///
-    /// # Errors
-    /// When the file cannot be opened or locked.
-    pub fn wait(path: &Path) -> Result<Guard, GuardError> {
-        Guard::lock(path, FlockArg::LockExclusive)
-    }
-
-    fn lock(path: &Path, how: FlockArg) -> Result<Guard, GuardError> {
         let io = |source| GuardError::Io {
             path: path.to_owned(),
             source,
         };
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
@@ -69,13 +57,10 @@ impl Guard {
             .custom_flags(OFlag::O_NOFOLLOW.bits())
             .open(path)
             .map_err(io)?;
-        loop {
-            match Flock::lock(file, how) {
-                Ok(held) => return Ok(Guard { held }),
-                Err((same, Errno::EINTR)) => file = same,
-                Err((_, Errno::EWOULDBLOCK)) => return Err(GuardError::Held(path.to_owned())),
-                Err((_, errno)) => return Err(io(errno.into())),
-            }
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(held) => Ok(Guard { held }),
+            Err((_, Errno::EWOULDBLOCK)) => Err(GuardError::Held(path.to_owned())),
+            Err((_, errno)) => Err(io(errno.into())),
         }
     }
 
@@ -89,6 +74,7 @@ impl Guard {
         let occupant = Occupant {
             pid: this.pid,
             started: this.started,
+            boot: process::boot(),
             release: release.clone(),
             since: Timestamp::now(),
             by_hand,

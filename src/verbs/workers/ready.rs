@@ -72,7 +72,7 @@ fn command(app: &App, wanted: Wanted<'_>, line: &str, sat: &Sat) -> Result<Comma
 }
 
 async fn still_there(app: &App, seat: &Seat, wanted: Wanted<'_>, sat: &Sat) -> Result<(), Problem> {
-    if seats::process_of(&sat.occupant).alive() {
+    if seats::lives(&sat.occupant) {
         return Ok(());
     }
     Err(why_it_ended(app, seat, wanted, &sat.occupant, sat.log_from).await)

@@ -18,14 +18,15 @@ pub(super) async fn stop(app: &App, worker: &Worker) -> Result<(), Problem> {
         return Ok(());
     };
     for entry in named(app, name).await? {
-        let Some(pid) = entry.pid.filter(|_| entry.status != "stopped") else {
+        if matches!(entry.status.as_str(), "stopped" | "errored") {
             continue;
-        };
+        }
         let note = note(app, worker);
         std::fs::create_dir_all(app.layout.seats()).ok();
         store::write_whole(&note, name.as_bytes(), 0o644)
             .map_err(|error| Problem::new(in_one_line(&error)))?;
-        let family: Vec<Process> = process::tree(pid).into_iter().filter_map(Process::of).collect();
+        let family = entry.pid.map(process::tree).unwrap_or_default();
+        let family: Vec<Process> = family.into_iter().filter_map(Process::of).collect();
         let stopped = app.pm2.lay_to_rest(&entry).await;
         stopped
             .map_err(|error| Problem::new(format!("`{name}` was not stopped: {}", in_one_line(&error))))?;

@@ -151,7 +151,7 @@ impl Waiting<'_> {
         let last = seats::last_occupant(&self.app.layout, self.seat);
         let is_new =
             |last: &Occupant| Some(last) != self.stale.as_ref() && last.release == self.wanted.manifest.id;
-        last.filter(|last| is_new(last) && !seats::process_of(last).alive())
+        last.filter(|last| is_new(last) && !seats::lives(last))
     }
 
     /// Has PM2 keep it, where it does not: there is no entry yet, somebody has stopped it, or
@@ -232,10 +232,13 @@ fn manners(app: &App, seat: &Seat, release: Option<&ReleaseId>) -> (Signal, Dura
 }
 
 async fn end_one(process: Process, signal: Signal, grace: Duration) -> Result<(), Problem> {
+    let refused = |why: &str| Problem::new(format!("process {} cannot be ended: {why}", process.pid));
     let ended = process::end_by(process, signal, grace).await;
-    ended
-        .map(drop)
-        .map_err(|error| Problem::new(format!("process {} cannot be ended: {error}", process.pid)))
+    ended.map_err(|error| refused(error.desc()))?;
+    match process.alive() {
+        true => Err(refused("it outlives SIGKILL")),
+        false => Ok(()),
+    }
 }
 
 /// PM2's entry for a seat.

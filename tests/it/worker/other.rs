@@ -63,11 +63,14 @@ fn one_that_overlaps_is_never_away() {
 /// What PM2 keeps before there is a worker: the same script from a checkout.
 fn start_by_itself(sandbox: &Sandbox) {
     let file = sandbox.root().join("old.json");
+    let checkout = sandbox.root().join("checkout");
+    fs::create_dir(&checkout).unwrap();
+    fs::write(checkout.join("work.py"), include_str!("work.py")).unwrap();
     let app = json!({ "apps": [{
         "name": "podfactory-sync",
-        "script": sandbox.repo().join("work.py"),
+        "script": checkout.join("work.py"),
         "interpreter": crate::sandbox::python::interpreter(),
-        "cwd": sandbox.repo(),
+        "cwd": checkout,
         "env": { "BEATS": sandbox.root().join("beats"), "BG_RELEASE": "by itself" },
     }]});
     fs::write(&file, app.to_string()).unwrap();

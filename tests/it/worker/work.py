@@ -31,6 +31,9 @@ for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
 if MODE == "parent":
     # Without its lock, as Python starts everything.
     subprocess.Popen(["sleep", "301"])
+if MODE == "forker" and os.fork() == 0:
+    # With its lock, as everything that only forks.
+    os.execvp("sleep", ["sleep", "301"])
 # A lock of its own, so that it need not believe anybody.
 alone = open(BEATS + ".alone", "w")
 try:

@@ -61,7 +61,7 @@ fn command(line: &str) -> Verdict {
     no_shell(&words)?;
     match words.iter().any(|word| word.contains("{{port}}")) {
         true => wrong_part(
-            "port",
+            "{{",
             "mentions `{{ port }}`, and a worker has none",
             "leave it out; the live color's own is `BG_PORT` in its environment",
         ),
