@@ -6,6 +6,7 @@ use super::scene::{
     LONG, assert_never_two, assert_runs, beats, commit_mode, deployed, last, status_of, wait_beats,
 };
 use crate::sandbox::wait::wait_until;
+use crate::sandbox::{Sandbox, processes};
 
 #[test]
 fn a_second_one_by_hand_is_refused_and_told_who_does_the_work() {
@@ -35,7 +36,7 @@ fn one_that_runs_by_hand_keeps_pm2_waiting_and_is_handed_over_too() {
     sandbox.pm2(&["stop", "flask-worker-sync"]).assert_code(0);
     let status = status_of(&sandbox, "sync");
     assert_eq!(status["problem"], "does not run", "{status}");
-    let by_hand = sandbox.bg_start(&["worker", "run", "sync"]);
+    let mut by_hand = sandbox.bg_start(&["worker", "run", "sync"]);
     let pid = wait_beats(&sandbox, &live);
     assert_eq!(i64::from(by_hand.pid()), pid, "it became the worker");
     let status = status_of(&sandbox, "sync");
@@ -46,19 +47,14 @@ fn one_that_runs_by_hand_keeps_pm2_waiting_and_is_handed_over_too() {
 
     // PM2 starts its own again: that waits for the lock, and does not end in a loop.
     sandbox.pm2(&["restart", "flask-worker-sync"]).assert_code(0);
-    wait_until(LONG, "PM2's launcher waits", || {
-        crate::sandbox::processes::of(sandbox.root())
-            .iter()
-            .any(|(_, command)| command.contains(" work --root "))
-    });
-    let before = beats(&sandbox).len();
-    wait_until(LONG, "some more beats", || beats(&sandbox).len() > before + 5);
+    launcher_waits(&sandbox);
     assert_eq!(last(&sandbox).pid, pid);
     assert_never_two(&sandbox);
 
     // A deploy ends the one at the terminal, and PM2's takes its place.
     commit_mode(&sandbox, "work");
     sandbox.bg(&["deploy"]).assert_code(0);
+    wait_until(LONG, "the one at the terminal ends", || by_hand.has_ended());
     by_hand.wait().assert_code(0);
     assert_runs(&sandbox, &sandbox.live_release());
 }
@@ -72,10 +68,26 @@ fn pm2_takes_over_from_one_by_hand_that_ends() {
     let by_hand = sandbox.bg_start(&["worker", "run", "sync"]);
     let pid = wait_beats(&sandbox, &live);
     sandbox.pm2(&["restart", "flask-worker-sync"]).assert_code(0);
+    launcher_waits(&sandbox);
+    assert_eq!(last(&sandbox).pid, pid);
     by_hand.signal(Signal::SIGINT);
     by_hand.wait().assert_code(0);
     wait_until(LONG, "PM2's works", || {
         last(&sandbox).what == "beat" && last(&sandbox).pid != pid
     });
     assert_runs(&sandbox, &live);
+}
+
+/// PM2 has started its launcher, and half a second of beats later it still waits.
+fn launcher_waits(sandbox: &Sandbox) {
+    let waits = || {
+        processes::of(sandbox.root())
+            .iter()
+            .any(|(_, command)| command.contains(" work --root "))
+    };
+    wait_until(LONG, "PM2's launcher waits", waits);
+    let before = beats(sandbox).len();
+    wait_until(LONG, "some more beats", || beats(sandbox).len() > before + 5);
+    assert!(waits(), "it did not wait");
+    assert_never_two(sandbox);
 }

@@ -24,8 +24,9 @@ fn while_the_old_one_ends() {
     assert_eq!(last(&sandbox).pid, deaf, "the old one works on");
     let plan = sandbox.bg(&["repair", "--plan"]);
     assert!(plan.stdout.contains("prove that blue is live"), "{plan}");
-    let repair = sandbox.bg(&["repair"]);
-    repair.assert_code(0).assert_says("worker sync handed over");
+    let next = sandbox.bg(&["switch", "blue"]);
+    next.assert_code(0).assert_says("worker sync handed over");
+    next.assert_says("is live already");
     assert_runs(&sandbox, &sandbox.live_release());
     assert_eq!(sandbox.link(), "blue");
     assert!(
