@@ -1,6 +1,7 @@
 //! What touches the machine: every file, process and socket is reached through here.
 
 pub mod app;
+pub mod assets;
 pub mod checkout;
 pub mod command;
 pub mod custody;
@@ -13,6 +14,7 @@ pub mod guess;
 pub mod health;
 pub mod http;
 pub mod identity;
+pub mod incoming;
 pub mod journal;
 pub mod launcher;
 pub mod link;
@@ -22,6 +24,7 @@ pub mod names;
 pub mod nginx;
 pub mod orders;
 pub mod outcome;
+pub mod parcel;
 pub mod pm2;
 pub mod process;
 pub mod program;
@@ -38,3 +41,4 @@ pub mod system;
 pub mod trust;
 pub mod user;
 pub mod venv;
+pub mod worktree;

@@ -13,6 +13,7 @@ use crate::verbs::answer::Answer;
 
 use super::errand::{Errand, left};
 use super::passage;
+use super::source::brought;
 
 /// Does the errand on the host of this name; returns the exit code.
 pub async fn alone(errand: &Errand, name: &str, way: &Way) -> u8 {
@@ -35,6 +36,9 @@ pub async fn alone(errand: &Errand, name: &str, way: &Way) -> u8 {
 }
 
 async fn carry_out(errand: &Errand, host: &Host, onlooker: &Here) -> Finished {
+    if let Err(failure) = brought::bring_to(host, errand, &|event| onlooker.event(event)).await {
+        return failure.into();
+    }
     let mut request = errand.request_to_remember(&host.name);
     if errand.verb.changes() {
         // Without a sight the verb itself says what is wrong.

@@ -16,6 +16,7 @@ use crate::verbs::answer::Answer;
 use crate::verbs::caller::Caller;
 use crate::verbs::deploy::Ask;
 use crate::verbs::logs::Whose;
+use crate::verbs::source::Wanted;
 use crate::verbs::{
     check, cool, deploy, history, init, logs, maintenance, plan, remove, repair, setup, sight, status,
     switch, workers,
@@ -23,6 +24,7 @@ use crate::verbs::{
 
 use super::args::{self, OnOff, Patience, Verb};
 use super::here::Here;
+use super::source::Origin;
 use super::{engine, man, shell};
 
 /// How long `bg status --watch` rests between two looks.
@@ -110,7 +112,9 @@ pub async fn dispatch(
         Verb::Outcome { ticket } => engine::outcome(&here.open()?, &ticket).await,
         Verb::Launch { root, color } => Err(launch(root, color)),
         Verb::Work { root, seat } => Err(work(root, &seat)),
-        Verb::Engine => Err(Failure::failed("an engine was asked for inside an engine")),
+        Verb::Engine | Verb::Receive { .. } => {
+            Err(Failure::failed("an engine was asked for inside an engine"))
+        }
     }
 }
 
@@ -121,8 +125,9 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
             reference,
             no_switch,
             plan: true,
+            origin,
             ..
-        } => plan::plan(&here.app_to_deploy()?, reference, no_switch)
+        } => plan::plan(&here.app_to_deploy()?, &wanted(reference, origin), no_switch)
             .await
             .map(Answer::Planned),
         Verb::Deploy {
@@ -130,10 +135,11 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
             no_switch,
             plan: false,
             force_gate,
+            origin,
             patience,
         } => {
             let ask = Ask {
-                reference,
+                wanted: wanted(reference, origin),
                 no_switch,
                 force_gate,
                 patience: time(&patience),
@@ -162,6 +168,13 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
                 .map(Answer::Maintenance)
         }
         _ => Err(Failure::failed("that changes nothing")),
+    }
+}
+
+fn wanted(reference: Option<String>, origin: Origin) -> Wanted {
+    Wanted {
+        reference,
+        brought: origin.brought,
     }
 }
 
