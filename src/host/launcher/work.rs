@@ -154,21 +154,19 @@ pub fn take_over(
     ready: impl FnOnce(),
 ) -> Result<Infallible, WorkError> {
     let worker = worker_of(manifest, &seat.worker)?;
-    let taken = |left| WorkError::Taken {
+    let taken = || WorkError::Taken {
         worker: seat.worker.clone(),
-        occupant: seats::last_occupant(layout, seat).filter(|_| left == None),
-        left,
+        occupant: seats::occupant(layout, seat),
+        left: seats::started_from(layout, seat).first().copied(),
     };
     fs::create_dir_all(layout.seats()).ok();
     let guard = match Guard::take(&layout.seat_lock(seat)) {
-        Err(GuardError::Held(_)) => return Err(taken(None)),
+        Err(GuardError::Held(_)) => return Err(taken()),
         guard => guard?,
     };
-    if seats::occupant(layout, seat).is_some() {
-        return Err(taken(None));
-    }
-    if let Some(left) = seats::started_from(layout, seat).first() {
-        return Err(taken(Some(*left)));
+    // It may have closed its lock, or have left something that goes on.
+    if seats::occupant(layout, seat).is_some() || !seats::started_from(layout, seat).is_empty() {
+        return Err(taken());
     }
     ready();
     Err(sit_down(layout, seat, guard, manifest, worker, true))
