@@ -36,6 +36,7 @@ pub mod registry;
 pub mod releases;
 pub mod resolve;
 pub mod rotation;
+pub mod seats;
 pub mod shared;
 pub mod sockets;
 pub mod space;

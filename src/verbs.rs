@@ -33,3 +33,4 @@ pub mod swap_as_root;
 pub mod switch;
 pub mod traffic;
 pub mod wake;
+pub mod workers;

@@ -1,5 +1,7 @@
 //! What can be typed.
 
+mod worker;
+
 use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -9,6 +11,7 @@ use super::checks::Checks;
 use crate::model::color::Color;
 use crate::model::config::duration::Span;
 use crate::model::release::ReleaseId;
+pub use worker::Worker;
 
 use super::source::Origin;
 
@@ -158,6 +161,10 @@ pub enum Verb {
     Logs {
         /// The color [default: the live one]
         color: Option<Color>,
+        /// A worker instead
+        #[arg(long, value_name = "NAME", conflicts_with = "color")]
+        #[serde(default)]
+        worker: Option<String>,
         /// Go on as it prints more
         #[arg(long, short)]
         follow: bool,
@@ -174,6 +181,12 @@ pub enum Verb {
         /// The command and its arguments
         #[arg(last = true, required = true)]
         command: Vec<String>,
+    },
+    /// A worker by hand
+    Worker {
+        /// What to do
+        #[command(subcommand)]
+        action: Worker,
     },
     /// Put up the maintenance page, or take it away
     Maintenance {
@@ -260,6 +273,16 @@ pub enum Verb {
         #[arg(long)]
         color: Color,
     },
+    /// What PM2 starts for a worker: wait until nobody does its work, then become it
+    #[command(hide = true)]
+    Work {
+        /// The app's root
+        #[arg(long)]
+        root: PathBuf,
+        /// The worker's seat
+        #[arg(long)]
+        seat: String,
+    },
 }
 
 impl Verb {
@@ -280,7 +303,14 @@ impl Verb {
                 | Verb::Receive { .. }
                 | Verb::Discard
                 | Verb::Launch { .. }
+                | Verb::Work { .. }
         )
+    }
+
+    /// Whether another program takes over from it, with its standard input and output.
+    #[must_use]
+    pub fn becomes_a_program(&self) -> bool {
+        matches!(self, Verb::Exec { .. } | Verb::Worker { .. })
     }
 
     /// Whether it is recorded as a run.

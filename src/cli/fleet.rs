@@ -27,7 +27,7 @@ use super::source::brought;
 
 /// Does the errand on all of its hosts; returns the exit code.
 pub async fn together(errand: &Errand, way: &Way) -> u8 {
-    if matches!(errand.verb, Verb::Exec { .. }) {
+    if errand.verb.becomes_a_program() {
         let one =
             Failure::new(Kind::Usage, "`bg exec` runs on one host at a time").hint("`--hosts HOST` names it");
         return errand.ui.end(Err(one));
@@ -165,9 +165,10 @@ async fn look(
         .iter()
         .zip(onlookers)
         .filter_map(|(host, onlooker)| {
+            let host = host.as_ref().ok()?;
             Some(Member {
-                host: host.as_ref().ok()?,
-                request: errand.request_to_remember(),
+                host,
+                request: errand.request_to_remember(&host.name),
                 onlooker,
             })
         })
@@ -288,8 +289,10 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
     let saw = sights.iter().map(|sight| Saw {
         live: sight.live.release.clone(),
     });
-    Ok(saw
-        .map(|saw| errand.request_in_step(&verb, saw, step.clone()))
+    Ok(hosts
+        .iter()
+        .zip(saw)
+        .map(|(host, saw)| errand.request_in_step(&verb, &host.name, saw, step.clone()))
         .collect())
 }
 
@@ -302,11 +305,17 @@ async fn settle(
     finished: Vec<Finished>,
     together: bool,
 ) -> Vec<Finished> {
+    // One can go back after all had moved: its worker did not start.
+    let went_back = finished.iter().any(|one| {
+        let failure = one.result.as_ref().err();
+        failure.is_some_and(|failure| matches!(failure.traffic, Traffic::PutBack { .. }))
+    });
+    let together = together && !went_back;
     let each = hosts.iter().zip(sights).zip(finished);
     join_all(each.map(|((host, before), finished)| async move {
         let wanted = match &finished.result {
             Ok(Some(Answer::Deployed(done))) if done.doubt && together => &done.live,
-            Ok(Some(Answer::Deployed(done))) if done.doubt => &before.live,
+            Ok(Some(Answer::Deployed(done))) if done.doubt || (went_back && done.switched) => &before.live,
             Err(failure) if !together && may_have_moved(failure) => &before.live,
             _ => return finished,
         };

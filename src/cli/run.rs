@@ -12,7 +12,7 @@ use crate::ui::Ui;
 use crate::verbs::caller::Caller;
 
 use super::args::{Args, Verb};
-use super::dispatch::{dispatch, launch};
+use super::dispatch::{dispatch, launch, work};
 use super::errand::{self, Errand};
 use super::here::{AtHand, Here};
 use super::hosts::Chosen;
@@ -48,6 +48,11 @@ pub fn main() -> ExitCode {
         ui.failure(&failure);
         return ExitCode::from(failure.exit_code());
     }
+    if let Verb::Work { root, seat } = args.verb {
+        let failure = work(root, &seat);
+        ui.failure(&failure);
+        return ExitCode::from(failure.exit_code());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -67,6 +72,7 @@ async fn carry_out(args: Args, ui: Ui) -> u8 {
     let here = Here {
         app: args.app,
         config: args.config.map_or(AtHand::InFolder, AtHand::File),
+        place: None,
     };
     let chosen = match hosts::choose(&args.hosts, args.local, &args.verb, &here) {
         Ok(chosen) => chosen,

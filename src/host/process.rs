@@ -114,6 +114,13 @@ impl Process {
     }
 }
 
+/// The name that the kernel gave to this boot; empty where it does not tell.
+#[must_use]
+pub fn boot() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    name.trim().to_owned()
+}
+
 /// Every pid there is.
 #[must_use]
 pub fn all() -> Vec<u32> {
@@ -189,10 +196,16 @@ pub fn owner(pid: u32) -> Option<u32> {
 /// it is by now.
 #[must_use]
 pub fn marked(run: &str) -> Vec<Process> {
+    with_variable(RUN_MARK, run)
+}
+
+/// The other processes of this user that were started with the variable `name` set to `value`.
+#[must_use]
+pub fn with_variable(name: &str, value: &str) -> Vec<Process> {
     let (own, user) = (std::process::id(), nix::unistd::geteuid().as_raw());
     all()
         .into_iter()
-        .filter(|pid| *pid != own && owner(*pid) == Some(user) && env_has(*pid, RUN_MARK, run))
+        .filter(|pid| *pid != own && owner(*pid) == Some(user) && env_has(*pid, name, value))
         .filter_map(Process::of)
         .collect()
 }
@@ -205,12 +218,20 @@ pub fn marked(run: &str) -> Vec<Process> {
 /// # Errors
 /// When it belongs to another user.
 pub async fn end(process: Process, grace: Duration) -> Result<Ended, Errno> {
+    end_by(process, Signal::SIGTERM, grace).await
+}
+
+/// The same with another signal to the process itself.
+///
+/// # Errors
+/// As [`end`].
+pub async fn end_by(process: Process, signal: Signal, grace: Duration) -> Result<Ended, Errno> {
     if !process.alive() {
         return Ok(Ended::Gone);
     }
     let deadline = Instant::now() + grace;
     let mut family = processes(&tree(process.pid));
-    process.signal(Signal::SIGTERM)?;
+    process.signal(signal)?;
     if gone_by(&[process], deadline).await {
         signal_all(&family, Signal::SIGTERM);
     } else {

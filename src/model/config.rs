@@ -18,6 +18,7 @@ mod rules;
 pub mod run;
 pub mod schema;
 pub mod starter;
+pub mod worker;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ pub use keep::{Drain, Keep, KeepWarm, OpenConnections};
 pub use nginx::{Nginx, StaticFiles, SwitchWay, Tls};
 pub use python::{Installer, Python};
 pub use rules::is_app_name;
+pub use worker::Worker;
 
 /// One app on one host, as written in `bg.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -54,6 +56,9 @@ pub struct Config {
     pub source: Source,
     /// How the app is started.
     pub process: Process,
+    /// Background processes, handed over when traffic has moved.
+    #[serde(default, rename = "worker")]
+    pub workers: Vec<Worker>,
     /// The app's environment.
     #[serde(default)]
     pub env: Env,

@@ -162,6 +162,27 @@ pub enum Event {
         /// Whether that is enough to say anything.
         enough: bool,
     },
+    /// A worker runs from the release that is live.
+    WorkerHandedOver {
+        /// The worker.
+        worker: String,
+        /// The release.
+        release: ReleaseId,
+        /// Its process.
+        pid: u32,
+        /// From the end of the one before to the start of this one; none where none ran
+        /// before, and where the two overlapped.
+        gap_ms: Option<u64>,
+        /// How long it took, until it was ready.
+        took_ms: u64,
+    },
+    /// A worker that the live release does not have was stopped.
+    WorkerStopped {
+        /// The worker.
+        worker: String,
+        /// How long it took.
+        took_ms: u64,
+    },
     /// PM2 will bring this back after a reboot.
     Saved {
         /// How long it took.

@@ -50,6 +50,18 @@ pub struct Request {
     pub saw: Option<Saw>,
     /// What a run that goes on in step with other hosts needs.
     pub fleet: Option<InStep>,
+    /// Which of its hosts the configuration means.
+    #[serde(default)]
+    pub place: Option<Place>,
+}
+
+/// A host as the client's configuration knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Its name there.
+    pub host: String,
+    /// Whether what must happen once per fleet happens on it.
+    pub primary: bool,
 }
 
 /// A configuration, and what to call it in a message.
@@ -227,6 +239,10 @@ mod tests {
             ticket: Some("t".into()),
             saw: Some(Saw { live: None }),
             fleet: None,
+            place: Some(Place {
+                host: "web1".into(),
+                primary: true,
+            }),
         };
         let line = serde_json::to_string(&request).unwrap();
         assert!(!line.contains('\n'), "{line}");

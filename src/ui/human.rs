@@ -175,6 +175,15 @@ fn done(event: &Event) -> String {
                 Some(*took_ms),
             )
         }
+        Event::WorkerHandedOver {
+            worker,
+            gap_ms,
+            took_ms,
+            ..
+        } => (worker_words(worker, *gap_ms), Some(*took_ms as f64)),
+        Event::WorkerStopped { worker, took_ms } => {
+            (format!("worker {worker} stopped"), Some(*took_ms as f64))
+        }
         Event::Saved { took_ms } => (
             "process list saved for a reboot".to_owned(),
             Some(*took_ms as f64),
@@ -215,6 +224,13 @@ fn done(event: &Event) -> String {
                 seconds(took)
             )
         }
+    }
+}
+
+fn worker_words(worker: &str, gap_ms: Option<u64>) -> String {
+    match gap_ms {
+        Some(gap) => format!("worker {worker} handed over, {gap} ms without one"),
+        None => format!("worker {worker} handed over"),
     }
 }
 

@@ -23,6 +23,7 @@ use super::prune;
 use super::room;
 use super::run::Run;
 use super::source::Wanted;
+use super::workers::{self, WorkerStatus};
 use super::{save, slot, step, wake};
 
 /// What was asked for.
@@ -55,6 +56,9 @@ pub struct Deployed {
     pub warm: bool,
     /// Whether it was never heard how the other hosts of the fleet did.
     pub doubt: bool,
+    /// The workers of what is live.
+    #[serde(default)]
+    pub workers: Vec<WorkerStatus>,
     /// The run's name in the history.
     pub run: String,
 }
@@ -66,6 +70,7 @@ impl Deployed {
         let warm = cool::stays_warm(run.app);
         Deployed {
             verb: run.verb,
+            workers: workers::standings(run.app, live.release.as_ref()),
             live,
             other,
             switched,
@@ -240,6 +245,7 @@ async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failure> 
         .await
         .map_err(moved)?;
     prune::prune(run).await.map_err(moved)?;
+    switched.workers.map_err(moved)?;
     Ok(Deployed::of(run, switched.live, switched.replaced, true))
 }
 

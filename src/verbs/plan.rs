@@ -91,6 +91,8 @@ fn steps(app: &App, color: Color, sha: &str, no_switch: bool) -> Vec<String> {
             counted(config.nginx.paths.len(), "path"),
             counted(app.doors.len(), "listener")
         ));
+        let workers = config.workers.iter();
+        steps.extend(workers.map(|worker| format!("hand over worker {}", worker.name)));
     }
     steps
 }

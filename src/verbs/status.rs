@@ -12,6 +12,7 @@ use crate::model::failure::Standing;
 use crate::model::journal::Story;
 
 use super::traffic::{self, Sight};
+use super::workers::{self, WorkerStatus};
 use super::{gate, recover, slot, wake};
 
 /// Everything that `bg status` says.
@@ -27,6 +28,9 @@ pub struct Status {
     pub maintenance: bool,
     /// Both slots, blue first.
     pub slots: Vec<SlotStatus>,
+    /// The workers of what is live, and any other that runs.
+    #[serde(default)]
+    pub workers: Vec<WorkerStatus>,
     /// What a rollback would do.
     pub rollback: RollbackStatus,
     /// The switch way in force.
@@ -119,8 +123,10 @@ pub async fn status(app: &App) -> Status {
     drift.extend(asleep.map(|what| format!("{what}; `bg repair` does that")));
     let live = route.map(|route| traffic::standing(app, route.color));
     let slots = vec![blue, green];
+    let release = live.as_ref().and_then(|live| live.release.as_ref());
     Status {
         app: app.name().to_owned(),
+        workers: workers::look(app, release).await,
         rollback: rollback(app, &story, live.as_ref(), &slots),
         live,
         drift,

@@ -269,6 +269,7 @@ async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Resul
     cool::down(run.app, switched.replaced.color, &run.sink)
         .await
         .map_err(moved)?;
+    switched.workers.map_err(moved)?;
     Ok(Deployed::of(run, switched.live, switched.replaced, true))
 }
 

@@ -39,3 +39,4 @@ mod source;
 mod ssh;
 mod static_build;
 mod user;
+mod worker;

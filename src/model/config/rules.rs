@@ -6,6 +6,7 @@ mod nginx;
 mod process;
 mod source;
 mod value;
+mod worker;
 
 pub use source::is_app_name;
 
@@ -32,6 +33,7 @@ pub(super) fn broken(config: &Config, places: &Places<'_>) -> Vec<Mistake> {
     health::check(config, &mut findings);
     nginx::check(&config.nginx, config.process.ports, &mut findings);
     fleet::check(config, &mut findings);
+    worker::check(config, &mut findings);
     durations(config, &mut findings);
     findings.mistakes
 }
