@@ -1,6 +1,7 @@
 //! What touches the machine: every file, process and socket is reached through here.
 
 pub mod app;
+pub mod backup;
 pub mod checkout;
 pub mod command;
 pub mod custody;
@@ -37,3 +38,4 @@ pub mod system;
 pub mod trust;
 pub mod user;
 pub mod venv;
+pub mod webhook;

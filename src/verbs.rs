@@ -1,18 +1,23 @@
 //! What an operator can ask for. Each verb reads as the story that it tells.
 
 pub mod answer;
+pub mod backup;
 pub mod build;
 pub mod caller;
 pub mod check;
+pub mod contract;
 pub mod cool;
 pub mod cutover;
 pub mod deploy;
 pub mod fleet;
 pub mod gate;
 pub mod history;
+pub mod hooks;
 pub mod init;
 pub mod logs;
 pub mod maintenance;
+pub mod migrate;
+pub mod notify;
 pub mod plan;
 pub mod proof;
 pub mod prune;

@@ -214,8 +214,12 @@ async fn in_step(errand: &Errand, hosts: &[Host], onlookers: &[OneOf]) -> Fleet 
     let interrupts = Interrupts::listen();
     let mut second = interrupts.clone();
     let tell_all = |event| errand.ui.emit(event);
+    let together = fleet::Together {
+        parallel: errand.chosen.fleet.parallel,
+        primary: errand.chosen.primary(),
+    };
     let stepped = tokio::select! {
-        stepped = fleet::in_step(&members, errand.chosen.fleet.parallel, interrupts, &tell_all) => stepped,
+        stepped = fleet::in_step(&members, together, interrupts, &tell_all) => stepped,
         () = second.second() => return nobody(errand, hosts.iter().map(|host| Err::<(), _>(left(&host.name))).collect()),
     };
     let finished = settle(errand, hosts, &sights, stepped.finished, stepped.together).await;
@@ -241,6 +245,7 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
     let mut step = InStep {
         release: None,
         reference: None,
+        primary: None,
     };
     if let Verb::Deploy { reference, .. } = &mut verb
         && let Some(primary) = hosts.get(errand.chosen.primary())
@@ -250,6 +255,8 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
             no_switch: false,
             plan: true,
             force_gate: None,
+            backup: false,
+            contract: false,
             patience: Patience::default(),
         };
         let Some(Answer::Planned(plan)) = errand.quietly(primary, &plan).await? else {
@@ -265,8 +272,14 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
     let saw = sights.iter().map(|sight| Saw {
         live: sight.live.release.clone(),
     });
+    let primary = errand.chosen.primary();
+    let part = |index| InStep {
+        primary: Some(index == primary),
+        ..step.clone()
+    };
     Ok(saw
-        .map(|saw| errand.request_in_step(&verb, saw, step.clone()))
+        .enumerate()
+        .map(|(index, saw)| errand.request_in_step(&verb, saw, part(index)))
         .collect())
 }
 
@@ -319,6 +332,7 @@ async fn converge(errand: &Errand, host: &Host, wanted: &Standing) -> Result<(),
     let verb = Verb::Switch {
         color: None,
         converge: Some(release),
+        force: None,
         patience: Patience::default(),
     };
     let again = Host::connect(&host.name, &host.way, &|_| {}).await?;

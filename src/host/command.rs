@@ -12,6 +12,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, User};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+mod stream;
+
 /// Output past this is dropped from the front: 16 MiB, far above any `nginx -T` or
 /// `pm2 jlist` seen, far below what a small machine has.
 const OUTPUT_LIMIT: usize = 16 << 20;

@@ -158,18 +158,10 @@ fn become_words(
     let Some((program, args)) = words.split_first() else {
         return LaunchError::Run(RenderError::Empty);
     };
-    let secrets = match secrets(layout, manifest) {
-        Ok(secrets) => secrets,
+    let mut env = match environment(layout, color, manifest) {
+        Ok(env) => env,
         Err(error) => return error,
     };
-    let mut env = app_env(manifest, secrets, &layout.venvs().join(&manifest.venv));
-    let ours = [
-        ("BG_APP", manifest.config.app.clone()),
-        ("BG_COLOR", color.to_string()),
-        ("BG_RELEASE", manifest.id.to_string()),
-        ("BG_PORT", manifest.ports.of(color).to_string()),
-    ];
-    env.extend(ours.map(|(name, value)| (name.to_owned(), value)));
     env.extend(nonce.map(|nonce| (NONCE.to_owned(), nonce.to_owned())));
     let folder = folder(layout, manifest);
     // The program is looked up on the app's PATH, where its environment comes first.
@@ -189,6 +181,28 @@ fn become_words(
         folder,
         source,
     }
+}
+
+/// What the app of a release has in its environment in `color`, but for what names a start
+/// of it.
+///
+/// # Errors
+/// When the release's copy of the environment file cannot be read or understood.
+pub fn environment(
+    layout: &Layout,
+    color: Color,
+    manifest: &Manifest,
+) -> Result<BTreeMap<String, String>, LaunchError> {
+    let secrets = secrets(layout, manifest)?;
+    let mut env = app_env(manifest, secrets, &layout.venvs().join(&manifest.venv));
+    let ours = [
+        ("BG_APP", manifest.config.app.clone()),
+        ("BG_COLOR", color.to_string()),
+        ("BG_RELEASE", manifest.id.to_string()),
+        ("BG_PORT", manifest.ports.of(color).to_string()),
+    ];
+    env.extend(ours.map(|(name, value)| (name.to_owned(), value)));
+    Ok(env)
 }
 
 fn look_up(program: &str, path: &str) -> Option<PathBuf> {

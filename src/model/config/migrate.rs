@@ -23,6 +23,49 @@ pub struct Migrate {
     pub timeout: Span,
 }
 
+impl Migrate {
+    /// Whether a change of `file`, from the repository's root on, may change the schema.
+    #[must_use]
+    pub fn counts(&self, file: &str) -> bool {
+        let options = glob::MatchOptions {
+            require_literal_separator: true,
+            ..glob::MatchOptions::new()
+        };
+        let fits =
+            |path: &String| glob::Pattern::new(path).is_ok_and(|pattern| pattern.matches_with(file, options));
+        self.paths.iter().any(fits)
+    }
+}
+
 fn usual_timeout() -> Span {
     Span::seconds(900)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_counts_for_files_at_its_own_depth_and_two_stars_for_all() {
+        let migrate = Migrate {
+            run: "x".into(),
+            paths: vec!["db/*.sql".into(), "migrations/**".into(), "models.py".into()],
+            pending: None,
+            timeout: usual_timeout(),
+        };
+        let counted = [
+            "db/1.sql",
+            "migrations/a.py",
+            "migrations/versions/b.py",
+            "models.py",
+        ];
+        let not = [
+            "db/old/1.sql",
+            "app/migrations/a.py",
+            "shop/models.py",
+            "migrations.py",
+        ];
+        assert!(counted.iter().all(|file| migrate.counts(file)));
+        assert!(!not.iter().any(|file| migrate.counts(file)));
+    }
 }
