@@ -2,6 +2,7 @@
 
 pub mod alone;
 pub mod args;
+pub mod desk;
 pub mod dispatch;
 pub mod engine;
 pub mod errand;

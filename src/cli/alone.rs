@@ -13,7 +13,7 @@ use crate::verbs::answer::Answer;
 
 use super::args::Verb;
 use super::errand::{Errand, left};
-use super::passage;
+use super::{desk, passage};
 
 /// Does the errand on the host of this name; returns the exit code.
 pub async fn alone(errand: &Errand, name: &str, way: &Way) -> u8 {
@@ -28,6 +28,7 @@ pub async fn alone(errand: &Errand, name: &str, way: &Way) -> u8 {
         let world = errand.world_before().await;
         let finished = carry_out(errand, &host, &Here(ui)).await;
         let finished = world_after(errand, world, finished).await;
+        let finished = desk::after(errand, finished).await;
         ui.end(finished.result);
         finished.code
     };

@@ -18,6 +18,7 @@ use crate::verbs::answer::Answer;
 use crate::verbs::sight::Sighted;
 
 use super::args::Verb;
+use super::desk::Desk;
 use super::hosts::Chosen;
 
 use super::shell;
@@ -33,6 +34,8 @@ pub struct Errand {
     pub config: Option<ConfigText>,
     /// The machines.
     pub chosen: Chosen,
+    /// Where it was typed, with a configuration at hand.
+    pub desk: Option<Desk>,
     /// How we speak.
     pub ui: Ui,
 }

@@ -21,6 +21,7 @@ use crate::verbs::fleet::{Fleet, OnHost};
 use crate::verbs::sight::Sighted;
 
 use super::args::{Patience, Verb};
+use super::desk;
 use super::errand::{Errand, left};
 
 /// Does the errand on all of its hosts; returns the exit code.
@@ -62,6 +63,8 @@ pub async fn together(errand: &Errand, way: &Way) -> u8 {
             fleet
         }
     };
+    let mut fleet = fleet;
+    desk::after_all(errand, &mut fleet).await;
     finish(errand.ui, fleet)
 }
 
@@ -122,6 +125,7 @@ fn answer(errand: &Errand, finished: Vec<Finished>) -> Fleet {
         skew_ms: None,
         differ: Vec::new(),
         public: None,
+        hook: None,
     };
     fleet.differ = fleet.differences();
     fleet

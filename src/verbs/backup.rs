@@ -74,6 +74,7 @@ async fn ready_made(
     ended.map(drop).map_err(|error| {
         Failure::failed("the database was not backed up")
             .because(error)
+            .hint("docs/migrations.md says what the login must be allowed")
             .with_traffic(traffic::unchanged(run.app))
     })
 }

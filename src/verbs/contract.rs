@@ -22,7 +22,7 @@ const PATTERNS: [&str; 2] = ["^Bg-Contract:", "\\[contract\\]"];
 /// When the mirror cannot be read.
 pub async fn announced(run: &Run<'_>, manifest: &Manifest, asked: bool) -> Result<Option<String>, Failure> {
     if asked {
-        return Ok(Some("`bg deploy --contract` said so".to_owned()));
+        return Ok(Some("it was deployed with `--contract`".to_owned()));
     }
     let git = Git::new(run.app.layout.mirror());
     let live = live_commit(run);

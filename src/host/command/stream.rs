@@ -26,9 +26,10 @@ impl Command {
     pub async fn follow(&self, mut say: impl FnMut(&str)) -> Result<ExitStatus, CommandError> {
         let mut child = self
             .prepare()
+            .kill_on_drop(false)
             .spawn()
             .map_err(|source| self.not_started(source))?;
-        let group = child.id().and_then(|id| i32::try_from(id).ok());
+        let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()));
         let (tell, mut told) = unbounded_channel();
         let readers = [
             child
@@ -60,15 +61,36 @@ impl Command {
         let ended = tokio::time::timeout(self.deadline, whole).await;
         readers.into_iter().flatten().for_each(|reader| reader.abort());
         match ended {
-            Ok(status) => status.map_err(|source| self.not_started(source)),
+            Ok(status) => {
+                group.0 = None;
+                status.map_err(|source| self.not_started(source))
+            }
             Err(_) => {
-                group.map(|group| killpg(Pid::from_raw(group), Signal::SIGKILL));
+                group.end(Signal::SIGKILL);
                 Err(CommandError::TimedOut {
                     command: self.to_string(),
                     after: self.deadline,
                 })
             }
         }
+    }
+}
+
+/// A program with all that it has started. Nobody hears it any more when this is dropped, and
+/// it is asked to end.
+struct Group(Option<i32>);
+
+impl Group {
+    fn end(&mut self, signal: Signal) {
+        if let Some(group) = self.0.take() {
+            killpg(Pid::from_raw(group), signal).ok();
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.end(Signal::SIGTERM);
     }
 }
 
@@ -119,6 +141,28 @@ mod tests {
         assert_eq!(said, ["one"]);
         assert!(ended.unwrap().success());
         assert!(began.elapsed() < Duration::from_secs(15));
+    }
+
+    #[tokio::test]
+    async fn whoever_stops_listening_has_it_end_as_it_likes() {
+        let folder = tempfile::tempdir().unwrap();
+        let tidy = folder.path().join("tidy");
+        let script = format!(
+            "trap 'touch {}; exit' TERM; echo one; sleep 30 & wait",
+            tidy.display()
+        );
+        let command = Command::new("sh").args(["-c", &script]);
+        let (tell, mut told) = unbounded_channel();
+        let heard = async { told.recv().await };
+        tokio::select! {
+            _ = command.follow(|line| drop(tell.send(line.to_owned()))) => panic!("it ended by itself"),
+            line = heard => assert_eq!(line.as_deref(), Some("one")),
+        }
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        while !tidy.exists() {
+            assert!(std::time::Instant::now() < deadline, "it was not asked to end");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     #[tokio::test]
