@@ -155,6 +155,25 @@ impl Git {
         Ok(self.describe(sha).await?.subject)
     }
 
+    /// Whether `commit` is `earlier`, or has it in its history.
+    ///
+    /// # Errors
+    /// When the mirror cannot be read or lacks one of them.
+    pub async fn has(&self, commit: &str, earlier: &str) -> Result<bool, GitError> {
+        let command =
+            self.command()
+                .args(["merge-base", "--is-ancestor", "--end-of-options", earlier, commit]);
+        let output = command.finish().await.map_err(|source| self.broken(source))?;
+        match output.status.code() {
+            Some(code @ (0 | 1)) => Ok(code == 0),
+            _ => Err(self.broken(CommandError::Failed {
+                command: command.to_string(),
+                status: output.status,
+                output: output.stderr,
+            })),
+        }
+    }
+
     /// The files that differ between two commits, from the repository's root on; one that was
     /// renamed counts under both names.
     ///

@@ -74,6 +74,23 @@ pub fn inherited(run: &Run<'_>) -> Option<Contract> {
     contracts.max_by(|one, other| one.release.cmp(&other.release))
 }
 
+/// Code that was written before a contract can be deployed anew, which no rollback is.
+pub async fn warn_of_older_code(run: &Run<'_>, manifest: &Manifest, earlier: &Contract) {
+    let Ok(contract) = releases::read(&run.app.layout, &earlier.release) else {
+        return;
+    };
+    let git = Git::new(run.app.layout.mirror());
+    if let Ok(false) = git.has(&manifest.commit, &contract.commit).await {
+        run.sink.emit(Event::Warned {
+            text: format!(
+                "this commit does not have {} in its history, and may not work with the database as it is since: {}",
+                earlier.release.short(),
+                earlier.why
+            ),
+        });
+    }
+}
+
 /// Notes that `manifest` is a contract, before or after its migration.
 ///
 /// # Errors

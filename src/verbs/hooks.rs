@@ -10,6 +10,7 @@ use crate::host::command::{Command, CommandError};
 use crate::host::dotenv::{self, Redactor, Variables};
 use crate::host::launcher;
 use crate::model::color::Color;
+use crate::model::config::Ports;
 use crate::model::config::duration::Span;
 use crate::model::config::hooks::{Hook, Moment, Place};
 use crate::model::event::{Event, Sink};
@@ -30,6 +31,9 @@ const LONGEST_LINE: usize = 4000;
 
 /// Lines that a failure shows again.
 const SHOWN_AGAIN: usize = 10;
+
+/// Variables that name the user of a program.
+const CALLERS: [&str; 2] = ["HOME", "USER"];
 
 /// Where a command runs, and what it is told.
 #[derive(Debug)]
@@ -54,7 +58,7 @@ impl Scene {
             env: app.config.env.set.clone().into_iter().chain(secrets).collect(),
             redactor,
         }
-        .knowing(run, run.from.color)
+        .knowing(run, run.from.color, app.config.process.ports)
     }
 
     /// A release's own folder, with the environment that its app has.
@@ -63,20 +67,24 @@ impl Scene {
     /// When its copy of the environment file cannot be read.
     pub fn of_release(run: &Run<'_>, manifest: &Manifest, live: Color) -> Result<Scene, Failure> {
         let app = run.app;
-        let env = launcher::environment(&app.layout, run.idle(), manifest).map_err(|error| {
+        let mut env = launcher::environment(&app.layout, run.idle(), manifest).map_err(|error| {
             Failure::failed(format!(
                 "the environment of {} cannot be read",
                 manifest.id.short()
             ))
             .because(error)
         })?;
+        // Those of whoever called us; where that was root, a program is given the owner's.
+        env.retain(|name, value| {
+            !CALLERS.contains(&name.as_str()) || std::env::var(name).is_ok_and(|ours| ours != *value)
+        });
         let scene = Scene {
             folder: slot::app_folder(app, manifest),
             env,
             redactor: slot::redactor(app, manifest),
         };
         Ok(scene
-            .knowing(run, live)
+            .knowing(run, live, manifest.ports)
             .telling("BG_RELEASE", manifest.id.as_str())
             .telling("BG_COMMIT", &manifest.commit))
     }
@@ -90,9 +98,9 @@ impl Scene {
             .unwrap_or_else(|| Scene::of_root(run))
     }
 
-    fn knowing(self, run: &Run<'_>, live: Color) -> Scene {
+    fn knowing(self, run: &Run<'_>, live: Color, ports: Ports) -> Scene {
         let (app, color) = (run.app, run.idle());
-        let port = app.config.process.ports.of(color);
+        let port = ports.of(color);
         let before = run.live().release.map(String::from);
         self.telling("BG_APP", app.name())
             .telling("BG_ROOT", &app.layout.root().to_string_lossy())

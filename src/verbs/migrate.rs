@@ -47,7 +47,8 @@ struct UnderWay {
 /// When the backup or the migration fails: no slot is touched yet.
 pub async fn schema(run: &Run<'_>, manifest: &mut Manifest, ask: &Ask) -> Result<(), Failure> {
     manifest.contract = contract::inherited(run);
-    if manifest.contract.is_some() {
+    if let Some(earlier) = &manifest.contract {
+        contract::warn_of_older_code(run, manifest, earlier).await;
         contract::keep(run, manifest)?;
     }
     let contract = contract::announced(run, manifest, ask.contract).await?;
@@ -146,7 +147,8 @@ async fn is_due(run: &Run<'_>, settings: &Migrate, manifest: &Manifest) -> Resul
     if settings.paths.is_empty() && settings.pending.is_none() {
         return Ok(true);
     }
-    if !settings.paths.is_empty() && has_changed(run, settings, manifest).await {
+    let live = contract::live_commit(run);
+    if !settings.paths.is_empty() && has_changed(run.app, settings, live.as_deref(), &manifest.commit).await {
         return Ok(true);
     }
     match &settings.pending {
@@ -155,14 +157,12 @@ async fn is_due(run: &Run<'_>, settings: &Migrate, manifest: &Manifest) -> Resul
     }
 }
 
-/// Whether a file that counts differs from the live release's. What cannot be compared
-/// counts as changed: one migration too many finds nothing to do.
-async fn has_changed(run: &Run<'_>, settings: &Migrate, manifest: &Manifest) -> bool {
-    let Some(live) = contract::live_commit(run) else {
-        return true;
-    };
-    let git = Git::new(run.app.layout.mirror());
-    match git.changed(&live, &manifest.commit).await {
+/// Whether a file that counts differs between what is live and `commit`. What cannot be
+/// compared counts as changed: one migration too many finds nothing to do.
+pub async fn has_changed(app: &App, settings: &Migrate, live: Option<&str>, commit: &str) -> bool {
+    let Some(live) = live else { return true };
+    let git = Git::new(app.layout.mirror());
+    match git.changed(live, commit).await {
         Ok(changed) => changed.iter().any(|file| settings.counts(file)),
         Err(_) => true,
     }

@@ -4,7 +4,7 @@ mod client;
 mod environment;
 mod guard;
 mod kept;
-mod webhook;
+pub mod webhook;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

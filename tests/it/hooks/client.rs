@@ -50,13 +50,24 @@ fn they_run_once_here_and_not_on_the_host() {
     let afar = Afar::deployed(1);
     let sandbox = &afar.servers[0].sandbox;
     script(&afar, "");
-    afar.write_config(0, on_client);
+    afar.write_config(0, |config| {
+        on_client(config);
+        set(config, "hooks", "after_build", "echo on the host");
+    });
     let deployed = afar.bg(&["deploy", "--json"]);
     deployed.assert_code(0);
     let lines = deployed.json();
     let hooks = lines.iter().filter(|line| line["event"] == "hook_ran");
     let hooks: Vec<&str> = hooks.map(|line| line["hook"].as_str().unwrap()).collect();
-    assert_eq!(hooks, ["before_build", "after_switch"], "{deployed}");
+    assert_eq!(
+        hooks,
+        ["before_build", "after_build", "after_switch"],
+        "{deployed}"
+    );
+    assert!(
+        lines.iter().any(|line| line["line"] == "on the host"),
+        "{deployed}"
+    );
     // Before anything was asked of the host, and after all of it.
     assert_eq!(lines[0]["event"], "hook_said", "{deployed}");
     let last = &lines[lines.len() - 2];

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::script;
+use crate::sandbox::shared::{OWNER, Shared};
 use crate::sandbox::{SECRET, Sandbox, set};
 
 type Env = BTreeMap<String, String>;
@@ -151,4 +152,31 @@ fn a_hook_for_failures_is_told_what_failed_and_documented_is_what_there_is() {
             "{name} is not in docs/hooks.md"
         );
     }
+}
+
+#[test]
+fn a_hook_never_has_roots_rights() {
+    let Some(shared) = Shared::deployed_with(|config| {
+        set(config, "hooks", "before_build", "id -un");
+        set(config, "hooks", "after_switch", "id -un");
+        set(config, "hooks", "after_build", "printenv HOME USER");
+        set(config, "migrate", "run", "id -un");
+        let script =
+            "python -c 'import os, shutil; shutil.copy(\"/etc/passwd\", os.environ[\"BG_BACKUP_FILE\"])'";
+        set(config, "backup", "run", script);
+    }) else {
+        return;
+    };
+    let deployed = shared.bg_as("root", &["deploy"]);
+    deployed.assert_code(0);
+    for hook in ["before_build", "after_switch", "migrate"] {
+        deployed.assert_says(&format!("{hook}: {OWNER}"));
+    }
+    deployed.assert_says(&format!("after_build: {}", shared.owner.dir.display()));
+    deployed.assert_says(&format!("after_build: {OWNER}"));
+    let backups = shared.sandbox.app_root().join("backups");
+    assert_eq!(shared.not_the_owners(&backups), Vec::<std::path::PathBuf>::new());
+    assert_eq!(fs::read_dir(&backups).unwrap().count(), 2);
+    // Also where root looks the folder over again.
+    shared.bg_as("root", &["setup"]).assert_code(0);
 }

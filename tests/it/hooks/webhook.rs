@@ -12,13 +12,16 @@ use super::apply;
 use crate::sandbox::{SECRET, Sandbox, set};
 
 /// A webhook that answers `status`, and what was posted to it.
-struct Chat {
-    url: String,
-    posted: Receiver<(String, Value)>,
+pub struct Chat {
+    /// Where it listens.
+    pub url: String,
+    /// What came in, and nobody has asked for yet.
+    pub posted: Receiver<(String, Value)>,
 }
 
 impl Chat {
-    fn answering(status: u16) -> Chat {
+    /// It listens.
+    pub fn answering(status: u16) -> Chat {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/hooks/hush-hush", listener.local_addr().unwrap());
         let (tell, posted) = channel();
@@ -47,7 +50,8 @@ impl Chat {
         Chat { url, posted }
     }
 
-    fn heard(&self) -> (String, Value) {
+    /// The next message.
+    pub fn heard(&self) -> (String, Value) {
         self.posted
             .recv_timeout(Duration::from_secs(10))
             .expect("a message")

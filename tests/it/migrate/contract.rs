@@ -125,6 +125,20 @@ fn a_refused_release_whose_migration_ran_is_a_contract_for_those_after_it() {
 }
 
 #[test]
+fn older_code_that_is_deployed_anew_is_warned_of() {
+    let sandbox = Sandbox::deployed();
+    let old = sandbox.commit("old", |_| {});
+    sandbox.commit("new", |_| {});
+    sandbox.bg(&["deploy", "--contract"]).assert_code(0);
+    let deployed = sandbox.bg(&["deploy"]);
+    assert!(!deployed.stderr.contains("may not work"), "{deployed}");
+    let deployed = sandbox.bg(&["deploy", &old]);
+    deployed
+        .assert_code(0)
+        .assert_says("may not work with the database as it is since");
+}
+
+#[test]
 fn the_same_over_ssh() {
     let afar = Afar::deployed(1);
     let sandbox = &afar.servers[0].sandbox;

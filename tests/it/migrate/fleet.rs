@@ -7,15 +7,19 @@ use serde_json::Value as Json;
 
 use super::{migrate_by, ran};
 use crate::hooks::apply;
+use crate::hooks::webhook::Chat;
 use crate::sandbox::afar::Afar;
 use crate::sandbox::outcome::Outcome;
 use crate::sandbox::set;
 
 /// Each host would migrate by a script, which does `body` and says on which host it ran.
-fn migrating(servers: usize, body: &str) -> Afar {
+fn migrating(servers: usize, chat: &Chat, body: &str) -> Afar {
     let afar = Afar::deployed(servers);
     for server in &afar.servers {
         migrate_by(&server.sandbox, body);
+        server
+            .sandbox
+            .configure(|config| set(config, "notify", "webhook", chat.url.as_str()));
         // The client brings no configuration.
         apply(&server.sandbox);
     }
@@ -47,11 +51,15 @@ fn all_at(afar: &Afar, color: Color) {
 
 #[test]
 fn the_primary_migrates_once_all_have_their_release_and_the_others_wait_for_it() {
-    let afar = migrating(3, "echo renames a column > $BG_CONTRACT_FILE");
+    let chat = Chat::answering(200);
+    let afar = migrating(3, &chat, "echo renames a column > $BG_CONTRACT_FILE");
     let deployed = afar.everywhere(&["deploy", "--json"]);
     deployed.assert_code(0);
     all_at(&afar, Color::Green);
     assert_eq!(runs(&afar), [1, 0, 0], "{deployed}");
+    // One speaks for all.
+    assert_eq!(chat.heard().1["outcome"], "done");
+    assert!(chat.posted.try_recv().is_err(), "{deployed}");
     let named = |name: &'static str| place(&deployed, move |line| line["event"] == name);
     let (whole, ready, started) = (named("awaits_schema"), named("schema_ready"), named("started"));
     assert_eq!((whole.len(), ready.len(), started.len()), (3, 1, 3), "{deployed}");
@@ -75,11 +83,14 @@ fn the_primary_migrates_once_all_have_their_release_and_the_others_wait_for_it()
 
 #[test]
 fn a_migration_that_fails_leaves_every_host_as_it_was() {
-    let afar = migrating(2, "exit 1");
+    let chat = Chat::answering(200);
+    let afar = migrating(2, &chat, "exit 1");
     let refused = afar.everywhere(&["deploy"]);
     refused.assert_code(1).assert_says("`migrate` failed");
     all_at(&afar, Color::Blue);
     assert_eq!(runs(&afar), [1, 0]);
+    assert_eq!(chat.heard().1["error"], "`migrate` failed");
+    assert!(chat.posted.try_recv().is_err(), "{refused}");
     // And one that cannot be built on another host is never begun.
     let applied = afar.servers[1].sandbox.app_root().join("bg.toml");
     let mut config: toml::Table = fs::read_to_string(&applied).unwrap().parse().unwrap();

@@ -98,13 +98,23 @@ fn it_runs_when_its_files_changed_or_something_is_pending() {
         set(config, "keep", "releases", 2);
         set(config, "migrate", "paths", vec!["migrations/**"]);
     });
+    let plan = || sandbox.bg(&["deploy", "--plan"]).assert_code(0).stdout.clone();
     deploy_change(&sandbox, "readme", &[]);
     assert_eq!(ran(&sandbox).len(), 0);
+    assert!(plan().contains("migrate nothing"), "{}", plan());
     deploy_change(&sandbox, "migrations/versions/1.py", &[]);
     assert_eq!(ran(&sandbox).len(), 1);
     deploy_change(&sandbox, "readme", &[]);
     assert_eq!((ran(&sandbox).len(), backups(&sandbox).len()), (1, 1));
     // What was rolled back is still to come.
+    sandbox.commit("more", |repo| {
+        fs::write(repo.join("migrations/versions/3.py"), "").unwrap()
+    });
+    assert!(
+        plan().contains("back the database up, then migrate by"),
+        "{}",
+        plan()
+    );
     deploy_change(&sandbox, "migrations/versions/2.py", &[]);
     sandbox.bg(&["rollback"]).assert_code(0);
     deploy_change(&sandbox, "readme", &[]);
