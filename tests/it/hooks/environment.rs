@@ -159,7 +159,7 @@ fn a_hook_never_has_roots_rights() {
     let Some(shared) = Shared::deployed_with(|config| {
         set(config, "hooks", "before_build", "id -un");
         set(config, "hooks", "after_switch", "id -un");
-        set(config, "hooks", "after_build", "printenv HOME USER");
+        set(config, "hooks", "after_build", "env");
         set(config, "migrate", "run", "id -un");
         let script =
             "python -c 'import os, shutil; shutil.copy(\"/etc/passwd\", os.environ[\"BG_BACKUP_FILE\"])'";
@@ -172,8 +172,8 @@ fn a_hook_never_has_roots_rights() {
     for hook in ["before_build", "after_switch", "migrate"] {
         deployed.assert_says(&format!("{hook}: {OWNER}"));
     }
-    deployed.assert_says(&format!("after_build: {}", shared.owner.dir.display()));
-    deployed.assert_says(&format!("after_build: {OWNER}"));
+    deployed.assert_says(&format!("after_build: HOME={}", shared.owner.dir.display()));
+    deployed.assert_says(&format!("after_build: USER={OWNER}"));
     let backups = shared.sandbox.app_root().join("backups");
     assert_eq!(shared.not_the_owners(&backups), Vec::<std::path::PathBuf>::new());
     assert_eq!(fs::read_dir(&backups).unwrap().count(), 2);

@@ -168,7 +168,9 @@ fn a_migration_that_is_cut_short_is_ended_and_told_once() {
         "was cut short while it migrated the database".to_owned(),
         format!("`{}` is the database from before", backup.display()),
     ];
-    said.iter().for_each(|text| drop(repaired.assert_says(text)));
+    for text in &said {
+        repaired.assert_says(text);
+    }
     assert_eq!(sleeping(&sandbox), 0);
     assert!(repaired.took < Duration::from_secs(30), "{repaired}");
     let again = sandbox.bg(&["repair"]);
