@@ -13,5 +13,6 @@ pub mod man;
 pub mod passage;
 pub mod run;
 pub mod shell;
+pub mod source;
 mod swap;
 pub mod user;

@@ -1,6 +1,7 @@
 //! What touches the machine: every file, process and socket is reached through here.
 
 pub mod app;
+pub mod assets;
 pub mod backup;
 pub mod checkout;
 pub mod command;
@@ -14,6 +15,7 @@ pub mod guess;
 pub mod health;
 pub mod http;
 pub mod identity;
+pub mod incoming;
 pub mod journal;
 pub mod launcher;
 pub mod link;
@@ -23,6 +25,7 @@ pub mod names;
 pub mod nginx;
 pub mod orders;
 pub mod outcome;
+pub mod parcel;
 pub mod pm2;
 pub mod process;
 pub mod program;
@@ -39,3 +42,4 @@ pub mod trust;
 pub mod user;
 pub mod venv;
 pub mod webhook;
+pub mod worktree;

@@ -1,5 +1,6 @@
 //! The only code that prints. stdout is the answer, stderr the story.
 
+pub mod ask;
 mod fleet;
 pub mod human;
 pub mod json;

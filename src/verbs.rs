@@ -1,6 +1,7 @@
 //! What an operator can ask for. Each verb reads as the story that it tells.
 
 pub mod answer;
+pub mod assets;
 pub mod backup;
 pub mod build;
 pub mod caller;
@@ -30,6 +31,7 @@ pub mod save;
 pub mod setup;
 pub mod sight;
 pub mod slot;
+pub mod source;
 pub mod status;
 pub mod step;
 pub mod swap_as_root;

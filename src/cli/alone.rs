@@ -13,6 +13,7 @@ use crate::verbs::answer::Answer;
 
 use super::args::Verb;
 use super::errand::{Errand, left};
+use super::source::brought;
 use super::{desk, passage};
 
 /// Does the errand on the host of this name; returns the exit code.
@@ -37,6 +38,9 @@ pub async fn alone(errand: &Errand, name: &str, way: &Way) -> u8 {
 }
 
 async fn carry_out(errand: &Errand, host: &Host, onlooker: &Here) -> Finished {
+    if let Err(failure) = brought::bring_to(host, errand, &|event| onlooker.event(event)).await {
+        return failure.into();
+    }
     let mut request = errand.request_to_remember();
     if errand.verb.changes() {
         // Without a sight the verb itself says what is wrong.

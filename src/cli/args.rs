@@ -9,6 +9,8 @@ use crate::model::color::Color;
 use crate::model::config::duration::Span;
 use crate::model::release::ReleaseId;
 
+use super::source::Origin;
+
 /// Zero-downtime blue-green releases for Flask behind NGINX
 #[derive(Debug, Parser)]
 #[command(
@@ -91,6 +93,7 @@ pub enum Verb {
     /// Build a release, start it in the idle color, gate it, and move traffic to it
     Deploy {
         /// A branch, tag or commit [default: the configured branch]
+        #[arg(conflicts_with_all = ["message", "from"])]
         reference: Option<String>,
         /// Stop after the gate; `switch` moves traffic later
         #[arg(long)]
@@ -109,6 +112,10 @@ pub enum Verb {
         #[arg(long)]
         #[serde(default)]
         contract: bool,
+        /// Files that are no commit over there yet
+        #[command(flatten)]
+        #[serde(default)]
+        origin: Origin,
         /// How long to wait for another run
         #[command(flatten)]
         patience: Patience,
@@ -241,6 +248,14 @@ pub enum Verb {
         /// The request's name
         ticket: String,
     },
+    /// Take the files that come in over standard input, for a deploy that follows
+    #[command(hide = true)]
+    Receive {
+        /// The commit that they are
+        commit: String,
+        /// How many bytes come
+        bytes: u64,
+    },
     /// Stop both colors and have PM2 forget them: what `remove` does as the app's owner
     #[command(hide = true)]
     Discard,
@@ -271,6 +286,7 @@ impl Verb {
                 | Verb::Sight
                 | Verb::Outcome { .. }
                 | Verb::Cool { .. }
+                | Verb::Receive { .. }
                 | Verb::Discard
                 | Verb::Launch { .. }
         )

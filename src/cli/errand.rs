@@ -1,11 +1,13 @@
 //! A command for other machines: what is asked of each, and the questions on the way.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::host::front::Nonce;
+use crate::host::parcel::Parcel;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, in_one_line};
 use crate::model::wire::{ConfigText, InStep, Request, Saw};
@@ -36,6 +38,8 @@ pub struct Errand {
     pub chosen: Chosen,
     /// Where it was typed, with a configuration at hand.
     pub desk: Option<Desk>,
+    /// What each of them is brought first.
+    pub parcel: Option<Arc<Parcel>>,
     /// How we speak.
     pub ui: Ui,
 }

@@ -23,6 +23,7 @@ use crate::verbs::sight::Sighted;
 use super::args::{Patience, Verb};
 use super::desk;
 use super::errand::{Errand, left};
+use super::source::brought;
 
 /// Does the errand on all of its hosts; returns the exit code.
 pub async fn together(errand: &Errand, way: &Way) -> u8 {
@@ -52,6 +53,7 @@ pub async fn together(errand: &Errand, way: &Way) -> u8 {
         Err(reached) => nobody(errand, reached),
         Ok(hosts) => {
             let fleet = match errand.verb {
+                _ if errand.parcel.is_some() => bring_first(errand, &hosts, &onlookers).await,
                 Verb::Status { watch: true } => watch_over(errand, &hosts, &onlookers).await,
                 _ if errand.verb.goes_in_step() => in_step(errand, &hosts, &onlookers).await,
                 _ => {
@@ -188,6 +190,22 @@ async fn look(
     answer(errand, finished.collect())
 }
 
+/// Every host has what it is going to be asked for before one of them is asked.
+async fn bring_first(errand: &Errand, hosts: &[Host], onlookers: &[OneOf]) -> Fleet {
+    let each = hosts.iter().zip(onlookers).map(|(host, onlooker)| async move {
+        let tell = move |event| onlooker.0.emit(event);
+        brought::bring_to(host, errand, &tell).await
+    });
+    match all(join_all(each).await) {
+        Err(results) => nobody(errand, results),
+        Ok(_) if errand.verb.goes_in_step() => in_step(errand, hosts, onlookers).await,
+        Ok(_) => {
+            let reached = hosts.iter().cloned().map(Ok).collect();
+            look(errand, reached, onlookers, Interrupts::listen()).await
+        }
+    }
+}
+
 /// All together or not at all.
 async fn in_step(errand: &Errand, hosts: &[Host], onlookers: &[OneOf]) -> Fleet {
     let (world, sights) = tokio::join!(
@@ -251,7 +269,9 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
         reference: None,
         primary: None,
     };
-    if let Verb::Deploy { reference, .. } = &mut verb
+    if let Verb::Deploy {
+        reference, origin, ..
+    } = &mut verb
         && let Some(primary) = hosts.get(errand.chosen.primary())
     {
         let plan = Verb::Deploy {
@@ -261,6 +281,7 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
             force_gate: None,
             backup: false,
             contract: false,
+            origin: origin.clone(),
             patience: Patience::default(),
         };
         let Some(Answer::Planned(plan)) = errand.quietly(primary, &plan).await? else {

@@ -50,6 +50,7 @@ pub fn lay_out(layout: &Layout) -> Result<Vec<PathBuf>, FileError> {
         (layout.manifests(), 0o750),
         (layout.venvs(), 0o755),
         (layout.envs(), 0o700),
+        (layout.assets(), 0o755),
         (layout.slots(), 0o755),
         (layout.shared(), 0o755),
         (layout.state(), 0o750),

@@ -12,6 +12,7 @@ use crate::model::failure::{Failure, Standing, Traffic};
 use crate::model::journal::{Phase, Verb};
 use crate::model::release::ReleaseId;
 
+use super::assets;
 use super::build;
 use super::caller::Caller;
 use super::cool;
@@ -20,13 +21,14 @@ use super::gate::{self, Passed};
 use super::prune;
 use super::room;
 use super::run::Run;
+use super::source::Wanted;
 use super::{contract, hooks, migrate, save, slot, step, wake};
 
 /// What was asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Ask {
-    /// A branch, tag or commit; the configured branch without it.
-    pub reference: Option<String>,
+    /// What is to be released.
+    pub wanted: Wanted,
     /// Stop after the gate.
     pub no_switch: bool,
     /// Go past a gate that was not passed, with this reason.
@@ -128,7 +130,7 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     wake::wake(run.app, &run.sink).await;
     room::left(run.app)?;
     hooks::before_build(run).await?;
-    let mut manifest = build::build(run, ask.reference.as_deref()).await?;
+    let mut manifest = build::build(run, &ask.wanted).await?;
     run.works_on(&manifest.id);
     hooks::after_build(run, &manifest).await?;
     room::left(run.app)?;
@@ -163,6 +165,7 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
             None => return Err(refusal.into_failure(color)),
         },
     };
+    assets::keep(run, passed.standing().release.as_ref()).await?;
     if ask.no_switch {
         return Ok(passed);
     }

@@ -4,14 +4,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
-use crate::host::git::Git;
 use crate::host::releases;
 use crate::model::color::Color;
 use crate::model::config::difference::{self, Change};
 use crate::model::config::hooks::Moment;
 use crate::model::failure::Failure;
 
-use super::{build, migrate, slot, traffic};
+use super::source::{self, Wanted};
+use super::{migrate, slot, traffic};
 
 /// What a deploy would do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,25 +32,14 @@ pub struct Planned {
     pub steps: Vec<String>,
 }
 
-/// Looks at what a deploy of `reference` would do.
+/// Looks at what a deploy of what is wanted would do.
 ///
 /// # Errors
 /// As a deploy would fail before it touched anything.
-pub async fn plan(app: &App, reference: Option<String>, no_switch: bool) -> Result<Planned, Failure> {
+pub async fn plan(app: &App, wanted: &Wanted, no_switch: bool) -> Result<Planned, Failure> {
     let route = traffic::observe(app).await?;
     let color = route.color.other();
-    let reference = reference.unwrap_or_else(|| app.config.source.branch.clone());
-    let git = Git::new(app.layout.mirror());
-    let unchanged = |failure: Failure| failure.with_traffic(traffic::unchanged(app));
-    git.fetch(&app.config.source.git, app.config.timeouts.fetch.0)
-        .await
-        .map_err(|error| {
-            let failure = Failure::failed("the repository was not fetched").because(error);
-            unchanged(failure.hint(build::unreachable()))
-        })?;
-    let commit = git.resolve(&reference).await.map_err(|error| {
-        unchanged(Failure::failed(format!("`{reference}` cannot be deployed")).because(error))
-    })?;
+    let commit = source::commit(app, wanted).await?;
     let live = releases::slot(&app.layout, route.color).and_then(|id| slot::read_manifest(app, &id).ok());
     let config = live
         .as_ref()
@@ -60,7 +49,7 @@ pub async fn plan(app: &App, reference: Option<String>, no_switch: bool) -> Resu
     Ok(Planned {
         app: app.name().to_owned(),
         steps: steps(app, color, &commit.sha, schema, no_switch),
-        reference,
+        reference: wanted.reference(app).to_owned(),
         commit: commit.sha,
         subject: commit.subject,
         color,

@@ -10,6 +10,7 @@
 )]
 
 mod afar;
+mod assets;
 mod attacker;
 mod commands;
 mod demo;
@@ -35,6 +36,7 @@ mod reload_way;
 mod sandbox;
 mod secret;
 mod slot;
+mod source;
 mod ssh;
 mod static_build;
 mod user;

@@ -9,7 +9,7 @@ fn folders_are_laid_out_once() {
     let temp = tempfile::tempdir().unwrap();
     let layout = Layout::new(temp.path().join("my shop"));
     let created = lay_out(&layout).unwrap();
-    assert_eq!(created.len(), 11);
+    assert_eq!(created.len(), 12);
     assert_eq!(created[0], layout.root());
     assert_eq!(mode(&layout.envs()), 0o700);
     assert_eq!(mode(&layout.releases()), 0o755);

@@ -170,7 +170,13 @@ async fn python(report: &mut Report, app: &App) {
 }
 
 async fn git(report: &mut Report, app: &App) {
-    let url = &app.config.source.git;
+    let Some(url) = &app.config.source.git else {
+        report.fine(
+            "git",
+            "no repository: every deploy brings its files with `--from`",
+        );
+        return environment_file(report, app);
+    };
     match Git::new(app.layout.mirror())
         .reachable(url, Duration::from_secs(15))
         .await
@@ -182,6 +188,10 @@ async fn git(report: &mut Report, app: &App) {
             "the app's owner needs access: a deploy key, or another `source.git`",
         ),
     }
+    environment_file(report, app);
+}
+
+fn environment_file(report: &mut Report, app: &App) {
     if let Some(file) = &app.config.env.file {
         match envfile::look(&app.layout, file) {
             Ok(_) => report.fine(
