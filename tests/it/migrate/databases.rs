@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use bluegreen::model::color::Color;
@@ -49,8 +49,19 @@ fn refused_without_it(sandbox: &Sandbox, color: Color) {
     assert_eq!(ran(sandbox).len(), migrated, "{refused}");
 }
 
+/// A server, ended with its test.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
 struct MariaDb {
     root: PathBuf,
+    _server: Server,
 }
 
 impl MariaDb {
@@ -84,8 +95,10 @@ impl MariaDb {
             .args(user)
             .stdout(Stdio::null())
             .stderr(fs::File::create(root.join("log")).unwrap());
-        server.spawn().unwrap();
-        let db = MariaDb { root };
+        let db = MariaDb {
+            root,
+            _server: Server(server.spawn().unwrap()),
+        };
         wait_until(Duration::from_secs(60), "MariaDB answers", || {
             let mut ask = db.client(sandbox, None);
             ask.args(["-e", "SELECT 1"]).output().unwrap().status.success()
@@ -185,14 +198,16 @@ fn a_mariadb_is_backed_up_whole_and_restored_the_same() {
 struct Postgres {
     root: PathBuf,
     user: &'static str,
+    server: Option<Server>,
 }
 
 impl Postgres {
     /// PostgreSQL does not run as root.
     fn start(sandbox: &Sandbox) -> Postgres {
-        let db = Postgres {
+        let mut db = Postgres {
             root: sandbox.root().join("pg"),
             user: "nobody",
+            server: None,
         };
         fs::create_dir(&db.root).unwrap();
         let password = db.root.join("password");
@@ -224,7 +239,7 @@ impl Postgres {
             .arg(&data)
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        server.spawn().unwrap();
+        db.server = Some(Server(server.spawn().unwrap()));
         closed(
             &sandbox.app_root().join("shared/pg_service.conf"),
             &format!(
