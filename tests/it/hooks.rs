@@ -2,7 +2,7 @@
 
 mod client;
 mod environment;
-mod guard;
+pub mod guard;
 mod kept;
 pub mod webhook;
 

@@ -180,11 +180,11 @@ fn ctrl_c_ends_one_here_and_nothing_is_asked() {
     let sandbox = &afar.servers[0].sandbox;
     script(
         &afar,
-        "[ $BG_HOOK = on_failure ] && exit\ntrap 'touch ended; exit 1' TERM\nsleep 60 & wait",
+        "[ $BG_HOOK = on_failure ] && exit\ntrap 'touch ended; exit 1' TERM\nsleep 60 & touch begun\nwait",
     );
     afar.write_config(0, on_client);
     let running = afar.start(&["deploy"]);
-    let begun = afar.desk().join("said.before_build");
+    let begun = afar.desk().join("begun");
     wait_until(Duration::from_secs(30), "the hook runs", || begun.exists());
     running.signal(Signal::SIGINT);
     let ended = running.wait();

@@ -104,7 +104,7 @@ fn hooks_run_in_turn_up_to_the_first_that_fails_and_none_past_its_deadline() {
     assert_eq!(lines, ["one", "two"], "{refused}");
     let text = sandbox.bg(&["deploy"]);
     sandbox.assert_five(&text, 1, "did not end within 0.7 s and was killed", Color::Blue);
-    assert_eq!(sleeping(&sandbox), 0);
+    wait_sleeping(&sandbox, 0);
 }
 
 #[test]
@@ -115,11 +115,11 @@ fn ctrl_c_ends_a_hook_and_what_it_had_started() {
     let running = sandbox.bg_start(&["deploy"]);
     let begun = sandbox.root().join("hangs");
     wait_until(Duration::from_secs(60), "the hook runs", || begun.exists());
-    assert_eq!(sleeping(&sandbox), 1);
+    wait_sleeping(&sandbox, 1);
     running.signal(Signal::SIGINT);
     let ended = running.wait();
     sandbox.assert_five(&ended, 130, "interrupted by Ctrl-C", Color::Blue);
-    assert_eq!(sleeping(&sandbox), 0);
+    wait_sleeping(&sandbox, 0);
 
     // After the swap it ends the hook, and traffic stays.
     std::fs::remove_file(&begun).unwrap();
@@ -129,12 +129,18 @@ fn ctrl_c_ends_a_hook_and_what_it_had_started() {
     running.signal(Signal::SIGINT);
     let ended = running.wait();
     sandbox.assert_five(&ended, 6, "`after_switch` was interrupted", Color::Green);
-    assert_eq!(sleeping(&sandbox), 0);
+    wait_sleeping(&sandbox, 0);
 }
 
-fn sleeping(sandbox: &Sandbox) -> usize {
-    let all = processes::of(sandbox.root());
-    all.iter()
-        .filter(|(_, line)| line.starts_with("sleep 60"))
-        .count()
+/// As many programs of a hook are there, in a moment: one may only just be starting.
+pub fn wait_sleeping(sandbox: &Sandbox, count: usize) {
+    let sleeping = || {
+        let all = processes::of(sandbox.root());
+        all.iter()
+            .filter(|(_, line)| line.starts_with("sleep 60"))
+            .count()
+    };
+    wait_until(Duration::from_secs(10), &format!("{count} sleep"), || {
+        sleeping() == count
+    });
 }

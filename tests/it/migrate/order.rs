@@ -6,9 +6,10 @@ use std::time::Duration;
 use bluegreen::model::color::Color;
 
 use super::{back_up_by, backups, deploy_change, events, migrate_by, migrating, pid_of, ran};
+use crate::hooks::guard::wait_sleeping;
 use crate::hooks::script;
 use crate::recovery::scene::Told;
-use crate::sandbox::{SECRET, Sandbox, processes, set};
+use crate::sandbox::{SECRET, Sandbox, set};
 
 #[test]
 fn the_backup_comes_first_then_the_migration_then_the_new_release() {
@@ -154,13 +155,13 @@ fn without_a_section_there_is_no_backup_to_ask_for() {
 
 #[test]
 fn a_migration_that_is_cut_short_is_ended_and_told_once() {
-    let sandbox = migrating("touch $BG_ROOT/hangs\nsleep 60");
+    let sandbox = migrating("sleep 60 & touch $BG_ROOT/hangs\nwait");
     back_up_by(&sandbox, "echo all of it > $BG_BACKUP_FILE");
     let hangs = sandbox.app_root().join("hangs");
     let mut told = Told::start(&sandbox, &["deploy"]);
     told.wait_for(&hangs);
     told.kill();
-    assert_eq!(sleeping(&sandbox), 1);
+    wait_sleeping(&sandbox, 1);
     let backup = backups(&sandbox).pop().unwrap();
     let repaired = sandbox.bg(&["repair"]);
     repaired.assert_code(0);
@@ -171,7 +172,7 @@ fn a_migration_that_is_cut_short_is_ended_and_told_once() {
     for text in &said {
         repaired.assert_says(text);
     }
-    assert_eq!(sleeping(&sandbox), 0);
+    wait_sleeping(&sandbox, 0);
     assert!(repaired.took < Duration::from_secs(30), "{repaired}");
     let again = sandbox.bg(&["repair"]);
     assert!(!again.stderr.contains("cut short"), "{again}");
@@ -183,12 +184,5 @@ fn a_migration_that_is_cut_short_is_ended_and_told_once() {
     told.signal(nix::sys::signal::Signal::SIGINT);
     let ended = told.wait();
     sandbox.assert_five(&ended, 130, &said[0], Color::Blue);
-    assert_eq!(sleeping(&sandbox), 0);
-}
-
-fn sleeping(sandbox: &Sandbox) -> usize {
-    let all = processes::of(sandbox.root());
-    all.iter()
-        .filter(|(_, line)| line.starts_with("sleep 60"))
-        .count()
+    wait_sleeping(&sandbox, 0);
 }
