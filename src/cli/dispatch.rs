@@ -124,10 +124,12 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
             backup,
             contract,
             origin,
+            checks,
             patience,
         } => {
             let ask = Ask {
                 wanted: wanted(reference, origin),
+                checks: checks.into(),
                 no_switch,
                 force_gate,
                 backup,

@@ -4,6 +4,7 @@
 pub mod ecosystem;
 pub mod entry;
 pub mod error;
+pub mod installed;
 pub mod rpc;
 
 use std::ffi::OsString;

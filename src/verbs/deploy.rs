@@ -15,6 +15,7 @@ use crate::model::release::ReleaseId;
 use super::assets;
 use super::build;
 use super::caller::Caller;
+use super::check;
 use super::cool;
 use super::cutover::{self, Switched};
 use super::gate::{self, Passed};
@@ -37,6 +38,8 @@ pub struct Ask {
     pub backup: bool,
     /// Earlier releases do not work with the schema of this one.
     pub contract: bool,
+    /// How much is looked at first.
+    pub checks: check::Depth,
     /// How long to wait for another run.
     pub patience: Duration,
 }
@@ -129,6 +132,7 @@ enum Slot {
 async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Failure> {
     wake::wake(run.app, &run.sink).await;
     room::left(run.app)?;
+    check::before_deploy(run.app, ask.checks, &run.sink).await?;
     hooks::before_build(run).await?;
     let mut manifest = build::build(run, &ask.wanted).await?;
     run.works_on(&manifest.id);

@@ -123,18 +123,21 @@ fn the_login_is_in_a_closed_file_and_nowhere_else() {
         Err(BackupError::Open { mode: 0o640, .. })
     ));
     fs::set_permissions(&login, Permissions::from_mode(0o600)).unwrap();
-    let shown = |kind| made(kind).unwrap().to_string();
-    let first = format!("mysqldump --defaults-extra-file={} ", login.display());
-    assert!(shown(Kind::Mysql).starts_with(&first), "{}", shown(Kind::Mysql));
+    let words = |kind| shlex::split(&made(kind).unwrap().to_string()).unwrap();
+    let mysql = words(Kind::Mysql);
+    let first = [
+        "mysqldump".to_owned(),
+        format!("--defaults-extra-file={}", login.display()),
+    ];
+    assert!(mysql.starts_with(&first), "{mysql:?}");
     assert!(
-        shown(Kind::Mysql).ends_with(" -- \"shop's\""),
-        "{}",
-        shown(Kind::Mysql)
+        mysql.ends_with(&["--".to_owned(), "shop's".to_owned()]),
+        "{mysql:?}"
     );
-    let postgres = shown(Kind::Postgres);
-    assert!(
-        postgres.contains(r"service='shop\\'s' dbname='shop\\'s'"),
-        "{postgres}"
+    let postgres = words(Kind::Postgres);
+    assert_eq!(
+        postgres.last().unwrap(),
+        r"--dbname=service='shop\'s' dbname='shop\'s'"
     );
     drop(place.root);
 }
