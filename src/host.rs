@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod assets;
+pub mod backup;
 pub mod boot;
 pub mod checkout;
 pub mod clock;
@@ -47,4 +48,5 @@ pub mod tls;
 pub mod trust;
 pub mod user;
 pub mod venv;
+pub mod webhook;
 pub mod worktree;

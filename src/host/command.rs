@@ -14,6 +14,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, User};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+mod stream;
 use streams::Input;
 
 /// Output past this is dropped from the front: 16 MiB, far above any `nginx -T` or

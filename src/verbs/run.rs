@@ -1,6 +1,7 @@
 //! The frame around every command that changes something: the lock, the journal, recovery
 //! of what a killed run left, and the record of how it ended.
 
+mod record;
 mod stop;
 mod tee;
 
@@ -25,6 +26,7 @@ use crate::model::wire::Saw;
 
 use super::caller::Caller;
 use super::{recover, traffic};
+use record::SoFar;
 use stop::Stop;
 pub use tee::Tee;
 
@@ -50,6 +52,7 @@ pub struct Run<'a> {
     journal: Mutex<Journal>,
     stop: tokio::sync::Mutex<Stop>,
     doubt: AtomicBool,
+    so_far: Mutex<SoFar>,
     _lock: Lock,
 }
 
@@ -104,6 +107,7 @@ impl<'a> Run<'a> {
             journal: Mutex::new(journal),
             stop: tokio::sync::Mutex::new(stop),
             doubt: AtomicBool::new(false),
+            so_far: Mutex::default(),
             _lock: lock,
         })
     }
@@ -186,7 +190,7 @@ impl<'a> Run<'a> {
             live,
             maintenance,
             was,
-            summary,
+            summary: self.with_notes(summary),
             doubt: self.is_in_doubt(),
         })
     }
@@ -198,7 +202,7 @@ impl<'a> Run<'a> {
             run: self.id.clone(),
             at: Timestamp::now(),
             verb: self.verb,
-            reason: reason.to_owned(),
+            reason: self.with_notes(reason.to_owned()),
             refused: refused.cloned(),
         };
         if let Err(error) = self.write(record) {

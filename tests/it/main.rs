@@ -20,6 +20,7 @@ mod front_door;
 mod full_disk;
 mod gate;
 mod harness;
+mod hooks;
 mod house;
 mod input;
 mod install;
@@ -27,6 +28,7 @@ mod keep;
 #[path = "../../ops/load/load.rs"]
 mod load;
 mod lock;
+mod migrate;
 mod pm2;
 mod recovery;
 mod release;
