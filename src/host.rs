@@ -7,6 +7,7 @@ pub mod custody;
 pub mod dotenv;
 pub mod envfile;
 pub mod evidence;
+pub mod fault;
 pub mod front;
 pub mod git;
 pub mod guess;

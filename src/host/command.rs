@@ -12,6 +12,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, User};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use crate::host::fault::{self, Started};
+
 /// Output past this is dropped from the front: 16 MiB, far above any `nginx -T` or
 /// `pm2 jlist` seen, far below what a small machine has.
 const OUTPUT_LIMIT: usize = 16 << 20;
@@ -233,8 +235,8 @@ impl Command {
     pub async fn finish(&self) -> Result<Output, CommandError> {
         let started = Instant::now();
         let mut child = self
-            .prepare()
-            .spawn()
+            .or_a_fault()
+            .and_then(|command| command.prepare().spawn())
             .map_err(|source| self.not_started(source))?;
         let group = child
             .id()
@@ -281,6 +283,22 @@ impl Command {
             .spawn()
             .map(drop)
             .map_err(|source| self.not_started(source))
+    }
+
+    /// What is started: this, but for a fault that the tests have asked for.
+    fn or_a_fault(&self) -> std::io::Result<Command> {
+        let args = self.args.iter().map(|arg| arg.to_string_lossy());
+        let (program, args): (&str, &[&str]) = match fault::start(&self.program, args)? {
+            Started::AsAsked => return Ok(self.clone()),
+            Started::Hanging => ("sleep", &["infinity"]),
+            Started::Lying => ("true", &[]),
+            Started::Garbled => ("printf", &["{]\\377 \\0 \\n[}"]),
+        };
+        Ok(Command {
+            program: program.into(),
+            args: args.iter().map(Into::into).collect(),
+            ..self.clone()
+        })
     }
 
     fn prepare(&self) -> tokio::process::Command {

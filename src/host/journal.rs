@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FallocateFlags, fallocate};
 
+use crate::host::fault;
 use crate::model::journal::{Record, Story};
 use crate::model::release::ReleaseId;
 use fold::Fold;
@@ -183,7 +184,9 @@ impl Journal {
     /// When it is not.
     pub fn write(&mut self, record: Record) -> Result<(), JournalError> {
         self.note(record)?;
-        self.file.sync_data().map_err(|source| self.not_written(source))
+        fault::file("flush", &self.path)
+            .and_then(|()| self.file.sync_data())
+            .map_err(|source| self.not_written(source))
     }
 
     /// Adds a record that is on the disk once the next one is: for one that tells of
@@ -194,7 +197,7 @@ impl Journal {
     pub fn note(&mut self, record: Record) -> Result<(), JournalError> {
         let mut line = serde_json::to_vec(&record).map_err(|error| self.not_written(error.into()))?;
         line.push(b'\n');
-        let written = self.file.write_all(&line);
+        let written = fault::file("append to", &self.path).and_then(|()| self.file.write_all(&line));
         written.map_err(|source| self.not_written(source))?;
         self.story.add(&record);
         self.bytes += line.len() as u64;

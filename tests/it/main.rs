@@ -14,6 +14,8 @@ mod attacker;
 mod commands;
 mod demo;
 mod every_client;
+#[cfg(feature = "faults")]
+mod faults;
 mod front_door;
 mod full_disk;
 mod gate;
@@ -36,3 +38,4 @@ mod slot;
 mod ssh;
 mod static_build;
 mod user;
+mod walk;
