@@ -33,6 +33,7 @@ pub mod shared;
 pub mod sockets;
 pub mod space;
 pub mod store;
+pub mod stories;
 pub mod sudoers;
 pub mod system;
 pub mod trust;

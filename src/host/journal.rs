@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FallocateFlags, fallocate};
 
-use crate::host::fault;
+use crate::host::{fault, store};
 use crate::model::journal::{Record, Story};
 use crate::model::release::ReleaseId;
 use fold::Fold;
@@ -97,10 +97,18 @@ impl Journal {
             .map_or(0, |at| at + 1);
         let (kept, torn) = fresh.split_at(whole);
         let (records, mut damage) = parse(path, kept, fold.lines)?;
+        let senseless = !damage.is_empty();
         let bytes = fold.bytes + whole as u64;
         if !torn.is_empty() {
             damage.push("the last line was torn and is passed over".to_owned());
             file.set_len(bytes).map_err(io("mended"))?;
+        }
+        if senseless && let Ok(aside) = set_aside(path, &mut file, fold.bytes, kept) {
+            damage.push(format!("what made no sense lies in `{}` now", aside.display()));
+            return Ok(Journal {
+                damage,
+                ..Journal::open(path)?
+            });
         }
         file.seek(SeekFrom::Start(bytes)).map_err(io("read"))?;
         Ok(Journal {
@@ -233,6 +241,29 @@ impl Journal {
         Fold::write(&self.path, self.bytes, self.lines, last.trim_end(), story);
         self.folded = self.bytes;
     }
+}
+
+/// Puts the lines that make no sense into a file beside the journal, and then the journal
+/// without them in its place, so that they are told once and nothing of them is lost.
+/// `fresh` is what comes after the first `folded` bytes.
+fn set_aside(path: &Path, file: &mut File, folded: u64, fresh: &[u8]) -> std::io::Result<PathBuf> {
+    let aside = path.with_extension("damaged");
+    let mut whole = vec![0; usize::try_from(folded).unwrap_or(usize::MAX)];
+    file.seek(SeekFrom::Start(0))?;
+    file.read_exact(&mut whole)?;
+    let lines = fresh.split_inclusive(|byte| *byte == b'\n');
+    let (good, bad): (Vec<&[u8]>, Vec<&[u8]>) = lines
+        .partition(|line| line.trim_ascii().is_empty() || serde_json::from_slice::<Record>(line).is_ok());
+    let mut damaged = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o644)
+        .open(&aside)?;
+    damaged.write_all(&bad.concat())?;
+    damaged.sync_all()?;
+    whole.extend(good.concat());
+    store::write_whole(path, &whole, 0o644).map_err(std::io::Error::other)?;
+    Ok(aside)
 }
 
 fn open_to_read(path: &Path) -> Result<Option<File>, JournalError> {
