@@ -17,6 +17,7 @@ use crate::host::command;
 use crate::host::journal::{Journal, JournalError};
 use crate::host::lock::{Holder, Lock, LockError, user_name};
 use crate::host::process;
+use crate::host::stories;
 use crate::model::color::{Color, Route};
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, Standing, Traffic};
@@ -74,7 +75,11 @@ impl<'a> Run<'a> {
             opened = open(app, &command, patience, caller) => opened?,
             lost = caller.orders.stopped() => return Err(interrupted(app, lost)),
         };
-        let id = RunId::new(Timestamp::now(), std::process::id());
+        let id = RunId::new(
+            Timestamp::now(),
+            std::process::id(),
+            stories::newest(&app.layout).as_ref(),
+        );
         command::mark_run(&id.0);
         recover::recover(app, &mut journal, caller).await?;
         let from = traffic::observe(app).await?;

@@ -16,6 +16,8 @@ mod check;
 mod commands;
 mod demo;
 mod every_client;
+#[cfg(feature = "faults")]
+mod faults;
 mod front_door;
 mod full_disk;
 mod gate;
@@ -41,4 +43,5 @@ mod source;
 mod ssh;
 mod static_build;
 mod user;
+mod walk;
 mod worker;
