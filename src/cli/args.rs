@@ -1,13 +1,19 @@
 //! What can be typed.
 
+mod worker;
+
 use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use super::checks::Checks;
 use crate::model::color::Color;
 use crate::model::config::duration::Span;
 use crate::model::release::ReleaseId;
+pub use worker::Worker;
+
+use super::source::Origin;
 
 /// Zero-downtime blue-green releases for Flask behind NGINX
 #[derive(Debug, Parser)]
@@ -124,6 +130,7 @@ pub enum Verb {
     /// Build a release, start it in the idle color, gate it, and move traffic to it
     Deploy {
         /// A branch, tag or commit [default: the configured branch]
+        #[arg(conflicts_with_all = ["message", "from"])]
         reference: Option<String>,
         /// Stop after the gate; `switch` moves traffic later
         #[arg(long)]
@@ -134,6 +141,22 @@ pub enum Verb {
         /// Go on when the gate is not passed; the reason is recorded
         #[arg(long, value_name = "REASON")]
         force_gate: Option<String>,
+        /// Back the database up, also where no migration is due
+        #[arg(long)]
+        #[serde(default)]
+        backup: bool,
+        /// Earlier releases do not work with this one's schema: going back to them is refused
+        #[arg(long)]
+        #[serde(default)]
+        contract: bool,
+        /// Files that are no commit over there yet
+        #[command(flatten)]
+        #[serde(default)]
+        origin: Origin,
+        /// How much `bg check` looks at first; what it finds wrong stops the deploy
+        #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+        #[serde(default)]
+        checks: Checks,
         /// How long to wait for another run
         #[command(flatten)]
         patience: Patience,
@@ -145,6 +168,9 @@ pub enum Verb {
         /// Make this release live on every host where it is not, and end the doubt where it is
         #[arg(long, value_name = "RELEASE", conflicts_with = "color")]
         converge: Option<ReleaseId>,
+        /// Go back past a contract release; the reason is recorded
+        #[arg(long, value_name = "REASON")]
+        force: Option<String>,
         /// How long to wait for another run
         #[command(flatten)]
         patience: Patience,
@@ -154,6 +180,9 @@ pub enum Verb {
         /// Any kept release, without rebuilding it
         #[arg(long, value_name = "RELEASE")]
         to: Option<ReleaseId>,
+        /// Go back past a contract release; the reason is recorded
+        #[arg(long, value_name = "REASON")]
+        force: Option<String>,
         /// How long to wait for another run
         #[command(flatten)]
         patience: Patience,
@@ -179,6 +208,10 @@ pub enum Verb {
     Logs {
         /// The color [default: the live one]
         color: Option<Color>,
+        /// A worker instead
+        #[arg(long, value_name = "NAME", conflicts_with = "color")]
+        #[serde(default)]
+        worker: Option<String>,
         /// Go on as it prints more
         #[arg(long, short)]
         follow: bool,
@@ -195,6 +228,12 @@ pub enum Verb {
         /// The command and its arguments
         #[arg(last = true, required = true)]
         command: Vec<String>,
+    },
+    /// A worker by hand
+    Worker {
+        /// What to do
+        #[command(subcommand)]
+        action: Worker,
     },
     /// Put up the maintenance page, or take it away
     Maintenance {
@@ -260,6 +299,14 @@ pub enum Verb {
         /// The request's name
         ticket: String,
     },
+    /// Take the files that come in over standard input, for a deploy that follows
+    #[command(hide = true)]
+    Receive {
+        /// The commit that they are
+        commit: String,
+        /// How many bytes come
+        bytes: u64,
+    },
     /// Stop both colors and have PM2 forget them: what `remove` does as the app's owner
     #[command(hide = true)]
     Discard,
@@ -272,6 +319,16 @@ pub enum Verb {
         /// The color
         #[arg(long)]
         color: Color,
+    },
+    /// What PM2 starts for a worker: wait until nobody does its work, then become it
+    #[command(hide = true)]
+    Work {
+        /// The app's root
+        #[arg(long)]
+        root: PathBuf,
+        /// The worker's seat
+        #[arg(long)]
+        seat: String,
     },
 }
 
@@ -290,9 +347,17 @@ impl Verb {
                 | Verb::Sight
                 | Verb::Outcome { .. }
                 | Verb::Cool { .. }
+                | Verb::Receive { .. }
                 | Verb::Discard
                 | Verb::Launch { .. }
+                | Verb::Work { .. }
         )
+    }
+
+    /// Whether another program takes over from it, with its standard input and output.
+    #[must_use]
+    pub fn becomes_a_program(&self) -> bool {
+        matches!(self, Verb::Exec { .. } | Verb::Worker { .. })
     }
 
     /// Whether it is recorded as a run.

@@ -1,18 +1,23 @@
 //! From what was typed to an exit code.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 
 use crate::host::names;
+use crate::host::parcel::Parcel;
 use crate::model::failure::{Failure, Kind};
 use crate::ui::Ui;
 use crate::verbs::caller::Caller;
 
 use super::args::{Args, Verb};
-use super::dispatch::{dispatch, launch};
+use super::desk::{self, Desk};
+use super::dispatch::{dispatch, launch, work};
 use super::errand::{self, Errand};
 use super::here::{AtHand, Here};
+use super::hosts::Chosen;
+use super::source::{self, brought};
 use super::{alone, engine, fleet, hosts, shell};
 
 /// Parses the command line, does what it says, and says how it went.
@@ -44,6 +49,11 @@ pub fn main() -> ExitCode {
         ui.failure(&failure);
         return ExitCode::from(failure.exit_code());
     }
+    if let Verb::Work { root, seat } = args.verb {
+        let failure = work(root, &seat);
+        ui.failure(&failure);
+        return ExitCode::from(failure.exit_code());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -63,13 +73,26 @@ async fn carry_out(args: Args, ui: Ui) -> u8 {
     let here = Here {
         app: args.app,
         config: args.config.map_or(AtHand::InFolder, AtHand::File),
+        place: None,
     };
-    match afar(&args.hosts, args.local, &args.verb, &here, ui) {
-        Ok(None) => {}
-        Ok(Some(errand)) => return go(&errand, args.accept_new_host_key).await,
+    let chosen = match hosts::choose(&args.hosts, args.local, &args.verb, &here) {
+        Ok(chosen) => chosen,
         Err(failure) => return ui.end(Err(failure)),
-    }
-    let done = dispatch(args.verb, &here, &Caller::here(&ui), ui).await;
+    };
+    let (verb, parcel) = match source::prepare(args.verb, &here, chosen.is_some(), ui).await {
+        Ok(prepared) => prepared,
+        Err(failure) => return ui.end(Err(failure)),
+    };
+    let done = match chosen {
+        Some(chosen) => match errand(verb, chosen, parcel, &here, ui) {
+            Ok(errand) => return go(&errand, args.accept_new_host_key).await,
+            Err(failure) => Err(failure),
+        },
+        None => match parcel.map_or(Ok(()), |parcel| brought::hand_over(&parcel, &here)) {
+            Ok(()) => dispatch(verb, &here, &Caller::here(&ui), ui).await,
+            Err(failure) => Err(failure),
+        },
+    };
     ui.end(done)
 }
 
@@ -79,24 +102,32 @@ async fn go(errand: &Errand, accept_new_host_key: bool) -> u8 {
         Ok(way) => way,
         Err(failure) => return errand.ui.end(Err(failure)),
     };
+    if let Err(failure) = desk::before(errand).await {
+        return errand.ui.end(Err(failure));
+    }
     match errand.chosen.names.as_slice() {
         [name] => alone::alone(errand, name, &way).await,
         _ => fleet::together(errand, &way).await,
     }
 }
 
-/// The command as one for other machines, if it is.
-fn afar(hosts: &[String], local: bool, verb: &Verb, here: &Here, ui: Ui) -> Result<Option<Errand>, Failure> {
-    let Some(chosen) = hosts::choose(hosts, local, verb, here)? else {
-        return Ok(None);
-    };
-    Ok(Some(Errand {
-        verb: verb.clone(),
+/// The command as one for other machines.
+fn errand(
+    verb: Verb,
+    chosen: Chosen,
+    parcel: Option<Parcel>,
+    here: &Here,
+    ui: Ui,
+) -> Result<Errand, Failure> {
+    Ok(Errand {
+        verb,
         app: here.app.clone(),
         config: here.to_send()?,
+        desk: here.whole_config()?.map(|config| Desk::of(config, &here.config)),
         chosen,
+        parcel: parcel.map(Arc::new),
         ui,
-    }))
+    })
 }
 
 /// For programs: the mistake in one line; people have read it all on stderr.

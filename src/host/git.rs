@@ -6,7 +6,14 @@ use std::time::Duration;
 use crate::host::command::{Command, CommandError};
 use crate::host::store::FileError;
 
+mod brought;
 mod fetch;
+
+pub use brought::BROUGHT;
+pub use fetch::without_password;
+
+/// How long git may take for a bundle that lies on this host.
+const TAKE_WITHIN: Duration = Duration::from_secs(300);
 
 /// No hook and no `ext::` transport of a foreign repository runs here; a fetch is flushed to
 /// disk as one pack (loose objects are not flushed), and tidying up ends before the fetch
@@ -75,6 +82,18 @@ pub enum GitError {
     Ambiguous {
         /// What was asked for.
         reference: String,
+    },
+    /// What a client was to bring is not there.
+    #[error("the files of `{}` were not brought, or too long ago", .sha.get(..7).unwrap_or(.sha))]
+    NotBrought {
+        /// Their commit.
+        sha: String,
+    },
+    /// What a client brought is something else.
+    #[error("what was brought is not `{}`: its content has another hash", .sha.get(..7).unwrap_or(.sha))]
+    Altered {
+        /// The commit that was announced.
+        sha: String,
     },
     /// A file of the mirror cannot be changed.
     #[error("cannot clear up after an earlier fetch")]
@@ -155,6 +174,76 @@ impl Git {
         Ok(self.describe(sha).await?.subject)
     }
 
+    /// Whether `commit` is `earlier`, or has it in its history.
+    ///
+    /// # Errors
+    /// When the mirror cannot be read or lacks one of them.
+    pub async fn has(&self, commit: &str, earlier: &str) -> Result<bool, GitError> {
+        let command =
+            self.command()
+                .args(["merge-base", "--is-ancestor", "--end-of-options", earlier, commit]);
+        let output = command.finish().await.map_err(|source| self.broken(source))?;
+        match output.status.code() {
+            Some(code @ (0 | 1)) => Ok(code == 0),
+            _ => Err(self.broken(CommandError::Failed {
+                command: command.to_string(),
+                status: output.status,
+                output: output.stderr,
+            })),
+        }
+    }
+
+    /// The files that differ between two commits, from the repository's root on; one that was
+    /// renamed counts under both names.
+    ///
+    /// # Errors
+    /// When the mirror cannot be read or lacks one of them.
+    pub async fn changed(&self, from: &str, to: &str) -> Result<Vec<String>, GitError> {
+        let command = self.command().args([
+            "diff",
+            "--name-only",
+            "--no-renames",
+            "-z",
+            "--end-of-options",
+            from,
+            to,
+        ]);
+        let text = self.expect(command).await?;
+        Ok(text
+            .split('\0')
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect())
+    }
+
+    /// The messages of the commits that `to` has and `from` lacks, newest first; of `to` alone
+    /// without `from`. Only those that match one of `patterns`, letters of either case alike.
+    ///
+    /// # Errors
+    /// When the mirror cannot be read or lacks one of them.
+    pub async fn messages(
+        &self,
+        from: Option<&str>,
+        to: &str,
+        patterns: &[&str],
+    ) -> Result<Vec<String>, GitError> {
+        let patterns = patterns.iter().map(|pattern| format!("--grep={pattern}"));
+        let command = self
+            .command()
+            .args(["log", "--format=%B%x00", "--regexp-ignore-case"])
+            .args(patterns);
+        let command = match from {
+            Some(from) => command.arg("--end-of-options").arg(format!("{from}..{to}")),
+            None => command.args(["-1", "--no-walk", "--end-of-options", to]),
+        };
+        let text = self.expect(command).await?;
+        let messages = text
+            .split('\0')
+            .map(str::trim)
+            .filter(|message| !message.is_empty());
+        Ok(messages.map(str::to_owned).collect())
+    }
+
     /// `git` on the mirror, hardened, with no arguments yet.
     #[must_use]
     pub fn command(&self) -> Command {
@@ -220,7 +309,7 @@ impl Git {
     }
 }
 
-fn hardened() -> Command {
+pub(super) fn hardened() -> Command {
     Command::new("git")
         .args(HARDENING)
         .env("GIT_TERMINAL_PROMPT", "0")

@@ -5,6 +5,8 @@ pub mod daemons;
 pub mod ecosystem;
 pub mod entry;
 pub mod error;
+pub mod installed;
+mod rest;
 pub mod rpc;
 
 use std::ffi::OsString;

@@ -2,10 +2,13 @@
 //! removed, so that a cut at any instant leaves the old state or the new one.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
+
+use crate::host::fault;
 use crate::model::layout::Layout;
 
 /// Folders that are being removed carry this in front of their name.
@@ -50,6 +53,7 @@ pub fn lay_out(layout: &Layout) -> Result<Vec<PathBuf>, FileError> {
         (layout.manifests(), 0o750),
         (layout.venvs(), 0o755),
         (layout.envs(), 0o700),
+        (layout.assets(), 0o755),
         (layout.slots(), 0o755),
         (layout.shared(), 0o755),
         (layout.state(), 0o750),
@@ -81,6 +85,24 @@ fn set_mode(path: &Path, mode: u32) -> Result<(), FileError> {
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(FileError::at("set the mode of", path))
 }
 
+/// Reads a file of somebody else's, no further than `longest` bytes: never a pipe, which would
+/// have to be filled first, nor a device.
+///
+/// # Errors
+/// When it cannot be read, or is no file.
+pub fn read_plain(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(longest).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Writes a file as a whole: beside its place, flushed to disk, then renamed over it.
 ///
 /// # Errors
@@ -88,6 +110,7 @@ fn set_mode(path: &Path, mode: u32) -> Result<(), FileError> {
 pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
     let beside = beside(path, "tmp");
     let written = (|| {
+        fault::file("create", path)?;
         let mut file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -96,7 +119,9 @@ pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> Result<(), FileErr
             .open(&beside)?;
         file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(content)?;
+        fault::file("flush", path)?;
         file.sync_all()?;
+        fault::file("rename to", path)?;
         fs::rename(&beside, path)
     })();
     if let Err(source) = written {
@@ -118,8 +143,12 @@ pub fn point(link: &Path, target: &Path) -> Result<(), FileError> {
         }
         _ => {}
     }
-    symlink(target, &beside).map_err(FileError::at("create the link", &beside))?;
-    fs::rename(&beside, link).map_err(FileError::at("replace the link", link))?;
+    fault::file("link", link)
+        .and_then(|()| symlink(target, &beside))
+        .map_err(FileError::at("create the link", &beside))?;
+    fault::file("point", link)
+        .and_then(|()| fs::rename(&beside, link))
+        .map_err(FileError::at("replace the link", link))?;
     flush_folder(link.parent().unwrap_or(Path::new("/")))
 }
 
@@ -134,8 +163,8 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 /// # Errors
 /// When the folder cannot be opened or flushed.
 pub fn flush_folder(folder: &Path) -> Result<(), FileError> {
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
+    fault::file("flush the folder", folder)
+        .and_then(|()| File::open(folder)?.sync_all())
         .map_err(FileError::at("flush", folder))
 }
 
@@ -183,7 +212,7 @@ pub fn discard(folder: &Path) -> Result<(), FileError> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let trash = folder.with_file_name(format!("{TRASH}{name}"));
     remove_tree(&trash)?;
-    match fs::rename(folder, &trash) {
+    match fault::file("discard", folder).and_then(|()| fs::rename(folder, &trash)) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         renamed => renamed.map_err(FileError::at("rename", folder))?,
     }
@@ -196,18 +225,19 @@ pub fn discard(folder: &Path) -> Result<(), FileError> {
 /// # Errors
 /// When something in it cannot be removed.
 pub fn remove_tree(path: &Path) -> Result<(), FileError> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(about) if about.is_dir() => fs::remove_dir_all(path).or_else(|error| {
-            // Root needs no leave, and could be led to change a mode elsewhere.
-            if nix::unistd::geteuid().is_root() {
-                return Err(error);
-            }
-            open_up(path);
-            fs::remove_dir_all(path)
-        }),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
+    let removed =
+        match fs::symlink_metadata(path).and_then(|about| fault::file("remove", path).map(|()| about)) {
+            Ok(about) if about.is_dir() => fs::remove_dir_all(path).or_else(|error| {
+                // Root needs no leave, and could be led to change a mode elsewhere.
+                if nix::unistd::geteuid().is_root() {
+                    return Err(error);
+                }
+                open_up(path);
+                fs::remove_dir_all(path)
+            }),
+            Ok(_) => fs::remove_file(path),
+            Err(error) => Err(error),
+        };
     match removed {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         other => other.map_err(FileError::at("remove", path)),

@@ -11,14 +11,19 @@
 
 mod adopt;
 mod afar;
+mod assets;
 mod attacker;
+mod check;
 mod commands;
 mod demo;
 mod every_client;
+#[cfg(feature = "faults")]
+mod faults;
 mod front_door;
 mod full_disk;
 mod gate;
 mod harness;
+mod hooks;
 mod house;
 mod input;
 mod install;
@@ -26,6 +31,7 @@ mod keep;
 #[path = "../../ops/load/load.rs"]
 mod load;
 mod lock;
+mod migrate;
 mod pm2;
 mod recovery;
 mod release;
@@ -34,6 +40,9 @@ mod reload_way;
 mod sandbox;
 mod secret;
 mod slot;
+mod source;
 mod ssh;
 mod static_build;
 mod user;
+mod walk;
+mod worker;

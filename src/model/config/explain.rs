@@ -42,7 +42,6 @@ const TOP: &[&str] = &["app", "root", "owner", "shared"];
 const NEEDED: &[(&str, &str)] = &[
     ("app", "app = \"shop\""),
     ("root", "root = \"/srv/shop\""),
-    ("git", "git = \"git@example.com:you/shop.git\""),
     (
         "run",
         "run = \"{{ venv }}/bin/python -m gunicorn -b 127.0.0.1:{{ port }} app:app\"",
@@ -58,10 +57,6 @@ const NEEDED: &[(&str, &str)] = &[
     ("folder", "folder = \"static\""),
     ("certificate", "certificate = \"/etc/ssl/shop/fullchain.pem\""),
     ("key", "key = \"/etc/ssl/shop/key.pem\""),
-    (
-        "source",
-        "`[source]` with `git = \"git@example.com:you/shop.git\"`",
-    ),
     ("process", "`[process]` with `run` and `ports`"),
     ("nginx", "`[nginx]` with `server_names = [\"example.com\"]`"),
 ];
@@ -81,6 +76,10 @@ const TABLES: &[&[&str]] = &[
     &["evidence"],
     &["timeouts"],
     &["pm2"],
+    &["hooks"],
+    &["migrate"],
+    &["backup"],
+    &["notify"],
 ];
 
 /// Text that is no TOML at all.
@@ -195,6 +194,11 @@ fn missing_key(span: Range<usize>, path: &[String], name: &str, text: &str) -> M
         .iter()
         .find(|(key, _)| *key == name)
         .map_or(name, |(_, line)| line);
+    let example = match (path.first().map(String::as_str), name) {
+        (Some("migrate"), "run") => "run = \"flask db upgrade\"",
+        (Some("hooks"), "run") => "run = \"bin/notify\"",
+        _ => example,
+    };
     let is_table = example.starts_with('`');
     let end = text.trim_end().len();
     Mistake {

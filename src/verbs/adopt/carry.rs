@@ -13,8 +13,9 @@ use crate::host::lock::user_name;
 use crate::host::nginx::files;
 use crate::host::registry::Registry;
 use crate::host::store::{self, FileError};
-use crate::host::{releases, user};
+use crate::host::{releases, stories, user};
 use crate::model::color::Route;
+use crate::model::config::Config;
 use crate::model::config::run::words;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, Standing as Live};
@@ -47,8 +48,13 @@ pub(super) fn manifest(plan: &Plan) -> Result<Manifest, Failure> {
         venv: String::new(),
         env: config.env.set.clone(),
         env_file: None,
-        config: app.config.clone(),
+        // Its workers run as they did before, by themselves.
+        config: Config {
+            workers: Vec::new(),
+            ..app.config.clone()
+        },
         adopted: Some(plan.adopted(Vec::new())),
+        contract: None,
     })
 }
 
@@ -206,7 +212,11 @@ fn write_history(app: &App, record: &Record) -> Result<(), Failure> {
     let _rights = user::borrow(&owner)
         .map_err(|error| Failure::failed(format!("cannot act as `{}`", owner.name)).because(error))?;
     let mut journal = Journal::open(&app.layout.journal()).map_err(failed)?;
-    let run = RunId::new(Timestamp::now(), std::process::id());
+    let run = RunId::new(
+        Timestamp::now(),
+        std::process::id(),
+        stories::newest(&app.layout).as_ref(),
+    );
     let from = Route::to(record.color);
     let begin = Entry::Begin {
         run: run.clone(),

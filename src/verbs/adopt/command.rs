@@ -224,11 +224,10 @@ fn program(script: &str, args: &[&str], place: &Place<'_>) -> Next {
         if !below.as_os_str().is_empty() {
             words.extend(["--pythonpath".to_owned(), below.display().to_string()]);
         }
-        words.extend([
-            "-b".to_owned(),
-            format!("127.0.0.1:{PORT}"),
-            format!("{stem}:{app}"),
-        ]);
+        words.extend(["-b".to_owned(), format!("127.0.0.1:{PORT}")]);
+        // What it is now answers each request on a thread of its own.
+        words.extend(["--worker-class", "gthread", "--threads", "8"].map(str::to_owned));
+        words.push(format!("{stem}:{app}"));
         return Next {
             run: line(&words, place),
             workers: 1,
@@ -336,7 +335,8 @@ mod tests {
         let with = next_of("python3 backend/app.py", true, folder);
         assert_eq!(
             with.run,
-            "{{ venv }}/bin/python -m gunicorn --pythonpath backend -b 127.0.0.1:{{ port }} app:web"
+            "{{ venv }}/bin/python -m gunicorn --pythonpath backend -b 127.0.0.1:{{ port }} \
+             --worker-class gthread --threads 8 app:web"
         );
         assert!(with.notes[0].contains("backend/app.py:3"), "{with:?}");
         let without = next_of("python3 backend/app.py", false, folder);

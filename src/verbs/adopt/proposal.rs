@@ -169,7 +169,7 @@ pub async fn write(ground: &Ground<'_>) -> Result<Proposal, Failure> {
         quoted(found.pm2_bin.display()),
         quoted(found.pm2_home.display())
     ));
-    workers(&found.others, &tree.top, &mut say);
+    workers(&found.others, &tree.top.join(&code.folder), &tree.top, &mut say);
     let config = read::parse(&text, Path::new("bg.toml")).map_err(|error| {
         Failure::new(Kind::Config, "what was found fits into no bg.toml")
             .showing(error.to_string().lines().chain(text.lines()).map(str::to_owned))
@@ -254,11 +254,13 @@ async fn health(door: &Door, guessed: Option<&str>) -> (String, u16) {
 }
 
 /// What else PM2 keeps from the same work tree, to be read and switched on by a person.
-fn workers(others: &[Proc], top: &Path, say: &mut impl FnMut(String)) {
+fn workers(others: &[Proc], app: &Path, top: &Path, say: &mut impl FnMut(String)) {
     let below = |entry: &&Proc| entry.cwd.starts_with(top) || entry.script.starts_with(top);
     for entry in others.iter().filter(below) {
-        let script = entry.script.strip_prefix(top).unwrap_or(&entry.script);
-        let mut words = vec!["{{ venv }}/bin/python".to_owned(), script.display().to_string()];
+        let mut words = vec![
+            "{{ venv }}/bin/python".to_owned(),
+            in_release(&entry.script, app, top),
+        ];
         words.extend(entry.args.iter().cloned());
         say(format!(
             "\n# PM2 keeps `{}` too. As a worker it is handed over with each release, and never runs twice;\n\
@@ -269,5 +271,14 @@ fn workers(others: &[Proc], top: &Path, say: &mut impl FnMut(String)) {
             quoted(words.join(" ")),
             quoted(&entry.name)
         ));
+    }
+}
+
+/// How a command names a file of the work tree: from the app's folder on, where it starts.
+fn in_release(script: &Path, app: &Path, top: &Path) -> String {
+    match (script.strip_prefix(app), script.strip_prefix(top)) {
+        (Ok(below), _) => below.display().to_string(),
+        (_, Ok(below)) => format!("{{{{ release }}}}/{}", below.display()),
+        _ => script.display().to_string(),
     }
 }
