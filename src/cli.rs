@@ -2,6 +2,7 @@
 
 pub mod alone;
 pub mod args;
+pub mod checks;
 pub mod dispatch;
 pub mod engine;
 pub mod errand;

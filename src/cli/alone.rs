@@ -28,6 +28,7 @@ pub async fn alone(errand: &Errand, name: &str, way: &Way) -> u8 {
         let world = errand.world_before().await;
         let finished = carry_out(errand, &host, &Here(ui)).await;
         let finished = world_after(errand, world, finished).await;
+        let finished = errand.seen_from_here(name, finished);
         ui.end(finished.result);
         finished.code
     };

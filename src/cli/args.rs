@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use super::checks::Checks;
 use crate::model::color::Color;
 use crate::model::config::duration::Span;
 use crate::model::release::ReleaseId;
@@ -111,6 +112,10 @@ pub enum Verb {
         #[command(flatten)]
         #[serde(default)]
         origin: Origin,
+        /// How much `bg check` looks at first; what it finds wrong stops the deploy
+        #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+        #[serde(default)]
+        checks: Checks,
         /// How long to wait for another run
         #[command(flatten)]
         patience: Patience,

@@ -136,10 +136,12 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
             plan: false,
             force_gate,
             origin,
+            checks,
             patience,
         } => {
             let ask = Ask {
                 wanted: wanted(reference, origin),
+                checks: checks.into(),
                 no_switch,
                 force_gate,
                 patience: time(&patience),

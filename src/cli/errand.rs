@@ -13,7 +13,7 @@ use crate::model::failure::{Failure, Kind, in_one_line};
 use crate::model::wire::{ConfigText, InStep, Request, Saw};
 use crate::remote::host::{Host, Way};
 use crate::remote::program::Program;
-use crate::remote::relay::{self, Onlooker};
+use crate::remote::relay::{self, Finished, Onlooker};
 use crate::remote::{public, ssh};
 use crate::ui::Ui;
 use crate::verbs::answer::Answer;
@@ -125,6 +125,19 @@ impl Errand {
                 Some(false)
             }
         }
+    }
+
+    /// What came of a check on `host`, with what only this end sees.
+    #[must_use]
+    pub fn seen_from_here(&self, host: &str, mut finished: Finished) -> Finished {
+        if let Ok(Some(answer)) = &mut finished.result
+            && let Answer::Checked { report, strict } = answer
+        {
+            *strict = matches!(self.verb, Verb::Check { strict: true });
+            report.seen_from_afar(host, Timestamp::now());
+            finished.code = answer.exit_code();
+        }
+        finished
     }
 
     /// What is wrong with the public URL that was not before.

@@ -21,6 +21,7 @@ use crate::verbs::fleet::{Fleet, OnHost};
 use crate::verbs::sight::Sighted;
 
 use super::args::{Patience, Verb};
+use super::checks::Checks;
 use super::errand::{Errand, left};
 use super::source::brought;
 
@@ -181,7 +182,7 @@ async fn look(
     drop(members);
     let mut done = done.into_iter();
     let finished = reached.into_iter().filter_map(|host| match host {
-        Ok(_) => done.next(),
+        Ok(host) => done.next().map(|done| errand.seen_from_here(&host.name, done)),
         Err(failure) => Some(failure.into()),
     });
     answer(errand, finished.collect())
@@ -272,6 +273,7 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
             plan: true,
             force_gate: None,
             origin: origin.clone(),
+            checks: Checks::default(),
             patience: Patience::default(),
         };
         let Some(Answer::Planned(plan)) = errand.quietly(primary, &plan).await? else {

@@ -41,43 +41,38 @@ pub struct Origin {
 ///
 /// # Errors
 /// When there is nothing that could be deployed; nothing was asked of a host then.
-pub async fn prepare(verb: Verb, here: &Here, afar: bool, ui: Ui) -> Result<(Verb, Option<Parcel>), Failure> {
+pub async fn prepare(
+    mut verb: Verb,
+    here: &Here,
+    afar: bool,
+    ui: Ui,
+) -> Result<(Verb, Option<Parcel>), Failure> {
     let Verb::Deploy {
-        mut reference,
-        no_switch,
+        reference,
         plan,
-        force_gate,
-        mut origin,
-        patience,
-    } = verb
+        origin,
+        ..
+    } = &mut verb
     else {
         return Ok((verb, None));
     };
     let mut parcel = None;
     if let Some(path) = origin.from.take() {
         let packed = brought::pack(&path, origin.message.take(), here, ui).await?;
-        reference = Some(packed.brought.commit.clone());
+        *reference = Some(packed.brought.commit.clone());
         origin.brought = Some(packed.brought.clone());
         parcel = Some(packed);
     } else if let Some(message) = origin.message.take() {
-        if plan {
+        if *plan {
             let both = Failure::new(
                 Kind::Usage,
                 "`-m` commits and pushes, and `--plan` changes nothing",
             );
             return Err(both.hint("leave one of them out"));
         }
-        reference = Some(message::send(&message, origin.yes, here, afar, ui).await?);
+        *reference = Some(message::send(&message, origin.yes, here, afar, ui).await?);
     } else {
         message::point_out(reference.as_deref(), here, ui).await;
     }
-    let verb = Verb::Deploy {
-        reference,
-        no_switch,
-        plan,
-        force_gate,
-        origin,
-        patience,
-    };
     Ok((verb, parcel))
 }

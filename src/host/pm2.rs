@@ -4,6 +4,7 @@
 pub mod ecosystem;
 pub mod entry;
 pub mod error;
+pub mod installed;
 mod rest;
 pub mod rpc;
 

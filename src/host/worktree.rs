@@ -208,7 +208,8 @@ impl WorkTree {
     }
 
     fn git(&self, words: &[&str]) -> Command {
-        let whole = std::env::vars_os();
+        // Under sudo git would trust whoever called it, and run their hooks as root.
+        let whole = std::env::vars_os().filter(|(name, _)| name != "SUDO_UID");
         let git = whole.fold(Command::new("git"), |git, (name, value)| git.env(name, value));
         // `status` would write the index on the way, in the middle of somebody's own git.
         let git = git.env("GIT_OPTIONAL_LOCKS", "0");

@@ -15,6 +15,7 @@ use crate::model::release::ReleaseId;
 use super::assets;
 use super::build;
 use super::caller::Caller;
+use super::check;
 use super::cool;
 use super::cutover::{self, Switched};
 use super::gate::{self, Passed};
@@ -34,6 +35,8 @@ pub struct Ask {
     pub no_switch: bool,
     /// Go past a gate that was not passed, with this reason.
     pub force_gate: Option<String>,
+    /// How much is looked at first.
+    pub checks: check::Depth,
     /// How long to wait for another run.
     pub patience: Duration,
 }
@@ -119,6 +122,7 @@ enum Slot {
 async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Failure> {
     wake::wake(run.app, &run.sink).await;
     room::left(run.app)?;
+    check::before_deploy(run.app, ask.checks, &run.sink).await?;
     let manifest = build::build(run, &ask.wanted).await?;
     room::left(run.app)?;
     let (app, color) = (run.app, run.idle());

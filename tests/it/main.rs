@@ -12,6 +12,7 @@
 mod afar;
 mod assets;
 mod attacker;
+mod check;
 mod commands;
 mod demo;
 mod every_client;

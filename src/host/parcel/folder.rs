@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::ParcelError;
@@ -15,7 +15,7 @@ use crate::host::store::FileError;
 const LEFT_OUT: [&str; 4] = [".git", ".venv", "__pycache__", "node_modules"];
 
 pub(super) async fn write(folder: &Path, stream: &mut Stream) -> Result<(), ParcelError> {
-    let names = match of_git(folder).await {
+    let names = match of_git(folder).await? {
         Some(names) => names,
         None => {
             let mut names = BTreeSet::new();
@@ -31,19 +31,33 @@ pub(super) async fn write(folder: &Path, stream: &mut Stream) -> Result<(), Parc
 
 /// None outside a work tree, and for a folder that git ignores as a whole, as one with what
 /// was built.
-async fn of_git(folder: &Path) -> Option<BTreeSet<PathBuf>> {
+///
+/// # Errors
+/// When it is a work tree in which git does nothing for us.
+async fn of_git(folder: &Path) -> Result<Option<BTreeSet<PathBuf>>, ParcelError> {
     let git = |words: &[&str]| Command::new("git").args(words).folder(folder);
-    let ignored = git(&["check-ignore", "--quiet", "."]).finish().await.ok()?;
-    // 0 says that it is, and 128 that there is no git here.
-    if ignored.status.code() != Some(1) {
-        return None;
+    let ignored = git(&["check-ignore", "--quiet", "."]).finish().await?;
+    // 0 says that it is, and 128 that there is no git here, or one that is not to be trusted.
+    if ignored.status.code() != Some(1) && !is_somebody_elses(folder) {
+        return Ok(None);
     }
     let words = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-    let listed = git(&words).run().await.ok()?;
+    let listed = git(&words).run().await?;
     let names = listed.stdout.split('\0').filter(|name| !name.is_empty());
     // What was deleted and not yet committed is listed too.
     let there = |name: &PathBuf| fs::symlink_metadata(folder.join(name)).is_ok();
-    Some(names.map(PathBuf::from).filter(there).collect())
+    Ok(Some(names.map(PathBuf::from).filter(there).collect()))
+}
+
+/// Whether git would refuse to look at this work tree, whose settings may run any command.
+fn is_somebody_elses(folder: &Path) -> bool {
+    let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let mut found = whole
+        .ancestors()
+        .filter_map(|above| fs::metadata(above.join(".git")).ok());
+    found
+        .next()
+        .is_some_and(|git| git.uid() != nix::unistd::geteuid().as_raw())
 }
 
 fn walk(folder: &Path, below: &Path, names: &mut BTreeSet<PathBuf>) -> Result<(), ParcelError> {

@@ -88,3 +88,24 @@ fn read_only_folders_do_not_stop_a_removal() {
     assert!(output.status.success(), "{said}");
     assert!(said.contains("1 passed"), "{said}");
 }
+
+#[test]
+fn only_plain_files_are_read_and_only_so_far() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "0123456789").unwrap();
+    assert_eq!(read_plain(&file, 4).unwrap(), b"0123");
+    let pipe = folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for other in [pipe.as_path(), folder.path(), Path::new("/dev/zero")] {
+        assert_eq!(
+            read_plain(other, 4).unwrap_err().to_string(),
+            "it is no file",
+            "{other:?}"
+        );
+    }
+    assert_eq!(
+        read_plain(&folder.path().join("none"), 4).unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+}

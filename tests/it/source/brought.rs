@@ -258,6 +258,10 @@ fn root_may_bring_what_the_apps_owner_cannot_read() {
     shared.bg_as(OWNER, &["deploy", commit]).assert_code(0);
     assert_eq!(sandbox.live_color(), Some(Color::Blue));
     assert_eq!(manifest(sandbox)["commit"], commit);
+    // A work tree of theirs may hold hooks, and is not taken as an ordinary folder either.
+    let theirs = sandbox.repo();
+    let foreign = shared.bg_as("root", &["deploy", "--plan", "--from", theirs.to_str().unwrap()]);
+    foreign.assert_code(1).assert_says("dubious ownership");
     for place in ["repo.git", "releases", "state"] {
         assert_eq!(
             shared.not_the_owners(&sandbox.app_root().join(place)),
