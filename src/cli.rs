@@ -3,6 +3,7 @@
 pub mod alone;
 pub mod args;
 pub mod checks;
+pub mod desk;
 pub mod dispatch;
 pub mod engine;
 pub mod errand;

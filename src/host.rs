@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod assets;
+pub mod backup;
 pub mod boot;
 pub mod checkout;
 pub mod clock;
@@ -10,6 +11,7 @@ pub mod custody;
 pub mod dotenv;
 pub mod envfile;
 pub mod evidence;
+pub mod fault;
 pub mod front;
 pub mod git;
 pub mod guess;
@@ -41,10 +43,12 @@ pub mod shared;
 pub mod sockets;
 pub mod space;
 pub mod store;
+pub mod stories;
 pub mod sudoers;
 pub mod system;
 pub mod tls;
 pub mod trust;
 pub mod user;
 pub mod venv;
+pub mod webhook;
 pub mod worktree;

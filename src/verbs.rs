@@ -2,18 +2,23 @@
 
 pub mod answer;
 pub mod assets;
+pub mod backup;
 pub mod build;
 pub mod caller;
 pub mod check;
+pub mod contract;
 pub mod cool;
 pub mod cutover;
 pub mod deploy;
 pub mod fleet;
 pub mod gate;
 pub mod history;
+pub mod hooks;
 pub mod init;
 pub mod logs;
 pub mod maintenance;
+pub mod migrate;
+pub mod notify;
 pub mod plan;
 pub mod proof;
 pub mod prune;

@@ -12,8 +12,8 @@ use crate::ui::Ui;
 use crate::verbs::answer::Answer;
 
 use super::errand::{Errand, left};
-use super::passage;
 use super::source::brought;
+use super::{desk, passage};
 
 /// Does the errand on the host of this name; returns the exit code.
 pub async fn alone(errand: &Errand, name: &str, way: &Way) -> u8 {
@@ -29,6 +29,7 @@ pub async fn alone(errand: &Errand, name: &str, way: &Way) -> u8 {
         let finished = carry_out(errand, &host, &Here(ui)).await;
         let finished = world_after(errand, world, finished).await;
         let finished = errand.seen_from_here(name, finished);
+        let finished = desk::after(errand, finished).await;
         ui.end(finished.result);
         finished.code
     };

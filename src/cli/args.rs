@@ -108,6 +108,14 @@ pub enum Verb {
         /// Go on when the gate is not passed; the reason is recorded
         #[arg(long, value_name = "REASON")]
         force_gate: Option<String>,
+        /// Back the database up, also where no migration is due
+        #[arg(long)]
+        #[serde(default)]
+        backup: bool,
+        /// Earlier releases do not work with this one's schema: going back to them is refused
+        #[arg(long)]
+        #[serde(default)]
+        contract: bool,
         /// Files that are no commit over there yet
         #[command(flatten)]
         #[serde(default)]
@@ -127,6 +135,9 @@ pub enum Verb {
         /// Make this release live on every host where it is not, and end the doubt where it is
         #[arg(long, value_name = "RELEASE", conflicts_with = "color")]
         converge: Option<ReleaseId>,
+        /// Go back past a contract release; the reason is recorded
+        #[arg(long, value_name = "REASON")]
+        force: Option<String>,
         /// How long to wait for another run
         #[command(flatten)]
         patience: Patience,
@@ -136,6 +147,9 @@ pub enum Verb {
         /// Any kept release, without rebuilding it
         #[arg(long, value_name = "RELEASE")]
         to: Option<ReleaseId>,
+        /// Go back past a contract release; the reason is recorded
+        #[arg(long, value_name = "REASON")]
+        force: Option<String>,
         /// How long to wait for another run
         #[command(flatten)]
         patience: Patience,

@@ -135,6 +135,8 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
             no_switch,
             plan: false,
             force_gate,
+            backup,
+            contract,
             origin,
             checks,
             patience,
@@ -144,6 +146,8 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
                 checks: checks.into(),
                 no_switch,
                 force_gate,
+                backup,
+                contract,
                 patience: time(&patience),
             };
             deploy::deploy(&here.app_to_deploy()?, &ask, caller)
@@ -157,12 +161,19 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
         } => switch::converge(&here.open()?, release, time(&patience), caller)
             .await
             .map(Answer::Deployed),
-        Verb::Switch { color, patience, .. } => switch::switch(&here.open()?, color, time(&patience), caller)
+        Verb::Switch {
+            color,
+            force,
+            patience,
+            ..
+        } => switch::switch(&here.open()?, color, force.as_deref(), time(&patience), caller)
             .await
             .map(Answer::Deployed),
-        Verb::Rollback { to, patience } => switch::rollback(&here.open()?, to, time(&patience), caller)
-            .await
-            .map(Answer::Deployed),
+        Verb::Rollback { to, force, patience } => {
+            switch::rollback(&here.open()?, to, force.as_deref(), time(&patience), caller)
+                .await
+                .map(Answer::Deployed)
+        }
         Verb::Maintenance { state, patience } => {
             let on = state == OnOff::On;
             maintenance::maintenance(&here.open()?, on, time(&patience), caller)

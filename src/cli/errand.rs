@@ -20,6 +20,7 @@ use crate::verbs::answer::Answer;
 use crate::verbs::sight::Sighted;
 
 use super::args::Verb;
+use super::desk::Desk;
 use super::hosts::Chosen;
 
 use super::shell;
@@ -35,6 +36,8 @@ pub struct Errand {
     pub config: Option<ConfigText>,
     /// The machines.
     pub chosen: Chosen,
+    /// Where it was typed, with a configuration at hand.
+    pub desk: Option<Desk>,
     /// What each of them is brought first.
     pub parcel: Option<Arc<Parcel>>,
     /// How we speak.

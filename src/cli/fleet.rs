@@ -22,6 +22,7 @@ use crate::verbs::sight::Sighted;
 
 use super::args::{Patience, Verb};
 use super::checks::Checks;
+use super::desk;
 use super::errand::{Errand, left};
 use super::source::brought;
 
@@ -65,6 +66,8 @@ pub async fn together(errand: &Errand, way: &Way) -> u8 {
             fleet
         }
     };
+    let mut fleet = fleet;
+    desk::after_all(errand, &mut fleet).await;
     finish(errand.ui, fleet)
 }
 
@@ -125,6 +128,7 @@ fn answer(errand: &Errand, finished: Vec<Finished>) -> Fleet {
         skew_ms: None,
         differ: Vec::new(),
         public: None,
+        hook: None,
     };
     fleet.differ = fleet.differences();
     fleet
@@ -234,8 +238,12 @@ async fn in_step(errand: &Errand, hosts: &[Host], onlookers: &[OneOf]) -> Fleet 
     let interrupts = Interrupts::listen();
     let mut second = interrupts.clone();
     let tell_all = |event| errand.ui.emit(event);
+    let together = fleet::Together {
+        parallel: errand.chosen.fleet.parallel,
+        primary: errand.chosen.primary(),
+    };
     let stepped = tokio::select! {
-        stepped = fleet::in_step(&members, errand.chosen.fleet.parallel, interrupts, &tell_all) => stepped,
+        stepped = fleet::in_step(&members, together, interrupts, &tell_all) => stepped,
         () = second.second() => return nobody(errand, hosts.iter().map(|host| Err::<(), _>(left(&host.name))).collect()),
     };
     let finished = settle(errand, hosts, &sights, stepped.finished, stepped.together).await;
@@ -261,6 +269,7 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
     let mut step = InStep {
         release: None,
         reference: None,
+        primary: None,
     };
     if let Verb::Deploy {
         reference, origin, ..
@@ -272,6 +281,8 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
             no_switch: false,
             plan: true,
             force_gate: None,
+            backup: false,
+            contract: false,
             origin: origin.clone(),
             checks: Checks::default(),
             patience: Patience::default(),
@@ -289,10 +300,16 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
     let saw = sights.iter().map(|sight| Saw {
         live: sight.live.release.clone(),
     });
+    let primary = errand.chosen.primary();
+    let part = |index| InStep {
+        primary: Some(index == primary),
+        ..step.clone()
+    };
     Ok(hosts
         .iter()
         .zip(saw)
-        .map(|(host, saw)| errand.request_in_step(&verb, &host.name, saw, step.clone()))
+        .enumerate()
+        .map(|(index, (host, saw))| errand.request_in_step(&verb, &host.name, saw, part(index)))
         .collect())
 }
 
@@ -351,6 +368,7 @@ async fn converge(errand: &Errand, host: &Host, wanted: &Standing) -> Result<(),
     let verb = Verb::Switch {
         color: None,
         converge: Some(release),
+        force: None,
         patience: Patience::default(),
     };
     let again = Host::connect(&host.name, &host.way, &|_| {}).await?;

@@ -12,6 +12,7 @@ use crate::ui::Ui;
 use crate::verbs::caller::Caller;
 
 use super::args::{Args, Verb};
+use super::desk::{self, Desk};
 use super::dispatch::{dispatch, launch, work};
 use super::errand::{self, Errand};
 use super::here::{AtHand, Here};
@@ -101,6 +102,9 @@ async fn go(errand: &Errand, accept_new_host_key: bool) -> u8 {
         Ok(way) => way,
         Err(failure) => return errand.ui.end(Err(failure)),
     };
+    if let Err(failure) = desk::before(errand).await {
+        return errand.ui.end(Err(failure));
+    }
     match errand.chosen.names.as_slice() {
         [name] => alone::alone(errand, name, &way).await,
         _ => fleet::together(errand, &way).await,
@@ -119,6 +123,7 @@ fn errand(
         verb,
         app: here.app.clone(),
         config: here.to_send()?,
+        desk: here.whole_config()?.map(|config| Desk::of(config, &here.config)),
         chosen,
         parcel: parcel.map(Arc::new),
         ui,

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use crate::host::command::RUN_MARK;
+use crate::host::fault;
 
 /// How often a wait looks.
 const POLL: Duration = Duration::from_millis(10);
@@ -107,6 +108,7 @@ impl Process {
         if !self.alive() {
             return Ok(());
         }
+        fault::file("signal", Path::new(signal.as_str())).map_err(|_| Errno::EPERM)?;
         match kill(Pid::from_raw(pid), signal) {
             Err(Errno::ESRCH) => Ok(()),
             result => result,

@@ -143,6 +143,21 @@ pub struct Manifest {
     pub env_file: Option<String>,
     /// The configuration as it was.
     pub config: Config,
+    /// The newest release, this one or an earlier one, whose schema does not serve what was
+    /// made before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<Contract>,
+}
+
+/// A release after whose migration earlier ones do not work any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contract {
+    /// The release.
+    pub release: ReleaseId,
+    /// What its migration took away, or who said so.
+    pub why: String,
+    /// The backup from just before, if one was made.
+    pub backup: Option<PathBuf>,
 }
 
 impl Manifest {

@@ -87,6 +87,9 @@ pub struct InStep {
     pub release: Option<ReleaseId>,
     /// What was asked for, where the request names the commit that it meant.
     pub reference: Option<String>,
+    /// Whether what must happen once per fleet happens here; unsaid by an older client.
+    #[serde(default)]
+    pub primary: Option<bool>,
 }
 
 /// What a client says while its request is carried out.
@@ -97,6 +100,12 @@ pub enum Order {
     Keep,
     /// Stop, if traffic has not moved.
     Stop,
+    /// Every host has its release: migrate the schema, on the primary.
+    Migrate,
+    /// That is done: start the release.
+    Start,
+    /// That is done, and earlier releases do not work with it: start the release.
+    StartContracted,
     /// Every host is ready: move traffic.
     Go,
     /// Every host has moved: stay there.
@@ -247,7 +256,16 @@ mod tests {
         let line = serde_json::to_string(&request).unwrap();
         assert!(!line.contains('\n'), "{line}");
         assert_eq!(serde_json::from_str::<Request>(&line).unwrap(), request);
-        let orders = [Order::Keep, Order::Stop, Order::Go, Order::Stay, Order::Back];
+        let orders = [
+            Order::Keep,
+            Order::Stop,
+            Order::Migrate,
+            Order::Start,
+            Order::StartContracted,
+            Order::Go,
+            Order::Stay,
+            Order::Back,
+        ];
         for order in orders {
             let line = serde_json::to_string(&order).unwrap();
             assert_eq!(serde_json::from_str::<Order>(&line).unwrap(), order);

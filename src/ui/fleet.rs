@@ -23,6 +23,9 @@ pub(super) fn table(fleet: &Fleet, name: &str) -> String {
     for difference in &fleet.differ {
         writeln!(text, "  ! {difference}").ok();
     }
+    if let Some(hook) = &fleet.hook {
+        writeln!(text, "  ! traffic moved and stays, and {hook} here").ok();
+    }
     if let Some(public) = &fleet.public {
         writeln!(
             text,

@@ -98,6 +98,10 @@ fn deployed(done: &Deployed) -> String {
         _ => "bg rollback".to_owned(),
     };
     match &other.release {
+        Some(_) if done.contract => format!(
+            "{} is live. {other} does not work with the database as it is now: `{back}` refuses.\n",
+            live.color
+        ),
         Some(_) if !warm => format!(
             "{} is live. {other} was stopped: `bg rollback` starts it again.\n",
             live.color

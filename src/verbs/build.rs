@@ -94,6 +94,7 @@ async fn make(
         env: app.config.env.set.clone(),
         env_file,
         config: app.config.clone(),
+        contract: None,
     };
     releases::write(&app.layout, &manifest)
         .map_err(|error| refused(run, "the manifest was not written", error))?;

@@ -14,7 +14,7 @@ use crate::model::journal::{OpenRun, Phase, Record, Story};
 use crate::model::recovery::{Action, Seen, action};
 
 use super::traffic::{self, Sight};
-use super::{proof, run, save, slot, workers};
+use super::{migrate, proof, run, save, slot, workers};
 
 /// How long programs that a dead run left may take to end.
 const CHILD_GRACE: Duration = Duration::from_secs(10);
@@ -104,6 +104,7 @@ pub async fn recover(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Resul
             what: format!("{ended} programs that {} had left were ended", open.run),
         });
     }
+    migrate::look_back(app, sink);
     for color in Color::BOTH {
         std::fs::remove_file(app.layout.hold(color)).ok();
     }

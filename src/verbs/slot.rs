@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::host::app::App;
 use crate::host::dotenv::Redactor;
+use crate::host::fault;
 use crate::host::launcher;
 use crate::host::pm2::{Pm2Error, Spec};
 use crate::host::process::{self, Process};
@@ -85,7 +86,8 @@ pub fn app_folder(app: &App, manifest: &Manifest) -> PathBuf {
 /// launcher that PM2 starts in their place waits instead of starting the app again.
 async fn stop(app: &App, color: Color, old: &[Process]) -> Result<(), Failure> {
     let hold = app.layout.hold(color);
-    std::fs::write(&hold, "")
+    fault::file("hold", &hold)
+        .and_then(|()| std::fs::write(&hold, ""))
         .map_err(|error| Failure::failed(format!("`{}` cannot be written", hold.display())).because(error))?;
     let port = port_of_old(app, color);
     for process in old {

@@ -13,7 +13,7 @@ use crate::model::journal::Story;
 
 use super::traffic::{self, Sight};
 use super::workers::{self, WorkerStatus};
-use super::{gate, recover, slot, wake};
+use super::{contract, gate, recover, slot, wake};
 
 /// Everything that `bg status` says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -232,6 +232,18 @@ fn rollback(app: &App, story: &Story, live: Option<&Standing>, slots: &[SlotStat
     if held.as_ref() != Some(&target) {
         return RollbackStatus::Nothing {
             why: format!("{target}, which served before, is no longer in a slot"),
+        };
+    }
+    if let Some(contract) = target
+        .parse()
+        .ok()
+        .and_then(|target| contract::between(&app.layout, release, &target))
+    {
+        return RollbackStatus::Nothing {
+            why: format!(
+                "the database does not serve {target} since {} ({}); `bg rollback --force REASON` goes back all the same",
+                contract.release, contract.why
+            ),
         };
     }
     let idle = slots.iter().find(|slot| slot.color == live.color.other());

@@ -44,6 +44,7 @@ impl Root {
             env: BTreeMap::from([("MODE".into(), "plain".into()), ("BOTH".into(), "plain".into())]),
             env_file: Some("e1".into()),
             config: toml::from_str(CONFIG).unwrap(),
+            contract: None,
         };
         for below in ["releases", "manifests", "envs", "slots", "state"] {
             fs::create_dir(layout.root().join(below)).unwrap();

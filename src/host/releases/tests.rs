@@ -54,6 +54,7 @@ pub(crate) fn manifest(id: &ReleaseId, venv: &str, env_file: &str) -> Manifest {
         env: std::collections::BTreeMap::new(),
         env_file: Some(env_file.into()),
         config,
+        contract: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod fleet;
 mod health;
+mod hooks;
 mod nginx;
 mod process;
 mod source;
@@ -34,6 +35,7 @@ pub(super) fn broken(config: &Config, places: &Places<'_>) -> Vec<Mistake> {
     nginx::check(&config.nginx, config.process.ports, &mut findings);
     fleet::check(config, &mut findings);
     worker::check(config, &mut findings);
+    hooks::check(config, &mut findings);
     durations(config, &mut findings);
     findings.mistakes
 }
