@@ -225,8 +225,19 @@ fn program(script: &str, args: &[&str], place: &Place<'_>) -> Next {
             words.extend(["--pythonpath".to_owned(), below.display().to_string()]);
         }
         words.extend(["-b".to_owned(), format!("127.0.0.1:{PORT}")]);
-        // What it is now answers each request on a thread of its own.
-        words.extend(["--worker-class", "gthread", "--threads", "8"].map(str::to_owned));
+        // What it is now answers each request on a thread of its own; NGINX keeps idle
+        // connections for 60 s, and must be the first to close them.
+        words.extend(
+            [
+                "--worker-class",
+                "gthread",
+                "--threads",
+                "8",
+                "--keep-alive",
+                "75",
+            ]
+            .map(str::to_owned),
+        );
         words.push(format!("{stem}:{app}"));
         return Next {
             run: line(&words, place),
@@ -336,7 +347,7 @@ mod tests {
         assert_eq!(
             with.run,
             "{{ venv }}/bin/python -m gunicorn --pythonpath backend -b 127.0.0.1:{{ port }} \
-             --worker-class gthread --threads 8 app:web"
+             --worker-class gthread --threads 8 --keep-alive 75 app:web"
         );
         assert!(with.notes[0].contains("backend/app.py:3"), "{with:?}");
         let without = next_of("python3 backend/app.py", false, folder);

@@ -103,7 +103,7 @@ fn a_program_with_its_port_in_it_is_proposed_behind_gunicorn_and_released() {
     assert_eq!(
         config.process.run,
         "{{ venv }}/bin/python -m gunicorn --pythonpath backend -b 127.0.0.1:{{ port }} \
-         --worker-class gthread --threads 8 app:app"
+         --worker-class gthread --threads 8 --keep-alive 75 app:app"
     );
     assert_eq!(config.process.ports.blue, site.port());
     assert_ne!(config.process.ports.green, site.port());
