@@ -35,6 +35,37 @@ fn the_tour_loses_no_request_and_leaves_nothing() {
 }
 
 #[test]
+fn a_site_is_taken_over_without_a_lost_request_and_its_worker_never_runs_twice() {
+    for more in [&[] as &[&str], &["--ssh"]] {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("ops/demo/adopt");
+        let programs = Path::new(env!("CARGO_BIN_EXE_bluegreen")).parent().unwrap();
+        let output = Command::new(script)
+            .arg("--json")
+            .args(more)
+            .env("BG_PROGRAMS", programs)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let whole = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success(),
+            "{whole}\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let sums: Value = serde_json::from_str(whole.lines().last().unwrap()).unwrap();
+        assert_eq!(sums["failed"], 0, "{whole}");
+        assert!(sums["requests"].as_u64().unwrap() >= 5000, "{sums}");
+        assert_eq!(sums["workers_at_once"], 1, "{sums}");
+        assert_eq!(sums["backup_restored"], true, "{sums}");
+        let gone = whole.lines().find(|line| line.starts_with("Gone: ")).unwrap();
+        let folder = gone.split_whitespace().find(|word| word.starts_with("/tmp/bg-demo-"));
+        let folder = Path::new(folder.unwrap().trim_end_matches('.'));
+        assert_eq!(processes::of(folder), []);
+        assert!(!folder.exists());
+    }
+}
+
+#[test]
 fn an_interrupted_tour_leaves_nothing() {
     let mut tour = Tour::start(&[]);
     tour.read_to("4. A second release");

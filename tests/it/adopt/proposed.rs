@@ -107,7 +107,7 @@ fn a_program_with_its_port_in_it_is_proposed_behind_gunicorn_and_released() {
     );
     assert_eq!(config.process.ports.blue, site.port());
     assert_ne!(config.process.ports.green, site.port());
-    assert_eq!(config.source.git, site.sandbox.repo().to_str().unwrap());
+    assert_eq!(config.source.git.as_deref(), site.sandbox.repo().to_str());
     assert_eq!(
         config.python.requirements,
         [PathBuf::from("backend/requirements.txt")]
