@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod adopt;
+mod patience;
 mod worker;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use crate::model::color::Color;
 use crate::model::config::duration::Span;
 use crate::model::release::ReleaseId;
 pub use adopt::Adopt;
+pub use patience::Patience;
 pub use worker::Worker;
 
 use super::source::Origin;
@@ -61,14 +63,6 @@ pub struct Args {
     /// What to do
     #[command(subcommand)]
     pub verb: Verb,
-}
-
-/// How long to wait for another run to end.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, clap::Args)]
-pub struct Patience {
-    /// Wait for another run to end [default when given without a time: 15m]
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "15m")]
-    pub wait: Option<Span>,
 }
 
 /// Every command.

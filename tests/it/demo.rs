@@ -58,7 +58,9 @@ fn a_site_is_taken_over_without_a_lost_request_and_its_worker_never_runs_twice()
         assert_eq!(sums["workers_at_once"], 1, "{sums}");
         assert_eq!(sums["backup_restored"], true, "{sums}");
         let gone = whole.lines().find(|line| line.starts_with("Gone: ")).unwrap();
-        let folder = gone.split_whitespace().find(|word| word.starts_with("/tmp/bg-demo-"));
+        let folder = gone
+            .split_whitespace()
+            .find(|word| word.starts_with("/tmp/bg-demo-"));
         let folder = Path::new(folder.unwrap().trim_end_matches('.'));
         assert_eq!(processes::of(folder), []);
         assert!(!folder.exists());
