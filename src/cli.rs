@@ -3,6 +3,7 @@
 pub mod adopt;
 mod alone;
 pub mod args;
+pub mod checks;
 pub mod dispatch;
 pub mod engine;
 pub mod errand;
@@ -13,5 +14,6 @@ pub mod man;
 pub mod passage;
 pub mod run;
 pub mod shell;
+pub mod source;
 mod swap;
 pub mod user;

@@ -6,6 +6,7 @@ pub mod color;
 pub mod config;
 pub mod event;
 pub mod failure;
+pub mod gunicorn;
 pub mod journal;
 pub mod layout;
 pub mod listen;

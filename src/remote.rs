@@ -1,5 +1,6 @@
 //! The same commands on other machines: what goes over SSH, and what comes back.
 
+pub mod bring;
 pub mod call;
 pub mod engine;
 pub mod fleet;

@@ -1,13 +1,14 @@
 //! The only code that prints. stdout is the answer, stderr the story.
 
 mod adopting;
+pub mod ask;
 mod fleet;
 pub mod human;
 pub mod json;
 pub mod report;
 mod wire;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
@@ -46,25 +47,6 @@ impl Ui {
             Ui::Json => json::answer(answer),
             Ui::Wire => wire::say(&said(answer)),
         }
-    }
-
-    /// Whether a person sits at a terminal, who can be asked.
-    #[must_use]
-    pub fn can_ask(self) -> bool {
-        let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-        terminal && matches!(self, Ui::Human { .. })
-    }
-
-    /// Asks a question; everything but a yes is a no.
-    #[must_use]
-    pub fn ask(self, question: &str) -> bool {
-        if !self.can_ask() {
-            return false;
-        }
-        story(&format!("{question} [y/N] "));
-        let mut said = String::new();
-        std::io::stdin().read_line(&mut said).ok();
-        matches!(said.trim().to_lowercase().as_str(), "y" | "yes")
     }
 
     /// Prints what was found by a command that goes on looking.

@@ -3,6 +3,7 @@
 pub mod adopt;
 pub mod adopted;
 pub mod answer;
+pub mod assets;
 pub mod build;
 pub mod caller;
 pub mod check;
@@ -27,6 +28,7 @@ pub mod save;
 pub mod setup;
 pub mod sight;
 pub mod slot;
+pub mod source;
 pub mod status;
 pub mod step;
 pub mod swap_as_root;

@@ -8,6 +8,7 @@ use crate::host::{store, user};
 use crate::model::config::Config;
 use crate::model::failure::{Failure, Kind};
 use crate::ui::Ui;
+use crate::ui::ask::Answered;
 use crate::verbs::adopt::{self, Adopting, Ask};
 use crate::verbs::answer::Answer;
 use crate::verbs::caller::Caller;
@@ -25,14 +26,14 @@ pub async fn adopt(asked: &Adopt, here: &Here, caller: &Caller<'_>, ui: Ui) -> R
     if asked.propose {
         return propose(&ask, config, caller).await.map(Answer::Adopting);
     }
-    if ask.yes || asked.plan || !ui.can_ask() {
+    if ask.yes || asked.plan || !ui.has_somebody() {
         return carry_out(asked, &ask, config, here, caller)
             .await
             .map(Answer::Adopting);
     }
     let shown = carry_out(asked, &ask, config.clone(), here, caller).await?;
     ui.answer(&Answer::Adopting(shown));
-    if !ui.ask("do it?") {
+    if ui.ask("do it?") != Answered::Yes {
         return Ok(Answer::Text { text: String::new() });
     }
     ask.yes = true;

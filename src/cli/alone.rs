@@ -14,6 +14,7 @@ use crate::verbs::answer::Answer;
 use super::args::Verb;
 use super::errand::{Errand, left};
 use super::passage;
+use super::source::brought;
 
 /// Does the errand on the host of this name; returns the exit code.
 pub async fn alone(errand: &Errand, name: &str, way: &Way) -> u8 {
@@ -28,6 +29,7 @@ pub async fn alone(errand: &Errand, name: &str, way: &Way) -> u8 {
         let world = errand.world_before().await;
         let finished = carry_out(errand, &host, &Here(ui)).await;
         let finished = world_after(errand, world, finished).await;
+        let finished = errand.seen_from_here(name, finished);
         ui.end(finished.result);
         finished.code
     };
@@ -36,6 +38,9 @@ pub async fn alone(errand: &Errand, name: &str, way: &Way) -> u8 {
 }
 
 async fn carry_out(errand: &Errand, host: &Host, onlooker: &Here) -> Finished {
+    if let Err(failure) = brought::bring_to(host, errand, &|event| onlooker.event(event)).await {
+        return failure.into();
+    }
     let mut request = errand.request_to_remember();
     if errand.verb.changes() {
         // Without a sight the verb itself says what is wrong.

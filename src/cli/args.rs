@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use super::checks::Checks;
 use crate::model::color::Color;
 use crate::model::config::duration::Span;
 use crate::model::release::ReleaseId;
+
+use super::source::Origin;
 
 /// Zero-downtime blue-green releases for Flask behind NGINX
 #[derive(Debug, Parser)]
@@ -124,6 +127,7 @@ pub enum Verb {
     /// Build a release, start it in the idle color, gate it, and move traffic to it
     Deploy {
         /// A branch, tag or commit [default: the configured branch]
+        #[arg(conflicts_with_all = ["message", "from"])]
         reference: Option<String>,
         /// Stop after the gate; `switch` moves traffic later
         #[arg(long)]
@@ -134,6 +138,14 @@ pub enum Verb {
         /// Go on when the gate is not passed; the reason is recorded
         #[arg(long, value_name = "REASON")]
         force_gate: Option<String>,
+        /// Files that are no commit over there yet
+        #[command(flatten)]
+        #[serde(default)]
+        origin: Origin,
+        /// How much `bg check` looks at first; what it finds wrong stops the deploy
+        #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+        #[serde(default)]
+        checks: Checks,
         /// How long to wait for another run
         #[command(flatten)]
         patience: Patience,
@@ -260,6 +272,14 @@ pub enum Verb {
         /// The request's name
         ticket: String,
     },
+    /// Take the files that come in over standard input, for a deploy that follows
+    #[command(hide = true)]
+    Receive {
+        /// The commit that they are
+        commit: String,
+        /// How many bytes come
+        bytes: u64,
+    },
     /// Stop both colors and have PM2 forget them: what `remove` does as the app's owner
     #[command(hide = true)]
     Discard,
@@ -290,6 +310,7 @@ impl Verb {
                 | Verb::Sight
                 | Verb::Outcome { .. }
                 | Verb::Cool { .. }
+                | Verb::Receive { .. }
                 | Verb::Discard
                 | Verb::Launch { .. }
         )

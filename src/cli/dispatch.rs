@@ -14,12 +14,14 @@ use crate::ui::Ui;
 use crate::verbs::answer::Answer;
 use crate::verbs::caller::Caller;
 use crate::verbs::deploy::Ask;
+use crate::verbs::source::Wanted;
 use crate::verbs::{
     check, cool, deploy, history, init, logs, maintenance, plan, remove, repair, setup, sight, status, switch,
 };
 
 use super::args::{self, OnOff, Patience, Verb};
 use super::here::Here;
+use super::source::Origin;
 use super::{adopt, engine, man, shell};
 
 /// How long `bg status --watch` rests between two looks.
@@ -97,7 +99,9 @@ pub async fn dispatch(
         Verb::Sight => sight::sight(&here.open()?).await.map(Answer::Sighted).map(Some),
         Verb::Outcome { ticket } => engine::outcome(&here.open()?, &ticket).await,
         Verb::Launch { root, color } => Err(launch(root, color)),
-        Verb::Engine => Err(Failure::failed("an engine was asked for inside an engine")),
+        Verb::Engine | Verb::Receive { .. } => {
+            Err(Failure::failed("an engine was asked for inside an engine"))
+        }
     }
 }
 
@@ -108,8 +112,9 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
             reference,
             no_switch,
             plan: true,
+            origin,
             ..
-        } => plan::plan(&here.app_to_deploy()?, reference, no_switch)
+        } => plan::plan(&here.app_to_deploy()?, &wanted(reference, origin), no_switch)
             .await
             .map(Answer::Planned),
         Verb::Deploy {
@@ -117,10 +122,13 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
             no_switch,
             plan: false,
             force_gate,
+            origin,
+            checks,
             patience,
         } => {
             let ask = Ask {
-                reference,
+                wanted: wanted(reference, origin),
+                checks: checks.into(),
                 no_switch,
                 force_gate,
                 patience: time(&patience),
@@ -149,6 +157,13 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
                 .map(Answer::Maintenance)
         }
         _ => Err(Failure::failed("that changes nothing")),
+    }
+}
+
+fn wanted(reference: Option<String>, origin: Origin) -> Wanted {
+    Wanted {
+        reference,
+        brought: origin.brought,
     }
 }
 

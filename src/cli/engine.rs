@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::host::app::App;
 use crate::host::journal::Journal;
 use crate::host::orders::Orders;
-use crate::host::outcome;
+use crate::host::{incoming, outcome};
 use crate::model::failure::{Failure, Kind, Traffic};
 use crate::model::journal::Record;
 use crate::model::wire::{Hello, KEEP, PROTOCOL, Request, Said};
@@ -55,6 +55,9 @@ async fn answer(request: Request, rest: File, ui: Ui) -> u8 {
         app: request.app,
         config: request.config.map_or(AtHand::None, AtHand::Sent),
     };
+    if let Verb::Receive { commit, bytes } = &verb {
+        return receive(&here, commit, *bytes, rest, ui);
+    }
     // A command in a release takes over, with what is left of standard input.
     let orders = match verb {
         Verb::Exec { .. } => Orders::none(),
@@ -77,6 +80,21 @@ async fn answer(request: Request, rest: File, ui: Ui) -> u8 {
             0
         }
         done => ui.end(done),
+    }
+}
+
+/// Takes the files that come behind the request.
+fn receive(here: &Here, commit: &str, bytes: u64, rest: File, ui: Ui) -> u8 {
+    let received = here.open().and_then(|app| {
+        incoming::receive(&app.layout, commit, bytes, rest)
+            .map_err(|error| Failure::failed("what was brought was not taken").because(error))
+    });
+    match received {
+        Ok(()) => {
+            ui.say(&Said::Done);
+            0
+        }
+        Err(failure) => ui.end(Err(failure)),
     }
 }
 

@@ -1,17 +1,19 @@
 //! A command for other machines: what is asked of each, and the questions on the way.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::host::front::Nonce;
+use crate::host::parcel::Parcel;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, in_one_line};
 use crate::model::wire::{ConfigText, InStep, Request, Saw};
 use crate::remote::host::{Host, Way};
 use crate::remote::program::Program;
-use crate::remote::relay::{self, Onlooker};
+use crate::remote::relay::{self, Finished, Onlooker};
 use crate::remote::{public, ssh};
 use crate::ui::Ui;
 use crate::verbs::answer::Answer;
@@ -33,6 +35,8 @@ pub struct Errand {
     pub config: Option<ConfigText>,
     /// The machines.
     pub chosen: Chosen,
+    /// What each of them is brought first.
+    pub parcel: Option<Arc<Parcel>>,
     /// How we speak.
     pub ui: Ui,
 }
@@ -120,6 +124,19 @@ impl Errand {
                 Some(false)
             }
         }
+    }
+
+    /// What came of a check on `host`, with what only this end sees.
+    #[must_use]
+    pub fn seen_from_here(&self, host: &str, mut finished: Finished) -> Finished {
+        if let Ok(Some(answer)) = &mut finished.result
+            && let Answer::Checked { report, strict } = answer
+        {
+            *strict = matches!(self.verb, Verb::Check { strict: true });
+            report.seen_from_afar(host, Timestamp::now());
+            finished.code = answer.exit_code();
+        }
+        finished
     }
 
     /// What is wrong with the public URL that was not before.

@@ -21,7 +21,9 @@ use crate::verbs::fleet::{Fleet, OnHost};
 use crate::verbs::sight::Sighted;
 
 use super::args::{Patience, Verb};
+use super::checks::Checks;
 use super::errand::{Errand, left};
+use super::source::brought;
 
 /// Does the errand on all of its hosts; returns the exit code.
 pub async fn together(errand: &Errand, way: &Way) -> u8 {
@@ -51,6 +53,7 @@ pub async fn together(errand: &Errand, way: &Way) -> u8 {
         Err(reached) => nobody(errand, reached),
         Ok(hosts) => {
             let fleet = match errand.verb {
+                _ if errand.parcel.is_some() => bring_first(errand, &hosts, &onlookers).await,
                 Verb::Status { watch: true } => watch_over(errand, &hosts, &onlookers).await,
                 _ if errand.verb.goes_in_step() => in_step(errand, &hosts, &onlookers).await,
                 _ => {
@@ -178,10 +181,26 @@ async fn look(
     drop(members);
     let mut done = done.into_iter();
     let finished = reached.into_iter().filter_map(|host| match host {
-        Ok(_) => done.next(),
+        Ok(host) => done.next().map(|done| errand.seen_from_here(&host.name, done)),
         Err(failure) => Some(failure.into()),
     });
     answer(errand, finished.collect())
+}
+
+/// Every host has what it is going to be asked for before one of them is asked.
+async fn bring_first(errand: &Errand, hosts: &[Host], onlookers: &[OneOf]) -> Fleet {
+    let each = hosts.iter().zip(onlookers).map(|(host, onlooker)| async move {
+        let tell = move |event| onlooker.0.emit(event);
+        brought::bring_to(host, errand, &tell).await
+    });
+    match all(join_all(each).await) {
+        Err(results) => nobody(errand, results),
+        Ok(_) if errand.verb.goes_in_step() => in_step(errand, hosts, onlookers).await,
+        Ok(_) => {
+            let reached = hosts.iter().cloned().map(Ok).collect();
+            look(errand, reached, onlookers, Interrupts::listen()).await
+        }
+    }
 }
 
 /// All together or not at all.
@@ -242,7 +261,9 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
         release: None,
         reference: None,
     };
-    if let Verb::Deploy { reference, .. } = &mut verb
+    if let Verb::Deploy {
+        reference, origin, ..
+    } = &mut verb
         && let Some(primary) = hosts.get(errand.chosen.primary())
     {
         let plan = Verb::Deploy {
@@ -250,6 +271,8 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
             no_switch: false,
             plan: true,
             force_gate: None,
+            origin: origin.clone(),
+            checks: Checks::default(),
             patience: Patience::default(),
         };
         let Some(Answer::Planned(plan)) = errand.quietly(primary, &plan).await? else {

@@ -1,10 +1,12 @@
 //! From what was typed to an exit code.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 
 use crate::host::names;
+use crate::host::parcel::Parcel;
 use crate::model::failure::{Failure, Kind};
 use crate::ui::Ui;
 use crate::verbs::caller::Caller;
@@ -13,6 +15,8 @@ use super::args::{Args, Verb};
 use super::dispatch::{dispatch, launch};
 use super::errand::{self, Errand};
 use super::here::{AtHand, Here};
+use super::hosts::Chosen;
+use super::source::{self, brought};
 use super::{alone, engine, fleet, hosts, shell};
 
 /// Parses the command line, does what it says, and says how it went.
@@ -64,12 +68,24 @@ async fn carry_out(args: Args, ui: Ui) -> u8 {
         app: args.app,
         config: args.config.map_or(AtHand::InFolder, AtHand::File),
     };
-    match afar(&args.hosts, args.local, &args.verb, &here, ui) {
-        Ok(None) => {}
-        Ok(Some(errand)) => return go(&errand, args.accept_new_host_key).await,
+    let chosen = match hosts::choose(&args.hosts, args.local, &args.verb, &here) {
+        Ok(chosen) => chosen,
         Err(failure) => return ui.end(Err(failure)),
-    }
-    let done = dispatch(args.verb, &here, &Caller::here(&ui), ui).await;
+    };
+    let (verb, parcel) = match source::prepare(args.verb, &here, chosen.is_some(), ui).await {
+        Ok(prepared) => prepared,
+        Err(failure) => return ui.end(Err(failure)),
+    };
+    let done = match chosen {
+        Some(chosen) => match errand(verb, chosen, parcel, &here, ui) {
+            Ok(errand) => return go(&errand, args.accept_new_host_key).await,
+            Err(failure) => Err(failure),
+        },
+        None => match parcel.map_or(Ok(()), |parcel| brought::hand_over(&parcel, &here)) {
+            Ok(()) => dispatch(verb, &here, &Caller::here(&ui), ui).await,
+            Err(failure) => Err(failure),
+        },
+    };
     ui.end(done)
 }
 
@@ -85,18 +101,22 @@ async fn go(errand: &Errand, accept_new_host_key: bool) -> u8 {
     }
 }
 
-/// The command as one for other machines, if it is.
-fn afar(hosts: &[String], local: bool, verb: &Verb, here: &Here, ui: Ui) -> Result<Option<Errand>, Failure> {
-    let Some(chosen) = hosts::choose(hosts, local, verb, here)? else {
-        return Ok(None);
-    };
-    Ok(Some(Errand {
-        verb: verb.clone(),
+/// The command as one for other machines.
+fn errand(
+    verb: Verb,
+    chosen: Chosen,
+    parcel: Option<Parcel>,
+    here: &Here,
+    ui: Ui,
+) -> Result<Errand, Failure> {
+    Ok(Errand {
+        verb,
         app: here.app.clone(),
         config: here.to_send()?,
         chosen,
+        parcel: parcel.map(Arc::new),
         ui,
-    }))
+    })
 }
 
 /// For programs: the mistake in one line; people have read it all on stderr.

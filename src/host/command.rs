@@ -1,6 +1,8 @@
 //! Starts a system program and waits for it: argv, never a shell string; a minimal
 //! environment; a deadline, after which its whole process group is killed.
 
+mod streams;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, User};
 use tokio::io::{AsyncRead, AsyncReadExt};
+
+use streams::Input;
 
 /// Output past this is dropped from the front: 16 MiB, far above any `nginx -T` or
 /// `pm2 jlist` seen, far below what a small machine has.
@@ -68,6 +72,7 @@ pub struct Command {
     deadline: Duration,
     marked: bool,
     watched: bool,
+    input: Input,
     user: Option<(u32, u32)>,
 }
 
@@ -145,6 +150,7 @@ impl Command {
             deadline: Duration::from_secs(30),
             marked: true,
             watched: false,
+            input: Input::Nothing,
             user: None,
         }
     }
@@ -232,10 +238,9 @@ impl Command {
     /// When it cannot be started or misses the deadline.
     pub async fn finish(&self) -> Result<Output, CommandError> {
         let started = Instant::now();
-        let mut child = self
-            .prepare()
-            .spawn()
-            .map_err(|source| self.not_started(source))?;
+        let mut command = self.prepare();
+        self.connect(&mut command)?;
+        let mut child = command.spawn().map_err(|source| self.not_started(source))?;
         let group = child
             .id()
             .and_then(|id| i32::try_from(id).ok())

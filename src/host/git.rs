@@ -6,7 +6,14 @@ use std::time::Duration;
 use crate::host::command::{Command, CommandError};
 use crate::host::store::FileError;
 
+mod brought;
 mod fetch;
+
+pub use brought::BROUGHT;
+pub use fetch::without_password;
+
+/// How long git may take for a bundle that lies on this host.
+const TAKE_WITHIN: Duration = Duration::from_secs(300);
 
 /// No hook and no `ext::` transport of a foreign repository runs here; a fetch is flushed to
 /// disk as one pack (loose objects are not flushed), and tidying up ends before the fetch
@@ -75,6 +82,18 @@ pub enum GitError {
     Ambiguous {
         /// What was asked for.
         reference: String,
+    },
+    /// What a client was to bring is not there.
+    #[error("the files of `{}` were not brought, or too long ago", .sha.get(..7).unwrap_or(.sha))]
+    NotBrought {
+        /// Their commit.
+        sha: String,
+    },
+    /// What a client brought is something else.
+    #[error("what was brought is not `{}`: its content has another hash", .sha.get(..7).unwrap_or(.sha))]
+    Altered {
+        /// The commit that was announced.
+        sha: String,
     },
     /// A file of the mirror cannot be changed.
     #[error("cannot clear up after an earlier fetch")]
@@ -220,7 +239,7 @@ impl Git {
     }
 }
 
-fn hardened() -> Command {
+pub(super) fn hardened() -> Command {
     Command::new("git")
         .args(HARDENING)
         .env("GIT_TERMINAL_PROMPT", "0")

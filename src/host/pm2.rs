@@ -5,6 +5,7 @@ pub mod daemons;
 pub mod ecosystem;
 pub mod entry;
 pub mod error;
+pub mod installed;
 pub mod rpc;
 
 use std::ffi::OsString;

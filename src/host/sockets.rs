@@ -4,7 +4,7 @@
 use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::host::process;
 
@@ -15,6 +15,8 @@ mod diag;
 pub struct Listener {
     /// The address it is bound to; an IPv4 address inside IPv6 is shown as IPv4.
     pub address: IpAddr,
+    /// Its port.
+    pub port: u16,
     /// The kernel's number for it, which its holders' descriptors show.
     pub inode: u64,
     /// The user who opened it.
@@ -72,7 +74,8 @@ fn parse_address(hex: &str) -> Option<IpAddr> {
     Some(Ipv6Addr::from(sixteen).to_canonical())
 }
 
-/// The sockets with the local port `port` in `state`.
+/// The sockets with the local port `port` in `state`; port 0, which no socket has, stands for
+/// any.
 fn sockets(port: u16, state: u8) -> Vec<Listener> {
     diag::sockets(port, state).unwrap_or_else(|_| listed(port, state))
 }
@@ -84,9 +87,10 @@ fn listed(port: u16, state: u8) -> Vec<Listener> {
         .filter_map(|table| fs::File::open(table).ok())
         .flat_map(|table| BufReader::new(table).lines().map_while(Result::ok))
         .filter_map(|line| Row::parse(&line))
-        .filter(|row| row.port == port && row.state == state)
+        .filter(|row| (port == 0 || row.port == port) && row.state == state)
         .map(|row| Listener {
             address: row.address,
+            port: row.port,
             inode: row.inode,
             uid: row.uid,
         })
@@ -110,6 +114,21 @@ pub fn is_free(port: u16) -> bool {
 #[must_use]
 pub fn open_connections(port: u16) -> usize {
     sockets(port, ESTABLISHED).len()
+}
+
+/// Where one of `pids` takes connections from other machines, on whatever port.
+#[must_use]
+pub fn open_to_the_network(pids: &[u32]) -> Vec<SocketAddr> {
+    let open = sockets(0, LISTEN)
+        .into_iter()
+        .filter(|one| !one.address.is_loopback());
+    let mut found: Vec<SocketAddr> = open
+        .filter(|one| owner(one.inode, pids).is_some())
+        .map(|one| SocketAddr::new(one.address, one.port))
+        .collect();
+    found.sort();
+    found.dedup();
+    found
 }
 
 /// The first of `pids` that holds the socket `inode`; `None` also when those are another

@@ -2,9 +2,11 @@
 //! removed, so that a cut at any instant leaves the old state or the new one.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
 
 use crate::model::layout::Layout;
 
@@ -50,6 +52,7 @@ pub fn lay_out(layout: &Layout) -> Result<Vec<PathBuf>, FileError> {
         (layout.manifests(), 0o750),
         (layout.venvs(), 0o755),
         (layout.envs(), 0o700),
+        (layout.assets(), 0o755),
         (layout.slots(), 0o755),
         (layout.shared(), 0o755),
         (layout.state(), 0o750),
@@ -79,6 +82,24 @@ fn create_folder(folder: &Path, mode: u32) -> Result<(), FileError> {
 
 fn set_mode(path: &Path, mode: u32) -> Result<(), FileError> {
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(FileError::at("set the mode of", path))
+}
+
+/// Reads a file of somebody else's, no further than `longest` bytes: never a pipe, which would
+/// have to be filled first, nor a device.
+///
+/// # Errors
+/// When it cannot be read, or is no file.
+pub fn read_plain(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(longest).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Writes a file as a whole: beside its place, flushed to disk, then renamed over it.

@@ -22,6 +22,8 @@ pub struct SystemFolders {
     pub sudoers: PathBuf,
     /// The folder on everybody's PATH; for an ordinary user their own.
     pub programs: PathBuf,
+    /// The folder of the host's own settings: services, log rotation. Only looked at.
+    pub etc: PathBuf,
 }
 
 impl SystemFolders {
@@ -48,6 +50,7 @@ impl SystemFolders {
             swap: Path::new("/usr/local/libexec").join(SWAP),
             sudoers: "/etc/sudoers.d".into(),
             programs: "/usr/local/bin".into(),
+            etc: "/etc".into(),
         }
     }
 
@@ -72,6 +75,7 @@ impl SystemFolders {
             swap: prefix.join("libexec").join(SWAP),
             sudoers: prefix.join("etc/sudoers.d"),
             programs: prefix.join("bin"),
+            etc: prefix.join("etc"),
         }
     }
 

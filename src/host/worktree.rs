@@ -1,147 +1,255 @@
-//! A git work tree that somebody works in: where it stands, and what in it is not in git.
-//! Asked with the rights of its owner: a repository's own settings name programs to run.
+//! The work tree of whoever types: what it holds that is not committed or not pushed, and
+//! how that gets to the remote. Their own settings, hooks and keys are in force here.
 
-use std::ffi::OsString;
+mod remote;
+pub mod secrets;
+mod send;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::unistd::{Uid, User};
-use sha2::{Digest, Sha256};
-
 use crate::host::command::{Command, CommandError, Output};
 
-/// Enough for a status of a large tree on a slow disk.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub use remote::{Ahead, Remote};
 
-/// Where a work tree stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct State {
-    /// The commit that is checked out.
-    pub commit: String,
-    /// Its first line.
-    pub subject: String,
-    /// A hash of what differs from it.
-    pub changes: String,
-}
+/// Enough for a look at a repository, even on a slow disk.
+const LOOK: Duration = Duration::from_secs(15);
 
-/// A work tree that belongs to one user.
+/// Somebody's hooks may run their tests, and a large push takes its time.
+const SEND: Duration = Duration::from_secs(600);
+
+/// What git keeps while something is not finished, and what that is.
+const UNFINISHED: [(&str, &str); 6] = [
+    ("MERGE_HEAD", "merge"),
+    ("rebase-merge", "rebase"),
+    ("rebase-apply", "rebase"),
+    ("CHERRY_PICK_HEAD", "cherry-pick"),
+    ("REVERT_HEAD", "revert"),
+    ("BISECT_LOG", "bisect"),
+];
+
+/// A work tree.
 #[derive(Clone, Debug)]
 pub struct WorkTree {
-    /// Its top folder.
-    pub top: PathBuf,
-    owner: Option<User>,
+    top: PathBuf,
+    terminal: bool,
+}
+
+/// A file that differs from the last commit, as `git status --short` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Two letters: what is staged, what is not. `??` for a file that git does not know.
+    pub code: String,
+    /// Relative to the top of the work tree.
+    pub path: PathBuf,
+}
+
+/// What stands against sending a work tree.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkTreeError {
+    /// There is none.
+    #[error("`{}` is in no git work tree", .folder.display())]
+    None {
+        /// Where it was looked for.
+        folder: PathBuf,
+        /// What git says.
+        #[source]
+        source: CommandError,
+    },
+    /// A commit is checked out, not a branch.
+    #[error("no branch is checked out here, only a commit")]
+    Detached,
+    /// Another branch is checked out.
+    #[error("`{found}` is checked out here, and `{wanted}` is deployed")]
+    OtherBranch {
+        /// The one here.
+        found: String,
+        /// `source.branch`.
+        wanted: String,
+    },
+    /// Something is half done.
+    #[error("a {what} is not finished here")]
+    Unfinished {
+        /// What.
+        what: &'static str,
+    },
+    /// Files that two sides changed.
+    #[error("not merged yet: {}", names(.files))]
+    Conflicts {
+        /// Their names.
+        files: Vec<PathBuf>,
+    },
+    /// New files that look like secrets.
+    #[error("by its name this is a secret: {}", names(.files))]
+    Secrets {
+        /// Their names.
+        files: Vec<PathBuf>,
+    },
+    /// There is nowhere to push to.
+    #[error("this work tree has no remote to push to")]
+    NoRemote,
+    /// Others have pushed meanwhile.
+    #[error("`{remote}` has commits on `{branch}` that are not here")]
+    Diverged {
+        /// The remote.
+        remote: String,
+        /// The branch.
+        branch: String,
+    },
+    /// Git itself failed.
+    #[error("git did not do it")]
+    Git(#[from] CommandError),
+}
+
+fn names(files: &[PathBuf]) -> String {
+    let files: Vec<String> = files.iter().map(|file| format!("`{}`", file.display())).collect();
+    files.join(", ")
 }
 
 impl WorkTree {
-    /// The work tree that `folder` lies in; `None` when there is none.
-    pub async fn around(folder: &Path, owner: Option<&User>) -> Option<WorkTree> {
-        let top = line(&["rev-parse", "--show-toplevel"], folder, owner).await?;
-        Some(WorkTree {
-            top: top.into(),
-            owner: owner.cloned(),
+    /// The one that `folder` lies in. At a `terminal` git may ask there for what it needs.
+    ///
+    /// # Errors
+    /// When there is none, or git refuses to look.
+    pub async fn around(folder: &Path, terminal: bool) -> Result<WorkTree, WorkTreeError> {
+        let here = WorkTree {
+            top: folder.to_owned(),
+            terminal,
+        };
+        let found = here.git(&["rev-parse", "--show-toplevel"]).run().await;
+        let top = found.map_err(|source| WorkTreeError::None {
+            folder: folder.to_owned(),
+            source,
+        })?;
+        Ok(WorkTree {
+            top: top.stdout.trim_end_matches('\n').into(),
+            terminal,
         })
     }
 
-    /// Where it stands.
-    pub async fn state(&self) -> Option<State> {
-        state(&self.top, self.owner.as_ref()).await
+    /// Its folder.
+    #[must_use]
+    pub fn top(&self) -> &Path {
+        &self.top
     }
 
-    /// The URL of its `origin`.
-    pub async fn origin(&self) -> Option<String> {
-        self.line(&["remote", "get-url", "origin"]).await
+    /// That `branch` is checked out and nothing is half done.
+    ///
+    /// # Errors
+    /// What is not so.
+    pub async fn is_on(&self, branch: &str) -> Result<(), WorkTreeError> {
+        let git_dir = self.line(&["rev-parse", "--absolute-git-dir"]).await?;
+        let git_dir = Path::new(&git_dir);
+        // First, for a rebase detaches the head.
+        if let Some((_, what)) = UNFINISHED.iter().find(|(file, _)| git_dir.join(file).exists()) {
+            return Err(WorkTreeError::Unfinished { what });
+        }
+        match self.branch().await? {
+            None => Err(WorkTreeError::Detached),
+            Some(found) if found != branch => Err(WorkTreeError::OtherBranch {
+                found,
+                wanted: branch.to_owned(),
+            }),
+            Some(_) => Ok(()),
+        }
     }
 
-    /// The branch that is checked out.
-    pub async fn branch(&self) -> Option<String> {
-        self.line(&["symbolic-ref", "--short", "HEAD"]).await
+    /// The branch that is checked out; none where it is only a commit.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub async fn branch(&self) -> Result<Option<String>, WorkTreeError> {
+        let asked = self.git(&["symbolic-ref", "--quiet", "--short", "HEAD"]);
+        let output = asked.finish().await?;
+        Ok(output.status.success().then(|| output.stdout.trim().to_owned()))
     }
 
-    /// Whether git has a file at `path` or below it.
-    pub async fn has(&self, path: &Path) -> bool {
-        let mut args: Vec<OsString> = ["ls-files", "-z", "--"].map(OsString::from).to_vec();
-        args.push(path.into());
-        let output = git(args, &self.top, self.owner.as_ref()).await;
-        output.is_ok_and(|output| !output.stdout.is_empty())
+    /// Everything that a commit of all would take, what is ignored left out.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub async fn changes(&self) -> Result<Vec<Change>, WorkTreeError> {
+        let words = ["status", "--porcelain=v1", "-z", "--untracked-files=all"];
+        let output = self.git(&words).run().await?;
+        let mut entries = output.stdout.split('\0').filter(|entry| !entry.is_empty());
+        let mut changes = Vec::new();
+        while let Some(entry) = entries.next() {
+            let (code, path) = entry.split_at_checked(3).unwrap_or((entry, ""));
+            if code.starts_with(['R', 'C']) {
+                // The old name follows.
+                entries.next();
+            }
+            changes.push(Change {
+                code: code.trim_end_matches(' ').to_owned(),
+                path: path.into(),
+            });
+        }
+        Ok(changes)
     }
 
-    /// What git does not have, ignored or not, relative to the top; folders as a whole.
-    pub async fn strangers(&self) -> Vec<PathBuf> {
-        let args = [
-            "status",
-            "--porcelain",
-            "-z",
-            "--ignored",
-            "--untracked-files=normal",
-        ];
-        let output = git(args, &self.top, self.owner.as_ref()).await;
-        let text = output.map_or_else(|_| String::new(), |output| output.stdout);
-        let of = |entry: &str| {
-            entry
-                .strip_prefix("?? ")
-                .or(entry.strip_prefix("!! "))
-                .map(PathBuf::from)
+    /// The full hash of the commit that is checked out.
+    ///
+    /// # Errors
+    /// When there is none yet.
+    pub async fn head(&self) -> Result<String, WorkTreeError> {
+        self.line(&["rev-parse", "--verify", "HEAD^{commit}"]).await
+    }
+
+    async fn line(&self, words: &[&str]) -> Result<String, WorkTreeError> {
+        let output = self.git(words).run().await?;
+        Ok(output.stdout.trim().to_owned())
+    }
+
+    /// The answer; none when git has none.
+    async fn maybe(&self, words: &[&str]) -> Option<String> {
+        let output: Output = self.git(words).run().await.ok()?;
+        let line = output.stdout.trim().to_owned();
+        (!line.is_empty()).then_some(line)
+    }
+
+    fn git(&self, words: &[&str]) -> Command {
+        // Under sudo git would trust whoever called it, and run their hooks as root.
+        let whole = std::env::vars_os().filter(|(name, _)| name != "SUDO_UID");
+        let git = whole.fold(Command::new("git"), |git, (name, value)| git.env(name, value));
+        // `status` would write the index on the way, in the middle of somebody's own git.
+        let git = git.env("GIT_OPTIONAL_LOCKS", "0");
+        let git = match self.terminal {
+            true => git,
+            false => git.env("GIT_TERMINAL_PROMPT", "0"),
         };
-        text.split('\0').filter_map(of).collect()
-    }
-
-    async fn line(&self, args: &[&str]) -> Option<String> {
-        line(args, &self.top, self.owner.as_ref()).await
+        git.args(words).folder(&self.top).deadline(LOOK)
     }
 }
 
-/// Where the work tree at `top` stands, asked as `owner`, or as this user.
-pub async fn state(top: &Path, owner: Option<&User>) -> Option<State> {
-    let commit = line(&["rev-parse", "HEAD"], top, owner).await?;
-    let subject = line(&["log", "-1", "--format=%s"], top, owner)
-        .await
-        .unwrap_or_default();
-    let status = git(
-        ["status", "--porcelain", "-z", "--untracked-files=no"],
-        top,
-        owner,
-    )
-    .await
-    .ok()?;
-    let diff = git(["diff", "HEAD", "--no-ext-diff", "--no-textconv"], top, owner)
-        .await
-        .ok()?;
-    let mut hash = Sha256::new();
-    hash.update(status.stdout.as_bytes());
-    hash.update(diff.stdout.as_bytes());
-    let changes = hash
-        .finalize()
+/// Those of `changes` that two sides made.
+///
+/// # Errors
+/// Names them.
+pub fn no_conflicts(changes: &[Change]) -> Result<(), WorkTreeError> {
+    let both = |change: &&Change| change.code.contains('U') || ["AA", "DD"].contains(&change.code.as_str());
+    let files: Vec<PathBuf> = changes
         .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
+        .filter(both)
+        .map(|change| change.path.clone())
         .collect();
-    Some(State {
-        commit,
-        subject,
-        changes,
-    })
-}
-
-async fn line(args: &[&str], folder: &Path, owner: Option<&User>) -> Option<String> {
-    let output = git(args.iter().copied(), folder, owner).await.ok()?;
-    let line = output.stdout.trim();
-    (!line.is_empty()).then(|| line.to_owned())
-}
-
-async fn git<A: Into<OsString>>(
-    args: impl IntoIterator<Item = A>,
-    folder: &Path,
-    owner: Option<&User>,
-) -> Result<Output, CommandError> {
-    let mut command = Command::new("git")
-        // Looking must leave the index as it is.
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .args(args)
-        .folder(folder)
-        .deadline(DEADLINE);
-    if let Some(owner) = owner.filter(|owner| Uid::effective().is_root() && !owner.uid.is_root()) {
-        command = command.by(owner);
+    if files.is_empty() {
+        return Ok(());
     }
-    command.run().await
+    Err(WorkTreeError::Conflicts { files })
+}
+
+/// That nothing new looks like a secret. What was staged by hand is taken as meant.
+///
+/// # Errors
+/// Names them.
+pub fn no_secrets(changes: &[Change]) -> Result<(), WorkTreeError> {
+    let files: Vec<PathBuf> = changes
+        .iter()
+        .filter(|change| change.code == "??" && secrets::looks_secret(&change.path))
+        .map(|change| change.path.clone())
+        .collect();
+    if files.is_empty() {
+        return Ok(());
+    }
+    Err(WorkTreeError::Secrets { files })
 }

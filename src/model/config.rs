@@ -7,6 +7,7 @@ pub mod duration;
 mod explain;
 pub mod fleet;
 mod gate;
+pub mod hashed;
 mod keep;
 mod mistake;
 pub mod nginx;
@@ -49,6 +50,7 @@ pub struct Config {
     #[serde(default)]
     pub hosts: Vec<String>,
     /// Where the code comes from.
+    #[serde(default)]
     pub source: Source,
     /// How the app is started.
     pub process: Process,
@@ -105,14 +107,26 @@ impl Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// A git URL or an absolute path to a repository.
-    pub git: String,
+    /// A git URL or an absolute path to a repository. Not needed where every deploy brings its
+    /// files with `--from`.
+    #[serde(default)]
+    pub git: Option<String>,
     /// The branch that `bg deploy` without a ref releases.
     #[serde(default = "defaults::branch")]
     pub branch: String,
     /// The folder of the repository where the app lives; its root without this.
     #[serde(default)]
     pub folder: Option<PathBuf>,
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Source {
+            git: None,
+            branch: defaults::branch(),
+            folder: None,
+        }
+    }
 }
 
 /// How the app is started.

@@ -72,7 +72,8 @@ pub struct Layout {
 
 impl Layout {
     /// The names that may stand in a root before an app is set up in it.
-    pub const NAMES: [&str; 11] = [
+    pub const NAMES: [&str; 12] = [
+        "assets",
         "bg.toml",
         "repo.git",
         "releases",
@@ -137,6 +138,11 @@ impl Layout {
     #[must_use]
     pub fn envs(&self) -> PathBuf {
         self.root.join("envs")
+    }
+    /// Files named by their content, of all releases that are kept, below their URL's path.
+    #[must_use]
+    pub fn assets(&self) -> PathBuf {
+        self.root.join("assets")
     }
     /// The folder of the two slot links.
     #[must_use]

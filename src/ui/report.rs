@@ -316,7 +316,7 @@ fn check(report: &Report) -> String {
         };
         writeln!(text, "{mark} {}: {}", finding.subject, finding.found).ok();
         if let Some(fix) = &finding.fix {
-            writeln!(text, "    {fix}").ok();
+            writeln!(text, "    {}", fix.replace('\n', "\n    ")).ok();
         }
     }
     let count = |level| {

@@ -24,20 +24,21 @@ use crate::model::release::{Manifest, ReleaseId};
 
 use super::gate::millis;
 use super::run::Run;
+use super::source::{self, Wanted};
 use super::{sight, slot, traffic};
 
-/// Builds a release of `reference`, or of the configured branch.
+/// Builds a release of what is wanted.
 ///
 /// # Errors
 /// The first thing that is missing or does not work; a release that is not whole has no
 /// manifest, and the next clean-up removes it.
-pub async fn build(run: &Run<'_>, reference: Option<&str>) -> Result<Manifest, Failure> {
+pub async fn build(run: &Run<'_>, wanted: &Wanted) -> Result<Manifest, Failure> {
     let app = run.app;
     let began = Instant::now();
     check_env_file(run)?;
-    let reference = reference.unwrap_or(&app.config.source.branch);
+    let reference = wanted.reference(app);
     let python = &app.config.python.version;
-    let (commit, interpreter) = tokio::join!(fetch(run, reference), Interpreter::ask(python));
+    let (commit, interpreter) = tokio::join!(source::commit(app, wanted), Interpreter::ask(python));
     let (commit, interpreter) = (commit?, interpreter.map_err(|error| not_built(run, error))?);
     let fleet = run.caller.fleet.as_ref();
     let named = fleet.and_then(|fleet| fleet.release.clone());
@@ -122,25 +123,6 @@ fn check_env_file(run: &Run<'_>) -> Result<(), Failure> {
     dotenv::parse(&text)
         .map(drop)
         .map_err(|source| refused(run, what, EnvSyntax { path, source }))
-}
-
-async fn fetch(run: &Run<'_>, reference: &str) -> Result<Commit, Failure> {
-    let app = run.app;
-    let git = Git::new(app.layout.mirror());
-    git.fetch(&app.config.source.git, app.config.timeouts.fetch.0)
-        .await
-        .map_err(|error| refused(run, "the repository was not fetched", error).hint(unreachable()))?;
-    git.resolve(reference)
-        .await
-        .map_err(|error| refused(run, &format!("`{reference}` cannot be deployed"), error))
-}
-
-/// What to look at when a repository is not reached.
-pub(super) fn unreachable() -> String {
-    format!(
-        "`source.git` in bg.toml names it, and `{}` must be able to read it",
-        user_name()
-    )
 }
 
 /// Later than every name that was given before, also to a release that never became one.

@@ -1,28 +1,44 @@
 //! `bg check`: everything that can be known to stand in the way before it does, each with
 //! the fix.
 
+mod app;
+mod before;
+mod boot;
+mod clock;
+mod limits;
+mod logs;
 mod machine;
+mod names;
 mod owners;
 mod site;
+mod tls;
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
 use crate::host::registry::Registry;
+use crate::host::system::SystemFolders;
 use crate::host::user;
 use crate::model::config::Config;
 use crate::model::failure::{Failure, Kind};
+use crate::model::layout::Entry;
 
-use super::setup::ground;
+use super::setup::ground::{self, Ground};
+pub use before::{Depth, before_deploy};
 
 /// What was found.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Report {
     /// One line each.
     pub findings: Vec<Finding>,
+    /// This host's clock when all had been looked at.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
 }
 
 /// One line of a check.
@@ -61,6 +77,11 @@ impl Report {
         })
     }
 
+    /// Adds what only a client sees who reached `host` over SSH and has `now` on its own clock.
+    pub fn seen_from_afar(&mut self, host: &str, now: Timestamp) {
+        clock::from_afar(self, host, now);
+    }
+
     fn fine(&mut self, subject: &str, found: impl Into<String>) {
         self.add(Level::Fine, subject, found, None);
     }
@@ -94,45 +115,84 @@ pub async fn check(config: &Config) -> Result<Report, Failure> {
     if let Some(entry) = &known {
         owners::look(&mut report, entry, config, &registry).await;
     }
-    let ground = match ground::survey(config, &registry).await {
-        Ok(ground) => ground,
-        Err(failure) => {
-            let found = std::iter::once(failure.what.clone())
-                .chain(failure.causes())
-                .collect::<Vec<_>>()
-                .join(": ");
-            report.wrong("set-up", found, &failure.hints.join("; "));
-            return Ok(report);
+    match ground::look(config).await {
+        Ok((ground, unseen)) => {
+            unshown(&mut report, &ground, unseen);
+            if let Err(failure) = ground::stands_against(config, &ground, &registry) {
+                against(&mut report, "set-up", &failure);
+            }
+            on(&mut report, config, &ground, known).await?;
         }
-    };
+        Err(failure) => against(&mut report, "set-up", &failure),
+    }
+    report.at = Some(Timestamp::now());
+    Ok(report)
+}
+
+async fn on(
+    report: &mut Report,
+    config: &Config,
+    ground: &Ground,
+    known: Option<Entry>,
+) -> Result<(), Failure> {
+    let set_up = known.is_some();
+    let entry = known.unwrap_or_else(|| ground.entry.clone());
+    let app = App::with(entry, config.clone())
+        .map_err(|error| Failure::new(Kind::Config, "the configuration cannot be used").because(error))?;
+    let certificates = tls::read(&app, ground);
     // What is looked at from here on starts programs that the app's owner can change.
     if Uid::effective().is_root() && ground.owner.uid != Uid::effective() {
         user::become_user(&ground.owner).map_err(|error| {
             Failure::failed(format!("cannot become `{}`", ground.owner.name)).because(error)
         })?;
     }
-    let entry = known.clone().unwrap_or_else(|| ground.entry.clone());
-    let app = App::with(entry, config.clone())
-        .map_err(|error| Failure::new(Kind::Config, "the configuration cannot be used").because(error))?;
-    let set_up = known.is_some();
-    match known {
-        Some(_) => report.fine(
-            "set-up",
-            format!("{} is set up in {}", app.name(), app.layout.root().display()),
-        ),
-        None => report.warn(
-            "set-up",
-            format!("{} is not set up on this host", app.name()),
-            "`bg setup` does that",
-        ),
+    if set_up {
+        let found = format!("{} is set up in {}", app.name(), app.layout.root().display());
+        report.fine("set-up", found);
+    } else {
+        let found = format!("{} is not set up on this host", app.name());
+        report.warn("set-up", found, "`bg setup` does that");
     }
-    site::look(&mut report, &app, &ground, set_up).await;
-    machine::look(&mut report, &app).await;
-    Ok(report)
+    let etc = SystemFolders::of_this_user().etc;
+    site::look(report, &app, ground, set_up).await;
+    tls::look(report, &certificates).await;
+    names::look(report, &app).await;
+    machine::look(report, &app).await;
+    app::settings(report, &app);
+    app::addresses(report, &app);
+    limits::look(report, &app, ground);
+    boot::look(report, &app, &etc);
+    logs::look(report, &app, &etc).await;
+    clock::look(report);
+    Ok(())
+}
+
+/// What NGINX does not show to this user, root has to look at; what it does not show to its
+/// own user is broken.
+fn unshown(report: &mut Report, ground: &Ground, unseen: Option<Failure>) {
+    let Some(failure) = unseen else { return };
+    let owner = std::fs::metadata(&ground.entry.nginx_conf).map(|about| about.uid());
+    let is_ours = owner.is_ok_and(|uid| uid == Uid::effective().as_raw());
+    if Uid::effective().is_root() || is_ours {
+        return against(report, "nginx configuration", &failure);
+    }
+    let found = "`nginx -T` needs root here, so its files were read as they are";
+    report.fine(
+        "nginx configuration",
+        format!("{found}; `sudo bg check` looks at certificates and keys too"),
+    );
+}
+
+fn against(report: &mut Report, subject: &str, failure: &Failure) {
+    let found = std::iter::once(failure.what.clone())
+        .chain(failure.causes())
+        .collect::<Vec<_>>()
+        .join(": ");
+    report.wrong(subject, found, &failure.hints.join("; "));
 }
 
 /// The folders on the way to `path`, outermost first.
-fn ancestors(path: &std::path::Path) -> Vec<PathBuf> {
+fn ancestors(path: &Path) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = path.ancestors().map(PathBuf::from).collect();
     all.reverse();
     all

@@ -12,25 +12,30 @@ use crate::model::failure::{Failure, Standing, Traffic};
 use crate::model::journal::{Phase, Verb};
 use crate::model::release::ReleaseId;
 
+use super::assets;
 use super::build;
 use super::caller::Caller;
+use super::check;
 use super::cool;
 use super::cutover::{self, Switched};
 use super::gate::{self, Passed};
 use super::prune;
 use super::room;
 use super::run::Run;
+use super::source::Wanted;
 use super::{adopted, save, slot, step, wake};
 
 /// What was asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Ask {
-    /// A branch, tag or commit; the configured branch without it.
-    pub reference: Option<String>,
+    /// What is to be released.
+    pub wanted: Wanted,
     /// Stop after the gate.
     pub no_switch: bool,
     /// Go past a gate that was not passed, with this reason.
     pub force_gate: Option<String>,
+    /// How much is looked at first.
+    pub checks: check::Depth,
     /// How long to wait for another run.
     pub patience: Duration,
 }
@@ -113,7 +118,8 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     wake::wake(run.app, &run.sink).await;
     adopted::data_is_where_it_belongs(run.app, run.from.color)?;
     room::left(run.app)?;
-    let manifest = build::build(run, ask.reference.as_deref()).await?;
+    check::before_deploy(run.app, ask.checks, &run.sink).await?;
+    let manifest = build::build(run, &ask.wanted).await?;
     room::left(run.app)?;
     let (app, color) = (run.app, run.idle());
     let release = manifest.id.clone();
@@ -145,6 +151,7 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
             None => return Err(refusal.into_failure(color)),
         },
     };
+    assets::keep(run, passed.standing().release.as_ref()).await?;
     if ask.no_switch {
         return Ok(passed);
     }

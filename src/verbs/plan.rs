@@ -4,13 +4,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
-use crate::host::git::Git;
 use crate::host::releases;
 use crate::model::color::Color;
 use crate::model::config::difference::{self, Change};
 use crate::model::failure::Failure;
 
-use super::{build, slot, traffic};
+use super::source::{self, Wanted};
+use super::{adopted, slot, traffic};
 
 /// What a deploy would do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,31 +31,20 @@ pub struct Planned {
     pub steps: Vec<String>,
 }
 
-/// Looks at what a deploy of `reference` would do.
+/// Looks at what a deploy of what is wanted would do.
 ///
 /// # Errors
 /// As a deploy would fail before it touched anything.
-pub async fn plan(app: &App, reference: Option<String>, no_switch: bool) -> Result<Planned, Failure> {
+pub async fn plan(app: &App, wanted: &Wanted, no_switch: bool) -> Result<Planned, Failure> {
     let route = traffic::observe(app).await?;
     let color = route.color.other();
-    let reference = reference.unwrap_or_else(|| app.config.source.branch.clone());
-    let git = Git::new(app.layout.mirror());
-    let unchanged = |failure: Failure| failure.with_traffic(traffic::unchanged(app));
-    git.fetch(&app.config.source.git, app.config.timeouts.fetch.0)
-        .await
-        .map_err(|error| {
-            let failure = Failure::failed("the repository was not fetched").because(error);
-            unchanged(failure.hint(build::unreachable()))
-        })?;
-    let commit = git.resolve(&reference).await.map_err(|error| {
-        unchanged(Failure::failed(format!("`{reference}` cannot be deployed")).because(error))
-    })?;
+    let commit = source::commit(app, wanted).await?;
     let live = releases::slot(&app.layout, route.color).and_then(|id| slot::read_manifest(app, &id).ok());
     let config = live.map_or_else(Vec::new, |live| difference::difference(&live.config, &app.config));
     Ok(Planned {
         app: app.name().to_owned(),
         steps: steps(app, color, &commit.sha, no_switch),
-        reference,
+        reference: wanted.reference(app).to_owned(),
         commit: commit.sha,
         subject: commit.subject,
         color,
@@ -77,7 +66,13 @@ fn steps(app: &App, color: Color, sha: &str, no_switch: bool) -> Vec<String> {
         } else {
             String::new()
         };
-        steps.push(format!("let {} ({}) go{wait}", app.process(color), held.short()));
+        let name = adopted::process_name(app, color);
+        let for_good = if name == app.process(color) {
+            ""
+        } else {
+            " for good"
+        };
+        steps.push(format!("let {name} ({}) go{for_good}{wait}", held.short()));
     }
     steps.push(format!(
         "start {} on :{}",

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::host::{prune, releases};
+use crate::host::{assets, prune, releases};
 use crate::model::color::Color;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 use crate::model::release::ReleaseId;
 
 use super::run::Run;
+use super::source;
 
 /// Deletes releases beyond `keep.releases`, never one that a color, a rollback or PM2's
 /// dump needs.
@@ -37,6 +38,9 @@ pub async fn prune(run: &Run<'_>) -> Result<(), Failure> {
         .collect();
     let pruned = prune::prune(&app.layout, app.config.keep.releases, &needed, &dump)
         .map_err(|error| Failure::failed("old releases were not deleted").because(error))?;
+    source::forget(app).await?;
+    assets::prune(&app.layout, &app.config.nginx.static_files)
+        .map_err(|error| Failure::failed("files of old releases were not deleted").because(error))?;
     if !pruned.releases.is_empty() {
         run.sink.emit(Event::Pruned {
             releases: pruned.releases.iter().map(ToString::to_string).collect(),

@@ -258,6 +258,12 @@ pub fn snippet(app: &App) -> String {
         lines.push(String::new());
         lines.push(format!("# in place of the root or alias of {}:", served.url));
         lines.push(format!("alias \"{}/{}/\";", root, served.folder.display()));
+        if let Some(name) = served.hashed.expression() {
+            lines.push(format!("location ~ \"/{name}$\" {{"));
+            lines.push("    expires 1y;".to_owned());
+            lines.push(format!("    try_files $uri /.bg/{}/assets$uri;", app.name()));
+            lines.push("}".to_owned());
+        }
     }
     lines.join("\n")
 }

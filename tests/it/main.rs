@@ -11,7 +11,9 @@
 
 mod adopt;
 mod afar;
+mod assets;
 mod attacker;
+mod check;
 mod commands;
 mod demo;
 mod every_client;
@@ -34,6 +36,7 @@ mod reload_way;
 mod sandbox;
 mod secret;
 mod slot;
+mod source;
 mod ssh;
 mod static_build;
 mod user;

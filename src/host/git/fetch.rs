@@ -29,9 +29,7 @@ impl Git {
     /// # Errors
     /// When the remote cannot be read or is too slow, or the mirror cannot be written.
     pub async fn fetch(&self, url: &str, deadline: Duration) -> Result<(), GitError> {
-        remove_leftovers(&self.mirror).map_err(GitError::Leftover)?;
-        let init = hardened().args(["init", "--quiet", "--bare", "--template="]);
-        self.expect(init.arg(&self.mirror)).await?;
+        self.create().await?;
         let fetch = self
             .command()
             .args(["fetch", "--quiet", "--prune", "--no-recurse-submodules"])
@@ -90,7 +88,7 @@ impl Git {
 
 /// Removes the lock files and half-received packs of a killed fetch. No ref can end in
 /// `.lock`, so nothing else has such a name.
-fn remove_leftovers(folder: &Path) -> Result<(), FileError> {
+pub(super) fn remove_leftovers(folder: &Path) -> Result<(), FileError> {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -105,7 +103,7 @@ fn remove_leftovers(folder: &Path) -> Result<(), FileError> {
 
 /// The text with `***` for what stands before the `@` of an HTTP address, or holds a
 /// password: the address may carry a token, and git repeats it in its messages.
-fn without_password(text: &str) -> String {
+pub fn without_password(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("://") {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::syntax::{self, Directive, Place};
 
+mod read;
+
 /// How deep includes are followed: NGINX itself would have refused a circle.
 const DEEPEST: usize = 16;
 
@@ -38,6 +40,9 @@ pub struct Server {
     pub disable_symlinks: Option<String>,
     /// Every file that is included in it, at any depth, absolute.
     pub includes: Vec<PathBuf>,
+    /// `ssl_certificate` and `ssl_certificate_key` as in force, absolute; none whose name is
+    /// made up at each request.
+    pub certificates: Vec<(PathBuf, PathBuf)>,
 }
 
 /// A directive of interest and where it stands.
@@ -64,6 +69,10 @@ impl Dump {
                 (None, None) => {}
             }
         }
+        Dump::of(files)
+    }
+
+    fn of(files: Vec<(PathBuf, String)>) -> Dump {
         let tree = files.first().map_or_else(Vec::new, |(main, text)| {
             let dir = main.parent().unwrap_or(Path::new("/"));
             expand(syntax::parse(main, text), dir, &files, DEEPEST)
@@ -156,6 +165,7 @@ impl Dump {
                     open_file_cache: in_force(block, "open_file_cache"),
                     disable_symlinks: in_force(block, "disable_symlinks"),
                     includes: self.included(block),
+                    certificates: self.certificates(block, &http),
                     listens,
                 }
             })

@@ -6,6 +6,7 @@ use super::files;
 use super::rehearsal::{PATIENCE, Rehearsal, Scene, free_port};
 use super::render::{RenderError, link_targets, render, render_site, site_mark};
 use crate::model::color::{Color, Route};
+use crate::model::config::hashed::Hashed;
 use crate::model::config::{Config, StaticFiles, SwitchWay, Tls};
 use crate::model::layout::{Layout, NginxLayout};
 
@@ -55,6 +56,7 @@ async fn no_value_breaks_out_of_its_word() {
             c.nginx.static_files = vec![StaticFiles {
                 url: "/s/".into(),
                 folder: "a/../..".into(),
+                hashed: Hashed::No,
             }];
         }),
     ];

@@ -5,6 +5,7 @@ use std::path::{Component, Path};
 use serde::Serialize;
 
 use super::render::RenderError;
+use crate::model::config::hashed::Hashed;
 use crate::model::config::{Config, Ports, SwitchWay};
 use crate::model::layout::{Layout, NginxLayout};
 use crate::model::listen::Listener;
@@ -29,6 +30,8 @@ pub(super) struct Values {
     /// The live way; otherwise the reload way.
     live: bool,
     realip: bool,
+    /// Whether files named by their content are kept.
+    assets: bool,
     /// In milliseconds, as NGINX writes them.
     proxy_timeout: String,
 }
@@ -56,6 +59,8 @@ struct Tls {
 struct Static {
     url: String,
     folder: String,
+    /// How a name that carries a hash looks, as a regular expression.
+    hashed: Option<String>,
 }
 
 impl Values {
@@ -79,6 +84,11 @@ impl Values {
                 SwitchWay::Auto => return Err(RenderError::Undecided),
             },
             realip,
+            assets: config
+                .nginx
+                .static_files
+                .iter()
+                .any(|files| !files.hashed.is_no()),
             proxy_timeout: format!("{}ms", config.nginx.proxy_timeout.0.as_millis()),
         })
     }
@@ -127,6 +137,7 @@ impl Site {
                     Ok(Static {
                         url: with_slash(url("nginx.static.url", &files.url)?),
                         folder: inside("nginx.static.folder", &files.folder)?,
+                        hashed: form(&files.hashed)?,
                     })
                 })
                 .collect::<Result<_, RenderError>>()?,
@@ -239,6 +250,13 @@ fn inside(what: &'static str, folder: &Path) -> Result<String, RenderError> {
             "expected a folder inside the repository, never its root",
         )),
     }
+}
+
+fn form(hashed: &Hashed) -> Result<Option<String>, RenderError> {
+    if let Hashed::Like(form) = hashed {
+        plain("nginx.static.hashed", form)?;
+    }
+    Ok(hashed.expression())
 }
 
 fn words(what: &'static str, all: &[String]) -> Result<Vec<String>, RenderError> {

@@ -66,6 +66,7 @@ fn read(mut rest: &[u8], found: &mut Vec<Listener>) -> io::Result<bool> {
             NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(answer)) => {
                 found.push(Listener {
                     address: IpAddr::to_canonical(&answer.header.socket_id.source_address),
+                    port: answer.header.socket_id.source_port,
                     inode: answer.header.inode.into(),
                     uid: answer.header.uid,
                 });

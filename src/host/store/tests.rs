@@ -9,7 +9,7 @@ fn folders_are_laid_out_once() {
     let temp = tempfile::tempdir().unwrap();
     let layout = Layout::new(temp.path().join("my shop"));
     let created = lay_out(&layout).unwrap();
-    assert_eq!(created.len(), 11);
+    assert_eq!(created.len(), 12);
     assert_eq!(created[0], layout.root());
     assert_eq!(mode(&layout.envs()), 0o700);
     assert_eq!(mode(&layout.releases()), 0o755);
@@ -87,4 +87,25 @@ fn read_only_folders_do_not_stop_a_removal() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("1 passed"), "{said}");
+}
+
+#[test]
+fn only_plain_files_are_read_and_only_so_far() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "0123456789").unwrap();
+    assert_eq!(read_plain(&file, 4).unwrap(), b"0123");
+    let pipe = folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for other in [pipe.as_path(), folder.path(), Path::new("/dev/zero")] {
+        assert_eq!(
+            read_plain(other, 4).unwrap_err().to_string(),
+            "it is no file",
+            "{other:?}"
+        );
+    }
+    assert_eq!(
+        read_plain(&folder.path().join("none"), 4).unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
 }

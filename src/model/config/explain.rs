@@ -42,7 +42,6 @@ const TOP: &[&str] = &["app", "root", "owner", "shared"];
 const NEEDED: &[(&str, &str)] = &[
     ("app", "app = \"shop\""),
     ("root", "root = \"/srv/shop\""),
-    ("git", "git = \"git@example.com:you/shop.git\""),
     (
         "run",
         "run = \"{{ venv }}/bin/python -m gunicorn -b 127.0.0.1:{{ port }} app:app\"",
@@ -58,10 +57,6 @@ const NEEDED: &[(&str, &str)] = &[
     ("folder", "folder = \"static\""),
     ("certificate", "certificate = \"/etc/ssl/shop/fullchain.pem\""),
     ("key", "key = \"/etc/ssl/shop/key.pem\""),
-    (
-        "source",
-        "`[source]` with `git = \"git@example.com:you/shop.git\"`",
-    ),
     ("process", "`[process]` with `run` and `ports`"),
     ("nginx", "`[nginx]` with `server_names = [\"example.com\"]`"),
 ];

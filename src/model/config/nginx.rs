@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::defaults;
 use super::duration::Span;
+use super::hashed::Hashed;
 
 /// The front door.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -68,6 +69,10 @@ pub struct StaticFiles {
     pub url: String,
     /// The folder in the repository, relative, never its root.
     pub folder: PathBuf,
+    /// Whether names carry a hash of their content: `true` for hexadecimal ones, else the form
+    /// of the names. Such files of every kept release are found whichever one is live.
+    #[serde(default, skip_serializing_if = "Hashed::is_no")]
+    pub hashed: Hashed,
 }
 
 /// A certificate on the host.

@@ -114,7 +114,7 @@ pub(super) mod tests {
         let config = read(&starter(&sample()).unwrap());
         assert_eq!(config.app, "shop");
         assert_eq!(config.root, Path::new("/srv/shop"));
-        assert_eq!(config.source.git, "git@example.com:you/shop.git");
+        assert_eq!(config.source.git.as_deref(), Some("git@example.com:you/shop.git"));
         assert_eq!(config.source.folder, None);
         assert_eq!(
             config.process.run,
@@ -134,7 +134,7 @@ pub(super) mod tests {
             ..sample()
         };
         let config = read(&starter(&guess).unwrap());
-        assert_eq!(config.source.git, guess.git);
+        assert_eq!(config.source.git, Some(guess.git));
         assert_eq!(config.source.branch, guess.branch);
         assert_eq!(config.source.folder, guess.folder);
         assert_eq!(config.python.requirements, guess.requirements);

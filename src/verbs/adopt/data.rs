@@ -9,9 +9,9 @@ use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::unistd::User;
 use serde::{Deserialize, Serialize};
 
+use crate::host::server_tree::ServerTree;
 use crate::host::store::FileError;
 use crate::host::user;
-use crate::host::worktree::WorkTree;
 use crate::model::failure::Failure;
 
 /// One file or folder.
@@ -48,7 +48,7 @@ const LOOKED_AT: usize = 2000;
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Looks for it, with the rights of the work tree's owner.
-pub async fn list(tree: &WorkTree, owner: &User) -> Vec<Data> {
+pub async fn list(tree: &ServerTree, owner: &User) -> Vec<Data> {
     let strangers = tree.strangers().await;
     let Ok(_rights) = user::borrow(owner) else {
         return Vec::new();

@@ -13,7 +13,7 @@ use crate::host::nginx::render;
 use crate::host::nginx::takeover::{self, Takeover, Wish};
 use crate::host::process::Process;
 use crate::host::registry::Registry;
-use crate::host::worktree::State;
+use crate::host::server_tree::State;
 use crate::model::adopted::Adopted;
 use crate::model::color::Color;
 use crate::model::config::Config;

@@ -6,7 +6,7 @@ use crate::host::app::App;
 use crate::host::command::Command;
 use crate::host::git::Git;
 use crate::host::pm2::Daemon;
-use crate::host::{envfile, process, sockets, space};
+use crate::host::{envfile, limits, process, sockets, space};
 use crate::model::color::Color;
 use crate::model::config::Installer;
 
@@ -36,26 +36,22 @@ pub(super) async fn look(report: &mut Report, app: &App) {
 
 async fn pm2(report: &mut Report, app: &App) {
     let home = app.entry.pm2_home.display().to_string();
-    match Command::new(&app.entry.pm2_bin)
-        .arg("--version")
-        .env("PM2_HOME", &home)
-        .unmarked()
-        .run()
-        .await
-    {
-        Ok(output) => {
-            let version = output.stdout.lines().last().unwrap_or("").trim().to_owned();
-            if version == "7.0.0" {
-                report.warn(
-                    "pm2",
-                    "7.0.0 breaks Python under any path with `bun` in it",
-                    "npm install -g pm2@latest",
-                );
-            } else {
-                report.fine("pm2", format!("{version} ({})", app.entry.pm2_bin.display()));
-            }
+    let bin = app.entry.pm2_bin.display();
+    match app.pm2.installed().await {
+        Ok(found) if found.version.as_deref() == Some("7.0.0") => report.warn(
+            "pm2",
+            "7.0.0 breaks Python under any path with `bun` in it",
+            "npm install -g pm2@latest",
+        ),
+        Ok(found) => {
+            let version = found.version.unwrap_or_else(|| "installed".to_owned());
+            report.fine("pm2", format!("{version} ({bin}, Node.js {})", found.node));
         }
-        Err(error) => report.wrong("pm2", error.to_string(), "npm install -g pm2"),
+        Err(error) => report.wrong(
+            "pm2",
+            error.to_string(),
+            "npm install -g pm2, and the Node.js that it runs on",
+        ),
     }
     match app.pm2.list().await {
         Ok(Daemon::Up(list)) => {
@@ -101,7 +97,7 @@ async fn ports(report: &mut Report, app: &App) {
     }
 }
 
-fn disk(report: &mut Report, app: &App) {
+pub(super) fn disk(report: &mut Report, app: &App) {
     let place = app.layout.root();
     let Ok(room) = space::room(place) else { return };
     let found = format!("{room} for {}", place.display());
@@ -128,9 +124,10 @@ async fn memory(report: &mut Report, app: &App) {
     };
     let Ok(root) = i32::try_from(pid) else { return };
     let used = space::memory_of(&[root]);
-    let Ok(available) = space::free_memory() else {
+    let Ok(free) = space::free_memory() else {
         return;
     };
+    let available = limits::left_to_commit().map_or(free, |left| left.min(free));
     let found = format!(
         "{} MB used by {}, {} MB available",
         used >> 20,
@@ -184,7 +181,13 @@ async fn python(report: &mut Report, app: &App) {
 }
 
 async fn git(report: &mut Report, app: &App) {
-    let url = &app.config.source.git;
+    let Some(url) = &app.config.source.git else {
+        report.fine(
+            "git",
+            "no repository: every deploy brings its files with `--from`",
+        );
+        return environment_file(report, app);
+    };
     match Git::new(app.layout.mirror())
         .reachable(url, Duration::from_secs(15))
         .await
@@ -196,6 +199,10 @@ async fn git(report: &mut Report, app: &App) {
             "the app's owner needs access: a deploy key, or another `source.git`",
         ),
     }
+    environment_file(report, app);
+}
+
+fn environment_file(report: &mut Report, app: &App) {
     if let Some(file) = &app.config.env.file {
         match envfile::look(&app.layout, file) {
             Ok(_) => report.fine(

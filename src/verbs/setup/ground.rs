@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Uid, User};
 
 use crate::host::command::find_program;
-use crate::host::nginx::Nginx;
 use crate::host::nginx::build::Build;
 use crate::host::nginx::dump::{Dump, Server};
 use crate::host::nginx::render::site_mark;
+use crate::host::nginx::{Nginx, NginxError};
 use crate::host::registry::Registry;
 use crate::model::config::{Config, SwitchWay};
 use crate::model::failure::{Failure, Kind};
@@ -56,6 +56,18 @@ impl Ground {
 /// # Errors
 /// What stands against setting the app up here.
 pub async fn survey(config: &Config, registry: &Registry) -> Result<Ground, Failure> {
+    let (ground, unseen) = look(config).await?;
+    unseen.map_or(Ok(()), Err)?;
+    stands_against(config, &ground, registry)?;
+    Ok(ground)
+}
+
+/// The same for whoever changes nothing: where NGINX refuses its configuration, or does not
+/// show it to this user, its files are read as they are, and why comes with it.
+///
+/// # Errors
+/// When there is nothing to look at.
+pub async fn look(config: &Config) -> Result<(Ground, Option<Failure>), Failure> {
     let files = NginxLayout::new(config);
     let owner = owner(config)?;
     let nginx_bin = program(&config.nginx.bin, "nginx.bin")?;
@@ -72,15 +84,16 @@ pub async fn survey(config: &Config, registry: &Registry) -> Result<Ground, Fail
         .build()
         .await
         .map_err(|error| Failure::failed("NGINX does not say what it is").because(error))?;
-    let dump = nginx.dump(config.timeouts.reload.0).await.map_err(|error| {
-        Failure::failed("NGINX's configuration cannot be read, or is broken")
-            .because(error)
-            .hint(if Uid::effective().is_root() {
-                "`nginx -t` must pass before `bg setup`"
-            } else {
-                "`bg setup` needs NGINX's rights, which are root's as a rule: run it with sudo"
-            })
-    })?;
+    let (dump, unseen) = match nginx.dump(config.timeouts.reload.0).await {
+        Ok(dump) => (dump, None),
+        Err(error) => {
+            let failure = not_shown(error);
+            match Dump::read(files.conf()) {
+                Ok(dump) => (dump, Some(failure)),
+                Err(_) => return Err(failure),
+            }
+        }
+    };
     if let Some(pid_file) = dump.pid().or_else(|| build.pid_path.clone()) {
         nginx.pid_file = pid_file;
     }
@@ -112,8 +125,17 @@ pub async fn survey(config: &Config, registry: &Registry) -> Result<Ground, Fail
         dump,
         running,
     };
-    stands_against(config, &ground, registry)?;
-    Ok(ground)
+    Ok((ground, unseen))
+}
+
+fn not_shown(error: NginxError) -> Failure {
+    Failure::failed("NGINX's configuration cannot be read, or is broken")
+        .because(error)
+        .hint(if Uid::effective().is_root() {
+            "`nginx -t` must pass before `bg setup`"
+        } else {
+            "`bg setup` needs NGINX's rights, which are root's as a rule: run it with sudo"
+        })
 }
 
 fn owner(config: &Config) -> Result<User, Failure> {
@@ -225,7 +247,11 @@ fn is_ours(files: &NginxLayout, app: &str) -> Result<bool, Failure> {
     }
 }
 
-fn stands_against(config: &Config, ground: &Ground, registry: &Registry) -> Result<(), Failure> {
+/// What stands against setting the app up here, by what was found.
+///
+/// # Errors
+/// The first of it.
+pub fn stands_against(config: &Config, ground: &Ground, registry: &Registry) -> Result<(), Failure> {
     let files = NginxLayout::new(config);
     if !ground.dump.http_includes(&files.hook()) {
         return Err(Failure::new(

@@ -23,7 +23,7 @@ fn init_writes_a_file_that_is_understood_and_never_replaces_one_unasked() {
     );
     let text = fs::read_to_string(sandbox.config()).unwrap();
     let config = parse(&text, &sandbox.config()).unwrap();
-    assert_eq!(config.source.git, origin);
+    assert_eq!(config.source.git.as_deref(), Some(origin));
     assert_eq!(config.source.branch, "main");
     assert_eq!(config.health[0].path, "/health");
     assert!(text.contains("app:app"), "{text}");

@@ -130,3 +130,45 @@ fn other_ways_to_a_port_and_served_folders_are_named_by_line() {
         ]
     );
 }
+
+#[test]
+fn what_is_read_from_files_is_what_nginx_would_print() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("sites")).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(at(name), text).unwrap();
+    write(
+        "nginx.conf",
+        "events { worker_connections 2048; }\nhttp {\n  ssl_certificate all.pem;\n  ssl_certificate_key all.key;\n\
+         include sites/*.conf;\n  include gone.conf;\n}\n",
+    );
+    write("sites/a.conf", "server { listen 80; include tls.conf; }\n");
+    write(
+        "sites/b.conf",
+        "server { listen 81; }\nserver { ssl_certificate $name.pem; ssl_certificate_key k; }\n",
+    );
+    write(
+        "tls.conf",
+        "ssl_certificate /a.pem;\nssl_certificate_key a.key;\n",
+    );
+    let dump = Dump::read(&at("nginx.conf")).unwrap();
+    assert_eq!(dump.worker_connections(), 2048);
+    let servers = dump.servers();
+    let certificates: Vec<_> = servers.iter().map(|server| server.certificates.clone()).collect();
+    assert_eq!(
+        certificates,
+        [
+            vec![(PathBuf::from("/a.pem"), at("a.key"))],
+            vec![(at("all.pem"), at("all.key"))],
+            vec![],
+        ]
+    );
+    let printed: String = dump
+        .files
+        .iter()
+        .map(|(file, text)| format!("# configuration file {}:\n{text}\n", file.display()))
+        .collect();
+    assert_eq!(Dump::parse(&printed).servers(), servers);
+    assert!(Dump::read(&at("none.conf")).is_err());
+    assert_eq!(Dump::parse("").worker_connections(), 512);
+}

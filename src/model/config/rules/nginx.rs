@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::super::hashed::Hashed;
 use super::super::{Nginx, Ports};
 use super::Findings;
-use super::value::{Verdict, absolute, program, relative, safe_in_nginx, text, url_path, word, wrong};
+use super::value::{
+    Verdict, absolute, no_way_up, program, relative, safe_in_nginx, text, url_path, word, wrong,
+};
 
 pub(super) fn check(nginx: &Nginx, ports: Ports, findings: &mut Findings<'_, '_>) {
     files(nginx, findings);
@@ -196,15 +199,20 @@ fn locations(nginx: &Nginx, findings: &mut Findings<'_, '_>) {
         findings.value(&format!("nginx.paths.{index}"), verdict);
     }
     for (index, files) in nginx.static_files.iter().enumerate() {
-        let url = location(&files.url, &mut seen).and_then(|()| match files.url.ends_with('/') {
-            true => Ok(()),
-            false => wrong("does not end with `/`", format!("write `\"{}/\"`", files.url)),
-        });
+        let url = location(&files.url, &mut seen)
+            .and_then(|()| no_way_up(files.url.as_ref()))
+            .and_then(|()| match files.url.ends_with('/') {
+                true => Ok(()),
+                false => wrong("does not end with `/`", format!("write `\"{}/\"`", files.url)),
+            });
         findings.value(&format!("nginx.static.{index}.url"), url);
         findings.value(
             &format!("nginx.static.{index}.folder"),
             static_folder(&files.folder),
         );
+        if let Hashed::Like(form) = &files.hashed {
+            findings.value(&format!("nginx.static.{index}.hashed"), form_of_a_name(form));
+        }
     }
 }
 
@@ -232,6 +240,18 @@ fn static_folder(folder: &Path) -> Verdict {
         );
     }
     in_nginx(folder, relative(folder, "the repository", "static"))
+}
+
+fn form_of_a_name(form: &str) -> Verdict {
+    text(form, "*-????????.js")?;
+    safe_in_nginx(form)?;
+    match form.chars().any(|c| c.is_control() || "/[]".contains(c)) || form.contains("**") {
+        true => wrong(
+            "is no form of a file's name",
+            "write a name with `*` and `?`, as `\"*-????????.js\"`",
+        ),
+        false => Ok(()),
+    }
 }
 
 fn size(size: &str) -> Verdict {

@@ -15,7 +15,9 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
         findings.value("owner", user_name(owner));
     }
     let source = &config.source;
-    findings.value("source.git", repository(&source.git));
+    if let Some(git) = &source.git {
+        findings.value("source.git", repository(git));
+    }
     findings.value("source.branch", word(&source.branch, "main"));
     if let Some(folder) = &source.folder {
         findings.value("source.folder", relative(folder, "the repository", "backend"));

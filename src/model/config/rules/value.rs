@@ -163,7 +163,7 @@ pub(super) fn is_token(value: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
 }
 
-fn no_way_up(path: &Path) -> Verdict {
+pub(super) fn no_way_up(path: &Path) -> Verdict {
     match path.components().any(|part| part == Component::ParentDir) {
         true => wrong_part("..", "contains `..`", "write the path without it"),
         false => Ok(()),

@@ -134,9 +134,10 @@ fn in_folder(host: &Sandbox, folder: &str) -> Vec<String> {
 }
 
 /// Whether it is a matter of milliseconds that something is told at all: pooled connections
-/// end by themselves, and who comes a little later sees none.
+/// end by themselves, and who comes a little later sees none. Or of who looks: only a client
+/// over SSH has seen what it tells of that.
 fn is_chance(told: &str) -> bool {
-    told.contains(" still open: waiting up to ")
+    told.contains(" still open: waiting up to ") || told.contains(" over SSH")
 }
 
 /// A line in which what was measured is a word. Counts and codes stay.
@@ -182,7 +183,7 @@ fn name_of(word: &str, before: &str, after: &str) -> Option<String> {
         {
             "PID"
         }
-        _ if is_number && ["s", "ms", "requests", "MB", "inodes", "tries"].contains(&unit) => "N",
+        _ if is_number && ["s", "ms", "requests", "MB", "inodes", "tries", "fine"].contains(&unit) => "N",
         _ if is_span(&shape) => "TIME",
         _ => return None,
     };

@@ -1,0 +1,78 @@
+//! Where the files of a deploy come from: all of that happens here, at whoever types, before
+//! a host hears of it.
+
+pub mod brought;
+mod message;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::parcel::{Brought, Parcel};
+use crate::model::failure::{Failure, Kind};
+use crate::ui::Ui;
+
+use super::args::Verb;
+use super::here::Here;
+
+/// Files that are no commit of the repository yet, or never will be.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, clap::Args)]
+pub struct Origin {
+    /// Commit all changes of this work tree, push them, and deploy exactly that commit
+    #[arg(long, short, value_name = "TEXT")]
+    #[serde(skip)]
+    pub message: Option<String>,
+    /// Deploy a folder or a tarball of this machine, without git; `-m` says what it is
+    #[arg(long, value_name = "PATH")]
+    #[serde(skip)]
+    pub from: Option<PathBuf>,
+    /// Answer yes to questions
+    #[arg(long, short)]
+    #[serde(skip)]
+    pub yes: bool,
+    /// What the host has been brought.
+    #[arg(skip)]
+    #[serde(default)]
+    pub brought: Option<Brought>,
+}
+
+/// Does what has to be done here for `verb`: the command that is left then, and what has to
+/// be brought to each host for it.
+///
+/// # Errors
+/// When there is nothing that could be deployed; nothing was asked of a host then.
+pub async fn prepare(
+    mut verb: Verb,
+    here: &Here,
+    afar: bool,
+    ui: Ui,
+) -> Result<(Verb, Option<Parcel>), Failure> {
+    let Verb::Deploy {
+        reference,
+        plan,
+        origin,
+        ..
+    } = &mut verb
+    else {
+        return Ok((verb, None));
+    };
+    let mut parcel = None;
+    if let Some(path) = origin.from.take() {
+        let packed = brought::pack(&path, origin.message.take(), here, ui).await?;
+        *reference = Some(packed.brought.commit.clone());
+        origin.brought = Some(packed.brought.clone());
+        parcel = Some(packed);
+    } else if let Some(message) = origin.message.take() {
+        if *plan {
+            let both = Failure::new(
+                Kind::Usage,
+                "`-m` commits and pushes, and `--plan` changes nothing",
+            );
+            return Err(both.hint("leave one of them out"));
+        }
+        *reference = Some(message::send(&message, origin.yes, here, afar, ui).await?);
+    } else {
+        message::point_out(reference.as_deref(), here, ui).await;
+    }
+    Ok((verb, parcel))
+}

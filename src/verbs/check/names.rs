@@ -1,0 +1,79 @@
+//! Whether the site's names lead to this host.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::host::app::App;
+use crate::host::resolve;
+
+use super::{Report, tls};
+
+/// A resolver that is there answers in milliseconds; its own patience is half a minute.
+const DEADLINE: Duration = Duration::from_secs(3);
+
+/// Endings that no name server of the internet knows (RFC 6761): asking it would be of no use.
+const RESERVED: [&str; 4] = ["test", "example", "invalid", "localhost"];
+
+pub(super) async fn look(report: &mut Report, app: &App) {
+    let own = resolve::own_addresses();
+    // A pattern's own names may well not be there.
+    let written = app.config.nginx.server_names.iter();
+    let written: Vec<String> = written.filter(|name| !name.contains('*')).cloned().collect();
+    let mut names = tls::names(&written);
+    names.retain(|name| name.parse::<IpAddr>().is_err());
+    let public = names.iter().filter(|name| !is_reserved(name));
+    let answers =
+        join_all(public.map(|name| async move { (name, resolve::addresses(name, DEADLINE).await) })).await;
+    for name in names.iter().filter(|name| is_reserved(name)) {
+        report.fine("dns", format!("`{name}` is no name of the internet"));
+    }
+    for (name, answer) in answers {
+        match answer {
+            Ok(found) => one(report, name, &found, &own),
+            Err(error) => report.warn(
+                "dns",
+                format!("`{name}` does not resolve here: {error}"),
+                "an A or AAAA record for it that names this host, or take it out of `server_name`",
+            ),
+        }
+    }
+}
+
+fn is_reserved(name: &str) -> bool {
+    let ending = name.trim_end_matches('.').rsplit('.').next().unwrap_or(name);
+    RESERVED.contains(&ending)
+}
+
+fn one(report: &mut Report, name: &str, found: &BTreeSet<IpAddr>, own: &BTreeSet<IpAddr>) {
+    let there = list(found);
+    if found
+        .iter()
+        .any(|address| own.contains(address) || resolve::is_loopback(*address))
+    {
+        report.fine("dns", format!("`{name}` leads here ({there})"));
+    } else if own.iter().all(|address| resolve::is_private(*address)) {
+        report.fine(
+            "dns",
+            format!("`{name}` leads to {there}; this host has private addresses only, so it cannot be seen from here whether that ends here"),
+        );
+    } else {
+        let here: BTreeSet<IpAddr> = own
+            .iter()
+            .copied()
+            .filter(|one| !resolve::is_private(*one))
+            .collect();
+        report.warn(
+            "dns",
+            format!("`{name}` leads to {there}, and this host has {}", list(&here)),
+            "point its A or AAAA record here; well, if a load balancer or a CDN stands in front",
+        );
+    }
+}
+
+fn list(addresses: &BTreeSet<IpAddr>) -> String {
+    let all: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
+    all.join(", ")
+}

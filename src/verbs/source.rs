@@ -1,0 +1,109 @@
+//! The commit that is to be released: from the repository, or from what a client has brought.
+
+use std::collections::BTreeSet;
+
+use crate::host::app::App;
+use crate::host::git::{Commit, Git};
+use crate::host::lock::user_name;
+use crate::host::parcel::Brought;
+use crate::host::{incoming, releases};
+use crate::model::failure::{Failure, Kind};
+
+use super::traffic;
+
+/// What a deploy is asked to release.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// A branch, tag or commit; the configured branch without it.
+    pub reference: Option<String>,
+    /// What a client has brought.
+    pub brought: Option<Brought>,
+}
+
+impl Wanted {
+    /// What was asked for, in a word.
+    #[must_use]
+    pub fn reference<'a>(&'a self, app: &'a App) -> &'a str {
+        match (&self.brought, &self.reference) {
+            (Some(brought), _) => &brought.commit,
+            (None, Some(reference)) => reference,
+            (None, None) => &app.config.source.branch,
+        }
+    }
+}
+
+/// The commit, which is in the mirror then.
+///
+/// # Errors
+/// When it is not to be had; traffic is unchanged.
+pub async fn commit(app: &App, wanted: &Wanted) -> Result<Commit, Failure> {
+    let found = match &wanted.brought {
+        Some(brought) => take(app, brought).await,
+        None => fetch(app, wanted).await,
+    };
+    found.map_err(|failure| failure.with_traffic(traffic::unchanged(app)))
+}
+
+async fn take(app: &App, brought: &Brought) -> Result<Commit, Failure> {
+    let git = Git::new(app.layout.mirror());
+    let bundle = incoming::bundle(&app.layout, &brought.commit);
+    git.take(&bundle, &brought.commit)
+        .await
+        .map_err(|error| Failure::failed("what was brought cannot be taken").because(error))?;
+    let commit = git.resolve(&brought.commit).await.map_err(|error| {
+        Failure::failed(format!("`{}` cannot be deployed", brought.commit)).because(error)
+    })?;
+    Ok(Commit {
+        subject: brought.subject.clone(),
+        ..commit
+    })
+}
+
+async fn fetch(app: &App, wanted: &Wanted) -> Result<Commit, Failure> {
+    let (source, git) = (&app.config.source, Git::new(app.layout.mirror()));
+    match &source.git {
+        Some(url) => {
+            let fetched = git.fetch(url, app.config.timeouts.fetch.0).await;
+            fetched.map_err(|error| {
+                let failure = Failure::failed("the repository was not fetched").because(error);
+                failure.hint(unreachable())
+            })?;
+        }
+        // A commit that was brought earlier is there all the same.
+        None if wanted.reference.is_some() && app.layout.mirror().exists() => {}
+        None => {
+            return Err(Failure::new(
+                Kind::Config,
+                "`source.git` is not set, so there is nothing to fetch",
+            )
+            .hint("`bg deploy --from PATH` deploys a folder or a tarball; or name a repository in bg.toml"));
+        }
+    }
+    let reference = wanted.reference(app);
+    git.resolve(reference)
+        .await
+        .map_err(|error| Failure::failed(format!("`{reference}` cannot be deployed")).because(error))
+}
+
+/// What to look at when a repository is not reached.
+fn unreachable() -> String {
+    format!(
+        "`source.git` in bg.toml names it, and `{}` must be able to read it",
+        user_name()
+    )
+}
+
+/// Lets go of what was brought for releases that are deleted.
+///
+/// # Errors
+/// When git refuses.
+pub async fn forget(app: &App) -> Result<(), Failure> {
+    let failed = |error| Failure::failed("what was brought for old releases was not deleted").because(error);
+    let kept = releases::list(&app.layout)
+        .map_err(|error| Failure::failed("the releases cannot be read").because(error))?;
+    let needed: BTreeSet<String> = kept.manifests.into_iter().map(|release| release.commit).collect();
+    Git::new(app.layout.mirror())
+        .forget_brought(&needed)
+        .await
+        .map_err(failed)
+}
