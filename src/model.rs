@@ -12,5 +12,6 @@ pub mod layout;
 pub mod listen;
 pub mod recovery;
 pub mod release;
+pub mod seat;
 pub mod way;
 pub mod wire;

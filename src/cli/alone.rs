@@ -11,10 +11,9 @@ use crate::remote::relay::{self, Finished, Onlooker};
 use crate::ui::Ui;
 use crate::verbs::answer::Answer;
 
-use super::args::Verb;
 use super::errand::{Errand, left};
-use super::passage;
 use super::source::brought;
+use super::{desk, passage};
 
 /// Does the errand on the host of this name; returns the exit code.
 pub async fn alone(errand: &Errand, name: &str, way: &Way) -> u8 {
@@ -23,13 +22,14 @@ pub async fn alone(errand: &Errand, name: &str, way: &Way) -> u8 {
         Ok(host) => host,
         Err(failure) => return ui.end(Err(failure)),
     };
-    let code = if matches!(errand.verb, Verb::Exec { .. }) {
-        passage::exec(&host, &errand.request(), ui).await
+    let code = if errand.verb.becomes_a_program() {
+        passage::exec(&host, &errand.request(name), ui).await
     } else {
         let world = errand.world_before().await;
         let finished = carry_out(errand, &host, &Here(ui)).await;
         let finished = world_after(errand, world, finished).await;
         let finished = errand.seen_from_here(name, finished);
+        let finished = desk::after(errand, finished).await;
         ui.end(finished.result);
         finished.code
     };
@@ -41,7 +41,7 @@ async fn carry_out(errand: &Errand, host: &Host, onlooker: &Here) -> Finished {
     if let Err(failure) = brought::bring_to(host, errand, &|event| onlooker.event(event)).await {
         return failure.into();
     }
-    let mut request = errand.request_to_remember();
+    let mut request = errand.request_to_remember(&host.name);
     if errand.verb.changes() {
         // Without a sight the verb itself says what is wrong.
         request.saw = errand.sight(host).await.ok().map(|sighted| Saw {

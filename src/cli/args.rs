@@ -1,14 +1,21 @@
 //! What can be typed.
 
+mod adopt;
+mod choices;
+mod worker;
+
 use std::path::PathBuf;
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 
 use super::checks::Checks;
 use crate::model::color::Color;
 use crate::model::config::duration::Span;
 use crate::model::release::ReleaseId;
+pub use adopt::Adopt;
+pub use choices::{OnOff, PromptShell};
+pub use worker::Worker;
 
 use super::source::Origin;
 
@@ -66,37 +73,6 @@ pub struct Patience {
     pub wait: Option<Span>,
 }
 
-/// What to take over, and how far to go.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, clap::Args)]
-pub struct Adopt {
-    /// The process's name in PM2, or the app's [default: the only one that NGINX passes requests to]
-    pub name: Option<String>,
-    /// Show what would be done, change nothing
-    #[arg(long)]
-    pub plan: bool,
-    /// Do it without asking
-    #[arg(long, short)]
-    pub yes: bool,
-    /// Put the site back as it was, until the first deploy
-    #[arg(long)]
-    pub undo: bool,
-    /// Move data that lies in the work tree into `shared`, with a link in its place
-    #[arg(long, conflicts_with = "undo")]
-    pub move_data: bool,
-    /// Leave that data where it is: the next release starts without it
-    #[arg(long, conflicts_with_all = ["undo", "move_data"])]
-    pub leave_data: bool,
-    /// Write the bg.toml that fits what runs here, and stop
-    #[arg(long, conflicts_with_all = ["undo", "yes"])]
-    pub propose: bool,
-    /// NGINX's main file, where there is no bg.toml yet [default: /etc/nginx/nginx.conf]
-    #[arg(long, value_name = "FILE")]
-    pub nginx: Option<PathBuf>,
-    /// The app's root, where there is no bg.toml yet [default: /srv/NAME]
-    #[arg(long, value_name = "FOLDER")]
-    pub root: Option<PathBuf>,
-}
-
 /// Every command.
 #[derive(Clone, Debug, Serialize, Deserialize, Subcommand)]
 #[serde(rename_all = "snake_case")]
@@ -138,6 +114,14 @@ pub enum Verb {
         /// Go on when the gate is not passed; the reason is recorded
         #[arg(long, value_name = "REASON")]
         force_gate: Option<String>,
+        /// Back the database up, also where no migration is due
+        #[arg(long)]
+        #[serde(default)]
+        backup: bool,
+        /// Earlier releases do not work with this one's schema: going back to them is refused
+        #[arg(long)]
+        #[serde(default)]
+        contract: bool,
         /// Files that are no commit over there yet
         #[command(flatten)]
         #[serde(default)]
@@ -157,6 +141,9 @@ pub enum Verb {
         /// Make this release live on every host where it is not, and end the doubt where it is
         #[arg(long, value_name = "RELEASE", conflicts_with = "color")]
         converge: Option<ReleaseId>,
+        /// Go back past a contract release; the reason is recorded
+        #[arg(long, value_name = "REASON")]
+        force: Option<String>,
         /// How long to wait for another run
         #[command(flatten)]
         patience: Patience,
@@ -166,6 +153,9 @@ pub enum Verb {
         /// Any kept release, without rebuilding it
         #[arg(long, value_name = "RELEASE")]
         to: Option<ReleaseId>,
+        /// Go back past a contract release; the reason is recorded
+        #[arg(long, value_name = "REASON")]
+        force: Option<String>,
         /// How long to wait for another run
         #[command(flatten)]
         patience: Patience,
@@ -191,6 +181,10 @@ pub enum Verb {
     Logs {
         /// The color [default: the live one]
         color: Option<Color>,
+        /// A worker instead
+        #[arg(long, value_name = "NAME", conflicts_with = "color")]
+        #[serde(default)]
+        worker: Option<String>,
         /// Go on as it prints more
         #[arg(long, short)]
         follow: bool,
@@ -207,6 +201,12 @@ pub enum Verb {
         /// The command and its arguments
         #[arg(last = true, required = true)]
         command: Vec<String>,
+    },
+    /// A worker by hand
+    Worker {
+        /// What to do
+        #[command(subcommand)]
+        action: Worker,
     },
     /// Put up the maintenance page, or take it away
     Maintenance {
@@ -293,6 +293,16 @@ pub enum Verb {
         #[arg(long)]
         color: Color,
     },
+    /// What PM2 starts for a worker: wait until nobody does its work, then become it
+    #[command(hide = true)]
+    Work {
+        /// The app's root
+        #[arg(long)]
+        root: PathBuf,
+        /// The worker's seat
+        #[arg(long)]
+        seat: String,
+    },
 }
 
 impl Verb {
@@ -313,7 +323,14 @@ impl Verb {
                 | Verb::Receive { .. }
                 | Verb::Discard
                 | Verb::Launch { .. }
+                | Verb::Work { .. }
         )
+    }
+
+    /// Whether another program takes over from it, with its standard input and output.
+    #[must_use]
+    pub fn becomes_a_program(&self) -> bool {
+        matches!(self, Verb::Exec { .. } | Verb::Worker { .. })
     }
 
     /// Whether it is recorded as a run.
@@ -342,26 +359,6 @@ impl Verb {
     pub fn needs_root(&self) -> bool {
         matches!(self, Verb::Setup { .. } | Verb::Adopt(_) | Verb::Remove { .. })
     }
-}
-
-/// On or off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-pub enum OnOff {
-    /// Visitors get the page.
-    On,
-    /// Visitors get the app.
-    Off,
-}
-
-/// Shells whose prompt has a `bg` of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PromptShell {
-    /// bash
-    Bash,
-    /// zsh
-    Zsh,
-    /// fish
-    Fish,
 }
 
 /// What people type: without the commands that only our own programs use, which completions

@@ -9,14 +9,17 @@ use crate::model::color::Color;
 use crate::model::config::schema;
 use crate::model::failure::Failure;
 use crate::model::layout::Layout;
+use crate::model::seat::Seat;
 use crate::remote::interrupts::Interrupts;
 use crate::ui::Ui;
 use crate::verbs::answer::Answer;
 use crate::verbs::caller::Caller;
 use crate::verbs::deploy::Ask;
+use crate::verbs::logs::Whose;
 use crate::verbs::source::Wanted;
 use crate::verbs::{
-    check, cool, deploy, history, init, logs, maintenance, plan, remove, repair, setup, sight, status, switch,
+    check, cool, deploy, history, init, logs, maintenance, plan, remove, repair, setup, sight, status,
+    switch, workers,
 };
 
 use super::args::{self, OnOff, Patience, Verb};
@@ -71,9 +74,19 @@ pub async fn dispatch(
         Verb::History { run: None, lines, .. } => history::history(&here.open()?, lines)
             .map(Answer::History)
             .map(Some),
-        Verb::Logs { color, follow, lines } => {
-            show_logs(&here.open()?, color, follow, lines, caller, ui).await
+        Verb::Logs {
+            color,
+            worker,
+            follow,
+            lines,
+        } => {
+            let app = here.open()?;
+            let whose = logs::whose(&app, color, worker)?;
+            show_logs(&app, whose, follow, lines, caller, ui).await
         }
+        Verb::Worker {
+            action: args::Worker::Run { name },
+        } => Err(workers::run_by_hand(&here.open()?, &name, || ui.hand_over()).await),
         Verb::Releases => history::kept(&here.open()?).map(Answer::Releases).map(Some),
         Verb::Exec { color, command } => Err(logs::exec(&here.open()?, color, &command, || ui.hand_over())),
         Verb::Repair { plan: true, .. } => repair::plan(&here.open()?).await.map(Answer::Repaired).map(Some),
@@ -99,6 +112,7 @@ pub async fn dispatch(
         Verb::Sight => sight::sight(&here.open()?).await.map(Answer::Sighted).map(Some),
         Verb::Outcome { ticket } => engine::outcome(&here.open()?, &ticket).await,
         Verb::Launch { root, color } => Err(launch(root, color)),
+        Verb::Work { root, seat } => Err(work(root, &seat)),
         Verb::Engine | Verb::Receive { .. } => {
             Err(Failure::failed("an engine was asked for inside an engine"))
         }
@@ -122,6 +136,8 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
             no_switch,
             plan: false,
             force_gate,
+            backup,
+            contract,
             origin,
             checks,
             patience,
@@ -131,6 +147,8 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
                 checks: checks.into(),
                 no_switch,
                 force_gate,
+                backup,
+                contract,
                 patience: time(&patience),
             };
             deploy::deploy(&here.app_to_deploy()?, &ask, caller)
@@ -144,12 +162,19 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
         } => switch::converge(&here.open()?, release, time(&patience), caller)
             .await
             .map(Answer::Deployed),
-        Verb::Switch { color, patience, .. } => switch::switch(&here.open()?, color, time(&patience), caller)
+        Verb::Switch {
+            color,
+            force,
+            patience,
+            ..
+        } => switch::switch(&here.open()?, color, force.as_deref(), time(&patience), caller)
             .await
             .map(Answer::Deployed),
-        Verb::Rollback { to, patience } => switch::rollback(&here.open()?, to, time(&patience), caller)
-            .await
-            .map(Answer::Deployed),
+        Verb::Rollback { to, force, patience } => {
+            switch::rollback(&here.open()?, to, force.as_deref(), time(&patience), caller)
+                .await
+                .map(Answer::Deployed)
+        }
         Verb::Maintenance { state, patience } => {
             let on = state == OnOff::On;
             maintenance::maintenance(&here.open()?, on, time(&patience), caller)
@@ -217,25 +242,24 @@ async fn watch_status(app: &App, caller: &Caller<'_>, ui: Ui) -> Result<Option<A
 
 async fn show_logs(
     app: &App,
-    color: Option<Color>,
+    whose: Whose,
     follow: bool,
     lines: usize,
     caller: &Caller<'_>,
     ui: Ui,
 ) -> Result<Option<Answer>, Failure> {
-    let color = color.map_or_else(|| logs::live_color(app), Ok)?;
-    let (mut log, tail) = logs::open(app, color, lines)?;
+    let (mut log, tail) = logs::open(app, &whose, lines)?;
     ui.lines(&tail);
     if !follow {
         ui.lines(&log.rest());
-        return Ok(Some(Answer::Shown { color }));
+        return Ok(Some(whose.shown()));
     }
     let mut interrupts = Interrupts::listen();
     loop {
         tokio::select! {
             more = log.wait() => ui.lines(&more),
-            () = interrupts.first() => return Ok(Some(Answer::Shown { color })),
-            _ = caller.orders.stopped() => return Ok(Some(Answer::Shown { color })),
+            () = interrupts.first() => return Ok(Some(whose.shown())),
+            _ = caller.orders.stopped() => return Ok(Some(whose.shown())),
         }
     }
 }
@@ -245,4 +269,11 @@ pub(super) fn launch(root: PathBuf, color: Color) -> Failure {
     let nonce = std::env::var(identity::NONCE).unwrap_or_default();
     let Err(error) = launcher::launch(&Layout::new(root), color, &nonce);
     Failure::failed(format!("{color} cannot be started")).because(error)
+}
+
+/// Becomes a worker, in the same way.
+pub(super) fn work(root: PathBuf, seat: &str) -> Failure {
+    let seat = Seat::named(seat);
+    let Err(error) = launcher::work(&Layout::new(root), &seat);
+    Failure::failed(format!("worker {seat} cannot be started")).because(error)
 }

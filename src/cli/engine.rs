@@ -54,14 +54,15 @@ async fn answer(request: Request, rest: File, ui: Ui) -> u8 {
     let here = Here {
         app: request.app,
         config: request.config.map_or(AtHand::None, AtHand::Sent),
+        place: request.place,
     };
     if let Verb::Receive { commit, bytes } = &verb {
         return receive(&here, commit, *bytes, rest, ui);
     }
     // A command in a release takes over, with what is left of standard input.
-    let orders = match verb {
-        Verb::Exec { .. } => Orders::none(),
-        _ => Orders::from(rest),
+    let orders = match verb.becomes_a_program() {
+        true => Orders::none(),
+        false => Orders::from(rest),
     };
     let mut caller = Caller::afar(&ui, orders, request.saw, request.fleet);
     caller.ticket.clone_from(&request.ticket);

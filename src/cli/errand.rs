@@ -20,6 +20,7 @@ use crate::verbs::answer::Answer;
 use crate::verbs::sight::Sighted;
 
 use super::args::Verb;
+use super::desk::Desk;
 use super::hosts::Chosen;
 
 use super::shell;
@@ -35,6 +36,8 @@ pub struct Errand {
     pub config: Option<ConfigText>,
     /// The machines.
     pub chosen: Chosen,
+    /// Where it was typed, with a configuration at hand.
+    pub desk: Option<Desk>,
     /// What each of them is brought first.
     pub parcel: Option<Arc<Parcel>>,
     /// How we speak.
@@ -44,23 +47,24 @@ pub struct Errand {
 impl Errand {
     /// What was typed, as a host is asked for it.
     #[must_use]
-    pub fn request(&self) -> Request {
-        self.request_of(&self.verb)
+    pub fn request(&self, host: &str) -> Request {
+        self.request_of(&self.verb, host)
     }
 
     /// The same, with a ticket where what came of it must not be lost with a connection.
     #[must_use]
-    pub fn request_to_remember(&self) -> Request {
+    pub fn request_to_remember(&self, host: &str) -> Request {
         Request {
             ticket: self.verb.changes().then(ticket),
-            ..self.request()
+            ..self.request(host)
         }
     }
 
     /// The same for another command.
     #[must_use]
-    pub fn request_of(&self, verb: &Verb) -> Request {
+    pub fn request_of(&self, verb: &Verb, host: &str) -> Request {
         Request {
+            place: Some(self.chosen.place(host)),
             app: self.app.clone(),
             verb: serde_json::to_value(verb).unwrap_or_default(),
             config: self.config.clone(),
@@ -70,12 +74,12 @@ impl Errand {
 
     /// Part of a request over several hosts.
     #[must_use]
-    pub fn request_in_step(&self, verb: &Verb, saw: Saw, step: InStep) -> Request {
+    pub fn request_in_step(&self, verb: &Verb, host: &str, saw: Saw, step: InStep) -> Request {
         Request {
             ticket: Some(ticket()),
             saw: Some(saw),
             fleet: Some(step),
-            ..self.request_of(verb)
+            ..self.request_of(verb, host)
         }
     }
 
@@ -100,7 +104,7 @@ impl Errand {
     pub async fn quietly(&self, host: &Host, verb: &Verb) -> Result<Option<Answer>, Failure> {
         let (_order, orders) = watch::channel(None);
         let quiet = Quiet(self.ui);
-        relay::carry_out(host, &self.request_of(verb), false, orders, &quiet)
+        relay::carry_out(host, &self.request_of(verb, &host.name), false, orders, &quiet)
             .await
             .result
     }

@@ -22,12 +22,13 @@ use crate::verbs::sight::Sighted;
 
 use super::args::{Patience, Verb};
 use super::checks::Checks;
+use super::desk;
 use super::errand::{Errand, left};
 use super::source::brought;
 
 /// Does the errand on all of its hosts; returns the exit code.
 pub async fn together(errand: &Errand, way: &Way) -> u8 {
-    if matches!(errand.verb, Verb::Exec { .. }) {
+    if errand.verb.becomes_a_program() {
         let one =
             Failure::new(Kind::Usage, "`bg exec` runs on one host at a time").hint("`--hosts HOST` names it");
         return errand.ui.end(Err(one));
@@ -65,6 +66,8 @@ pub async fn together(errand: &Errand, way: &Way) -> u8 {
             fleet
         }
     };
+    let mut fleet = fleet;
+    desk::after_all(errand, &mut fleet).await;
     finish(errand.ui, fleet)
 }
 
@@ -125,6 +128,7 @@ fn answer(errand: &Errand, finished: Vec<Finished>) -> Fleet {
         skew_ms: None,
         differ: Vec::new(),
         public: None,
+        hook: None,
     };
     fleet.differ = fleet.differences();
     fleet
@@ -165,9 +169,10 @@ async fn look(
         .iter()
         .zip(onlookers)
         .filter_map(|(host, onlooker)| {
+            let host = host.as_ref().ok()?;
             Some(Member {
-                host: host.as_ref().ok()?,
-                request: errand.request_to_remember(),
+                host,
+                request: errand.request_to_remember(&host.name),
                 onlooker,
             })
         })
@@ -233,8 +238,12 @@ async fn in_step(errand: &Errand, hosts: &[Host], onlookers: &[OneOf]) -> Fleet 
     let interrupts = Interrupts::listen();
     let mut second = interrupts.clone();
     let tell_all = |event| errand.ui.emit(event);
+    let together = fleet::Together {
+        parallel: errand.chosen.fleet.parallel,
+        primary: errand.chosen.primary(),
+    };
     let stepped = tokio::select! {
-        stepped = fleet::in_step(&members, errand.chosen.fleet.parallel, interrupts, &tell_all) => stepped,
+        stepped = fleet::in_step(&members, together, interrupts, &tell_all) => stepped,
         () = second.second() => return nobody(errand, hosts.iter().map(|host| Err::<(), _>(left(&host.name))).collect()),
     };
     let finished = settle(errand, hosts, &sights, stepped.finished, stepped.together).await;
@@ -260,6 +269,7 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
     let mut step = InStep {
         release: None,
         reference: None,
+        primary: None,
     };
     if let Verb::Deploy {
         reference, origin, ..
@@ -271,6 +281,8 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
             no_switch: false,
             plan: true,
             force_gate: None,
+            backup: false,
+            contract: false,
             origin: origin.clone(),
             checks: Checks::default(),
             patience: Patience::default(),
@@ -288,8 +300,16 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
     let saw = sights.iter().map(|sight| Saw {
         live: sight.live.release.clone(),
     });
-    Ok(saw
-        .map(|saw| errand.request_in_step(&verb, saw, step.clone()))
+    let primary = errand.chosen.primary();
+    let part = |index| InStep {
+        primary: Some(index == primary),
+        ..step.clone()
+    };
+    Ok(hosts
+        .iter()
+        .zip(saw)
+        .enumerate()
+        .map(|(index, (host, saw))| errand.request_in_step(&verb, &host.name, saw, part(index)))
         .collect())
 }
 
@@ -302,11 +322,17 @@ async fn settle(
     finished: Vec<Finished>,
     together: bool,
 ) -> Vec<Finished> {
+    // One can go back after all had moved: its worker did not start.
+    let went_back = finished.iter().any(|one| {
+        let failure = one.result.as_ref().err();
+        failure.is_some_and(|failure| matches!(failure.traffic, Traffic::PutBack { .. }))
+    });
+    let together = together && !went_back;
     let each = hosts.iter().zip(sights).zip(finished);
     join_all(each.map(|((host, before), finished)| async move {
         let wanted = match &finished.result {
             Ok(Some(Answer::Deployed(done))) if done.doubt && together => &done.live,
-            Ok(Some(Answer::Deployed(done))) if done.doubt => &before.live,
+            Ok(Some(Answer::Deployed(done))) if done.doubt || (went_back && done.switched) => &before.live,
             Err(failure) if !together && may_have_moved(failure) => &before.live,
             _ => return finished,
         };
@@ -342,6 +368,7 @@ async fn converge(errand: &Errand, host: &Host, wanted: &Standing) -> Result<(),
     let verb = Verb::Switch {
         color: None,
         converge: Some(release),
+        force: None,
         patience: Patience::default(),
     };
     let again = Host::connect(&host.name, &host.way, &|_| {}).await?;

@@ -6,8 +6,8 @@ use crate::host::app::{App, AppError, read_config};
 use crate::host::registry::{Registry, RegistryError};
 use crate::model::config::{Config, difference, read};
 use crate::model::failure::{Failure, Kind};
-use crate::model::layout::Entry;
-use crate::model::wire::ConfigText;
+use crate::model::layout::{Entry, Layout};
+use crate::model::wire::{ConfigText, Place};
 
 /// What was typed about the app, and the configuration that lies at hand.
 pub struct Here {
@@ -15,6 +15,8 @@ pub struct Here {
     pub app: Option<String>,
     /// The configuration.
     pub config: AtHand,
+    /// Which of its hosts this is, where a client says so.
+    pub place: Option<Place>,
 }
 
 /// Where a configuration comes from.
@@ -67,7 +69,16 @@ impl Here {
     }
 
     fn config_at_hand(&self) -> Result<Option<Config>, Failure> {
-        Ok(self.whole_config()?.map(Config::of_one_host))
+        Ok(self.whole_config()?.map(|config| self.of_this_host(config)))
+    }
+
+    fn of_this_host(&self, config: Config) -> Config {
+        if let Some(place) = &self.place {
+            return config.of_host(&place.host, place.primary);
+        }
+        let entry = Registry::of_this_user().find(&config.app).ok();
+        let applied = entry.and_then(|entry| read_config(&Layout::new(&entry.root).config()).ok());
+        config.of_this_host(applied.as_ref())
     }
 
     /// The configuration at hand, or the one that was last applied.

@@ -2,6 +2,7 @@
 
 use crate::model::config::Fleet;
 use crate::model::failure::{Failure, Kind};
+use crate::model::wire::Place;
 
 use super::args::Verb;
 use super::here::Here;
@@ -13,6 +14,8 @@ pub struct Chosen {
     pub names: Vec<String>,
     /// The settings.
     pub fleet: Fleet,
+    /// All hosts that bg.toml names.
+    pub known: Vec<String>,
 }
 
 impl Chosen {
@@ -23,6 +26,18 @@ impl Chosen {
         named
             .and_then(|primary| self.names.iter().position(|name| name == primary))
             .unwrap_or(0)
+    }
+
+    /// What a host is to its configuration. The primary is so also where a command is not
+    /// for it.
+    #[must_use]
+    pub fn place(&self, host: &str) -> Place {
+        let first = self.known.first().or(self.names.first());
+        let primary = self.fleet.primary.as_ref().or(first);
+        Place {
+            host: host.to_owned(),
+            primary: primary.is_some_and(|primary| primary == host),
+        }
     }
 }
 
@@ -41,11 +56,11 @@ pub fn choose(hosts: &[String], local: bool, verb: &Verb, here: &Here) -> Result
         |config| (config.hosts, config.fleet),
     );
     let names = if hosts.is_empty() {
-        known
+        known.clone()
     } else {
         spread(hosts, &fleet)?
     };
-    Ok((!names.is_empty()).then_some(Chosen { names, fleet }))
+    Ok((!names.is_empty()).then_some(Chosen { names, fleet, known }))
 }
 
 /// Groups become their members; nobody is named twice.
@@ -79,6 +94,7 @@ mod tests {
         Here {
             app: None,
             config: AtHand::None,
+            place: None,
         }
     }
 

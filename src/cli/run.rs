@@ -12,7 +12,8 @@ use crate::ui::Ui;
 use crate::verbs::caller::Caller;
 
 use super::args::{Args, Verb};
-use super::dispatch::{dispatch, launch};
+use super::desk::{self, Desk};
+use super::dispatch::{dispatch, launch, work};
 use super::errand::{self, Errand};
 use super::here::{AtHand, Here};
 use super::hosts::Chosen;
@@ -48,6 +49,11 @@ pub fn main() -> ExitCode {
         ui.failure(&failure);
         return ExitCode::from(failure.exit_code());
     }
+    if let Verb::Work { root, seat } = args.verb {
+        let failure = work(root, &seat);
+        ui.failure(&failure);
+        return ExitCode::from(failure.exit_code());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -67,6 +73,7 @@ async fn carry_out(args: Args, ui: Ui) -> u8 {
     let here = Here {
         app: args.app,
         config: args.config.map_or(AtHand::InFolder, AtHand::File),
+        place: None,
     };
     let chosen = match hosts::choose(&args.hosts, args.local, &args.verb, &here) {
         Ok(chosen) => chosen,
@@ -95,6 +102,9 @@ async fn go(errand: &Errand, accept_new_host_key: bool) -> u8 {
         Ok(way) => way,
         Err(failure) => return errand.ui.end(Err(failure)),
     };
+    if let Err(failure) = desk::before(errand).await {
+        return errand.ui.end(Err(failure));
+    }
     match errand.chosen.names.as_slice() {
         [name] => alone::alone(errand, name, &way).await,
         _ => fleet::together(errand, &way).await,
@@ -113,6 +123,7 @@ fn errand(
         verb,
         app: here.app.clone(),
         config: here.to_send()?,
+        desk: here.whole_config()?.map(|config| Desk::of(config, &here.config)),
         chosen,
         parcel: parcel.map(Arc::new),
         ui,

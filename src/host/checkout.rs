@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::host::checkout::links::Escape;
 use crate::host::command::CommandError;
+use crate::host::fault;
 use crate::host::git::Git;
 use crate::host::space::{self, Room};
 use crate::host::store::{self, FileError};
@@ -101,7 +102,9 @@ pub async fn export(
             return Err(error);
         }
     };
-    fs::rename(partial.join("tree"), into).map_err(FileError::at("create the release", into))?;
+    fault::file("finish", into)
+        .and_then(|()| fs::rename(partial.join("tree"), into))
+        .map_err(FileError::at("create the release", into))?;
     store::flush_folder(into.parent().unwrap_or(Path::new("/")))?;
     store::remove_tree(&partial)?;
     Ok(Exported {

@@ -1,6 +1,8 @@
 //! Starts a system program and waits for it: argv, never a shell string; a minimal
 //! environment; a deadline, after which its whole process group is killed.
 
+mod instead;
+mod lines;
 mod streams;
 
 use std::ffi::OsString;
@@ -238,7 +240,8 @@ impl Command {
     /// When it cannot be started or misses the deadline.
     pub async fn finish(&self) -> Result<Output, CommandError> {
         let started = Instant::now();
-        let mut command = self.prepare();
+        let started_as = self.or_a_fault().map_err(|source| self.not_started(source))?;
+        let mut command = started_as.prepare();
         self.connect(&mut command)?;
         let mut child = command.spawn().map_err(|source| self.not_started(source))?;
         let group = child

@@ -174,6 +174,76 @@ impl Git {
         Ok(self.describe(sha).await?.subject)
     }
 
+    /// Whether `commit` is `earlier`, or has it in its history.
+    ///
+    /// # Errors
+    /// When the mirror cannot be read or lacks one of them.
+    pub async fn has(&self, commit: &str, earlier: &str) -> Result<bool, GitError> {
+        let command =
+            self.command()
+                .args(["merge-base", "--is-ancestor", "--end-of-options", earlier, commit]);
+        let output = command.finish().await.map_err(|source| self.broken(source))?;
+        match output.status.code() {
+            Some(code @ (0 | 1)) => Ok(code == 0),
+            _ => Err(self.broken(CommandError::Failed {
+                command: command.to_string(),
+                status: output.status,
+                output: output.stderr,
+            })),
+        }
+    }
+
+    /// The files that differ between two commits, from the repository's root on; one that was
+    /// renamed counts under both names.
+    ///
+    /// # Errors
+    /// When the mirror cannot be read or lacks one of them.
+    pub async fn changed(&self, from: &str, to: &str) -> Result<Vec<String>, GitError> {
+        let command = self.command().args([
+            "diff",
+            "--name-only",
+            "--no-renames",
+            "-z",
+            "--end-of-options",
+            from,
+            to,
+        ]);
+        let text = self.expect(command).await?;
+        Ok(text
+            .split('\0')
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect())
+    }
+
+    /// The messages of the commits that `to` has and `from` lacks, newest first; of `to` alone
+    /// without `from`. Only those that match one of `patterns`, letters of either case alike.
+    ///
+    /// # Errors
+    /// When the mirror cannot be read or lacks one of them.
+    pub async fn messages(
+        &self,
+        from: Option<&str>,
+        to: &str,
+        patterns: &[&str],
+    ) -> Result<Vec<String>, GitError> {
+        let patterns = patterns.iter().map(|pattern| format!("--grep={pattern}"));
+        let command = self
+            .command()
+            .args(["log", "--format=%B%x00", "--regexp-ignore-case"])
+            .args(patterns);
+        let command = match from {
+            Some(from) => command.arg("--end-of-options").arg(format!("{from}..{to}")),
+            None => command.args(["-1", "--no-walk", "--end-of-options", to]),
+        };
+        let text = self.expect(command).await?;
+        let messages = text
+            .split('\0')
+            .map(str::trim)
+            .filter(|message| !message.is_empty());
+        Ok(messages.map(str::to_owned).collect())
+    }
+
     /// `git` on the mirror, hardened, with no arguments yet.
     #[must_use]
     pub fn command(&self) -> Command {

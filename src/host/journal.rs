@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FallocateFlags, fallocate};
 
+use crate::host::{fault, store};
 use crate::model::journal::{Record, Story};
 use crate::model::release::ReleaseId;
 use fold::Fold;
@@ -96,10 +97,18 @@ impl Journal {
             .map_or(0, |at| at + 1);
         let (kept, torn) = fresh.split_at(whole);
         let (records, mut damage) = parse(path, kept, fold.lines)?;
+        let senseless = !damage.is_empty();
         let bytes = fold.bytes + whole as u64;
         if !torn.is_empty() {
             damage.push("the last line was torn and is passed over".to_owned());
             file.set_len(bytes).map_err(io("mended"))?;
+        }
+        if senseless && let Ok(aside) = set_aside(path, &mut file, fold.bytes, kept) {
+            damage.push(format!("what made no sense lies in `{}` now", aside.display()));
+            return Ok(Journal {
+                damage,
+                ..Journal::open(path)?
+            });
         }
         file.seek(SeekFrom::Start(bytes)).map_err(io("read"))?;
         Ok(Journal {
@@ -183,7 +192,9 @@ impl Journal {
     /// When it is not.
     pub fn write(&mut self, record: Record) -> Result<(), JournalError> {
         self.note(record)?;
-        self.file.sync_data().map_err(|source| self.not_written(source))
+        fault::file("flush", &self.path)
+            .and_then(|()| self.file.sync_data())
+            .map_err(|source| self.not_written(source))
     }
 
     /// Adds a record that is on the disk once the next one is: for one that tells of
@@ -194,7 +205,7 @@ impl Journal {
     pub fn note(&mut self, record: Record) -> Result<(), JournalError> {
         let mut line = serde_json::to_vec(&record).map_err(|error| self.not_written(error.into()))?;
         line.push(b'\n');
-        let written = self.file.write_all(&line);
+        let written = fault::file("append to", &self.path).and_then(|()| self.file.write_all(&line));
         written.map_err(|source| self.not_written(source))?;
         self.story.add(&record);
         self.bytes += line.len() as u64;
@@ -230,6 +241,29 @@ impl Journal {
         Fold::write(&self.path, self.bytes, self.lines, last.trim_end(), story);
         self.folded = self.bytes;
     }
+}
+
+/// Puts the lines that make no sense into a file beside the journal, and then the journal
+/// without them in its place, so that they are told once and nothing of them is lost.
+/// `fresh` is what comes after the first `folded` bytes.
+fn set_aside(path: &Path, file: &mut File, folded: u64, fresh: &[u8]) -> std::io::Result<PathBuf> {
+    let aside = path.with_extension("damaged");
+    let mut whole = vec![0; usize::try_from(folded).unwrap_or(usize::MAX)];
+    file.seek(SeekFrom::Start(0))?;
+    file.read_exact(&mut whole)?;
+    let lines = fresh.split_inclusive(|byte| *byte == b'\n');
+    let (good, bad): (Vec<&[u8]>, Vec<&[u8]>) = lines
+        .partition(|line| line.trim_ascii().is_empty() || serde_json::from_slice::<Record>(line).is_ok());
+    let mut damaged = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o644)
+        .open(&aside)?;
+    damaged.write_all(&bad.concat())?;
+    damaged.sync_all()?;
+    whole.extend(good.concat());
+    store::write_whole(path, &whole, 0o644).map_err(std::io::Error::other)?;
+    Ok(aside)
 }
 
 fn open_to_read(path: &Path) -> Result<Option<File>, JournalError> {

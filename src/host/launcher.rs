@@ -4,6 +4,7 @@
 
 pub mod install;
 pub mod run;
+pub mod work;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -22,6 +23,7 @@ use crate::model::layout::Layout;
 use crate::model::release::{Manifest, NotARelease, ReleaseId};
 pub use install::install;
 pub use run::{RenderError, render_run};
+pub use work::{WorkError, take_over, work};
 
 /// How often a launcher that is held back looks whether it may go on.
 const HOLD_POLL: Duration = Duration::from_millis(100);
@@ -99,7 +101,7 @@ pub enum LaunchError {
         source: DotenvError,
     },
     /// The command does not render.
-    #[error("`process.run` cannot be used: correct it in `bg.toml` and deploy again")]
+    #[error("the command cannot be used: correct it in `bg.toml` and deploy again")]
     Run(#[source] RenderError),
     /// The app's folder is missing.
     #[error("`{}` is not there: deploy again, or correct `source.folder` in `bg.toml`", .folder.display())]
@@ -139,13 +141,14 @@ pub fn launch(layout: &Layout, color: Color, nonce: &str) -> Result<Infallible, 
     let venv = layout.venvs().join(&manifest.venv);
     let port = manifest.ports.of(color);
     let words = render_run(&manifest.run, port, &venv, &release, color).map_err(LaunchError::Run)?;
-    Err(become_words(layout, color, &manifest, &words, Some(nonce)))
+    let more = vec![(NONCE.to_owned(), nonce.to_owned())];
+    Err(become_words(layout, color, &manifest, &words, more))
 }
 
 /// Becomes `words` in the release of `manifest`, with the environment that its app has, but
 /// for what names a start of it.
 pub fn become_command(layout: &Layout, color: Color, manifest: &Manifest, words: &[String]) -> LaunchError {
-    become_words(layout, color, manifest, words, None)
+    become_words(layout, color, manifest, words, Vec::new())
 }
 
 fn become_words(
@@ -153,24 +156,16 @@ fn become_words(
     color: Color,
     manifest: &Manifest,
     words: &[String],
-    nonce: Option<&str>,
+    more: Vec<(String, String)>,
 ) -> LaunchError {
     let Some((program, args)) = words.split_first() else {
         return LaunchError::Run(RenderError::Empty);
     };
-    let secrets = match secrets(layout, manifest) {
-        Ok(secrets) => secrets,
+    let mut env = match environment(layout, color, manifest) {
+        Ok(env) => env,
         Err(error) => return error,
     };
-    let mut env = app_env(manifest, secrets, &layout.venvs().join(&manifest.venv));
-    let ours = [
-        ("BG_APP", manifest.config.app.clone()),
-        ("BG_COLOR", color.to_string()),
-        ("BG_RELEASE", manifest.id.to_string()),
-        ("BG_PORT", manifest.ports.of(color).to_string()),
-    ];
-    env.extend(ours.map(|(name, value)| (name.to_owned(), value)));
-    env.extend(nonce.map(|nonce| (NONCE.to_owned(), nonce.to_owned())));
+    env.extend(more);
     let folder = folder(layout, manifest);
     // The program is looked up on the app's PATH, where its environment comes first.
     let found = env
@@ -189,6 +184,28 @@ fn become_words(
         folder,
         source,
     }
+}
+
+/// What a program of a release starts with: the release's own variables, its environment file
+/// and ours.
+///
+/// # Errors
+/// When the environment file cannot be read or understood.
+pub fn environment(
+    layout: &Layout,
+    color: Color,
+    manifest: &Manifest,
+) -> Result<BTreeMap<String, String>, LaunchError> {
+    let secrets = secrets(layout, manifest)?;
+    let mut env = app_env(manifest, secrets, &layout.venvs().join(&manifest.venv));
+    let ours = [
+        ("BG_APP", manifest.config.app.clone()),
+        ("BG_COLOR", color.to_string()),
+        ("BG_RELEASE", manifest.id.to_string()),
+        ("BG_PORT", manifest.ports.of(color).to_string()),
+    ];
+    env.extend(ours.map(|(name, value)| (name.to_owned(), value)));
+    Ok(env)
 }
 
 fn look_up(program: &str, path: &str) -> Option<PathBuf> {

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use nix::fcntl::AtFlags;
 use nix::unistd::linkat;
 
+use crate::host::fault;
 use crate::model::color::Route;
 
 /// The live link of one app.
@@ -154,13 +155,18 @@ impl Link {
             let folder = nix::fcntl::AT_FDCWD;
             linkat(folder, &live, folder, &self.spare(now), AtFlags::empty()).ok();
         }
-        std::fs::rename(&spare, &live)
-            .and_then(|()| File::open(&self.folder)?.sync_all())
+        fault::file("swap", &live)
+            .and_then(|()| std::fs::rename(&spare, &live))
             .map_err(|source| LinkError::Io {
                 what: "replaced",
                 path: live.clone(),
                 source,
             })?;
+        // The link names the new route by now: whoever said that it does not would be wrong
+        // about where traffic is. After a power cut the recovery table takes it from there.
+        fault::file("flush the swap", &live)
+            .and_then(|()| File::open(&self.folder)?.sync_all())
+            .ok();
         stamp(&live);
         Ok(())
     }

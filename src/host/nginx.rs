@@ -11,13 +11,15 @@ pub mod takeover;
 mod values;
 
 use std::io::{Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::host::command::Command;
+use crate::host::fault;
 use crate::model::layout::Entry;
 use build::Build;
 use dump::Dump;
@@ -182,10 +184,13 @@ impl Nginx {
         let signalled = Instant::now();
         // Not `nginx -s reload`: it would read the pid file again and signal whatever is
         // named there by then.
-        kill(Pid::from_raw(master.pid), Signal::SIGHUP).map_err(|source| NginxError::Signal {
-            pid: master.pid,
-            source,
-        })?;
+        fault::file("signal", Path::new("nginx/HUP"))
+            .map_err(|_| Errno::EPERM)
+            .and_then(|()| kill(Pid::from_raw(master.pid), Signal::SIGHUP))
+            .map_err(|source| NginxError::Signal {
+                pid: master.pid,
+                source,
+            })?;
         loop {
             if is_replaced(&old, &master.workers()) {
                 return Ok(Applied {

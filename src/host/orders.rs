@@ -15,6 +15,9 @@ struct Heard {
     last: Instant,
     gone: bool,
     stop: bool,
+    migrate: bool,
+    start: bool,
+    contracted: bool,
     go: bool,
     verdict: Option<Verdict>,
 }
@@ -48,6 +51,9 @@ impl Orders {
             last: Instant::now(),
             gone: false,
             stop: false,
+            migrate: false,
+            start: false,
+            contracted: false,
             go: false,
             verdict: None,
         });
@@ -80,6 +86,34 @@ impl Orders {
     #[must_use]
     pub fn stop_was_asked(&self) -> bool {
         self.0.as_ref().is_some_and(|heard| heard.borrow().stop)
+    }
+
+    /// Whether anybody listens at the other end, or did when this began.
+    #[must_use]
+    pub fn are_a_clients(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Waits until the client asks to stop, whether it is still there or not.
+    pub async fn stop_asked(&self) {
+        self.until(|heard| heard.stop.then_some(())).await;
+    }
+
+    /// Waits for the word that every host has its release.
+    pub async fn migrate(&self) {
+        self.until(|heard| (heard.migrate || heard.start).then_some(()))
+            .await;
+    }
+
+    /// Waits for the word that the schema is as the release needs it.
+    pub async fn start(&self) {
+        self.until(|heard| heard.start.then_some(())).await;
+    }
+
+    /// Whether that schema does not serve earlier releases, as far as the client has said.
+    #[must_use]
+    pub fn is_contracted(&self) -> bool {
+        self.0.as_ref().is_some_and(|heard| heard.borrow().contracted)
     }
 
     /// Waits for the word that every host is ready.
@@ -121,6 +155,9 @@ impl Heard {
         self.last = Instant::now();
         match serde_json::from_str(line) {
             Ok(Order::Stop) => self.stop = true,
+            Ok(Order::Migrate) => self.migrate = true,
+            Ok(Order::Start) => self.start = true,
+            Ok(Order::StartContracted) => (self.start, self.contracted) = (true, true),
             Ok(Order::Go) => self.go = true,
             Ok(Order::Stay) => self.verdict = Some(Verdict::Stay),
             Ok(Order::Back) => self.verdict = Some(Verdict::Back),

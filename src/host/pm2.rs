@@ -6,6 +6,7 @@ pub mod ecosystem;
 pub mod entry;
 pub mod error;
 pub mod installed;
+mod rest;
 pub mod rpc;
 
 use std::ffi::OsString;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use crate::host::command::RUN_MARK;
+use crate::host::fault;
 
 /// How often a wait looks.
 const POLL: Duration = Duration::from_millis(10);
@@ -107,11 +108,19 @@ impl Process {
         if !self.alive() {
             return Ok(());
         }
+        fault::file("signal", Path::new(signal.as_str())).map_err(|_| Errno::EPERM)?;
         match kill(Pid::from_raw(pid), signal) {
             Err(Errno::ESRCH) => Ok(()),
             result => result,
         }
     }
+}
+
+/// The name that the kernel gave to this boot; empty where it does not tell.
+#[must_use]
+pub fn boot() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    name.trim().to_owned()
 }
 
 /// Every pid there is.
@@ -189,10 +198,16 @@ pub fn owner(pid: u32) -> Option<u32> {
 /// it is by now.
 #[must_use]
 pub fn marked(run: &str) -> Vec<Process> {
+    with_variable(RUN_MARK, run)
+}
+
+/// The other processes of this user that were started with the variable `name` set to `value`.
+#[must_use]
+pub fn with_variable(name: &str, value: &str) -> Vec<Process> {
     let (own, user) = (std::process::id(), nix::unistd::geteuid().as_raw());
     all()
         .into_iter()
-        .filter(|pid| *pid != own && owner(*pid) == Some(user) && env_has(*pid, RUN_MARK, run))
+        .filter(|pid| *pid != own && owner(*pid) == Some(user) && env_has(*pid, name, value))
         .filter_map(Process::of)
         .collect()
 }
@@ -205,12 +220,20 @@ pub fn marked(run: &str) -> Vec<Process> {
 /// # Errors
 /// When it belongs to another user.
 pub async fn end(process: Process, grace: Duration) -> Result<Ended, Errno> {
+    end_by(process, Signal::SIGTERM, grace).await
+}
+
+/// The same with another signal to the process itself.
+///
+/// # Errors
+/// As [`end`].
+pub async fn end_by(process: Process, signal: Signal, grace: Duration) -> Result<Ended, Errno> {
     if !process.alive() {
         return Ok(Ended::Gone);
     }
     let deadline = Instant::now() + grace;
     let mut family = processes(&tree(process.pid));
-    process.signal(Signal::SIGTERM)?;
+    process.signal(signal)?;
     if gone_by(&[process], deadline).await {
         signal_all(&family, Signal::SIGTERM);
     } else {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::host::fault;
 use crate::host::store::{self, FileError};
 use crate::model::color::Color;
 use crate::model::layout::{Layout, NginxLayout};
@@ -181,7 +182,7 @@ pub fn point_slot(layout: &Layout, color: Color, id: &ReleaseId) -> Result<(), R
 /// When the system refuses.
 pub fn empty_slot(layout: &Layout, color: Color) -> Result<(), ReleaseError> {
     let slot = layout.slot(color);
-    match fs::remove_file(&slot) {
+    match fault::file("empty", &slot).and_then(|()| fs::remove_file(&slot)) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(FileError::at("remove", &slot)(error).into())
         }

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
 
+use crate::host::fault;
 use crate::host::store::{self, FileError};
 
 /// What linking had to bring into being below `shared`.
@@ -96,9 +97,9 @@ fn bring_about(path: &Path, source: &Path, seed: Option<&Path>) -> Result<(), Sh
     let parent = source.parent().unwrap_or(source);
     fs::create_dir_all(parent).map_err(FileError::at("create the folder", parent))?;
     match seed {
-        Some(seed) => {
-            fs::rename(seed, source).map_err(FileError::at("move the checkout's copy to", source))?
-        }
+        Some(seed) => fault::file("share", source)
+            .and_then(|()| fs::rename(seed, source))
+            .map_err(FileError::at("move the checkout's copy to", source))?,
         None => fs::create_dir(source).map_err(FileError::at("create the folder", source))?,
     }
     Ok(())
@@ -118,7 +119,9 @@ fn link(plain: &Path, shared: &Path, release: &Path) -> Result<(), SharedError> 
     let parent = place.parent().unwrap_or(release);
     fs::create_dir_all(parent).map_err(FileError::at("create the folder", parent))?;
     store::remove_tree(&place)?;
-    symlink(shared.join(plain), &place).map_err(FileError::at("create the link", &place))?;
+    fault::file("share", &place)
+        .and_then(|()| symlink(shared.join(plain), &place))
+        .map_err(FileError::at("create the link", &place))?;
     Ok(())
 }
 

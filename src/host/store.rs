@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
+use crate::host::fault;
 use crate::model::layout::Layout;
 
 /// Folders that are being removed carry this in front of their name.
@@ -109,6 +110,7 @@ pub fn read_plain(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
 pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
     let beside = beside(path, "tmp");
     let written = (|| {
+        fault::file("create", path)?;
         let mut file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -117,7 +119,9 @@ pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> Result<(), FileErr
             .open(&beside)?;
         file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(content)?;
+        fault::file("flush", path)?;
         file.sync_all()?;
+        fault::file("rename to", path)?;
         fs::rename(&beside, path)
     })();
     if let Err(source) = written {
@@ -139,8 +143,12 @@ pub fn point(link: &Path, target: &Path) -> Result<(), FileError> {
         }
         _ => {}
     }
-    symlink(target, &beside).map_err(FileError::at("create the link", &beside))?;
-    fs::rename(&beside, link).map_err(FileError::at("replace the link", link))?;
+    fault::file("link", link)
+        .and_then(|()| symlink(target, &beside))
+        .map_err(FileError::at("create the link", &beside))?;
+    fault::file("point", link)
+        .and_then(|()| fs::rename(&beside, link))
+        .map_err(FileError::at("replace the link", link))?;
     flush_folder(link.parent().unwrap_or(Path::new("/")))
 }
 
@@ -155,8 +163,8 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 /// # Errors
 /// When the folder cannot be opened or flushed.
 pub fn flush_folder(folder: &Path) -> Result<(), FileError> {
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
+    fault::file("flush the folder", folder)
+        .and_then(|()| File::open(folder)?.sync_all())
         .map_err(FileError::at("flush", folder))
 }
 
@@ -204,7 +212,7 @@ pub fn discard(folder: &Path) -> Result<(), FileError> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let trash = folder.with_file_name(format!("{TRASH}{name}"));
     remove_tree(&trash)?;
-    match fs::rename(folder, &trash) {
+    match fault::file("discard", folder).and_then(|()| fs::rename(folder, &trash)) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         renamed => renamed.map_err(FileError::at("rename", folder))?,
     }
@@ -217,18 +225,19 @@ pub fn discard(folder: &Path) -> Result<(), FileError> {
 /// # Errors
 /// When something in it cannot be removed.
 pub fn remove_tree(path: &Path) -> Result<(), FileError> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(about) if about.is_dir() => fs::remove_dir_all(path).or_else(|error| {
-            // Root needs no leave, and could be led to change a mode elsewhere.
-            if nix::unistd::geteuid().is_root() {
-                return Err(error);
-            }
-            open_up(path);
-            fs::remove_dir_all(path)
-        }),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
+    let removed =
+        match fs::symlink_metadata(path).and_then(|about| fault::file("remove", path).map(|()| about)) {
+            Ok(about) if about.is_dir() => fs::remove_dir_all(path).or_else(|error| {
+                // Root needs no leave, and could be led to change a mode elsewhere.
+                if nix::unistd::geteuid().is_root() {
+                    return Err(error);
+                }
+                open_up(path);
+                fs::remove_dir_all(path)
+            }),
+            Ok(_) => fs::remove_file(path),
+            Err(error) => Err(error),
+        };
     match removed {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         other => other.map_err(FileError::at("remove", path)),

@@ -1,6 +1,7 @@
 //! `bg.toml`: the types, their defaults, and nothing else. Reading and explaining
 //! what is wrong with a file lives in [`crate::model::config::read`].
 
+pub mod backup;
 mod defaults;
 pub mod difference;
 pub mod duration;
@@ -8,9 +9,12 @@ mod explain;
 pub mod fleet;
 mod gate;
 pub mod hashed;
+pub mod hooks;
 mod keep;
+mod migrate;
 mod mistake;
 pub mod nginx;
+pub mod notify;
 mod place;
 mod python;
 pub mod read;
@@ -18,6 +22,7 @@ mod rules;
 pub mod run;
 pub mod schema;
 pub mod starter;
+pub mod worker;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,13 +31,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::color::Color;
+pub use backup::Backup;
 use duration::Span;
 pub use fleet::Fleet;
 pub use gate::{Gate, HealthCheck, JsonCheck};
+pub use hooks::Hooks;
 pub use keep::{Drain, Keep, KeepWarm, OpenConnections};
+pub use migrate::Migrate;
 pub use nginx::{Nginx, StaticFiles, SwitchWay, Tls};
+pub use notify::Notify;
 pub use python::{Installer, Python};
 pub use rules::is_app_name;
+pub use worker::Worker;
 
 /// One app on one host, as written in `bg.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -54,6 +64,9 @@ pub struct Config {
     pub source: Source,
     /// How the app is started.
     pub process: Process,
+    /// Background processes, handed over when traffic has moved.
+    #[serde(default, rename = "worker")]
+    pub workers: Vec<Worker>,
     /// The app's environment.
     #[serde(default)]
     pub env: Env,
@@ -89,6 +102,18 @@ pub struct Config {
     /// Several hosts, as one.
     #[serde(default)]
     pub fleet: Fleet,
+    /// Commands around a release.
+    #[serde(default)]
+    pub hooks: Hooks,
+    /// How the database's schema follows a release. Default: not at all.
+    #[serde(default)]
+    pub migrate: Option<Migrate>,
+    /// The backup before a migration. Default: none.
+    #[serde(default)]
+    pub backup: Option<Backup>,
+    /// Who is told.
+    #[serde(default)]
+    pub notify: Notify,
 }
 
 impl Config {

@@ -1,6 +1,8 @@
 //! Facts that a run tells as they happen, in the past tense. One enum, one way to emit;
 //! every renderer matches all of it. The JSON form is a contract.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::color::Color;
@@ -162,10 +164,86 @@ pub enum Event {
         /// Whether that is enough to say anything.
         enough: bool,
     },
+    /// A worker runs from the release that is live.
+    WorkerHandedOver {
+        /// The worker.
+        worker: String,
+        /// The release.
+        release: ReleaseId,
+        /// Its process.
+        pid: u32,
+        /// From the end of the one before to the start of this one; none where none ran
+        /// before, and where the two overlapped.
+        gap_ms: Option<u64>,
+        /// How long it took, until it was ready.
+        took_ms: u64,
+    },
+    /// A worker that the live release does not have was stopped.
+    WorkerStopped {
+        /// The worker.
+        worker: String,
+        /// How long it took.
+        took_ms: u64,
+    },
     /// PM2 will bring this back after a reboot.
     Saved {
         /// How long it took.
         took_ms: u64,
+    },
+    /// A command of the operator's printed a line; the app's secrets are taken out.
+    HookSaid {
+        /// The key that names it: `after_build`, `migrate`, `backup`.
+        hook: String,
+        /// The line.
+        line: String,
+    },
+    /// A command of the operator's ended well.
+    HookRan {
+        /// The key that names it.
+        hook: String,
+        /// The command.
+        command: String,
+        /// How long it took.
+        took_ms: u64,
+    },
+    /// A command of the operator's failed, or missed its deadline.
+    HookFailed {
+        /// The key that names it.
+        hook: String,
+        /// How.
+        problem: String,
+    },
+    /// The release is whole on this host, and waits for the schema to be migrated once.
+    AwaitsSchema {
+        /// The release.
+        release: ReleaseId,
+    },
+    /// The schema is as the new release needs it.
+    SchemaReady {
+        /// The release.
+        release: ReleaseId,
+        /// Whether a migration ran.
+        migrated: bool,
+        /// Why earlier releases cannot work with it any more, where they cannot.
+        contract: Option<String>,
+        /// How long it took.
+        took_ms: u64,
+    },
+    /// The database was backed up, and the backup looks whole.
+    BackedUp {
+        /// The file.
+        file: PathBuf,
+        /// Its length.
+        bytes: u64,
+        /// How long it took.
+        took_ms: u64,
+    },
+    /// The operator went back past a release whose schema does not serve what was before.
+    ContractForced {
+        /// That release.
+        contract: ReleaseId,
+        /// What the operator gave as reason.
+        reason: String,
     },
     /// What nobody needs was deleted.
     Pruned {

@@ -16,10 +16,30 @@ use crate::model::release::ReleaseId;
 pub struct RunId(pub String);
 
 impl RunId {
-    /// The id of a run that begins now in process `pid`.
+    /// The id of a run that begins at `now` in process `pid`, later than `newest` whatever
+    /// the clock says.
     #[must_use]
-    pub fn new(now: Timestamp, pid: u32) -> RunId {
-        RunId(format!("{}-{pid}", now.strftime("%Y%m%dT%H%M%S%3fZ")))
+    pub fn new(now: Timestamp, pid: u32, newest: Option<&RunId>) -> RunId {
+        let at = |at: Timestamp| RunId(format!("{}-{pid}", at.strftime("%Y%m%dT%H%M%S%3fZ")));
+        match newest {
+            Some(newest) if at(now).stamp() <= newest.stamp() => {
+                let last = newest.began_at().unwrap_or(now).max(now);
+                at(last + jiff::SignedDuration::from_millis(1))
+            }
+            _ => at(now),
+        }
+    }
+
+    fn stamp(&self) -> &str {
+        self.0.split_once('-').map_or(self.0.as_str(), |(stamp, _)| stamp)
+    }
+
+    fn began_at(&self) -> Option<Timestamp> {
+        let (seconds, millis) = self.stamp().strip_suffix('Z')?.split_at_checked(15)?;
+        let civil = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%S", seconds).ok()?;
+        let at = jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()?;
+        at.checked_add(jiff::SignedDuration::from_millis(millis.parse().ok()?))
+            .ok()
     }
 }
 

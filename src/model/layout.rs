@@ -72,8 +72,9 @@ pub struct Layout {
 
 impl Layout {
     /// The names that may stand in a root before an app is set up in it.
-    pub const NAMES: [&str; 12] = [
+    pub const NAMES: [&str; 13] = [
         "assets",
+        "backups",
         "bg.toml",
         "repo.git",
         "releases",
@@ -158,6 +159,21 @@ impl Layout {
     #[must_use]
     pub fn shared(&self) -> PathBuf {
         self.root.join("shared")
+    }
+    /// Backups of the database, unless bg.toml names another folder.
+    #[must_use]
+    pub fn backups(&self) -> PathBuf {
+        self.root.join("backups")
+    }
+    /// While this exists, a migration is under way, or was cut short.
+    #[must_use]
+    pub fn migration(&self) -> PathBuf {
+        self.state().join("migration.json")
+    }
+    /// Where a migration says that it is a contract.
+    #[must_use]
+    pub fn contract_note(&self) -> PathBuf {
+        self.state().join("contract")
     }
     /// Lock, journal, runs.
     #[must_use]

@@ -147,6 +147,21 @@ pub struct Manifest {
     /// The process that stands for it, where it was not built here but adopted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<Adopted>,
+    /// The newest release, this one or an earlier one, whose schema does not serve what was
+    /// made before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<Contract>,
+}
+
+/// A release after whose migration earlier ones do not work any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contract {
+    /// The release.
+    pub release: ReleaseId,
+    /// What its migration took away, or who said so.
+    pub why: String,
+    /// The backup from just before, if one was made.
+    pub backup: Option<PathBuf>,
 }
 
 impl Manifest {

@@ -50,6 +50,18 @@ pub struct Request {
     pub saw: Option<Saw>,
     /// What a run that goes on in step with other hosts needs.
     pub fleet: Option<InStep>,
+    /// Which of its hosts the configuration means.
+    #[serde(default)]
+    pub place: Option<Place>,
+}
+
+/// A host as the client's configuration knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Its name there.
+    pub host: String,
+    /// Whether what must happen once per fleet happens on it.
+    pub primary: bool,
 }
 
 /// A configuration, and what to call it in a message.
@@ -75,6 +87,9 @@ pub struct InStep {
     pub release: Option<ReleaseId>,
     /// What was asked for, where the request names the commit that it meant.
     pub reference: Option<String>,
+    /// Whether what must happen once per fleet happens here; unsaid by an older client.
+    #[serde(default)]
+    pub primary: Option<bool>,
 }
 
 /// What a client says while its request is carried out.
@@ -85,6 +100,12 @@ pub enum Order {
     Keep,
     /// Stop, if traffic has not moved.
     Stop,
+    /// Every host has its release: migrate the schema, on the primary.
+    Migrate,
+    /// That is done: start the release.
+    Start,
+    /// That is done, and earlier releases do not work with it: start the release.
+    StartContracted,
     /// Every host is ready: move traffic.
     Go,
     /// Every host has moved: stay there.
@@ -227,11 +248,24 @@ mod tests {
             ticket: Some("t".into()),
             saw: Some(Saw { live: None }),
             fleet: None,
+            place: Some(Place {
+                host: "web1".into(),
+                primary: true,
+            }),
         };
         let line = serde_json::to_string(&request).unwrap();
         assert!(!line.contains('\n'), "{line}");
         assert_eq!(serde_json::from_str::<Request>(&line).unwrap(), request);
-        let orders = [Order::Keep, Order::Stop, Order::Go, Order::Stay, Order::Back];
+        let orders = [
+            Order::Keep,
+            Order::Stop,
+            Order::Migrate,
+            Order::Start,
+            Order::StartContracted,
+            Order::Go,
+            Order::Stay,
+            Order::Back,
+        ];
         for order in orders {
             let line = serde_json::to_string(&order).unwrap();
             assert_eq!(serde_json::from_str::<Order>(&line).unwrap(), order);

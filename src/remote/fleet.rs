@@ -42,6 +42,12 @@ pub struct InStep {
 enum Step {
     /// It fetches, builds, starts, gates.
     Staging,
+    /// It has its release, and waits for the schema to be migrated.
+    Whole,
+    /// It is the primary, and the schema is as the release needs it.
+    Migrated,
+    /// The same, and earlier releases do not work with it.
+    Contracted,
     /// It waits for the others.
     Ready,
     /// Its traffic moved.
@@ -75,17 +81,26 @@ pub async fn each(
     join_all(members.iter().map(one)).await
 }
 
+/// How members are one company.
+#[derive(Clone, Copy, Debug)]
+pub struct Together {
+    /// How many are worked on at the same time.
+    pub parallel: usize,
+    /// The one where what must happen once happens.
+    pub primary: usize,
+}
+
 /// Has all members switch together or not at all; `tell_all` hears of what concerns all of them.
 pub async fn in_step(
     members: &[Member<'_>],
-    parallel: usize,
+    together: Together,
     interrupts: Interrupts,
     tell_all: Tell<'_>,
 ) -> InStep {
     let (tell, told) = mpsc::unbounded_channel();
     let (order, orders) = watch::channel(None);
-    let room = Arc::new(Semaphore::new(parallel));
-    let board = Board::new(members.len());
+    let room = Arc::new(Semaphore::new(together.parallel));
+    let board = Board::new(members.len(), together.primary);
     let run = join_all(members.iter().enumerate().map(|(index, member)| {
         let watcher = Watcher {
             index,
@@ -142,11 +157,14 @@ struct Watcher<'a> {
 impl Onlooker for Watcher<'_> {
     fn event(&self, event: Event) {
         let step = match &event {
+            Event::AwaitsSchema { .. } => Some(Step::Whole),
+            Event::SchemaReady { contract: None, .. } => Some(Step::Migrated),
+            Event::SchemaReady { .. } => Some(Step::Contracted),
             Event::Ready { .. } => Some(Step::Ready),
             Event::TrafficMoved { .. } => Some(Step::Moved),
             _ => None,
         };
-        if step == Some(Step::Ready) {
+        if matches!(step, Some(Step::Whole | Step::Ready)) {
             self.room.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
         if let Some(step) = step {
@@ -167,14 +185,16 @@ impl Onlooker for Watcher<'_> {
 /// Where all hosts stand, and the last word that was given.
 struct Board {
     steps: Vec<Step>,
+    primary: usize,
     moved: Vec<Instant>,
     word: Option<Order>,
 }
 
 impl Board {
-    fn new(hosts: usize) -> Board {
+    fn new(hosts: usize, primary: usize) -> Board {
         Board {
             steps: vec![Step::Staging; hosts],
+            primary,
             moved: Vec::new(),
             word: None,
         }
@@ -195,15 +215,43 @@ impl Board {
         match self.word {
             Some(Order::Back | Order::Stop | Order::Stay) => None,
             _ if self.steps.contains(&Step::Failed) => Some(Order::Back),
-            None if all(|step| matches!(step, Step::Ready | Step::Done)) => Some(Order::Go),
+            None if all(|step| *step != Step::Staging) && self.steps.contains(&Step::Whole) => {
+                Some(self.whose_schema())
+            }
+            Some(Order::Migrate) if self.steps.get(self.primary) != Some(&Step::Whole) => {
+                Some(self.whose_schema())
+            }
+            None | Some(Order::Start | Order::StartContracted)
+                if all(|step| matches!(step, Step::Ready | Step::Done)) =>
+            {
+                Some(Order::Go)
+            }
             Some(Order::Go) if all(|step| matches!(step, Step::Moved | Step::Done)) => Some(Order::Stay),
             _ => None,
         }
     }
 
+    /// The primary migrates when every host has its release, and the others go on after it;
+    /// at once where it has nothing to migrate.
+    fn whose_schema(&self) -> Order {
+        match self.steps.get(self.primary) {
+            Some(Step::Whole) => Order::Migrate,
+            Some(Step::Contracted) => Order::StartContracted,
+            _ => Order::Start,
+        }
+    }
+
+    /// Whether no host has been told to move traffic.
+    fn is_before_the_move(&self) -> bool {
+        matches!(
+            self.word,
+            None | Some(Order::Migrate | Order::Start | Order::StartContracted)
+        )
+    }
+
     fn on_being_asked_to_stop(&self) -> &'static str {
         match self.word {
-            None => {
+            _ if self.is_before_the_move() => {
                 "every host was asked to stop, which it does before traffic moves; again leaves them alone"
             }
             Some(Order::Go | Order::Stay) => {
@@ -239,7 +287,7 @@ async fn conduct(
                 asked_to_stop = true;
                 tell_all(Event::Noted { text: board.on_being_asked_to_stop().to_owned() });
                 // After the word to go, the hosts finish, or all of them go back.
-                board.word.is_none().then_some(Order::Stop)
+                board.is_before_the_move().then_some(Order::Stop)
             }
         };
         if let Some(word) = word {
@@ -250,39 +298,4 @@ async fn conduct(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn board(steps: &[Step], word: Option<Order>) -> Board {
-        Board {
-            steps: steps.to_vec(),
-            moved: Vec::new(),
-            word,
-        }
-    }
-
-    #[test]
-    fn nobody_goes_before_all_are_ready_and_one_failure_sends_all_back() {
-        use Order::{Back, Go, Stay};
-        use Step::{Done, Failed, Moved, Ready, Staging};
-        let table: [(&[Step], Option<Order>, Option<Order>); 11] = [
-            (&[Staging, Ready], None, None),
-            (&[Ready, Ready], None, Some(Go)),
-            (&[Ready, Done], None, Some(Go)),
-            (&[Failed, Staging], None, Some(Back)),
-            (&[Failed, Ready], None, Some(Back)),
-            (&[Moved, Ready], Some(Go), None),
-            (&[Moved, Moved], Some(Go), Some(Stay)),
-            (&[Moved, Done], Some(Go), Some(Stay)),
-            (&[Moved, Failed], Some(Go), Some(Back)),
-            (&[Done, Failed], Some(Back), None),
-            (&[Moved, Failed], Some(Stay), None),
-        ];
-        let mut seen = 0;
-        for (steps, word, expected) in table {
-            assert_eq!(board(steps, word).next_word(), expected, "{steps:?} {word:?}");
-            seen += 1;
-        }
-        assert_eq!(seen, 11);
-    }
-}
+mod tests;

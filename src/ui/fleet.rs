@@ -23,6 +23,9 @@ pub(super) fn table(fleet: &Fleet, name: &str) -> String {
     for difference in &fleet.differ {
         writeln!(text, "  ! {difference}").ok();
     }
+    if let Some(hook) = &fleet.hook {
+        writeln!(text, "  ! traffic moved and stays, and {hook} here").ok();
+    }
     if let Some(public) = &fleet.public {
         writeln!(
             text,
@@ -81,6 +84,12 @@ fn glance(now: &Status) -> String {
             parts.push(format!("{} {why}", slot.color));
         }
     }
+    for worker in &now.workers {
+        match &worker.problem {
+            Some(problem) => parts.push(format!("worker {} {problem}", worker.name)),
+            None => parts.push(format!("worker {} runs", worker.name)),
+        }
+    }
     parts.push(match &now.rollback {
         RollbackStatus::Ready { to } => format!("rollback ready, to {to}"),
         RollbackStatus::Cold { to, .. } => format!("rollback to {to} would be started first"),
@@ -95,7 +104,7 @@ fn pages(fleet: &Fleet, name: &str) -> String {
     let mut text = String::new();
     for host in &fleet.hosts {
         match host.answer.as_deref() {
-            Some(Answer::Shown { .. }) => {}
+            Some(Answer::Shown { .. } | Answer::ShownOf { .. }) => {}
             Some(answer) => {
                 writeln!(text, "{}", host.host).ok();
                 text.push_str(&report::text(answer, name));

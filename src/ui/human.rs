@@ -39,6 +39,12 @@ pub(super) fn event(event: &Event, name: &str) -> String {
                 &format!("{color} did not pass the gate, forced ({reason}): {problem}"),
             );
         }
+        Event::HookSaid { hook, line } => return format!("  {DIM}│ {hook}:{DIM:#} {line}\n"),
+        Event::HookFailed { hook, problem } => return sign(BAD, "✗", &format!("{hook}: {problem}")),
+        Event::ContractForced { contract, reason } => {
+            let past = format!("went back past the contract release {contract}, forced ({reason})");
+            return sign(CARE, "!", &past);
+        }
         Event::PutBack { live, reason } => {
             return sign(BAD, "✗", &format!("{reason}; traffic put back to {live}"));
         }
@@ -175,6 +181,15 @@ fn done(event: &Event) -> String {
                 Some(*took_ms),
             )
         }
+        Event::WorkerHandedOver {
+            worker,
+            gap_ms,
+            took_ms,
+            ..
+        } => (worker_words(worker, *gap_ms), Some(*took_ms as f64)),
+        Event::WorkerStopped { worker, took_ms } => {
+            (format!("worker {worker} stopped"), Some(*took_ms as f64))
+        }
         Event::Saved { took_ms } => (
             "process list saved for a reboot".to_owned(),
             Some(*took_ms as f64),
@@ -193,11 +208,36 @@ fn done(event: &Event) -> String {
             format!("maintenance page {}", if *on { "up" } else { "taken away" }),
             None,
         ),
+        Event::HookRan {
+            hook,
+            command,
+            took_ms,
+        } => (format!("{hook}: `{command}`"), Some(*took_ms as f64)),
+        Event::AwaitsSchema { release } => (
+            format!("{} is whole and waits for the migration", release.short()),
+            None,
+        ),
+        Event::SchemaReady { migrated: false, .. } => ("no migration is needed".to_owned(), None),
+        Event::SchemaReady {
+            contract, took_ms, ..
+        } => {
+            let contract = contract
+                .as_ref()
+                .map_or("", |_| ", for this release and later ones only");
+            (format!("database migrated{contract}"), Some(*took_ms as f64))
+        }
+        Event::BackedUp { file, bytes, took_ms } => (
+            format!("database backed up, {bytes} bytes: {}", file.display()),
+            Some(*took_ms as f64),
+        ),
         Event::Ready { color, .. } => (format!("{color} is ready and waits for the other hosts"), None),
         Event::Began { .. }
         | Event::Opened { .. }
         | Event::Waiting { .. }
         | Event::GateForced { .. }
+        | Event::HookSaid { .. }
+        | Event::HookFailed { .. }
+        | Event::ContractForced { .. }
         | Event::PutBack { .. }
         | Event::Counted { .. }
         | Event::Noted { .. }
@@ -215,6 +255,13 @@ fn done(event: &Event) -> String {
                 seconds(took)
             )
         }
+    }
+}
+
+fn worker_words(worker: &str, gap_ms: Option<u64>) -> String {
+    match gap_ms {
+        Some(gap) => format!("worker {worker} handed over, {gap} ms without one"),
+        None => format!("worker {worker} handed over"),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::verbs::plan::Planned;
 use crate::verbs::repair::Repaired;
 use crate::verbs::setup::SetUp;
 use crate::verbs::status::{Health, RollbackStatus, SlotStatus, Status};
+use crate::verbs::workers::WorkerStatus;
 
 use super::human::typed;
 
@@ -36,7 +37,7 @@ pub(super) fn text(answer: &Answer, name: &str) -> String {
         }
         Answer::Repaired(repaired) => repair(repaired),
         Answer::Fleet(fleet) => super::fleet::table(fleet, name),
-        Answer::Shown { .. } | Answer::Sighted(_) => String::new(),
+        Answer::Shown { .. } | Answer::ShownOf { .. } | Answer::Sighted(_) => String::new(),
         Answer::Text { text } => return text.clone(),
         Answer::Removed(removed) => steps(&removed.steps, removed.done, "`bg remove --yes` does it"),
     };
@@ -98,6 +99,10 @@ fn deployed(done: &Deployed) -> String {
         _ => "bg rollback".to_owned(),
     };
     match &other.release {
+        Some(_) if done.contract => format!(
+            "{} is live. {other} does not work with the database as it is now: `{back}` refuses.\n",
+            live.color
+        ),
         Some(_) if !warm => format!(
             "{} is live. {other} was stopped: `bg rollback` starts it again.\n",
             live.color
@@ -152,6 +157,9 @@ fn status(now: &Status) -> String {
             now.live.as_ref().is_some_and(|live| live.color == slot.color),
         ));
     }
+    now.workers
+        .iter()
+        .for_each(|worker| text.push_str(&worker_line(worker)));
     text.push_str(&match &now.rollback {
         RollbackStatus::Ready { to } => format!("  rollback: ready, to {to}\n"),
         RollbackStatus::Cold { to, why } => format!("  rollback: {to} would be started first ({why})\n"),
@@ -206,6 +214,25 @@ fn slot_line(slot: &SlotStatus, live: bool) -> String {
         slot.color.name(),
         slot.port
     )
+}
+
+fn worker_line(worker: &WorkerStatus) -> String {
+    let runs = match (&worker.release, worker.pid, worker.up_seconds) {
+        (Some(release), Some(pid), Some(up)) => {
+            format!(
+                " {release}, up {}, pid {pid}",
+                super::human::seconds(up as f64 * 1000.0)
+            )
+        }
+        _ => String::new(),
+    };
+    match &worker.problem {
+        None => format!("  ● worker {}{runs}\n", worker.name),
+        Some(problem) => format!(
+            "  ! worker {}{runs}: it {problem}; `bg repair` sees to it\n",
+            worker.name
+        ),
+    }
 }
 
 fn history(lines: &[Line]) -> String {

@@ -62,6 +62,11 @@ pub enum Answer {
         /// Whose they were.
         color: Color,
     },
+    /// `bg logs --worker`.
+    ShownOf {
+        /// Whose they were.
+        worker: String,
+    },
     /// `bg schema`, `bg completions`, `bg man`, `bg shell-init`: for another program.
     Text {
         /// The whole of it.

@@ -95,6 +95,7 @@ async fn make(
         env_file,
         config: app.config.clone(),
         adopted: None,
+        contract: None,
     };
     releases::write(&app.layout, &manifest)
         .map_err(|error| refused(run, "the manifest was not written", error))?;

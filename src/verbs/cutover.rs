@@ -17,7 +17,7 @@ use crate::model::release::ReleaseId;
 use super::gate::{Passed, millis};
 use super::proof::{Unproven, back_from, prove, prove_back};
 use super::run::Run;
-use super::{save, step, traffic};
+use super::{save, step, traffic, workers};
 
 /// Traffic that moved and was proven.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub struct Switched {
     pub counted: Option<Counted>,
     /// The operator's reason, where the gate was forced.
     pub forced: Option<String>,
+    /// Whether every worker runs on what is live.
+    pub workers: Result<(), Failure>,
     /// Whether PM2 kept its list for a reboot.
     pub saved: Result<(), Failure>,
 }
@@ -55,7 +57,8 @@ pub async fn tested(run: &Run<'_>, passed: Passed, works: ReloadWorks) -> Result
     let agreed = async {
         swapped?;
         step::agree(run, to, &passed).await?;
-        Ok::<_, Failure>(save::for_a_reboot(run).await)
+        let handed = workers::hand_over(run, to, &passed.standing()).await?;
+        Ok::<_, Failure>((handed, save::for_a_reboot(run).await))
     };
     // The window goes on meanwhile, and nobody waits for it twice.
     let counted = async {
@@ -64,13 +67,16 @@ pub async fn tested(run: &Run<'_>, passed: Passed, works: ReloadWorks) -> Result
         Some(count)
     };
     let (agreed, counted) = tokio::join!(agreed, counted);
-    let saved = agreed?.map(|saved| run.sink.emit(saved));
+    let (handed, saved) = agreed?;
+    handed.events.into_iter().for_each(|event| run.sink.emit(event));
+    let saved = saved.map(|saved| run.sink.emit(saved));
     run.note_a_late_stop().await;
     Ok(Switched {
         live: passed.standing(),
         replaced,
         counted,
         forced: passed.forced_because().map(str::to_owned),
+        workers: handed.all,
         saved,
     })
 }
@@ -149,9 +155,17 @@ async fn unmoved(app: &App, from: Route, error: MoveError) -> Failure {
 pub async fn put_back(app: &App, from: Route, to: Route, why: Unproven, sink: &dyn Sink) -> Failure {
     let live = traffic::standing(app, from.color);
     let back = back_from(app, to, from, live.release.is_some()).await;
-    let what = match why {
-        Unproven::Elsewhere => format!("{} is not to be live on this host alone", to.color),
-        _ => format!("traffic was not proven to reach {}", to.color),
+    let check = "`bg check` names what stands in the way";
+    let (what, hint) = match &why {
+        Unproven::Elsewhere => (
+            format!("{} is not to be live on this host alone", to.color),
+            check,
+        ),
+        Unproven::Worker { what, .. } => (
+            what.clone(),
+            "`bg logs --worker NAME` shows the whole log; `on_failure = \"keep\"` would leave traffic there",
+        ),
+        _ => (format!("traffic was not proven to reach {}", to.color), check),
     };
     match back {
         Ok(_) => {
@@ -161,7 +175,7 @@ pub async fn put_back(app: &App, from: Route, to: Route, why: Unproven, sink: &d
             });
             Failure::failed(what)
                 .because(why)
-                .hint("`bg check` names what stands in the way")
+                .hint(hint)
                 .with_traffic(Traffic::PutBack { live })
         }
         Err(unproven) => {
@@ -269,7 +283,9 @@ pub fn summary(run: &Run<'_>, switched: &Switched, release: &ReleaseId) -> Strin
         None => switched.live.color.to_string(),
     };
     let forced = forced(switched.forced.as_deref());
-    format!("{way} ({}{subject}){count}{forced}", release.short())
+    let worker = switched.workers.as_ref().err();
+    let worker = worker.map_or(String::new(), |failure| format!(", {}", failure.what));
+    format!("{way} ({}{subject}){count}{worker}{forced}", release.short())
 }
 
 /// What the record of a run says about its gate, when that was forced.

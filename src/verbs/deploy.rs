@@ -23,7 +23,8 @@ use super::prune;
 use super::room;
 use super::run::Run;
 use super::source::Wanted;
-use super::{adopted, save, slot, step, wake};
+use super::workers::{self, WorkerStatus};
+use super::{adopted, contract, hooks, migrate, save, slot, step, wake};
 
 /// What was asked for.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,10 @@ pub struct Ask {
     pub no_switch: bool,
     /// Go past a gate that was not passed, with this reason.
     pub force_gate: Option<String>,
+    /// Back the database up, whether a migration is due or not.
+    pub backup: bool,
+    /// Earlier releases do not work with the schema of this one.
+    pub contract: bool,
     /// How much is looked at first.
     pub checks: check::Depth,
     /// How long to wait for another run.
@@ -53,8 +58,14 @@ pub struct Deployed {
     pub switched: bool,
     /// Whether the other color stays up.
     pub warm: bool,
+    /// Whether going back is refused, as its schema does not serve what was before.
+    #[serde(default)]
+    pub contract: bool,
     /// Whether it was never heard how the other hosts of the fleet did.
     pub doubt: bool,
+    /// The workers of what is live.
+    #[serde(default)]
+    pub workers: Vec<WorkerStatus>,
     /// The run's name in the history.
     pub run: String,
 }
@@ -64,8 +75,12 @@ impl Deployed {
     #[must_use]
     pub fn of(run: &Run<'_>, live: Standing, other: Standing, switched: bool) -> Deployed {
         let warm = cool::stays_warm(run.app);
+        let past = (live.release.as_ref()).zip(other.release.as_ref());
         Deployed {
+            contract: past
+                .is_some_and(|(live, other)| contract::between(&run.app.layout, live, other).is_some()),
             verb: run.verb,
+            workers: workers::standings(run.app, live.release.as_ref()),
             live,
             other,
             switched,
@@ -83,18 +98,23 @@ impl Deployed {
 /// clean-up failed, 7 when nobody can say.
 pub async fn deploy(app: &App, ask: &Ask, caller: &Caller<'_>) -> Result<Deployed, Failure> {
     let run = Run::begin(app, Verb::Deploy, ask.patience, caller).await?;
+    let done = release(&run, ask).await;
+    hooks::after(&run, done).await
+}
+
+async fn release(run: &Run<'_>, ask: &Ask) -> Result<Deployed, Failure> {
     let staged = Staged::default();
-    let passed = match run.until_interrupted(stage(&run, ask, &staged)).await {
+    let passed = match run.until_interrupted(stage(run, ask, &staged)).await {
         Ok(passed) => passed,
-        Err(failure) => return Err(give_up(&run, &staged, failure).await),
+        Err(failure) => return Err(give_up(run, &staged, failure).await),
     };
     if ask.no_switch {
-        return park(&run, &passed).await;
+        return park(run, &passed).await;
     }
     let release = passed.standing().release;
-    match cutover::cutover(&run, passed).await {
-        Ok(switched) => finish(&run, switched).await,
-        Err(failure) => Err(undo(&run, &staged, release.as_ref(), failure).await),
+    match cutover::cutover(run, passed).await {
+        Ok(switched) => finish(run, switched).await,
+        Err(failure) => Err(undo(run, &staged, release.as_ref(), failure).await),
     }
 }
 
@@ -119,7 +139,10 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     adopted::data_is_where_it_belongs(run.app, run.from.color)?;
     room::left(run.app)?;
     check::before_deploy(run.app, ask.checks, &run.sink).await?;
-    let manifest = build::build(run, &ask.wanted).await?;
+    hooks::before_build(run).await?;
+    let mut manifest = build::build(run, &ask.wanted).await?;
+    run.works_on(&manifest.id);
+    hooks::after_build(run, &manifest).await?;
     room::left(run.app)?;
     let (app, color) = (run.app, run.idle());
     let release = manifest.id.clone();
@@ -130,6 +153,7 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     };
     let (idle, ()) = tokio::try_join!(slot::finish_requests(app, color, &run.sink), compiled)?;
     run.still_idle().await?;
+    migrate::schema(run, &mut manifest, ask).await?;
     run.enter(
         Phase::Replacing,
         run.from.with_color(color),
@@ -155,11 +179,13 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     if ask.no_switch {
         return Ok(passed);
     }
+    hooks::before_switch(run, &passed).await?;
     step::ready(run, passed).await
 }
 
 /// Before the swap: whatever was staged goes, and the slot gets back what it held.
 async fn give_up(run: &Run<'_>, staged: &Staged, failure: Failure) -> Failure {
+    migrate::look_back(run.app, &run.sink);
     let slot = staged.slot.borrow().clone();
     let Slot::Replaced { release, before } = slot else {
         run.abort(&failure.what, None);
@@ -241,6 +267,7 @@ async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failure> 
         .await
         .map_err(moved)?;
     prune::prune(run).await.map_err(moved)?;
+    switched.workers.map_err(moved)?;
     Ok(Deployed::of(run, switched.live, switched.replaced, true))
 }
 

@@ -21,6 +21,9 @@ pub struct Fleet {
     pub differ: Vec<String>,
     /// What the public URL answered after the switch, if that was not as before.
     pub public: Option<String>,
+    /// What of the client's own hooks failed after traffic had moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<String>,
 }
 
 /// One of them.
@@ -104,7 +107,7 @@ impl Fleet {
         let codes = || self.hosts.iter().map(|host| host.exit_code);
         let moved = codes().filter(|code| (5..=7).contains(code)).max();
         let first = codes().find(|code| ![0, 130].contains(code));
-        let public = self.public.as_ref().map(|_| 6);
+        let public = self.public.as_ref().or(self.hook.as_ref()).map(|_| 6);
         moved
             .or(first)
             .or_else(|| codes().find(|code| *code == 130))
@@ -131,6 +134,7 @@ mod tests {
                 skew_ms: None,
                 differ: Vec::new(),
                 public: None,
+                hook: None,
             };
             fleet.exit_code()
         };

@@ -1,14 +1,18 @@
 //! `bg logs` and `bg exec`: the app's own output, and a command in its environment.
 
+use std::fmt;
 use std::io::{Read, Seek, SeekFrom};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::host::app::App;
 use crate::host::dotenv::{self, Redactor, Variables};
 use crate::host::{launcher, releases, store};
 use crate::model::color::Color;
-use crate::model::failure::Failure;
+use crate::model::config::is_app_name;
+use crate::model::failure::{Failure, Kind};
 
+use super::answer::Answer;
 use super::{adopted, slot, traffic};
 
 /// How far back from the end of a log lines are looked for: 1 MiB holds some ten thousand.
@@ -24,7 +28,59 @@ pub fn live_color(app: &App) -> Result<Color, Failure> {
     })
 }
 
-/// A color's log, opened near its end.
+/// Whose log is shown.
+#[derive(Clone, Debug)]
+pub enum Whose {
+    /// A color's.
+    Color(Color),
+    /// A worker's.
+    Worker(String),
+}
+
+/// Those of `worker` where it is named, of `color` where that is, else of the live one.
+///
+/// # Errors
+/// When the link would have to be read and cannot be, and for a name that no worker can have.
+pub fn whose(app: &App, color: Option<Color>, worker: Option<String>) -> Result<Whose, Failure> {
+    match (worker, color) {
+        (Some(worker), _) if is_app_name(&worker) => Ok(Whose::Worker(worker)),
+        (Some(worker), _) => Err(Failure::new(
+            Kind::Usage,
+            format!("`{worker}` is no name of a worker"),
+        )),
+        (None, Some(color)) => Ok(Whose::Color(color)),
+        (None, None) => live_color(app).map(Whose::Color),
+    }
+}
+
+impl Whose {
+    fn path(&self, app: &App) -> PathBuf {
+        match self {
+            Whose::Color(color) => app.layout.log(*color),
+            Whose::Worker(worker) => app.layout.worker_log(worker),
+        }
+    }
+
+    /// The answer when it was shown.
+    #[must_use]
+    pub fn shown(self) -> Answer {
+        match self {
+            Whose::Color(color) => Answer::Shown { color },
+            Whose::Worker(worker) => Answer::ShownOf { worker },
+        }
+    }
+}
+
+impl fmt::Display for Whose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Whose::Color(color) => color.fmt(f),
+            Whose::Worker(worker) => write!(f, "worker `{worker}`"),
+        }
+    }
+}
+
+/// A log, opened near its end.
 pub struct Log {
     file: std::fs::File,
     /// What was read of a line that has no end yet.
@@ -32,13 +88,15 @@ pub struct Log {
     redactor: Redactor,
 }
 
-/// Opens a color's log and returns its last lines.
+/// Opens a log and returns its last lines.
 ///
 /// # Errors
-/// When the color never ran here.
-pub fn open(app: &App, color: Color, lines: usize) -> Result<(Log, String), Failure> {
-    let path = app.layout.log(color);
-    if let Some(adopted) = adopted::in_slot(app, color) {
+/// When the color or worker never ran here.
+pub fn open(app: &App, whose: &Whose, lines: usize) -> Result<(Log, String), Failure> {
+    let path = whose.path(app);
+    if let Whose::Color(color) = whose
+        && let Some(adopted) = adopted::in_slot(app, *color)
+    {
         return Err(
             Failure::failed(format!("{color} is an adopted process, whose log is PM2's own"))
                 .hint(format!(
@@ -50,7 +108,7 @@ pub fn open(app: &App, color: Color, lines: usize) -> Result<(Log, String), Fail
         );
     }
     let missing = |error: std::io::Error| {
-        Failure::failed(format!("{color} has no log"))
+        Failure::failed(format!("{whose} has no log"))
             .because(error)
             .hint("it is written from the first deploy on")
             .with_traffic(traffic::unchanged(app))

@@ -7,10 +7,11 @@ use crate::host::app::App;
 use crate::host::releases;
 use crate::model::color::Color;
 use crate::model::config::difference::{self, Change};
+use crate::model::config::hooks::Moment;
 use crate::model::failure::Failure;
 
 use super::source::{self, Wanted};
-use super::{adopted, slot, traffic};
+use super::{adopted, migrate, slot, traffic};
 
 /// What a deploy would do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,10 +41,14 @@ pub async fn plan(app: &App, wanted: &Wanted, no_switch: bool) -> Result<Planned
     let color = route.color.other();
     let commit = source::commit(app, wanted).await?;
     let live = releases::slot(&app.layout, route.color).and_then(|id| slot::read_manifest(app, &id).ok());
-    let config = live.map_or_else(Vec::new, |live| difference::difference(&live.config, &app.config));
+    let config = live
+        .as_ref()
+        .map_or_else(Vec::new, |live| difference::difference(&live.config, &app.config));
+    let before = live.as_ref().map(|live| live.commit.clone());
+    let schema = schema(app, before.as_deref(), &commit.sha).await;
     Ok(Planned {
         app: app.name().to_owned(),
-        steps: steps(app, color, &commit.sha, no_switch),
+        steps: steps(app, color, &commit.sha, schema, no_switch),
         reference: wanted.reference(app).to_owned(),
         commit: commit.sha,
         subject: commit.subject,
@@ -52,13 +57,45 @@ pub async fn plan(app: &App, wanted: &Wanted, no_switch: bool) -> Result<Planned
     })
 }
 
-fn steps(app: &App, color: Color, sha: &str, no_switch: bool) -> Vec<String> {
+/// What would be done to the database.
+async fn schema(app: &App, live: Option<&str>, commit: &str) -> Option<String> {
+    let settings = app.config.migrate.as_ref()?;
+    let unknown = settings.pending.as_ref();
+    let due = match settings.paths.is_empty() {
+        true => unknown.is_none(),
+        false => migrate::has_changed(app, settings, live, commit).await,
+    };
+    let backup = app
+        .config
+        .backup
+        .as_ref()
+        .map_or("", |_| "back the database up, then ");
+    Some(match (due, unknown) {
+        (true, _) => format!("{backup}migrate by `{}`", settings.run),
+        (false, Some(pending)) => format!(
+            "ask `{pending}`; if it says so, {backup}migrate by `{}`",
+            settings.run
+        ),
+        (false, None) => "migrate nothing, as no file of `migrate.paths` changed".to_owned(),
+    })
+}
+
+/// The hooks of a moment.
+fn hooks(app: &App, moment: Moment) -> impl Iterator<Item = String> {
+    let hooks = app.config.hooks.of(moment).iter();
+    hooks.map(move |hook| format!("run `{}` ({})", hook.run, moment.name()))
+}
+
+fn steps(app: &App, color: Color, sha: &str, schema: Option<String>, no_switch: bool) -> Vec<String> {
     let config = &app.config;
-    let mut steps = vec![format!(
+    let mut steps: Vec<String> = hooks(app, Moment::BeforeBuild).collect();
+    steps.push(format!(
         "check out {} into a new release",
         sha.get(..7).unwrap_or(sha)
-    )];
+    ));
     steps.push("reuse the python environment, or build one beside it".to_owned());
+    steps.extend(hooks(app, Moment::AfterBuild));
+    steps.extend(schema);
     if let Some(held) = releases::slot(&app.layout, color) {
         let left = config.drain.quiet.0.saturating_sub(app.link.age()).as_secs();
         let wait = if left > 0 {
@@ -87,6 +124,7 @@ fn steps(app: &App, color: Color, sha: &str, no_switch: bool) -> Vec<String> {
     if no_switch {
         steps.push("leave it there; traffic stays".to_owned());
     } else {
+        steps.extend(hooks(app, Moment::BeforeSwitch));
         let way = if app.reloads() {
             "rename the link and reload NGINX"
         } else {
@@ -97,6 +135,9 @@ fn steps(app: &App, color: Color, sha: &str, no_switch: bool) -> Vec<String> {
             counted(config.nginx.paths.len(), "path"),
             counted(app.doors.len(), "listener")
         ));
+        let workers = config.workers.iter();
+        steps.extend(workers.map(|worker| format!("hand over worker {}", worker.name)));
+        steps.extend(hooks(app, Moment::AfterSwitch));
     }
     steps
 }

@@ -40,6 +40,14 @@ pub enum Unproven {
         #[source]
         source: front::Unproven,
     },
+    /// It does, and a worker does not run on that release.
+    #[error("{problem}")]
+    Worker {
+        /// What failed.
+        what: String,
+        /// Why.
+        problem: String,
+    },
     /// It does, and not on another host of the fleet.
     #[error("another host of the fleet did not move")]
     Elsewhere,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::host::{assets, prune, releases};
+use crate::host::{assets, prune, releases, seats};
 use crate::model::color::Color;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
@@ -11,8 +11,8 @@ use crate::model::release::ReleaseId;
 use super::run::Run;
 use super::source;
 
-/// Deletes releases beyond `keep.releases`, never one that a color, a rollback or PM2's
-/// dump needs.
+/// Deletes releases beyond `keep.releases`, never one that a color, a worker, a rollback or
+/// PM2's dump needs.
 ///
 /// # Errors
 /// When something cannot be deleted.
@@ -29,6 +29,7 @@ pub async fn prune(run: &Run<'_>) -> Result<(), Failure> {
             needed.insert(target.clone());
         }
     }
+    needed.extend(seats::releases(&app.layout));
     let dump: Vec<_> = app
         .pm2
         .dump()

@@ -14,7 +14,7 @@ use crate::model::journal::{OpenRun, Phase, Record, Story};
 use crate::model::recovery::{Action, Seen, action};
 
 use super::traffic::{self, Sight};
-use super::{proof, run, save, slot};
+use super::{migrate, proof, run, save, slot, workers};
 
 /// How long programs that a dead run left may take to end.
 const CHILD_GRACE: Duration = Duration::from_secs(10);
@@ -104,6 +104,7 @@ pub async fn recover(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Resul
             what: format!("{ended} programs that {} had left were ended", open.run),
         });
     }
+    migrate::look_back(app, sink);
     for color in Color::BOTH {
         std::fs::remove_file(app.layout.hold(color)).ok();
     }
@@ -150,6 +151,7 @@ async fn carry_out(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Fa
     match plan.action {
         Action::Abandon => Ok(ended(open, false)),
         Action::RestoreSlot => {
+            workers_back(app, open, sink).await;
             if open.touched_slot {
                 slot::restore(app, open.to.color, open.replaces.as_ref(), &open.run.0, sink).await?;
             }
@@ -161,6 +163,7 @@ async fn carry_out(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Fa
             proof::back_at(app, open.from, open.was.is_some())
                 .await
                 .map_err(|error| stuck(plan).because(error))?;
+            workers_back(app, open, sink).await;
             give_slot_back(app, open, sink).await?;
             Ok(ended(open, true))
         }
@@ -177,6 +180,9 @@ async fn finish(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Failu
     let open = &plan.open;
     let moves_color = open.from.color != open.to.color;
     if proof::prove(app, open.to, moves_color).await.is_err() {
+        return put_back(app, plan, sink).await;
+    }
+    if moves_color && workers_want_back(app, open, sink).await {
         return put_back(app, plan, sink).await;
     }
     if let Err(error) = save::save(app).await {
@@ -212,8 +218,41 @@ async fn put_back(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Fai
         live,
         reason: format!("{} {} died", open.verb, open.run),
     });
+    workers_back(app, open, sink).await;
     give_slot_back(app, open, sink).await?;
     Ok(ended(open, true))
+}
+
+/// After a run that had moved traffic: every worker to what is live. `true` when one that
+/// does not start wants traffic to go back with it.
+async fn workers_want_back(app: &App, open: &OpenRun, sink: &dyn Sink) -> bool {
+    let live = traffic::standing(app, open.to.color).release;
+    match workers::settle(app, live.as_ref(), open.was.as_ref(), sink).await {
+        Ok(()) => false,
+        Err(stuck) => {
+            warn_of(&stuck, sink);
+            stuck.wants_back
+        }
+    }
+}
+
+/// The same where traffic is back, or never moved.
+async fn workers_back(app: &App, open: &OpenRun, sink: &dyn Sink) {
+    let moved = matches!(open.phase, Phase::Swapping | Phase::Proven | Phase::PuttingBack);
+    if !moved || open.from.color == open.to.color {
+        return;
+    }
+    let live = traffic::standing(app, open.from.color).release;
+    if let Err(stuck) = workers::settle(app, live.as_ref(), None, sink).await {
+        warn_of(&stuck, sink);
+    }
+}
+
+fn warn_of(stuck: &workers::Stuck, sink: &dyn Sink) {
+    let causes = stuck.failure.causes().join(": ");
+    sink.emit(Event::Warned {
+        text: format!("{}: {causes}", stuck.failure.what),
+    });
 }
 
 /// After traffic was taken from a release again: its slot gets back what it held, so that

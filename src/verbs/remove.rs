@@ -21,7 +21,7 @@ use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind};
 
 use super::setup::programs;
-use super::{adopted, save, slot, traffic};
+use super::{adopted, save, slot, traffic, workers};
 
 /// What PM2 may take besides the app's own end.
 const MORE: Duration = Duration::from_secs(60);
@@ -48,6 +48,8 @@ pub async fn remove(app: &App, yes: bool, purge: bool, sink: &dyn Sink) -> Resul
             None => format!("stop {}", app.process(color)),
         })
         .to_vec();
+    let workers = workers::processes(app);
+    steps.extend(workers.iter().map(|process| format!("stop {process}")));
     steps.extend(files.iter().map(|path| format!("delete {}", path.display())));
     steps.push(format!("delete {}", app.entry.link_folder.display()));
     let permit = SystemFolders::of_this_user().permit(app.name());
@@ -112,21 +114,23 @@ async fn stop(app: &App, owner: &User) -> Result<(), Failure> {
     if !Uid::effective().is_root() || owner.uid.is_root() {
         return discard(app).await;
     }
+    let of_workers: Duration = app.config.workers.iter().map(|one| one.stop_timeout.0).sum();
     let command = Command::new(THIS)
         .args(["discard", "--app", app.name()])
         .by(owner)
         .folder("/")
-        .deadline(app.config.process.stop_timeout.0 * 2 + MORE);
+        .deadline(app.config.process.stop_timeout.0 * 2 + of_workers + MORE);
     command.run().await.map(drop).map_err(|error| {
         Failure::failed(format!("the app of `{}` was not stopped", owner.name)).because(error)
     })
 }
 
-/// Stops both colors and has PM2 forget them; a part of [`remove`].
+/// Stops both colors and all workers, and has PM2 forget them; a part of [`remove`].
 ///
 /// # Errors
 /// When one cannot be stopped.
 pub async fn discard(app: &App) -> Result<(), Failure> {
+    workers::discard(app).await?;
     // An adopted process was there before this program and outlives it.
     for color in Color::BOTH
         .into_iter()

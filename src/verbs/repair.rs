@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::host::app::App;
 use crate::host::journal::Journal;
 use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Standing};
+use crate::model::failure::{Failure, Standing, Traffic};
 
 use super::traffic::{self, Sight};
-use super::{proof, recover, run, wake};
+use super::{proof, recover, run, wake, workers};
 
 /// What there was to repair.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,10 +39,16 @@ pub async fn plan(app: &App) -> Result<Repaired, Failure> {
         steps.extend(lagging(app).await);
     }
     steps.extend(wake::asleep(app).await);
+    let live = live(app).await;
+    if story.open.is_none()
+        && let Some(live) = &live
+    {
+        steps.extend(workers::astray(app, live.release.as_ref()).await);
+    }
     Ok(Repaired {
         plan: steps,
         done: false,
-        live: live(app).await,
+        live,
     })
 }
 
@@ -66,10 +72,28 @@ pub async fn repair(app: &App, patience: Duration, sink: &dyn Sink) -> Result<Re
         })?;
     }
     let route = traffic::observe(app).await?;
+    let live = traffic::standing(app, route.color);
+    workers_to(app, &journal, &live, sink).await?;
     Ok(Repaired {
         plan: shown.plan,
         done: true,
-        live: Some(traffic::standing(app, route.color)),
+        live: Some(live),
+    })
+}
+
+async fn workers_to(app: &App, journal: &Journal, live: &Standing, sink: &dyn Sink) -> Result<(), Failure> {
+    let Some(release) = &live.release else {
+        return Ok(());
+    };
+    if workers::astray(app, Some(release)).await.is_empty() {
+        return Ok(());
+    }
+    let before = journal.story().rollback_target(release).ok();
+    let settled = workers::settle(app, Some(release), before, sink).await;
+    settled.map_err(|stuck| {
+        stuck
+            .failure
+            .with_traffic(Traffic::Unchanged { live: live.clone() })
     })
 }
 

@@ -1,6 +1,7 @@
 //! The frame around every command that changes something: the lock, the journal, recovery
 //! of what a killed run left, and the record of how it ended.
 
+mod record;
 mod stop;
 mod tee;
 
@@ -16,6 +17,7 @@ use crate::host::command;
 use crate::host::journal::{Journal, JournalError};
 use crate::host::lock::{Holder, Lock, LockError, user_name};
 use crate::host::process;
+use crate::host::stories;
 use crate::model::color::{Color, Route};
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, Standing, Traffic};
@@ -25,6 +27,7 @@ use crate::model::wire::Saw;
 
 use super::caller::Caller;
 use super::{recover, traffic};
+use record::SoFar;
 use stop::Stop;
 pub use tee::Tee;
 
@@ -50,6 +53,7 @@ pub struct Run<'a> {
     journal: Mutex<Journal>,
     stop: tokio::sync::Mutex<Stop>,
     doubt: AtomicBool,
+    so_far: Mutex<SoFar>,
     _lock: Lock,
 }
 
@@ -71,7 +75,11 @@ impl<'a> Run<'a> {
             opened = open(app, &command, patience, caller) => opened?,
             lost = caller.orders.stopped() => return Err(interrupted(app, lost)),
         };
-        let id = RunId::new(Timestamp::now(), std::process::id());
+        let id = RunId::new(
+            Timestamp::now(),
+            std::process::id(),
+            stories::newest(&app.layout).as_ref(),
+        );
         command::mark_run(&id.0);
         recover::recover(app, &mut journal, caller).await?;
         let from = traffic::observe(app).await?;
@@ -104,6 +112,7 @@ impl<'a> Run<'a> {
             journal: Mutex::new(journal),
             stop: tokio::sync::Mutex::new(stop),
             doubt: AtomicBool::new(false),
+            so_far: Mutex::default(),
             _lock: lock,
         })
     }
@@ -186,7 +195,7 @@ impl<'a> Run<'a> {
             live,
             maintenance,
             was,
-            summary,
+            summary: self.with_notes(summary),
             doubt: self.is_in_doubt(),
         })
     }
@@ -198,7 +207,7 @@ impl<'a> Run<'a> {
             run: self.id.clone(),
             at: Timestamp::now(),
             verb: self.verb,
-            reason: reason.to_owned(),
+            reason: self.with_notes(reason.to_owned()),
             refused: refused.cloned(),
         };
         if let Err(error) = self.write(record) {

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::host::app::App;
 use crate::host::dotenv::Redactor;
+use crate::host::fault;
 use crate::host::launcher;
 use crate::host::pm2::{Pm2Error, Spec};
 use crate::host::process::{self, Process};
@@ -30,7 +31,10 @@ use super::{adopted, traffic};
 pub use free::{Idle, clear, drained, finish_requests, free, has_lost_one};
 
 /// Added to the app's own time to stop before PM2 kills it: PM2 must never be the first.
-const PM2_MARGIN: Duration = Duration::from_secs(5);
+pub(super) const PM2_MARGIN: Duration = Duration::from_secs(5);
+
+/// PM2's own second lets an app that crashes after two loop for ever.
+const MIN_UPTIME: Duration = Duration::from_secs(10);
 
 /// How often a server that was told to end is come by.
 const NUDGE: Duration = Duration::from_millis(50);
@@ -88,7 +92,8 @@ async fn stop(app: &App, color: Color, old: &[Process]) -> Result<(), Failure> {
         return adopted::retire(app, &adopted, old).await;
     }
     let hold = app.layout.hold(color);
-    std::fs::write(&hold, "")
+    fault::file("hold", &hold)
+        .and_then(|()| std::fs::write(&hold, ""))
         .map_err(|error| Failure::failed(format!("`{}` cannot be written", hold.display())).because(error))?;
     let port = port_of_old(app, color);
     for process in old {
@@ -166,6 +171,7 @@ pub async fn start(
         env: BTreeMap::from([("BG_NONCE".to_owned(), nonce.to_owned())]),
         log: app.layout.log(color),
         kill_timeout: app.config.process.stop_timeout.0 + PM2_MARGIN,
+        min_uptime: MIN_UPTIME,
     };
     let started = app.pm2.start(&spec, &app.layout.state()).await;
     let running = |process: Process| Running {
@@ -322,8 +328,14 @@ pub fn log_since(app: &App, running: &Running) -> Vec<String> {
 }
 
 fn log_lines(app: &App, color: Color, manifest: &Manifest, from: u64) -> Vec<String> {
+    let redactor = redactor(app, manifest);
+    last_lines(&app.layout.log(color), from, &redactor, &app.process(color))
+}
+
+/// The last lines that a log has after its first `from` bytes, each behind `name`.
+pub(super) fn last_lines(log: &Path, from: u64, redactor: &Redactor, name: &str) -> Vec<String> {
     let mut bytes = Vec::new();
-    std::fs::File::open(app.layout.log(color))
+    std::fs::File::open(log)
         .and_then(|mut file| {
             let length = file.metadata()?.len();
             let from = if from > length { 0 } else { from };
@@ -331,9 +343,8 @@ fn log_lines(app: &App, color: Color, manifest: &Manifest, from: u64) -> Vec<Str
             file.take(64 << 10).read_to_end(&mut bytes)
         })
         .ok();
-    let text = redactor(app, manifest).redact(&String::from_utf8_lossy(&bytes));
+    let text = redactor.redact(&String::from_utf8_lossy(&bytes));
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let name = app.process(color);
     lines
         .iter()
         .skip(lines.len().saturating_sub(LOG_LINES))
@@ -349,7 +360,12 @@ pub fn redactor(app: &App, manifest: &Manifest) -> Redactor {
 }
 
 fn log_length(app: &App, color: Color) -> u64 {
-    std::fs::metadata(app.layout.log(color)).map_or(0, |metadata| metadata.len())
+    length(&app.layout.log(color))
+}
+
+/// How long a log is; 0 where there is none.
+pub(super) fn length(log: &Path) -> u64 {
+    std::fs::metadata(log).map_or(0, |metadata| metadata.len())
 }
 
 fn pm2_failure(app: &App, error: Pm2Error) -> Failure {

@@ -12,7 +12,8 @@ use crate::model::failure::Standing;
 use crate::model::journal::Story;
 
 use super::traffic::{self, Sight};
-use super::{adopted, gate, recover, slot, wake};
+use super::workers::{self, WorkerStatus};
+use super::{adopted, contract, gate, recover, slot, wake};
 
 /// Everything that `bg status` says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,6 +28,9 @@ pub struct Status {
     pub maintenance: bool,
     /// Both slots, blue first.
     pub slots: Vec<SlotStatus>,
+    /// The workers of what is live, and any other that runs.
+    #[serde(default)]
+    pub workers: Vec<WorkerStatus>,
     /// What a rollback would do.
     pub rollback: RollbackStatus,
     /// The switch way in force.
@@ -124,8 +128,10 @@ pub async fn status(app: &App) -> Status {
     let slots = vec![blue, green];
     let mut notes = adopted::notes(app, Color::Blue).await;
     notes.extend(adopted::notes(app, Color::Green).await);
+    let release = live.as_ref().and_then(|live| live.release.as_ref());
     Status {
         app: app.name().to_owned(),
+        workers: workers::look(app, release).await,
         rollback: rollback(app, &story, live.as_ref(), &slots),
         live,
         drift,
@@ -232,6 +238,18 @@ fn rollback(app: &App, story: &Story, live: Option<&Standing>, slots: &[SlotStat
     if held.as_ref() != Some(&target) {
         return RollbackStatus::Nothing {
             why: format!("{target}, which served before, is no longer in a slot"),
+        };
+    }
+    if let Some(contract) = target
+        .parse()
+        .ok()
+        .and_then(|target| contract::between(&app.layout, release, &target))
+    {
+        return RollbackStatus::Nothing {
+            why: format!(
+                "the database does not serve {target} since {} ({}); `bg rollback --force REASON` goes back all the same",
+                contract.release, contract.why
+            ),
         };
     }
     let idle = slots.iter().find(|slot| slot.color == live.color.other());

@@ -17,7 +17,7 @@ use super::cutover::{self, Switched};
 use super::deploy::Deployed;
 use super::gate::{self, Passed};
 use super::run::Run;
-use super::{adopted, recover, run, slot, step, traffic, wake};
+use super::{adopted, contract, hooks, recover, run, slot, step, traffic, wake};
 
 /// Moves traffic to `color`, or to the one it is not on.
 ///
@@ -26,6 +26,7 @@ use super::{adopted, recover, run, slot, step, traffic, wake};
 pub async fn switch(
     app: &App,
     color: Option<Color>,
+    force: Option<&str>,
     patience: Duration,
     caller: &Caller<'_>,
 ) -> Result<Deployed, Failure> {
@@ -33,13 +34,17 @@ pub async fn switch(
         clear_the_way(app, color, patience, caller).await?;
     }
     let run = Run::begin(app, Verb::Switch, patience, caller).await?;
-    let color = color.unwrap_or(run.idle());
+    let done = to_color(&run, color.unwrap_or(run.idle()), force).await;
+    hooks::after(&run, done).await
+}
+
+async fn to_color(run: &Run<'_>, color: Color, force: Option<&str>) -> Result<Deployed, Failure> {
     if color == run.from.color {
-        return Ok(nothing_to_do(&run));
+        return Ok(nothing_to_do(run));
     }
-    let Some(release) = releases::slot(&app.layout, color) else {
+    let Some(release) = releases::slot(&run.app.layout, color) else {
         return Err(refuse(
-            &run,
+            run,
             Failure::failed(format!("{color} is empty: there is nothing to switch to"))
                 .hint("`bg deploy` puts a release there"),
         ));
@@ -49,7 +54,8 @@ pub async fn switch(
             text: format!("{} was refused or rolled back from before", release.short()),
         });
     }
-    go(&run, color, release).await
+    contract::guard(run, &release, force).map_err(|failure| refuse(run, failure))?;
+    go(run, color, release).await
 }
 
 /// Without a readable link, and after a run whose end nobody can tell, naming the color is
@@ -119,18 +125,22 @@ pub async fn converge(
 pub async fn rollback(
     app: &App,
     to: Option<ReleaseId>,
+    force: Option<&str>,
     patience: Duration,
     caller: &Caller<'_>,
 ) -> Result<Deployed, Failure> {
     let run = Run::begin(app, Verb::Rollback, patience, caller).await?;
-    let target = match target(&run, to.as_ref()) {
-        Ok(target) => target,
-        Err(failure) => return Err(refuse(&run, failure)),
-    };
+    let done = back(&run, to.as_ref(), force).await;
+    hooks::after(&run, done).await
+}
+
+async fn back(run: &Run<'_>, to: Option<&ReleaseId>, force: Option<&str>) -> Result<Deployed, Failure> {
+    let target = target(run, to).map_err(|failure| refuse(run, failure))?;
     if run.live().release.as_ref() == Some(&target) {
-        return Ok(nothing_to_do(&run));
+        return Ok(nothing_to_do(run));
     }
-    to_release(&run, target).await
+    contract::guard(run, &target, force).map_err(|failure| refuse(run, failure))?;
+    to_release(run, target).await
 }
 
 async fn to_release(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failure> {
@@ -195,6 +205,7 @@ fn nothing_to_do(run: &Run<'_>) -> Deployed {
 }
 
 fn begin(run: &Run<'_>, color: Color, release: &ReleaseId) {
+    run.works_on(release);
     let manifest = releases::read(&run.app.layout, release).ok();
     run.sink.emit(Event::Began {
         app: run.app.name().to_owned(),
@@ -212,7 +223,9 @@ async fn go(run: &Run<'_>, color: Color, release: ReleaseId) -> Result<Deployed,
     let staged = async {
         let works = cutover::reload_would_work(run.app);
         let (passed, works) = tokio::join!(ready(run, color, &release), works);
-        Ok((step::ready(run, passed?).await?, works?))
+        let passed = passed?;
+        hooks::before_switch(run, &passed).await?;
+        Ok((step::ready(run, passed).await?, works?))
     };
     let moved = match run.until_interrupted(staged).await {
         // A color that had to be started, and hosts that had to be waited for, take longer.
@@ -279,6 +292,7 @@ async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Resul
     cool::down(run.app, switched.replaced.color, &run.sink)
         .await
         .map_err(moved)?;
+    switched.workers.map_err(moved)?;
     Ok(Deployed::of(run, switched.live, switched.replaced, true))
 }
 

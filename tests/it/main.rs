@@ -17,10 +17,13 @@ mod check;
 mod commands;
 mod demo;
 mod every_client;
+#[cfg(feature = "faults")]
+mod faults;
 mod front_door;
 mod full_disk;
 mod gate;
 mod harness;
+mod hooks;
 mod house;
 mod input;
 mod install;
@@ -28,6 +31,7 @@ mod keep;
 #[path = "../../ops/load/load.rs"]
 mod load;
 mod lock;
+mod migrate;
 mod pm2;
 mod recovery;
 mod release;
@@ -40,3 +44,5 @@ mod source;
 mod ssh;
 mod static_build;
 mod user;
+mod walk;
+mod worker;

@@ -93,7 +93,7 @@ pub async fn bring_to(host: &Host, errand: &Errand, tell: Tell<'_>) -> Result<()
         commit: parcel.brought.commit.clone(),
         bytes: parcel.bytes,
     };
-    bring::bring(host, &errand.request_of(&verb), &parcel.file, tell).await
+    bring::bring(host, &errand.request_of(&verb, &host.name), &parcel.file, tell).await
 }
 
 /// A file from its first byte on, wherever others stand in it.

@@ -40,14 +40,27 @@ fn a_torn_last_line_is_cut_and_writing_goes_on() {
 }
 
 #[test]
-fn damage_in_the_middle_is_told_and_passed_over() {
+fn damage_in_the_middle_is_told_once_and_set_aside() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
     let line = serde_json::to_string(&abort("a")).unwrap();
     std::fs::write(&path, format!("{line}\n\u{0}\u{0}garbage\n{line}\n")).unwrap();
     let journal = Journal::open(&path).unwrap();
     assert_eq!(Journal::read(&path).unwrap().len(), 2);
-    assert_eq!(journal.damage(), ["line 2 makes no sense and is passed over"]);
+    let aside = folder.path().join("journal.damaged");
+    let lies = format!("what made no sense lies in `{}` now", aside.display());
+    assert_eq!(
+        journal.damage(),
+        ["line 2 makes no sense and is passed over", &lies]
+    );
+    assert_eq!(std::fs::read(&aside).unwrap(), b"\0\0garbage\n");
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        format!("{line}\n{line}\n")
+    );
+    let again = Journal::open(&path).unwrap();
+    assert_eq!(again.damage(), [] as [&str; 0]);
+    assert_eq!(again.story(), journal.story());
 }
 
 #[test]
@@ -149,13 +162,15 @@ fn damage_behind_the_fold_is_told_by_its_line() {
     text.extend(b"garbage\n{\"torn");
     std::fs::write(&path, text).unwrap();
     let mut journal = Journal::open(&path).unwrap();
+    let (told, aside) = journal.damage().split_at(2);
     assert_eq!(
-        journal.damage(),
+        told,
         [
             "line 799 makes no sense and is passed over",
             "the last line was torn and is passed over"
         ]
     );
+    assert_eq!(aside.len(), 1);
     journal.write(abort("z")).unwrap();
     assert_eq!(Journal::read(&path).unwrap().last(), Some(&abort("z")));
 }

@@ -45,6 +45,7 @@ impl Root {
             env_file: Some("e1".into()),
             config: toml::from_str(CONFIG).unwrap(),
             adopted: None,
+            contract: None,
         };
         for below in ["releases", "manifests", "envs", "slots", "state"] {
             fs::create_dir(layout.root().join(below)).unwrap();

@@ -25,11 +25,9 @@ pub struct Spec {
     pub log: PathBuf,
     /// How long it has to end before PM2 kills it; above the app's own graceful time-out.
     pub kill_timeout: Duration,
+    /// One that ends sooner than this after its start counts towards PM2's limit of restarts.
+    pub min_uptime: Duration,
 }
-
-/// An app that dies within this time counts towards PM2's limit of restarts. PM2's own
-/// second lets an app that crashes after two loop for ever.
-const MIN_UPTIME_MS: u64 = 10_000;
 
 /// Restarts in a row that are too quick before PM2 calls it `errored`.
 const MAX_RESTARTS: u64 = 3;
@@ -65,9 +63,9 @@ impl Spec {
             "interpreter": "none",
             "exec_mode": "fork",
             "autorestart": true,
-            "min_uptime": MIN_UPTIME_MS,
+            "min_uptime": millis(self.min_uptime),
             "max_restarts": MAX_RESTARTS,
-            "kill_timeout": u64::try_from(self.kill_timeout.as_millis()).unwrap_or(u64::MAX),
+            "kill_timeout": millis(self.kill_timeout),
             "merge_logs": true,
             "out_file": self.log,
             "error_file": self.log,
@@ -75,4 +73,8 @@ impl Spec {
             "vizion": false,
         }]})
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

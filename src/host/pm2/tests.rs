@@ -46,6 +46,7 @@ impl Sandbox {
             env: BTreeMap::from([("BG_MEANT".into(), "yes".into())]),
             log: self.path().join("log"),
             kill_timeout: Duration::from_secs(3),
+            min_uptime: Duration::from_secs(10),
         }
     }
 

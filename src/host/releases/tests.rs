@@ -55,6 +55,7 @@ pub(crate) fn manifest(id: &ReleaseId, venv: &str, env_file: &str) -> Manifest {
         env_file: Some(env_file.into()),
         config,
         adopted: None,
+        contract: None,
     }
 }
 

@@ -76,6 +76,10 @@ const TABLES: &[&[&str]] = &[
     &["evidence"],
     &["timeouts"],
     &["pm2"],
+    &["hooks"],
+    &["migrate"],
+    &["backup"],
+    &["notify"],
 ];
 
 /// Text that is no TOML at all.
@@ -190,6 +194,11 @@ fn missing_key(span: Range<usize>, path: &[String], name: &str, text: &str) -> M
         .iter()
         .find(|(key, _)| *key == name)
         .map_or(name, |(_, line)| line);
+    let example = match (path.first().map(String::as_str), name) {
+        (Some("migrate"), "run") => "run = \"flask db upgrade\"",
+        (Some("hooks"), "run") => "run = \"bin/notify\"",
+        _ => example,
+    };
     let is_table = example.starts_with('`');
     let end = text.trim_end().len();
     Mistake {

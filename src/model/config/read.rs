@@ -102,6 +102,21 @@ mod tests {
         [pm2]
         bin = "/usr/bin/pm2"
         home = "/home/deploy/.pm2"
+        [hooks]
+        before_build = "bin/one 'two words'"
+        after_build = ["bin/one", "bin/two"]
+        after_switch = { run = "bin/one", on = "client", timeout = "1s" }
+        on_failure = ["bin/one", { run = "bin/two", timeout = "9s" }]
+        [migrate]
+        run = "flask db upgrade"
+        paths = ["migrations/**"]
+        [backup]
+        kind = "mysql"
+        database = "shop"
+        options_file = "backup.cnf"
+        [notify]
+        webhook_env = "HOOK"
+        format = "slack"
     "#;
 
     #[test]

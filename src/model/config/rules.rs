@@ -2,10 +2,12 @@
 
 mod fleet;
 mod health;
+mod hooks;
 mod nginx;
 mod process;
 mod source;
 mod value;
+mod worker;
 
 pub use source::is_app_name;
 
@@ -32,6 +34,8 @@ pub(super) fn broken(config: &Config, places: &Places<'_>) -> Vec<Mistake> {
     health::check(config, &mut findings);
     nginx::check(&config.nginx, config.process.ports, &mut findings);
     fleet::check(config, &mut findings);
+    worker::check(config, &mut findings);
+    hooks::check(config, &mut findings);
     durations(config, &mut findings);
     findings.mistakes
 }

@@ -130,3 +130,20 @@ fn of_releases_that_are_gone_only_what_a_rollback_asks_for_is_kept() {
         Err(NoRollback::Unfit(release(1)))
     );
 }
+
+#[test]
+fn a_clock_that_jumps_back_makes_no_run_older_than_the_one_before() {
+    let at = |text: &str| text.parse().unwrap();
+    let first = RunId::new(at("2026-11-26T10:00:00.999Z"), 7, None);
+    assert_eq!(first.0, "20261126T100000999Z-7");
+    let back = RunId::new(at("2020-01-01T00:00:00Z"), 8, Some(&first));
+    assert_eq!(back.0, "20261126T100001000Z-8");
+    let same = RunId::new(at("2026-11-26T10:00:00.999Z"), 9, Some(&first));
+    assert!(same > first);
+    let strange = RunId("no time at all".to_owned());
+    assert!(
+        RunId::new(at("2026-11-26T10:00:00Z"), 1, Some(&strange))
+            .0
+            .ends_with("-1")
+    );
+}

@@ -15,6 +15,7 @@ use crate::host::registry::Registry;
 use crate::host::store::{self, FileError};
 use crate::host::{releases, user};
 use crate::model::color::Route;
+use crate::model::config::Config;
 use crate::model::config::run::words;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, Standing as Live};
@@ -28,11 +29,16 @@ use super::{Adopting, Ask, data, seen, undo};
 
 /// What stands for a release that was never built.
 pub(super) fn manifest(plan: &Plan) -> Result<Manifest, Failure> {
-    let (app, config) = (&plan.app, &plan.app.config);
+    let config = &plan.app.config;
     let run = words(&config.process.run)
         .map_err(|error| Failure::new(Kind::Config, "`process.run` cannot be used").because(error))?;
     let name = &plan.found.entry.name;
     let state = plan.state.as_ref();
+    // Its workers are PM2's own entries, which come back when it does.
+    let config = Config {
+        workers: Vec::new(),
+        ..config.clone()
+    };
     Ok(Manifest {
         format: Manifest::FORMAT,
         id: plan.release.clone(),
@@ -47,7 +53,8 @@ pub(super) fn manifest(plan: &Plan) -> Result<Manifest, Failure> {
         venv: String::new(),
         env: config.env.set.clone(),
         env_file: None,
-        config: app.config.clone(),
+        config,
+        contract: None,
         adopted: Some(plan.adopted(Vec::new())),
     })
 }
@@ -206,7 +213,7 @@ fn write_history(app: &App, record: &Record) -> Result<(), Failure> {
     let _rights = user::borrow(&owner)
         .map_err(|error| Failure::failed(format!("cannot act as `{}`", owner.name)).because(error))?;
     let mut journal = Journal::open(&app.layout.journal()).map_err(failed)?;
-    let run = RunId::new(Timestamp::now(), std::process::id());
+    let run = RunId::new(Timestamp::now(), std::process::id(), None);
     let from = Route::to(record.color);
     let begin = Entry::Begin {
         run: run.clone(),

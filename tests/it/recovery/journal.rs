@@ -40,7 +40,7 @@ fn without_its_journal_an_app_can_still_be_switched_and_rolled_back() {
     assert_eq!(now[..whole.len()], whole, "{switch}");
     assert!(now.len() > whole.len(), "{switch}");
 
-    // Damage in the middle: told, passed over, and what comes after it counts.
+    // Damage in the middle: told, set aside, and what comes after it counts.
     let text = fs::read_to_string(&file).unwrap();
     let mut lines: Vec<&str> = text.lines().collect();
     lines[1] = "\0\0\0 not what was written";
@@ -48,6 +48,8 @@ fn without_its_journal_an_app_can_still_be_switched_and_rolled_back() {
     let rollback = sandbox.bg(&["rollback"]);
     rollback.assert_code(0);
     rollback.assert_says("line 2 makes no sense and is passed over");
+    let aside = fs::read_to_string(file.with_extension("damaged")).unwrap();
+    assert_eq!(aside, "\0\0\0 not what was written\n");
     assert_eq!(sandbox.live_color(), Some(Color::Green));
     assert_eq!(super::scene::slot(&sandbox, Color::Blue), Some(first));
 }

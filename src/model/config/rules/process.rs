@@ -47,20 +47,7 @@ fn command(line: &str) -> Verdict {
         Ok(words) => words,
         Err(error) => return cannot_split(&error),
     };
-    if let Some(word) = words.iter().find(|word| SHELL.contains(&word.as_str())) {
-        return wrong_part(
-            word,
-            format!("contains `{word}`, and no shell reads it"),
-            "write one command; put more than one into a script of the repository",
-        );
-    }
-    if let Some((name, _)) = words.first().and_then(|word| word.split_once('=')) {
-        return wrong_part(
-            name,
-            format!("sets `{name}`, and no shell reads it"),
-            "write the variable under `[env.set]`",
-        );
-    }
+    no_shell(&words)?;
     let gunicorn = words
         .iter()
         .any(|word| word.rsplit('/').next() == Some("gunicorn"));
@@ -89,7 +76,26 @@ fn command(line: &str) -> Verdict {
     }
 }
 
-fn cannot_split(error: &RunError) -> Verdict {
+/// What only a shell would understand.
+pub(super) fn no_shell(words: &[String]) -> Verdict {
+    if let Some(word) = words.iter().find(|word| SHELL.contains(&word.as_str())) {
+        return wrong_part(
+            word,
+            format!("contains `{word}`, and no shell reads it"),
+            "write one command; put more than one into a script of the repository",
+        );
+    }
+    match words.first().and_then(|word| word.split_once('=')) {
+        Some((name, _)) => wrong_part(
+            name,
+            format!("sets `{name}`, and no shell reads it"),
+            "write the variable under `[env.set]`",
+        ),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn cannot_split(error: &RunError) -> Verdict {
     let what = format!("cannot be read: {error}");
     match error {
         RunError::Quotes => wrong(what, "close every quote, or escape it"),

@@ -1,0 +1,15 @@
+//! What can be typed about workers.
+
+use clap::Subcommand;
+use serde::{Deserialize, Serialize};
+
+/// What to do with a worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
+#[serde(rename_all = "snake_case")]
+pub enum Worker {
+    /// Run the live release's worker here, in the foreground; refused while it runs already
+    Run {
+        /// The worker
+        name: String,
+    },
+}

@@ -1,0 +1,217 @@
+//! Where `bg` was typed, when the work is done on other machines: the hooks that run here,
+//! once, before anything is sent and when all is over.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::host::command::{Command, CommandError};
+use crate::model::config::Config;
+use crate::model::config::hooks::{Hook, Hooks, Moment, Place};
+use crate::model::event::{Event, Sink};
+use crate::model::failure::{Failure, Kind, Traffic, in_one_line};
+use crate::remote::interrupts::Interrupts;
+use crate::remote::relay::Finished;
+use crate::verbs::answer::Answer;
+use crate::verbs::deploy::Deployed;
+use crate::verbs::fleet::Fleet;
+
+use super::args::Verb;
+use super::errand::Errand;
+use super::here::AtHand;
+
+/// The folder of `bg.toml`, and what it says for this machine.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    folder: PathBuf,
+    app: String,
+    hooks: Hooks,
+}
+
+/// What a hook is told, by name.
+type Told = Vec<(&'static str, String)>;
+
+impl Desk {
+    /// The desk that has `config` at hand.
+    #[must_use]
+    pub fn of(config: Config, at_hand: &AtHand) -> Desk {
+        let folder = match at_hand {
+            AtHand::File(path) => path.parent().map(Path::to_owned),
+            _ => None,
+        };
+        Desk {
+            folder: folder
+                .filter(|folder| !folder.as_os_str().is_empty())
+                .unwrap_or_else(|| PathBuf::from(".")),
+            app: config.app,
+            hooks: config.hooks,
+        }
+    }
+}
+
+/// Before anything is sent.
+///
+/// # Errors
+/// When a hook fails: nothing is asked of any host then.
+pub async fn before(errand: &Errand) -> Result<(), Failure> {
+    if !matches!(errand.verb, Verb::Deploy { plan: false, .. }) {
+        return Ok(());
+    }
+    let ran = all(errand, Moment::BeforeBuild, Vec::new()).await;
+    if let Err(failure) = &ran {
+        failed(errand, failure.what.clone(), Traffic::Untouched.to_string()).await;
+    }
+    ran
+}
+
+/// When a single host has ended: as it did, or exit 6 where a hook fails after traffic moved.
+pub async fn after(errand: &Errand, finished: Finished) -> Finished {
+    if !errand.verb.goes_in_step() {
+        return finished;
+    }
+    let finished = match &finished.result {
+        Ok(Some(Answer::Deployed(done))) if done.switched => match moved(errand, done).await {
+            Ok(()) => finished,
+            Err(failure) => failure.into(),
+        },
+        _ => finished,
+    };
+    if let Err(failure) = &finished.result {
+        failed(errand, failure.what.clone(), failure.traffic.to_string()).await;
+    }
+    finished
+}
+
+/// The same for several, which have one page for all of them.
+pub async fn after_all(errand: &Errand, fleet: &mut Fleet) {
+    if !errand.verb.goes_in_step() {
+        return;
+    }
+    let done = fleet.hosts.iter().find_map(|host| match host.answer.as_deref() {
+        Some(Answer::Deployed(done)) if done.switched => Some(done),
+        _ => None,
+    });
+    if let (0, Some(done)) = (fleet.exit_code(), done) {
+        fleet.hook = moved(errand, done).await.err().map(|failure| failure.what);
+    }
+    if fleet.exit_code() != 0 {
+        let each = |of: fn(&crate::verbs::fleet::OnHost) -> Option<String>| {
+            let hosts = fleet.hosts.iter();
+            let words = hosts.filter_map(|host| Some(format!("{}: {}", host.host, of(host)?)));
+            words.collect::<Vec<_>>().join("; ")
+        };
+        let what = each(|host| host.failure.as_ref().map(|failed| failed.what.clone()));
+        let what = fleet.hook.clone().unwrap_or(what);
+        failed(errand, what, each(|host| Some(host.traffic()))).await;
+    }
+}
+
+async fn moved(errand: &Errand, done: &Deployed) -> Result<(), Failure> {
+    let moment = match errand.verb {
+        Verb::Rollback { .. } => Moment::AfterRollback,
+        _ => Moment::AfterSwitch,
+    };
+    let traffic = Traffic::Moved {
+        live: done.live.clone(),
+    };
+    let mut told = vec![("BG_TRAFFIC", traffic.to_string())];
+    // A run has its name on one host only; the color may differ too.
+    if errand.chosen.names.len() == 1 {
+        let release = done.live.release.as_ref().map(ToString::to_string);
+        told.extend([
+            ("BG_RUN", done.run.clone()),
+            ("BG_COLOR", done.live.color.to_string()),
+            ("BG_LIVE_COLOR", done.live.color.to_string()),
+            ("BG_RELEASE", release.unwrap_or_default()),
+        ]);
+    }
+    let ran = all(errand, moment, told).await;
+    ran.map_err(|failure| {
+        failure
+            .hint("traffic moved and stays; run what the hook should have done by hand")
+            .with_traffic(traffic)
+    })
+}
+
+async fn failed(errand: &Errand, what: String, traffic: String) {
+    let told = vec![("BG_FAILURE", what), ("BG_TRAFFIC", traffic)];
+    if let Err(problem) = all(errand, Moment::OnFailure, told).await {
+        errand.ui.emit(Event::Warned {
+            text: format!("{}, which changes nothing else", problem.what),
+        });
+    }
+}
+
+async fn all(errand: &Errand, moment: Moment, told: Told) -> Result<(), Failure> {
+    let Some(desk) = &errand.desk else { return Ok(()) };
+    let hooks = desk.hooks.of(moment).iter();
+    for hook in hooks.filter(|hook| hook.on == Place::Client) {
+        let began = Instant::now();
+        let mut interrupts = Interrupts::listen();
+        let ran = tokio::select! {
+            ran = run(errand, desk, moment, hook, &told) => ran,
+            () = interrupts.first() => {
+                let what = format!("`{}` was interrupted", moment.name());
+                return Err(Failure::new(Kind::Interrupted, what));
+            }
+        };
+        if let Err(error) = ran {
+            errand.ui.emit(Event::HookFailed {
+                hook: moment.name().to_owned(),
+                problem: in_one_line(&error),
+            });
+            return Err(Failure::failed(format!("`{}` failed", moment.name())).because(error));
+        }
+        errand.ui.emit(Event::HookRan {
+            hook: moment.name().to_owned(),
+            command: hook.run.clone(),
+            took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        });
+    }
+    Ok(())
+}
+
+/// It finds all of the environment in which `bg` was typed.
+async fn run(
+    errand: &Errand,
+    desk: &Desk,
+    moment: Moment,
+    hook: &Hook,
+    told: &Told,
+) -> Result<(), CommandError> {
+    let words = shlex::split(&hook.run).unwrap_or_default();
+    let (program, args) = words
+        .split_first()
+        .map_or(("", [].as_slice()), |(program, args)| (program.as_str(), args));
+    let mut command = Command::new(program)
+        .args(args)
+        .folder(&desk.folder)
+        .deadline(hook.timeout.0);
+    for (name, value) in std::env::vars_os() {
+        command = command.env(name, value);
+    }
+    let verb = serde_json::to_value(&errand.verb).unwrap_or_default();
+    let verb = verb.as_object().and_then(|verb| verb.keys().next());
+    let ours = [
+        ("BG_HOOK", moment.name().to_owned()),
+        ("BG_APP", desk.app.clone()),
+        ("BG_VERB", verb.cloned().unwrap_or_default()),
+        ("BG_HOSTS", errand.chosen.names.join(",")),
+    ];
+    for (name, value) in ours.iter().chain(told) {
+        command = command.env(name, value);
+    }
+    let said = |line: &str| {
+        errand.ui.emit(Event::HookSaid {
+            hook: moment.name().to_owned(),
+            line: line.to_owned(),
+        });
+    };
+    match command.follow(said).await? {
+        status if status.success() => Ok(()),
+        status => Err(CommandError::Failed {
+            command: hook.run.clone(),
+            status,
+            output: String::new(),
+        }),
+    }
+}

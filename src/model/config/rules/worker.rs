@@ -1,0 +1,102 @@
+//! Workers: names that mean one thing, commands without a port, hosts that there are.
+
+use super::super::worker::Worker;
+use super::super::{Config, run};
+use super::Findings;
+use super::process::{cannot_split, no_shell};
+use super::source::is_app_name;
+use super::value::{Verdict, text, wrong, wrong_part};
+use super::{not_too_long, some_time};
+
+pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
+    for (index, worker) in config.workers.iter().enumerate() {
+        let key = |name: &str| format!("worker.{index}.{name}");
+        let before: Vec<&Worker> = config.workers.iter().take(index).collect();
+        findings.value(&key("name"), name(&before, &worker.name));
+        findings.value(&key("run"), command(&worker.run));
+        if let Some(ready) = &worker.ready_command {
+            findings.value(&key("ready_command"), command(ready));
+        }
+        findings.value(&key("ready"), not_too_long(worker.ready));
+        for (name, span) in [
+            ("ready_timeout", worker.ready_timeout),
+            ("stop_timeout", worker.stop_timeout),
+        ] {
+            findings.value(&key(name), some_time(span).and_then(|()| not_too_long(span)));
+        }
+        findings.each(
+            &key("hosts"),
+            worker.hosts.iter().map(|host| one_of(&config.hosts, host)),
+        );
+        if let Some(replaced) = &worker.replaces {
+            findings.value(&key("replaces"), replaces(config, &before, replaced));
+        }
+    }
+}
+
+fn name(before: &[&Worker], name: &str) -> Verdict {
+    if !is_app_name(name) {
+        return wrong(
+            "is no name for a worker",
+            "write lower-case letters, digits and dashes, as `\"sync\"`",
+        );
+    }
+    if name.ends_with("-blue") || name.ends_with("-green") {
+        return wrong(
+            "ends like the half of an overlapping worker",
+            "write a name that does not end in `-blue` or `-green`",
+        );
+    }
+    match before.iter().any(|worker| worker.name == name) {
+        true => wrong("is the name of another worker", "write each name once"),
+        false => Ok(()),
+    }
+}
+
+fn command(line: &str) -> Verdict {
+    let words = match run::words(line) {
+        Ok(words) => words,
+        Err(error) => return cannot_split(&error),
+    };
+    no_shell(&words)?;
+    match words.iter().any(|word| word.contains("{{port}}")) {
+        true => wrong_part(
+            "{{",
+            "mentions `{{ port }}`, and a worker has none",
+            "leave it out; the live color's own is `BG_PORT` in its environment",
+        ),
+        false => Ok(()),
+    }
+}
+
+fn one_of(hosts: &[String], name: &str) -> Verdict {
+    match hosts.iter().any(|host| host == name) {
+        true => Ok(()),
+        false => wrong(
+            format!("names `{name}`, which is none of `hosts`"),
+            "write one as it stands there, the user included",
+        ),
+    }
+}
+
+fn replaces(config: &Config, before: &[&Worker], replaced: &str) -> Verdict {
+    text(replaced, "shop-sync")?;
+    let own = format!("{}-", config.process.name);
+    if replaced
+        .strip_prefix(&own)
+        .is_some_and(|rest| rest == "blue" || rest == "green" || rest.starts_with("worker-"))
+    {
+        return wrong(
+            "is an entry that `bg` makes itself",
+            "write the name of the entry that did this job before",
+        );
+    }
+    let others = before.iter().filter_map(|worker| worker.replaces.as_deref());
+    match others.into_iter().any(|other| other == replaced) {
+        true => wrong(
+            "is replaced by another worker already",
+            "write it under one of them",
+        ),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,334 @@
+//! Commands of the operator's around a release: where they run, what they are told, and
+//! what comes of a failing one.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Instant;
+
+use crate::host::command::{Command, CommandError};
+use crate::host::dotenv::{self, Redactor, Variables};
+use crate::host::launcher;
+use crate::model::color::Color;
+use crate::model::config::Ports;
+use crate::model::config::duration::Span;
+use crate::model::config::hooks::{Hook, Moment, Place};
+use crate::model::event::{Event, Sink};
+use crate::model::failure::{Failure, Traffic, in_one_line};
+use crate::model::journal::Verb;
+use crate::model::release::{Manifest, ReleaseId};
+
+use super::deploy::Deployed;
+use super::gate::{Passed, millis};
+use super::run::Run;
+use super::{notify, slot, traffic};
+
+/// Lines that are told; a program that prints more is heard on to its end.
+const MOST_LINES: usize = 10_000;
+
+/// A longer line is cut, once its secrets are out: fifty lines of a terminal.
+const LONGEST_LINE: usize = 4000;
+
+/// Lines that a failure shows again.
+const SHOWN_AGAIN: usize = 10;
+
+/// Variables that name the user of a program.
+const CALLERS: [&str; 2] = ["HOME", "USER"];
+
+/// Where a command runs, and what it is told.
+#[derive(Debug)]
+pub struct Scene {
+    folder: PathBuf,
+    env: BTreeMap<String, String>,
+    redactor: Redactor,
+}
+
+impl Scene {
+    /// The app's root, before there is a release.
+    #[must_use]
+    pub fn of_root(run: &Run<'_>) -> Scene {
+        let app = run.app;
+        let secrets = secrets(run);
+        let redactor = Redactor::new(&secrets);
+        let secrets = secrets
+            .into_iter()
+            .map(|(name, value)| (name, value.expose().to_owned()));
+        Scene {
+            folder: app.layout.root().to_owned(),
+            env: app.config.env.set.clone().into_iter().chain(secrets).collect(),
+            redactor,
+        }
+        .knowing(run, run.from.color, app.config.process.ports)
+    }
+
+    /// A release's own folder, with the environment that its app has.
+    ///
+    /// # Errors
+    /// When its copy of the environment file cannot be read.
+    pub fn of_release(run: &Run<'_>, manifest: &Manifest, live: Color) -> Result<Scene, Failure> {
+        let app = run.app;
+        let mut env = launcher::environment(&app.layout, run.idle(), manifest).map_err(|error| {
+            Failure::failed(format!(
+                "the environment of {} cannot be read",
+                manifest.id.short()
+            ))
+            .because(error)
+        })?;
+        // Those of whoever called us; where that was root, a program is given the owner's.
+        env.retain(|name, value| {
+            !CALLERS.contains(&name.as_str()) || std::env::var(name).is_ok_and(|ours| ours != *value)
+        });
+        let scene = Scene {
+            folder: slot::app_folder(app, manifest),
+            env,
+            redactor: slot::redactor(app, manifest),
+        };
+        Ok(scene
+            .knowing(run, live, manifest.ports)
+            .telling("BG_RELEASE", manifest.id.as_str())
+            .telling("BG_COMMIT", &manifest.commit))
+    }
+
+    /// The release worked on where there is one, else the root.
+    fn of(run: &Run<'_>, release: Option<&ReleaseId>, live: Color) -> Scene {
+        release
+            .and_then(|release| slot::read_manifest(run.app, release).ok())
+            // An adopted process has neither a folder nor an environment of ours.
+            .filter(|manifest| manifest.adopted.is_none() && slot::app_folder(run.app, manifest).is_dir())
+            .and_then(|manifest| Scene::of_release(run, &manifest, live).ok())
+            .unwrap_or_else(|| Scene::of_root(run))
+    }
+
+    fn knowing(self, run: &Run<'_>, live: Color, ports: Ports) -> Scene {
+        let (app, color) = (run.app, run.idle());
+        let port = ports.of(color);
+        let before = run.live().release.map(String::from);
+        self.telling("BG_APP", app.name())
+            .telling("BG_ROOT", &app.layout.root().to_string_lossy())
+            .telling("BG_RUN", &run.id.0)
+            .telling("BG_VERB", &run.verb.to_string())
+            .telling("BG_COLOR", color.name())
+            .telling("BG_LIVE_COLOR", live.name())
+            .telling("BG_PORT", &port.to_string())
+            .telling("BG_URL", &format!("http://127.0.0.1:{port}"))
+            .telling("BG_PREVIOUS_RELEASE", &before.unwrap_or_default())
+    }
+
+    /// The same, with one more variable.
+    #[must_use]
+    pub fn telling(mut self, name: &str, value: &str) -> Scene {
+        self.env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// `text` without the app's secrets.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        self.redactor.redact(text)
+    }
+}
+
+/// What the environment file in `shared` says now; nothing when it cannot be read, which the
+/// build says better.
+#[must_use]
+pub fn secrets(run: &Run<'_>) -> Variables {
+    let file = run.app.config.env.file.as_ref();
+    file.and_then(|file| std::fs::read_to_string(run.app.layout.shared().join(file)).ok())
+        .and_then(|text| dotenv::parse(&text).ok())
+        .unwrap_or_default()
+}
+
+/// Before anything is fetched.
+///
+/// # Errors
+/// When one fails.
+pub async fn before_build(run: &Run<'_>) -> Result<(), Failure> {
+    all(run, Moment::BeforeBuild, || Ok(Scene::of_root(run))).await
+}
+
+/// In the new release, once it is whole.
+///
+/// # Errors
+/// When one fails.
+pub async fn after_build(run: &Run<'_>, manifest: &Manifest) -> Result<(), Failure> {
+    let scene = || Scene::of_release(run, manifest, run.from.color);
+    all(run, Moment::AfterBuild, scene).await
+}
+
+/// In the release that passed the gate. A rollback waits for no hook: what stands in its
+/// way is not wanted then.
+///
+/// # Errors
+/// When one fails.
+pub async fn before_switch(run: &Run<'_>, passed: &Passed) -> Result<(), Failure> {
+    if run.verb == Verb::Rollback {
+        return Ok(());
+    }
+    let release = passed.standing().release;
+    let scene = || Ok(Scene::of(run, release.as_ref(), run.from.color));
+    all(run, Moment::BeforeSwitch, scene).await
+}
+
+/// When all is over: the hooks for how it ended, and whoever wants to hear of it.
+///
+/// # Errors
+/// As it ended; exit 6 when a hook fails after traffic moved, which stays.
+pub async fn after(run: &Run<'_>, done: Result<Deployed, Failure>) -> Result<Deployed, Failure> {
+    let done = match done {
+        Ok(deployed) if deployed.switched => moved(run, deployed).await,
+        other => other,
+    };
+    if let Err(failure) = &done {
+        failed(run, failure).await;
+    }
+    notify::tell(run, &done).await;
+    done
+}
+
+async fn moved(run: &Run<'_>, deployed: Deployed) -> Result<Deployed, Failure> {
+    let moment = match run.verb {
+        Verb::Rollback => Moment::AfterRollback,
+        _ => Moment::AfterSwitch,
+    };
+    let traffic = Traffic::Moved {
+        live: deployed.live.clone(),
+    };
+    let scene = || {
+        let scene = Scene::of(run, deployed.live.release.as_ref(), deployed.live.color);
+        Ok(scene.telling("BG_TRAFFIC", &traffic.to_string()))
+    };
+    let ran = run.until_told_to_stop(all(run, moment, scene)).await;
+    let ran = ran.unwrap_or_else(|| Err(Failure::failed(format!("`{}` was interrupted", moment.name()))));
+    match ran {
+        Ok(()) => Ok(deployed),
+        Err(failure) => Err(failure
+            .hint("traffic moved and stays; run what the hook should have done by hand")
+            .with_traffic(traffic)),
+    }
+}
+
+/// A failing one changes nothing about how it ended.
+async fn failed(run: &Run<'_>, failure: &Failure) {
+    let live = match &failure.traffic {
+        Traffic::Unchanged { live } | Traffic::PutBack { live } | Traffic::Moved { live } => live.color,
+        Traffic::Untouched | Traffic::Unknown { .. } => run.from.color,
+    };
+    let scene = || {
+        let scene = Scene::of(run, run.release().as_ref(), live);
+        let said = scene.redact(&failure.what);
+        let traffic = failure.traffic.to_string();
+        Ok(scene.telling("BG_FAILURE", &said).telling("BG_TRAFFIC", &traffic))
+    };
+    let ran = run.until_told_to_stop(all(run, Moment::OnFailure, scene)).await;
+    if let Some(Err(problem)) = ran {
+        run.sink.emit(Event::Warned {
+            text: format!("{}, which changes nothing else", problem.what),
+        });
+    }
+}
+
+/// Runs the hooks of a moment that are this host's, in turn. Where nobody sits at another
+/// end, the client is this host too.
+async fn all(
+    run: &Run<'_>,
+    moment: Moment,
+    scene: impl FnOnce() -> Result<Scene, Failure>,
+) -> Result<(), Failure> {
+    let afar = run.caller.orders.are_a_clients();
+    let ours = |hook: &&Hook| hook.on == Place::Host || !afar;
+    let hooks: Vec<&Hook> = run.app.config.hooks.of(moment).iter().filter(ours).collect();
+    if hooks.is_empty() {
+        return Ok(());
+    }
+    let name = moment.name();
+    let scene = scene()?.telling("BG_HOOK", name);
+    for hook in hooks {
+        succeed(run, &scene, name, &hook.run, hook.timeout).await?;
+    }
+    Ok(())
+}
+
+/// Runs one command, which must exit 0.
+///
+/// # Errors
+/// When it does not, with its last lines.
+pub async fn succeed(
+    run: &Run<'_>,
+    scene: &Scene,
+    name: &str,
+    line: &str,
+    timeout: Span,
+) -> Result<(), Failure> {
+    let began = Instant::now();
+    let mut last = VecDeque::new();
+    let ended = hear(run, scene, name, line, timeout, |line| {
+        last.push_back(format!("{name} | {line}"));
+        while last.len() > SHOWN_AGAIN {
+            last.pop_front();
+        }
+    });
+    let problem = match ended.await {
+        Ok(status) if status.success() => {
+            run.sink.emit(Event::HookRan {
+                hook: name.to_owned(),
+                command: line.to_owned(),
+                took_ms: millis(began.elapsed()),
+            });
+            return Ok(());
+        }
+        Ok(status) => CommandError::Failed {
+            command: line.to_owned(),
+            status,
+            output: String::new(),
+        },
+        Err(error) => error,
+    };
+    run.sink.emit(Event::HookFailed {
+        hook: name.to_owned(),
+        problem: scene.redact(&in_one_line(&problem)),
+    });
+    Err(Failure::failed(format!("`{name}` failed"))
+        .because(problem)
+        .showing(last)
+        .with_traffic(traffic::unchanged(run.app)))
+}
+
+/// Runs one command to its end, whatever its status, and tells each line.
+///
+/// # Errors
+/// When it cannot be started, or misses its deadline.
+pub async fn hear(
+    run: &Run<'_>,
+    scene: &Scene,
+    name: &str,
+    line: &str,
+    timeout: Span,
+    mut also: impl FnMut(&str),
+) -> Result<ExitStatus, CommandError> {
+    let words = shlex::split(line).unwrap_or_default();
+    let (program, args) = words
+        .split_first()
+        .map_or(("", [].as_slice()), |(program, args)| (program.as_str(), args));
+    let mut command = Command::new(program)
+        .args(args)
+        .folder(&scene.folder)
+        .deadline(timeout.0);
+    for (name, value) in &scene.env {
+        command = command.env(name, value);
+    }
+    let mut lines = 0;
+    command
+        .follow(|said| {
+            lines += 1;
+            if lines > MOST_LINES {
+                return;
+            }
+            let said: String = scene.redact(said).chars().take(LONGEST_LINE).collect();
+            also(&said);
+            run.sink.emit(Event::HookSaid {
+                hook: name.to_owned(),
+                line: said,
+            });
+        })
+        .await
+}

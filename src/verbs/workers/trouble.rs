@@ -1,0 +1,85 @@
+//! A worker that does not run as it should, and what is said about it.
+
+use crate::model::config::worker::OnFailure;
+use crate::model::event::{Event, Sink};
+use crate::model::failure::Failure;
+use crate::model::release::ReleaseId;
+
+/// Why a worker does not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    /// In a sentence without a final stop.
+    pub(super) text: String,
+    /// Its own last lines, secrets taken out.
+    pub(super) log: Vec<String>,
+}
+
+impl Problem {
+    pub(super) fn new(text: impl Into<String>) -> Problem {
+        Problem {
+            text: text.into(),
+            log: Vec::new(),
+        }
+    }
+}
+
+/// A worker that is not where it should be.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub(super) worker: String,
+    pub(super) on_failure: OnFailure,
+    /// The release that it should run; none where it should not run.
+    pub(super) release: Option<ReleaseId>,
+    pub(super) problem: Problem,
+    /// The release that it runs instead.
+    pub(super) runs: Option<ReleaseId>,
+    /// Why it does not run that either.
+    pub(super) back: Option<Problem>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Why(String);
+
+impl Trouble {
+    /// What failed, in a sentence.
+    pub(super) fn what(&self) -> String {
+        match &self.release {
+            Some(release) => format!("worker `{}` did not start on {}", self.worker, release.short()),
+            None => format!("worker `{}` was not stopped", self.worker),
+        }
+    }
+
+    fn now(&self) -> String {
+        match (&self.runs, &self.back) {
+            (Some(release), _) => format!("; it runs {} again", release.short()),
+            (None, Some(problem)) => format!("; it does not run at all: {}", problem.text),
+            (None, None) => "; it does not run at all".to_owned(),
+        }
+    }
+
+    fn into_failure(self) -> Failure {
+        let hint = match (&self.release, &self.runs) {
+            (None, _) | (_, None) => "`bg repair` tries again",
+            _ => "deploy again when it is mended, or `bg rollback`; `bg repair` tries this release again",
+        };
+        Failure::failed(self.what() + &self.now())
+            .because(Why(self.problem.text))
+            .showing(self.problem.log)
+            .hint(format!("`bg logs --worker {}` shows the whole log", self.worker))
+            .hint(hint)
+    }
+}
+
+/// The first of them as a failure, the others as warnings.
+pub(super) fn first(troubles: Vec<Trouble>, sink: &dyn Sink) -> Result<(), Failure> {
+    let mut troubles = troubles.into_iter();
+    let Some(first) = troubles.next() else {
+        return Ok(());
+    };
+    for other in troubles {
+        let text = format!("{}{}: {}", other.what(), other.now(), other.problem.text);
+        sink.emit(Event::Warned { text });
+    }
+    Err(first.into_failure())
+}

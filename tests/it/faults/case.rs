@@ -1,0 +1,204 @@
+//! One fault at one step of one command, and the command after it.
+
+use std::fmt;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use bluegreen::host::journal::Journal;
+use bluegreen::model::color::Color;
+
+use crate::load::Load;
+use crate::recovery::scene::marked;
+use crate::sandbox::outcome::Outcome;
+use crate::sandbox::{HOST, Sandbox, http};
+
+/// What happens where.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// The step, and which time it is taken.
+    pub point: String,
+    /// What happens there.
+    pub kind: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.point, self.kind)
+    }
+}
+
+/// One case.
+#[derive(Debug)]
+pub struct Case {
+    /// The command.
+    pub verb: &'static str,
+    /// What happens to it.
+    pub fault: Fault,
+}
+
+/// Who answers at the front door.
+#[derive(Clone, Debug, PartialEq)]
+struct Answering {
+    color: Color,
+    release: String,
+}
+
+fn answering(sandbox: &Sandbox) -> Option<Answering> {
+    let answer = http::get(sandbox.address(), HOST, "/whoami").ok()?;
+    Some(Answering {
+        color: answer.header("x-app-color")?.parse().ok()?,
+        release: answer.header("x-app-release")?.to_owned(),
+    })
+}
+
+impl Case {
+    /// Plays it; what was not as it must be, a sentence each.
+    pub fn play(&self, sandbox: &Sandbox, load: &Load) -> Vec<String> {
+        let mut problems = Problems::default();
+        self.make_ready(sandbox);
+        let failed_before = load.so_far().failed;
+        let Some(before) = answering(sandbox) else {
+            panic!("nobody answers before {}", self.fault);
+        };
+        let trace = sandbox.root().join("passed");
+        fs::remove_file(&trace).ok();
+        let began = Instant::now();
+        let output = sandbox
+            .bg_command(&[self.verb])
+            .env("BG_FAULT", self.fault.to_string())
+            .env("BG_FAULT_TRACE", &trace)
+            .output()
+            .unwrap();
+        let outcome = Outcome::new(&[self.verb], &output, began.elapsed());
+        let passed = fs::read_to_string(&trace).unwrap_or_default();
+        let reached = passed.lines().any(|line| {
+            line.split_once(' ')
+                .is_some_and(|(_, point)| point == self.fault.point)
+        });
+        problems.unless(reached, || "the step was not taken".to_owned());
+        self.told(&outcome, &mut problems);
+        self.five(sandbox, &outcome, &before, &mut problems);
+        next_command(sandbox, &mut problems);
+        let failed = load.so_far().failed - failed_before;
+        problems.unless(failed == 0, || {
+            format!("{failed} requests failed: {:?}", load.so_far().failures)
+        });
+        if !problems.0.is_empty() {
+            problems.0.push(format!("{outcome}"));
+        }
+        problems.0
+    }
+
+    /// A rollback wants something to go to.
+    fn make_ready(&self, sandbox: &Sandbox) {
+        if self.verb != "rollback" {
+            return;
+        }
+        for command in ["status", "switch", "deploy"] {
+            sandbox.bg(&[command]);
+            if sandbox.status()["rollback"]["state"] == "ready" {
+                return;
+            }
+        }
+        panic!("no rollback is ready: {}", sandbox.bg(&["status"]));
+    }
+
+    /// It says how it ended, and where traffic is.
+    fn told(&self, outcome: &Outcome, problems: &mut Problems) {
+        match outcome.code {
+            None => problems.unless(self.fault.kind == "die", || "it was killed".to_owned()),
+            Some(0) => problems.unless(self.fault.kind != "die", || "it did not die".to_owned()),
+            Some(1 | 5 | 6 | 7) => {
+                for part in ["error: ", "traffic: "] {
+                    problems.unless(outcome.stderr.contains(part), || format!("no {part:?} was said"));
+                }
+            }
+            Some(code) => problems.0.push(format!("exit code {code}")),
+        }
+    }
+
+    /// The exit code and who answers say the same; the link stands; the lock is free.
+    fn five(&self, sandbox: &Sandbox, outcome: &Outcome, before: &Answering, problems: &mut Problems) {
+        let Some(now) = answering(sandbox) else {
+            problems.0.push("nobody answers".to_owned());
+            return;
+        };
+        let moved = match outcome.code {
+            Some(0 | 6) => Some(true),
+            Some(1 | 5) => Some(false),
+            _ => None,
+        };
+        if let Some(moved) = moved {
+            problems.unless((now.color != before.color) == moved, || {
+                format!("{now:?} answers, {before:?} did before")
+            });
+            problems.unless(moved || now == *before, || {
+                format!("{now:?} answers, and not {before:?}")
+            });
+            problems.unless(sandbox.link() == now.color.name(), || {
+                format!("the link says {}, {} answers", sandbox.link(), now.color)
+            });
+        }
+        problems.unless(sandbox.lock_is_free(), || "the lock is held".to_owned());
+    }
+}
+
+/// The next command finishes or undoes what was half done, says so, and leaves all in order.
+fn next_command(sandbox: &Sandbox, problems: &mut Problems) {
+    let journal = sandbox.app_root().join("state/journal.jsonl");
+    let open = Journal::told(&journal).unwrap().open.is_some();
+    let next = sandbox.bg(&["repair"]);
+    problems.unless(next.code == Some(0), || format!("the next command: {next}"));
+    problems.unless(!open || next.stderr.contains("died while"), || {
+        format!("a run had died, and that is not said: {next}")
+    });
+    problems.unless(Journal::told(&journal).unwrap().open.is_none(), || {
+        "the run is still open".to_owned()
+    });
+    let left = marked_here(sandbox);
+    problems.unless(left.is_empty(), || format!("{left:?} are left of the run"));
+    let status = sandbox.status();
+    problems.unless(status["drift"] == serde_json::json!([]), || {
+        format!("drift: {}", status["drift"])
+    });
+    let live = answering(sandbox);
+    problems.unless(
+        live.as_ref().is_some_and(|live| {
+            status["live"]["release"] == live.release.as_str() && sandbox.link() == live.color.name()
+        }),
+        || format!("{live:?} answers, the link says {}: {status}", sandbox.link()),
+    );
+    for slot in status["slots"].as_array().unwrap() {
+        problems.unless(slot["health"]["state"] == "healthy", || {
+            format!("a slot is not warm: {slot}")
+        });
+    }
+}
+
+/// Programs that a run has left, of this sandbox and of no other test's.
+fn marked_here(sandbox: &Sandbox) -> Vec<i32> {
+    let root = sandbox.root().to_str().unwrap().to_owned();
+    let ours = |pid: &i32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        String::from_utf8_lossy(&environment).contains(&root)
+    };
+    let wait_until = Instant::now() + Duration::from_secs(1);
+    loop {
+        let left: Vec<i32> = marked(None).into_iter().filter(ours).collect();
+        if left.is_empty() || Instant::now() > wait_until {
+            return left;
+        }
+    }
+}
+
+/// What was not as it must be.
+#[derive(Default)]
+struct Problems(Vec<String>);
+
+impl Problems {
+    fn unless(&mut self, fine: bool, problem: impl FnOnce() -> String) {
+        if !fine {
+            self.0.push(problem());
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What can happen to a host.
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::ground::Ground;
+
+/// A command that changes something.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Verb {
+    /// Of a good commit.
+    Deploy,
+    /// To the color that is not live.
+    Switch,
+    /// To what served before.
+    Rollback,
+}
+
+impl Verb {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Verb::Deploy => "deploy",
+            Verb::Switch => "switch",
+            Verb::Rollback => "rollback",
+        }
+    }
+}
+
+/// One step.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// A command that goes well.
+    Do(Verb),
+    /// A release that does not pass the gate.
+    DeployBad,
+    /// One that takes its time to start.
+    DeploySlow,
+    /// The page is put up, or taken away.
+    Maintenance(bool),
+    /// The command is killed after so many milliseconds.
+    Kill(Verb, u64),
+    /// PM2's daemon is killed; what it keeps runs on.
+    Pm2Killed,
+    /// NGINX is stopped and started again.
+    NginxRestarted,
+    /// It is down while somebody types a command.
+    NginxDown(Verb),
+    /// The color that is not live loses its process.
+    WarmKilled,
+    /// Somebody else reloads NGINX while a command is under way.
+    ForeignReload(Verb),
+    /// Everything ends, and comes back as it does at boot.
+    Reboot,
+    /// Two operators at once.
+    Two(Verb, Verb),
+}
+
+fn verb() -> impl Strategy<Value = Verb> {
+    prop_oneof![Just(Verb::Deploy), Just(Verb::Switch), Just(Verb::Rollback)]
+}
+
+/// Any step; a killed command is the likeliest.
+pub fn any() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => verb().prop_map(Step::Do),
+        1 => Just(Step::DeployBad),
+        1 => Just(Step::DeploySlow),
+        2 => proptest::bool::ANY.prop_map(Step::Maintenance),
+        6 => (verb(), 0_u64..2500).prop_map(|(verb, after)| Step::Kill(verb, after)),
+        1 => Just(Step::Pm2Killed),
+        1 => Just(Step::NginxRestarted),
+        1 => verb().prop_map(Step::NginxDown),
+        1 => Just(Step::WarmKilled),
+        1 => verb().prop_map(Step::ForeignReload),
+        1 => Just(Step::Reboot),
+        1 => (verb(), verb()).prop_map(|(one, other)| Step::Two(one, other)),
+    ]
+}
+
+impl Step {
+    /// Takes it, and looks whether all is as it must be.
+    pub fn take(&self, ground: &mut Ground) {
+        match self {
+            Step::Do(verb) => good(ground, *verb),
+            Step::DeployBad => {
+                ground.commit_bad();
+                let outcome = ground.bg(&["deploy"]);
+                ground.ended(&outcome, &[1]);
+                ground.stays();
+            }
+            Step::DeploySlow => {
+                ground.commit_slow();
+                let outcome = ground.bg(&["deploy"]);
+                ground.ended(&outcome, &[0]);
+                ground.moved_or_stays(true);
+            }
+            Step::Maintenance(on) => {
+                let outcome = ground.bg(&["maintenance", if *on { "on" } else { "off" }]);
+                ground.ended(&outcome, &[0]);
+                ground.maintenance = *on;
+                ground.stays();
+            }
+            Step::Kill(verb, after) => killed(ground, *verb, *after),
+            Step::Pm2Killed => {
+                ground.kill_pm2();
+                ground.repaired();
+                ground.stays();
+            }
+            Step::NginxRestarted => {
+                ground.close();
+                ground.sandbox.front.stop();
+                ground.sandbox.front.start_again();
+                ground.open();
+                ground.stays();
+            }
+            Step::NginxDown(verb) => {
+                ground.prepare(*verb);
+                ground.close();
+                ground.sandbox.front.stop();
+                let outcome = ground.bg(&[verb.word()]);
+                ground.sandbox.front.start_again();
+                ground.ended(&outcome, &[1, 7]);
+                ground.open();
+                ground.repaired();
+                ground.stays();
+            }
+            Step::WarmKilled => {
+                ground.kill_warm();
+                ground.repaired();
+                ground.stays();
+            }
+            Step::ForeignReload(verb) => {
+                ground.prepare(*verb);
+                let running = ground.start(*verb);
+                ground.reload_nginx();
+                let outcome = running.wait();
+                ground.may_end(*verb, &outcome);
+                ground.moved_or_stays(outcome.code == Some(0));
+            }
+            Step::Reboot => {
+                ground.reboot();
+                ground.stays();
+            }
+            Step::Two(one, other) => two(ground, *one, *other),
+        }
+    }
+}
+
+fn good(ground: &mut Ground, verb: Verb) {
+    ground.prepare(verb);
+    let outcome = ground.bg(&[verb.word()]);
+    ground.may_end(verb, &outcome);
+    ground.moved_or_stays(outcome.code == Some(0));
+}
+
+fn killed(ground: &mut Ground, verb: Verb, after: u64) {
+    ground.prepare(verb);
+    let mut running = ground.start(verb);
+    let until = Instant::now() + Duration::from_millis(after);
+    while Instant::now() < until && !running.has_ended() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    if !running.has_ended() {
+        running.signal(nix::sys::signal::Signal::SIGKILL);
+        ground.kills += 1;
+    }
+    running.wait();
+    // Before anybody has looked, a healthy release answers.
+    ground.somebody_answers();
+    ground.repaired();
+    ground.whatever_moved();
+}
+
+fn two(ground: &mut Ground, one: Verb, other: Verb) {
+    ground.prepare(Verb::Deploy);
+    let (first, second) = (ground.start(one), ground.start(other));
+    for (verb, running) in [(one, first), (other, second)] {
+        let outcome = running.wait();
+        // The second is refused while the first goes on, and may find other things after it.
+        if outcome.code != Some(4) {
+            ground.may_end(verb, &outcome);
+        }
+    }
+    ground.whatever_moved();
+}

@@ -1,0 +1,10 @@
+//! Workers: never two at once, never left on the wrong release.
+
+mod scene;
+
+mod alone;
+mod failing;
+mod fleet;
+mod handover;
+mod killed;
+mod other;
