@@ -1,7 +1,6 @@
 //! What touches the machine: every file, process and socket is reached through here.
 
 pub mod app;
-pub mod app_tree;
 pub mod assets;
 pub mod backup;
 pub mod boot;
@@ -40,6 +39,7 @@ pub mod releases;
 pub mod resolve;
 pub mod rotation;
 pub mod seats;
+pub mod server_tree;
 pub mod shared;
 pub mod sockets;
 pub mod space;

@@ -33,7 +33,7 @@ pub async fn adopt(asked: &Adopt, here: &Here, caller: &Caller<'_>, ui: Ui) -> R
     }
     let shown = carry_out(asked, &ask, config.clone(), here, caller).await?;
     ui.answer(&Answer::Adopting(shown));
-    if ui.ask("Do it?") != Answered::Yes {
+    if ui.ask("do it?") != Answered::Yes {
         return Ok(Answer::Text { text: String::new() });
     }
     ask.yes = true;

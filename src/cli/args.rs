@@ -1,12 +1,12 @@
 //! What can be typed.
 
 mod adopt;
-mod patience;
+mod choices;
 mod worker;
 
 use std::path::PathBuf;
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 
 use super::checks::Checks;
@@ -14,7 +14,7 @@ use crate::model::color::Color;
 use crate::model::config::duration::Span;
 use crate::model::release::ReleaseId;
 pub use adopt::Adopt;
-pub use patience::Patience;
+pub use choices::{OnOff, PromptShell};
 pub use worker::Worker;
 
 use super::source::Origin;
@@ -63,6 +63,14 @@ pub struct Args {
     /// What to do
     #[command(subcommand)]
     pub verb: Verb,
+}
+
+/// How long to wait for another run to end.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, clap::Args)]
+pub struct Patience {
+    /// Wait for another run to end [default when given without a time: 15m]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "15m")]
+    pub wait: Option<Span>,
 }
 
 /// Every command.
@@ -351,26 +359,6 @@ impl Verb {
     pub fn needs_root(&self) -> bool {
         matches!(self, Verb::Setup { .. } | Verb::Adopt(_) | Verb::Remove { .. })
     }
-}
-
-/// On or off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-pub enum OnOff {
-    /// Visitors get the page.
-    On,
-    /// Visitors get the app.
-    Off,
-}
-
-/// Shells whose prompt has a `bg` of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PromptShell {
-    /// bash
-    Bash,
-    /// zsh
-    Zsh,
-    /// fish
-    Fish,
 }
 
 /// What people type: without the commands that only our own programs use, which completions

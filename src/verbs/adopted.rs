@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::host::app::App;
-use crate::host::app_tree;
 use crate::host::process::{self, Process};
+use crate::host::server_tree;
 use crate::host::{releases, sockets};
 use crate::model::adopted::Adopted;
 use crate::model::color::Color;
@@ -188,7 +188,7 @@ async fn restarted(app: &App, color: Color, adopted: &Adopted) -> Option<String>
 async fn changed(color: Color, manifest: &Manifest, adopted: &Adopted) -> Option<String> {
     let known = adopted.changes.as_ref()?;
     let place = adopted.checkout.display();
-    let now = app_tree::state(&adopted.checkout, None).await?;
+    let now = server_tree::state(&adopted.checkout, None).await?;
     if now.commit != manifest.commit {
         return Some(format!(
             "the work tree {place} of {color} was at {} when it was adopted and is at {} now: a restart runs that",

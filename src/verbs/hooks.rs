@@ -93,7 +93,8 @@ impl Scene {
     fn of(run: &Run<'_>, release: Option<&ReleaseId>, live: Color) -> Scene {
         release
             .and_then(|release| slot::read_manifest(run.app, release).ok())
-            .filter(|manifest| slot::app_folder(run.app, manifest).is_dir())
+            // An adopted process has neither a folder nor an environment of ours.
+            .filter(|manifest| manifest.adopted.is_none() && slot::app_folder(run.app, manifest).is_dir())
             .and_then(|manifest| Scene::of_release(run, &manifest, live).ok())
             .unwrap_or_else(|| Scene::of_root(run))
     }

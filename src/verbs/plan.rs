@@ -11,7 +11,7 @@ use crate::model::config::hooks::Moment;
 use crate::model::failure::Failure;
 
 use super::source::{self, Wanted};
-use super::{migrate, slot, traffic};
+use super::{adopted, migrate, slot, traffic};
 
 /// What a deploy would do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -103,7 +103,13 @@ fn steps(app: &App, color: Color, sha: &str, schema: Option<String>, no_switch: 
         } else {
             String::new()
         };
-        steps.push(format!("let {} ({}) go{wait}", app.process(color), held.short()));
+        let name = adopted::process_name(app, color);
+        let for_good = if name == app.process(color) {
+            ""
+        } else {
+            " for good"
+        };
+        steps.push(format!("let {name} ({}) go{for_good}{wait}", held.short()));
     }
     steps.push(format!(
         "start {} on :{}",

@@ -11,3 +11,4 @@ mod scene;
 mod sites;
 mod undone;
 mod whole;
+mod workers;

@@ -1,4 +1,4 @@
-//! `bg adopt`, as it is typed.
+//! The words of `bg adopt`.
 
 use std::path::PathBuf;
 

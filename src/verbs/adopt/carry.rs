@@ -13,7 +13,7 @@ use crate::host::lock::user_name;
 use crate::host::nginx::files;
 use crate::host::registry::Registry;
 use crate::host::store::{self, FileError};
-use crate::host::{releases, stories, user};
+use crate::host::{releases, user};
 use crate::model::color::Route;
 use crate::model::config::Config;
 use crate::model::config::run::words;
@@ -29,11 +29,16 @@ use super::{Adopting, Ask, data, seen, undo};
 
 /// What stands for a release that was never built.
 pub(super) fn manifest(plan: &Plan) -> Result<Manifest, Failure> {
-    let (app, config) = (&plan.app, &plan.app.config);
+    let config = &plan.app.config;
     let run = words(&config.process.run)
         .map_err(|error| Failure::new(Kind::Config, "`process.run` cannot be used").because(error))?;
     let name = &plan.found.entry.name;
     let state = plan.state.as_ref();
+    // Its workers are PM2's own entries, which come back when it does.
+    let config = Config {
+        workers: Vec::new(),
+        ..config.clone()
+    };
     Ok(Manifest {
         format: Manifest::FORMAT,
         id: plan.release.clone(),
@@ -48,13 +53,9 @@ pub(super) fn manifest(plan: &Plan) -> Result<Manifest, Failure> {
         venv: String::new(),
         env: config.env.set.clone(),
         env_file: None,
-        // Its workers run as they did before, by themselves.
-        config: Config {
-            workers: Vec::new(),
-            ..app.config.clone()
-        },
-        adopted: Some(plan.adopted(Vec::new())),
+        config,
         contract: None,
+        adopted: Some(plan.adopted(Vec::new())),
     })
 }
 
@@ -212,11 +213,7 @@ fn write_history(app: &App, record: &Record) -> Result<(), Failure> {
     let _rights = user::borrow(&owner)
         .map_err(|error| Failure::failed(format!("cannot act as `{}`", owner.name)).because(error))?;
     let mut journal = Journal::open(&app.layout.journal()).map_err(failed)?;
-    let run = RunId::new(
-        Timestamp::now(),
-        std::process::id(),
-        stories::newest(&app.layout).as_ref(),
-    );
+    let run = RunId::new(Timestamp::now(), std::process::id(), None);
     let from = Route::to(record.color);
     let begin = Entry::Begin {
         run: run.clone(),

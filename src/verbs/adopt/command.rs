@@ -318,7 +318,7 @@ mod tests {
             ),
             (
                 "python -u -m gunicorn --bind=127.0.0.1:5000 --workers=2 --pid /run/x 'shop:create_app()'",
-                "--workers=2 'shop:create_app()'",
+                "'--workers=2' 'shop:create_app()'",
                 2,
             ),
             (

@@ -9,7 +9,7 @@ use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::unistd::User;
 use serde::{Deserialize, Serialize};
 
-use crate::host::app_tree::AppTree;
+use crate::host::server_tree::ServerTree;
 use crate::host::store::FileError;
 use crate::host::user;
 use crate::model::failure::Failure;
@@ -48,7 +48,7 @@ const LOOKED_AT: usize = 2000;
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Looks for it, with the rights of the work tree's owner.
-pub async fn list(tree: &AppTree, owner: &User) -> Vec<Data> {
+pub async fn list(tree: &ServerTree, owner: &User) -> Vec<Data> {
     let strangers = tree.strangers().await;
     let Ok(_rights) = user::borrow(owner) else {
         return Vec::new();

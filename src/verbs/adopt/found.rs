@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
-use crate::host::app_tree::AppTree;
 use crate::host::command::find_program;
 use crate::host::nginx::dump::Dump;
 use crate::host::pm2::{Pm2, Proc, daemons};
 use crate::host::process::{self, Process};
+use crate::host::server_tree::ServerTree;
 use crate::host::sockets;
 use crate::model::config::Config;
 use crate::model::failure::{Failure, Kind};
@@ -34,7 +34,7 @@ pub struct Found {
     /// The folder that it runs in.
     pub folder: PathBuf,
     /// The work tree around that.
-    pub tree: Option<AppTree>,
+    pub tree: Option<ServerTree>,
     /// What else this PM2 keeps.
     pub others: Vec<Proc>,
 }
@@ -74,8 +74,8 @@ pub async fn look(dump: &Dump, name: Option<&str>, config: Option<&Config>) -> R
     let exposed = alone_on(port, process)?;
     let folder = process::cwd(process.pid).ok_or_else(gone)?;
     let script = entry.script.parent().unwrap_or(Path::new("/"));
-    let tree = match AppTree::around(&folder, Some(&owner)).await {
-        None => AppTree::around(script, Some(&owner)).await,
+    let tree = match ServerTree::around(&folder, Some(&owner)).await {
+        None => ServerTree::around(script, Some(&owner)).await,
         some => some,
     };
     Ok(Found {

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use nix::unistd::Uid;
 
 use crate::host::app::App;
-use crate::host::app_tree::State;
 use crate::host::command::find_program;
 use crate::host::nginx::Nginx;
 use crate::host::nginx::dump::Dump;
@@ -14,6 +13,7 @@ use crate::host::nginx::render;
 use crate::host::nginx::takeover::{self, Takeover, Wish};
 use crate::host::process::Process;
 use crate::host::registry::Registry;
+use crate::host::server_tree::State;
 use crate::model::adopted::Adopted;
 use crate::model::color::Color;
 use crate::model::config::Config;

@@ -10,6 +10,7 @@ use crate::host::releases;
 use crate::model::color::Color;
 use crate::model::config::KeepWarm;
 
+use super::super::adopted;
 use super::Report;
 
 pub(super) fn look(report: &mut Report, app: &App, etc: &Path) {
@@ -126,7 +127,7 @@ fn dump(report: &mut Report, app: &App) {
         }
     };
     let missing: Vec<String> = wanted
-        .map(|color| app.process(color))
+        .map(|color| adopted::process_name(app, color))
         .filter(|name| {
             !dumped
                 .iter()

@@ -67,6 +67,10 @@ fn a_site_is_adopted_as_it_runs_and_released_from_then_on() {
     let back = sandbox.bg(&["rollback"]);
     back.assert_code(0);
     assert_eq!(site.answering_pid(), pid, "{back}");
+    let check = sandbox.bg(&["check"]);
+    assert!(!check.stdout.contains("PM2's dump lacks"), "{check}");
+    let plan = sandbox.bg(&["deploy", "--plan"]);
+    assert!(!plan.stdout.contains("for good"), "{plan}");
     sandbox.bg(&["switch"]).assert_code(0);
     assert_eq!(sandbox.live_color(), Some(Color::Green));
     let refused = sandbox.bg(&["adopt", "--undo", "--yes"]);
@@ -75,6 +79,9 @@ fn a_site_is_adopted_as_it_runs_and_released_from_then_on() {
     assert_eq!(site.pm2_names(), [PROCESS, "flask-green"]);
 
     // The second deploy needs its slot.
+    let plan = sandbox.bg(&["deploy", "--plan"]);
+    assert!(plan.stdout.contains("let flask-backend ("), "{plan}");
+    assert!(plan.stdout.contains("go for good"), "{plan}");
     let adopted = sandbox.status()["slots"][0]["release"]
         .as_str()
         .unwrap()

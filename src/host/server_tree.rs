@@ -1,4 +1,4 @@
-//! A git work tree that somebody works in: where it stands, and what in it is not in git.
+//! A git work tree on the server that is pulled into: where it stands, and what is not in git.
 //! Asked with the rights of its owner: a repository's own settings name programs to run.
 
 use std::ffi::OsString;
@@ -26,17 +26,17 @@ pub struct State {
 
 /// A work tree that belongs to one user.
 #[derive(Clone, Debug)]
-pub struct AppTree {
+pub struct ServerTree {
     /// Its top folder.
     pub top: PathBuf,
     owner: Option<User>,
 }
 
-impl AppTree {
+impl ServerTree {
     /// The work tree that `folder` lies in; `None` when there is none.
-    pub async fn around(folder: &Path, owner: Option<&User>) -> Option<AppTree> {
+    pub async fn around(folder: &Path, owner: Option<&User>) -> Option<ServerTree> {
         let top = line(&["rev-parse", "--show-toplevel"], folder, owner).await?;
-        Some(AppTree {
+        Some(ServerTree {
             top: top.into(),
             owner: owner.cloned(),
         })
