@@ -218,7 +218,11 @@ impl<'a> Run<'a> {
     /// Tells somebody who asked to stop when that could not be done any more.
     pub async fn note_a_late_stop(&self) {
         let mut stop = self.stop.lock().await;
-        let signalled = tokio::time::timeout(Duration::ZERO, stop.asked()).await.is_ok();
+        let mut signalled = false;
+        // All of them: one that is left would stop what comes after.
+        while tokio::time::timeout(Duration::ZERO, stop.asked()).await.is_ok() {
+            signalled = true;
+        }
         if signalled || self.caller.orders.stop_was_asked() {
             self.sink.emit(Event::Noted {
                 text: "asked to stop when traffic had moved: the run is finished instead".to_owned(),
