@@ -1,18 +1,14 @@
 //! One app of this host with everything that belongs to it, opened by name.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
-
-use nix::fcntl::OFlag;
 
 use crate::host::front::Door;
 use crate::host::link::Link;
 use crate::host::mover::Mover;
 use crate::host::nginx::Nginx;
 use crate::host::pm2::Pm2;
-use crate::host::user;
+use crate::host::{store, user};
 use crate::model::color::Color;
 use crate::model::config::read::ConfigError;
 use crate::model::config::{Config, SwitchWay};
@@ -130,16 +126,7 @@ pub fn read_config(path: &Path) -> Result<Config, AppError> {
 /// never waits for a pipe to be filled.
 fn read(path: &Path) -> io::Result<String> {
     let _rights = user::borrow_from_owner_of(path)?;
-    let file = File::options()
-        .read(true)
-        .custom_flags(OFlag::O_NONBLOCK.bits())
-        .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no file"));
-    }
-    let mut text = String::new();
-    file.take(LONGEST_CONFIG).read_to_string(&mut text)?;
-    Ok(text)
+    io::read_to_string(store::read_plain(path, LONGEST_CONFIG)?.as_slice())
 }
 
 fn doors(config: &Config) -> Result<Vec<Door>, AppError> {

@@ -240,10 +240,7 @@ impl Command {
     /// When it cannot be started or misses the deadline.
     pub async fn finish(&self) -> Result<Output, CommandError> {
         let started = Instant::now();
-        let started_as = self.or_a_fault().map_err(|source| self.not_started(source))?;
-        let mut command = started_as.prepare();
-        self.connect(&mut command)?;
-        let mut child = command.spawn().map_err(|source| self.not_started(source))?;
+        let mut child = self.ready()?.spawn().map_err(|source| self.not_started(source))?;
         let group = child
             .id()
             .and_then(|id| i32::try_from(id).ok())
@@ -280,7 +277,7 @@ impl Command {
     /// # Errors
     /// When it cannot be started.
     pub fn detach(&self) -> Result<(), CommandError> {
-        let mut command = self.prepare();
+        let mut command = self.ready()?;
         command
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -289,6 +286,15 @@ impl Command {
             .spawn()
             .map(drop)
             .map_err(|source| self.not_started(source))
+    }
+
+    /// What every way to run it starts: the fault that the tests have asked for in its place,
+    /// if any, with its standard input connected.
+    fn ready(&self) -> Result<tokio::process::Command, CommandError> {
+        let program = self.or_a_fault().map_err(|source| self.not_started(source))?;
+        let mut command = program.prepare();
+        self.connect(&mut command)?;
+        Ok(command)
     }
 
     fn prepare(&self) -> tokio::process::Command {

@@ -90,6 +90,28 @@ pub enum LockError {
     },
 }
 
+/// Locks the file at `path`, which is made where it is missing; `None` when somebody else
+/// has it locked.
+///
+/// # Errors
+/// When it cannot be opened or locked.
+pub(super) fn take_file(path: &Path) -> std::io::Result<Option<Flock<File>>> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o644)
+        // Whoever holds the folder could have root write over any file.
+        .custom_flags(OFlag::O_NOFOLLOW.bits())
+        .open(path)?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(held) => Ok(Some(held)),
+        Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+        Err((_, errno)) => Err(errno.into()),
+    }
+}
+
 impl Lock {
     /// Takes the lock at `path` or says who has it.
     ///
@@ -100,27 +122,14 @@ impl Lock {
             path: path.to_owned(),
             source,
         };
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o644)
-            // Whoever holds the folder could have root write over any file.
-            .custom_flags(OFlag::O_NOFOLLOW.bits())
-            .open(path)
-            .map_err(io)?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(mut held) => {
-                // For people only: on a full disk the lock is as good without it.
-                write_holder(&mut held, holder).ok();
-                Ok(Lock { _held: held })
-            }
-            Err((_, Errno::EWOULDBLOCK)) => Err(LockError::Held {
+        let Some(mut held) = take_file(path).map_err(io)? else {
+            return Err(LockError::Held {
                 holder: describe_holder(path),
-            }),
-            Err((_, errno)) => Err(io(errno.into())),
-        }
+            });
+        };
+        // For people only: on a full disk the lock is as good without it.
+        write_holder(&mut held, holder).ok();
+        Ok(Lock { _held: held })
     }
 
     /// Takes the lock, waiting up to `patience`; `waiting` is told once who has it.

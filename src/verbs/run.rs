@@ -78,7 +78,7 @@ impl<'a> Run<'a> {
         let id = RunId::new(
             Timestamp::now(),
             std::process::id(),
-            stories::newest(&app.layout).as_ref(),
+            stories::forget_old(&app.layout).as_ref(),
         );
         command::mark_run(&id.0);
         recover::recover(app, &mut journal, caller).await?;

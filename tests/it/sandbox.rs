@@ -3,6 +3,7 @@
 //! is left when it is dropped.
 
 pub mod afar;
+pub mod answering;
 pub mod folder;
 pub mod front;
 pub mod http;

@@ -25,7 +25,7 @@ impl Command {
     /// When it cannot be started or misses the deadline.
     pub async fn follow(&self, mut say: impl FnMut(&str)) -> Result<ExitStatus, CommandError> {
         let mut child = self
-            .prepare()
+            .ready()?
             .kill_on_drop(false)
             .spawn()
             .map_err(|source| self.not_started(source))?;

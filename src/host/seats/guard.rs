@@ -1,16 +1,14 @@
 //! The lock of a seat: in the kernel, and inherited by what the holder becomes, so that it is
 //! held exactly as long as the worker lives, whoever started it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, Flock, FlockArg, OFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, Flock, fcntl};
 
-use crate::host::lock::user_name;
+use crate::host::lock::{take_file, user_name};
 use crate::host::process::{self, Process};
 use crate::model::release::ReleaseId;
 use crate::model::seat::Occupant;
@@ -44,24 +42,12 @@ impl Guard {
     /// # Errors
     /// [`GuardError::Held`] when somebody else has it.
     pub fn take(path: &Path) -> Result<Guard, GuardError> {
-        let io = |source| GuardError::Io {
+        let held = take_file(path).map_err(|source| GuardError::Io {
             path: path.to_owned(),
             source,
-        };
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o644)
-            .custom_flags(OFlag::O_NOFOLLOW.bits())
-            .open(path)
-            .map_err(io)?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(held) => Ok(Guard { held }),
-            Err((_, Errno::EWOULDBLOCK)) => Err(GuardError::Held(path.to_owned())),
-            Err((_, errno)) => Err(io(errno.into())),
-        }
+        })?;
+        held.map(|held| Guard { held })
+            .ok_or_else(|| GuardError::Held(path.to_owned()))
     }
 
     /// Writes down that this process sits there, and keeps the lock for what it becomes.

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crate::host::app::App;
-use crate::host::stories;
 use crate::model::event::{Event, Sink};
 use crate::model::journal::RunId;
 
@@ -20,7 +19,6 @@ pub struct Tee<'a> {
 
 impl<'a> Tee<'a> {
     pub(super) fn new(app: &App, run: &RunId, onlooker: &'a dyn Sink) -> Tee<'a> {
-        stories::forget_old(&app.layout);
         // Without room for the file the run goes on: its story is worth less than it.
         let file = std::fs::create_dir_all(app.layout.runs())
             .and_then(|()| File::create(app.layout.runs().join(format!("{run}.ndjson"))))

@@ -5,12 +5,12 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use bluegreen::host::journal::Journal;
-use bluegreen::model::color::Color;
 
 use crate::load::Load;
 use crate::recovery::scene::marked;
+use crate::sandbox::Sandbox;
+use crate::sandbox::answering::Answering;
 use crate::sandbox::outcome::Outcome;
-use crate::sandbox::{HOST, Sandbox, http};
 
 /// What happens where.
 #[derive(Clone, Debug)]
@@ -36,28 +36,13 @@ pub struct Case {
     pub fault: Fault,
 }
 
-/// Who answers at the front door.
-#[derive(Clone, Debug, PartialEq)]
-struct Answering {
-    color: Color,
-    release: String,
-}
-
-fn answering(sandbox: &Sandbox) -> Option<Answering> {
-    let answer = http::get(sandbox.address(), HOST, "/whoami").ok()?;
-    Some(Answering {
-        color: answer.header("x-app-color")?.parse().ok()?,
-        release: answer.header("x-app-release")?.to_owned(),
-    })
-}
-
 impl Case {
     /// Plays it; what was not as it must be, a sentence each.
     pub fn play(&self, sandbox: &Sandbox, load: &Load) -> Vec<String> {
         let mut problems = Problems::default();
         self.make_ready(sandbox);
         let failed_before = load.so_far().failed;
-        let Some(before) = answering(sandbox) else {
+        let Some(before) = Answering::at_the_door(sandbox) else {
             panic!("nobody answers before {}", self.fault);
         };
         let trace = sandbox.root().join("passed");
@@ -119,7 +104,7 @@ impl Case {
 
     /// The exit code and who answers say the same; the link stands; the lock is free.
     fn five(&self, sandbox: &Sandbox, outcome: &Outcome, before: &Answering, problems: &mut Problems) {
-        let Some(now) = answering(sandbox) else {
+        let Some(now) = Answering::at_the_door(sandbox) else {
             problems.0.push("nobody answers".to_owned());
             return;
         };
@@ -161,7 +146,7 @@ fn next_command(sandbox: &Sandbox, problems: &mut Problems) {
     problems.unless(status["drift"] == serde_json::json!([]), || {
         format!("drift: {}", status["drift"])
     });
-    let live = answering(sandbox);
+    let live = Answering::at_the_door(sandbox);
     problems.unless(
         live.as_ref().is_some_and(|live| {
             status["live"]["release"] == live.release.as_str() && sandbox.link() == live.color.name()

@@ -8,6 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::load::{Count, Kind, Load, Plan};
+use crate::sandbox::answering::Answering;
 use crate::sandbox::outcome::{Outcome, Running};
 use crate::sandbox::{HOST, Sandbox, http, set};
 
@@ -35,13 +36,6 @@ pub struct Ground {
     commits: u32,
 }
 
-/// Who answers on a slot's port or at the door.
-#[derive(Clone, Debug, PartialEq)]
-struct Answering {
-    color: Color,
-    release: String,
-}
-
 impl Ground {
     /// Two releases, the second live, under load.
     pub fn new(way: &'static str) -> Ground {
@@ -52,7 +46,7 @@ impl Ground {
         });
         sandbox.commit_edit("the second", "Good day", "Second");
         sandbox.bg(&["deploy"]).assert_code(0);
-        let live = at_the_door(&sandbox).expect("somebody answers");
+        let live = Answering::at_the_door(&sandbox).expect("somebody answers");
         let mut ground = Ground {
             sandbox,
             maintenance: false,
@@ -299,10 +293,10 @@ impl Ground {
         }
         if self.maintenance {
             self.somebody_answers();
-        } else if at_the_door(&self.sandbox).as_ref() != Some(&now) {
+        } else if Answering::at_the_door(&self.sandbox).as_ref() != Some(&now) {
             self.violated(format!(
                 "{:?} answers, and {now:?} is live",
-                at_the_door(&self.sandbox)
+                Answering::at_the_door(&self.sandbox)
             ));
         }
         if !self.sandbox.lock_is_free() {
@@ -310,12 +304,4 @@ impl Ground {
         }
         self.live = now;
     }
-}
-
-fn at_the_door(sandbox: &Sandbox) -> Option<Answering> {
-    let answer = http::get(sandbox.address(), HOST, "/whoami").ok()?;
-    Some(Answering {
-        color: answer.header("x-app-color")?.parse().ok()?,
-        release: answer.header("x-app-release")?.to_owned(),
-    })
 }
