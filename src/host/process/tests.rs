@@ -25,17 +25,28 @@ impl Drop for Running {
     }
 }
 
-/// The pid that a script has written into `file`.
-async fn pid_in(file: &Path) -> u32 {
+/// What `look` finds, as soon as it finds something.
+async fn found<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        let text = fs::read_to_string(file).unwrap_or_default();
-        if text.ends_with('\n') {
-            return text.trim().parse().unwrap();
+        if let Some(found) = look() {
+            return found;
         }
-        assert!(Instant::now() < deadline, "no pid in {}", file.display());
+        assert!(Instant::now() < deadline, "{what} did not come");
         tokio::time::sleep(POLL).await;
     }
+}
+
+/// The pid that a script has written into `file`.
+async fn pid_in(file: &Path) -> u32 {
+    let text = || fs::read_to_string(file).ok().filter(|text| text.ends_with('\n'));
+    found("a pid", text).await.trim().parse().unwrap()
+}
+
+/// A shell that has begun a program is that shell for a moment more, and for another moment,
+/// while the kernel exchanges them, neither.
+async fn runs(pid: u32, words: &str) {
+    found(words, || cmdline(pid).filter(|line| line == words)).await;
 }
 
 fn temp() -> tempfile::TempDir {
@@ -86,9 +97,9 @@ async fn a_process_shows_its_folder_words_variables_and_descendants() {
     let script = "sleep 300 & echo $! > child; wait";
     let parent = Running::sh(script, folder.path(), &[("BG_NONCE", "a1")]);
     let (pid, child) = (parent.process().pid, pid_in(&folder.path().join("child")).await);
+    runs(child, "sleep 300").await;
     assert_eq!(tree(pid), [pid, child]);
     assert_eq!(cwd(pid), Some(folder.path().canonicalize().unwrap()));
-    assert_eq!(cmdline(child).as_deref(), Some("sleep 300"));
     assert!(env_has(child, "BG_NONCE", "a1"));
     assert!(!env_has(child, "BG_NONCE", "a") && !env_has(child, "NONCE", "a1"));
     assert_eq!(owner(pid), Some(nix::unistd::geteuid().as_raw()));
@@ -148,6 +159,7 @@ async fn a_dead_runs_grandchildren_are_ended_even_in_a_session_of_their_own() {
     let other = Running::sh("exec sleep 300", folder.path(), &[(RUN_MARK, "another")]);
     let child = Process::of(pid_in(&folder.path().join("child")).await).unwrap();
     let deaf = Process::of(pid_in(&folder.path().join("deaf")).await).unwrap();
+    runs(child.pid, "sleep 300").await;
     assert!(marked(&run).contains(&child) && marked(&run).contains(&deaf));
     assert!(end_marked(&run, Duration::from_millis(500)).await >= 2);
     assert!(!child.alive() && !deaf.alive());
