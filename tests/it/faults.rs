@@ -45,3 +45,13 @@ fn a_switch_the_reload_way() {
 fn a_rollback_the_reload_way() {
     Part::ALL[5].play();
 }
+
+#[test]
+fn a_deploy_with_a_worker_a_migration_and_hooks() {
+    Part::ALL[6].play();
+}
+
+#[test]
+fn a_switch_with_a_worker_and_hooks() {
+    Part::ALL[7].play();
+}

@@ -1,6 +1,6 @@
 //! Workers: never two at once, never left on the wrong release.
 
-mod scene;
+pub mod scene;
 
 mod alone;
 mod failing;

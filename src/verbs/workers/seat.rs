@@ -111,10 +111,19 @@ impl Waiting<'_> {
                 Some(occupant) if occupant.release == self.wanted.manifest.id => {
                     return Ok(self.sat(occupant, was_there));
                 }
+                Some(other) if self.gone.is_some() && Instant::now() >= deadline => {
+                    let text = format!(
+                        "{} sits down there instead, again and again",
+                        other.release.short()
+                    );
+                    return Err(self.with_log(text).await);
+                }
                 Some(other) => {
                     end(self.app, self.seat, &other).await?;
+                    if self.gone.is_none() {
+                        deadline = Instant::now() + START_WITHIN;
+                    }
                     self.gone = Some(Timestamp::now());
-                    deadline = Instant::now() + START_WITHIN;
                     continue;
                 }
                 None => {}

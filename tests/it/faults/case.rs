@@ -5,15 +5,19 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use bluegreen::host::journal::Journal;
+use nix::sys::signal::Signal;
 
 use crate::load::Load;
 use crate::recovery::scene::marked;
 use crate::sandbox::Sandbox;
 use crate::sandbox::answering::Answering;
-use crate::sandbox::outcome::Outcome;
+use crate::sandbox::outcome::{Outcome, Running};
 
 /// The step after which a record outlives a power cut.
 pub const FLUSH: &str = "flush state/journal.jsonl";
+
+/// All deadlines of a deploy one after the other are shorter, on a busy machine too.
+const ENDS_WITHIN: Duration = Duration::from_secs(90);
 
 /// What happens where.
 #[derive(Clone, Debug)]
@@ -52,14 +56,17 @@ impl Case {
         };
         let trace = sandbox.root().join("passed");
         fs::remove_file(&trace).ok();
-        let began = Instant::now();
-        let output = sandbox
-            .bg_command(&[self.verb])
+        let mut command = sandbox.bg_command(&[self.verb]);
+        command
             .env("BG_FAULT", self.fault.to_string())
-            .env("BG_FAULT_TRACE", &trace)
-            .output()
-            .unwrap();
-        let outcome = Outcome::new(&[self.verb], &output, began.elapsed());
+            .env("BG_FAULT_TRACE", &trace);
+        let mut running = Running::start(command, &[self.verb]);
+        let ends = ends(&mut running);
+        if !ends {
+            running.signal(Signal::SIGKILL);
+        }
+        let outcome = running.wait();
+        problems.unless(ends, || format!("it had not ended within {ENDS_WITHIN:?}"));
         let passed = fs::read_to_string(&trace).unwrap_or_default();
         let reached = passed.lines().any(|line| {
             line.split_once(' ')
@@ -147,6 +154,19 @@ impl Case {
     }
 }
 
+/// Whether it ends: whatever happens to it, nobody waits for a command for ever.
+fn ends(running: &mut Running) -> bool {
+    let until = Instant::now() + ENDS_WITHIN;
+    while !running.has_ended() {
+        if Instant::now() > until {
+            return false;
+        }
+        // How often it is looked at, not how long it takes.
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
+}
+
 /// The next command finishes or undoes what was half done, says so, and leaves all in order.
 fn next_command(sandbox: &Sandbox, must_tell: bool, problems: &mut Problems) {
     let journal = sandbox.app_root().join("state/journal.jsonl");
@@ -175,6 +195,11 @@ fn next_command(sandbox: &Sandbox, must_tell: bool, problems: &mut Problems) {
         }),
         || format!("{live:?} answers, the link says {}: {status}", sandbox.link()),
     );
+    for worker in status["workers"].as_array().unwrap() {
+        problems.unless(worker["problem"].is_null(), || {
+            format!("a worker is astray: {worker}")
+        });
+    }
     for slot in status["slots"].as_array().unwrap() {
         problems.unless(slot["health"]["state"] == "healthy", || {
             format!("a slot is not warm: {slot}")

@@ -1,9 +1,15 @@
 //! A part of the table: one command in one of the two ways, with every fault at every step.
 
+use std::fmt;
 use std::fs;
 
+use toml::{Table, Value};
+
+use crate::hooks::script;
 use crate::load::{Kind, Load};
+use crate::migrate::{back_up_by, migrate_by};
 use crate::sandbox::{HOST, Sandbox, set};
+use crate::worker::scene::{add, commit_script, let_beat, worker};
 
 use super::SHARE;
 use super::case::{Case, FLUSH, Fault};
@@ -19,49 +25,76 @@ const ALWAYS: [&str; 3] = ["append to state/journal.jsonl", FLUSH, "swap shop/li
 pub struct Part {
     way: &'static str,
     verb: &'static str,
+    /// With a worker, hooks, a migration and a backup, and only the steps that these add.
+    around: bool,
     /// How many cases it has, at the least: a step that is not watched any more is missed.
     pub least: usize,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Part; 6] = [
+    pub const ALL: [Part; 8] = [
         Part {
             way: "live",
+            around: false,
             verb: "deploy",
             least: 90,
         },
         Part {
             way: "live",
+            around: false,
             verb: "switch",
             least: 20,
         },
         Part {
             way: "live",
+            around: false,
             verb: "rollback",
             least: 20,
         },
         Part {
             way: "reload",
+            around: false,
             verb: "deploy",
             least: 90,
         },
         Part {
             way: "reload",
+            around: false,
             verb: "switch",
             least: 20,
         },
         Part {
             way: "reload",
+            around: false,
             verb: "rollback",
             least: 20,
+        },
+        Part {
+            way: "live",
+            around: true,
+            verb: "deploy",
+            least: 20,
+        },
+        Part {
+            way: "live",
+            around: true,
+            verb: "switch",
+            least: 10,
         },
     ];
 
     /// Plays its cases, or this run's share of them.
     pub fn play(&self) {
         let sandbox = self.ground();
-        let cases = self.cases(&sandbox);
+        let cases = if self.around {
+            let plain = self.steps(&sandbox);
+            more_around(&sandbox);
+            let beside = |step: &&Step| !plain.iter().any(|one| one.name() == step.name());
+            self.cases(self.steps(&sandbox).iter().filter(beside))
+        } else {
+            self.cases(self.steps(&sandbox).iter())
+        };
         assert!(
             cases.len() >= self.least,
             "only {} cases: {cases:#?}",
@@ -84,19 +117,14 @@ impl Part {
             played += 1;
             if !problems.is_empty() {
                 failed.push(format!(
-                    "{} {} at {}\n    {}",
-                    self.way,
-                    self.verb,
+                    "{self} at {}\n    {}",
                     case.fault,
                     problems.join("\n    ")
                 ));
             }
         }
         let count = load.stop();
-        eprintln!(
-            "{} {}: {played} of {all} cases, {} requests",
-            self.way, self.verb, count.requests
-        );
+        eprintln!("{self}: {played} of {all} cases, {} requests", count.requests);
         assert!(
             failed.is_empty(),
             "{} of {played} cases:\n{}",
@@ -130,9 +158,10 @@ impl Part {
         Load::start(sandbox.address(), HOST, &workers)
     }
 
-    /// The command once without a fault, watched; then a case for each step and kind.
-    fn cases(&self, sandbox: &Sandbox) -> Vec<Case> {
+    /// The command once without a fault, watched.
+    fn steps(&self, sandbox: &Sandbox) -> Vec<Step> {
         let trace = sandbox.root().join("trace");
+        fs::remove_file(&trace).ok();
         self.prepare(sandbox);
         let done = sandbox
             .bg_command(&[self.verb])
@@ -140,29 +169,34 @@ impl Part {
             .output()
             .unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        let steps = fs::read_to_string(&trace).unwrap();
+        let text = fs::read_to_string(&trace).unwrap();
         for step in ALWAYS {
-            assert!(steps.contains(step), "no step {step:?} in\n{steps}");
+            assert!(text.contains(step), "no step {step:?} in\n{text}");
         }
-        let flushes = steps.matches(FLUSH).count();
-        let mut cases = Vec::new();
-        for step in steps.lines() {
-            let (class, point) = step.split_once(' ').unwrap();
-            let kinds: &[&str] = match class {
-                "run" => &["die", "eacces", "hang", "lie", "garbage"],
-                "step" => &["die", "cut", "eio", "enospc", "eacces", "lie"],
-                _ => &["die", "cut", "eio", "enospc", "eacces"],
-            };
-            cases.extend(kinds.iter().map(|kind| Case {
-                verb: self.verb,
-                fault: Fault {
-                    point: point.to_owned(),
-                    kind: (*kind).to_owned(),
-                },
-                flushes,
-            }));
-        }
-        cases
+        let step = |line: &str| {
+            let (class, point) = line.split_once(' ').unwrap();
+            Step {
+                class: class.to_owned(),
+                point: point.to_owned(),
+                flushes: text.matches(FLUSH).count(),
+            }
+        };
+        text.lines().map(step).collect()
+    }
+
+    /// A case for each of the steps and each kind of fault.
+    fn cases<'a>(&self, steps: impl Iterator<Item = &'a Step>) -> Vec<Case> {
+        let case = |step: &Step, kind: &str| Case {
+            verb: self.verb,
+            fault: Fault {
+                point: step.point.clone(),
+                kind: kind.to_owned(),
+            },
+            flushes: step.flushes,
+        };
+        steps
+            .flat_map(|step| step.kinds().iter().map(move |kind| case(step, kind)))
+            .collect()
     }
 
     /// A rollback wants something that it has not rolled back from.
@@ -171,4 +205,54 @@ impl Part {
             sandbox.bg(&["switch"]).assert_code(0);
         }
     }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let around = if self.around { ", with more around it" } else { "" };
+        write!(f, "{} {}{around}", self.way, self.verb)
+    }
+}
+
+/// A step that a command was seen to take.
+struct Step {
+    class: String,
+    point: String,
+    flushes: usize,
+}
+
+impl Step {
+    /// Without the time that it was taken.
+    fn name(&self) -> &str {
+        self.point.split('#').next().unwrap()
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        match self.class.as_str() {
+            "run" => &["die", "eacces", "hang", "lie", "garbage"],
+            "step" => &["die", "cut", "eio", "enospc", "eacces", "lie"],
+            _ => &["die", "cut", "eio", "enospc", "eacces"],
+        }
+    }
+}
+
+/// A worker, a migration and a backup with each deploy, and hooks.
+fn more_around(sandbox: &Sandbox) {
+    commit_script(sandbox);
+    let_beat(sandbox);
+    migrate_by(sandbox, "");
+    back_up_by(sandbox, "echo all of it > $BG_BACKUP_FILE");
+    let hook = script(sandbox, "hook", "");
+    sandbox.configure(|config| {
+        add(config, worker("sync", ""));
+        set(config, "migrate", "timeout", "3s");
+        set(config, "backup", "timeout", "3s");
+        for moment in ["before_build", "before_switch", "after_switch"] {
+            let table = [("run", hook.as_str()), ("timeout", "3s")];
+            let table = table.map(|(key, value)| (key.to_owned(), Value::from(value)));
+            set(config, "hooks", moment, Table::from_iter(table));
+        }
+    });
+    sandbox.bg(&["deploy"]).assert_code(0);
+    sandbox.bg(&["deploy"]).assert_code(0);
 }

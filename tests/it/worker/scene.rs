@@ -29,6 +29,17 @@ pub fn add(config: &mut Table, worker: toml::Value) {
     list.as_array_mut().unwrap().push(worker);
 }
 
+/// Tells workers where to say that they live.
+pub fn let_beat(sandbox: &Sandbox) {
+    sandbox.configure(|config| {
+        let set_of = toml::Value::Table(Table::from_iter([(
+            "BEATS".to_owned(),
+            toml::Value::String(beats_file(sandbox).display().to_string()),
+        )]));
+        set(config, "env", "set", set_of);
+    });
+}
+
 /// The script, committed.
 pub fn commit_script(sandbox: &Sandbox) {
     sandbox.commit("a worker", |repo| {
@@ -39,13 +50,7 @@ pub fn commit_script(sandbox: &Sandbox) {
 /// Set up with one worker `sync`, nothing deployed yet.
 pub fn set_up(more: &str) -> Sandbox {
     let sandbox = Sandbox::with(|config| add(config, worker("sync", more)));
-    sandbox.configure(|config| {
-        let set_of = toml::Value::Table(Table::from_iter([(
-            "BEATS".to_owned(),
-            toml::Value::String(beats_file(&sandbox).display().to_string()),
-        )]));
-        set(config, "env", "set", set_of);
-    });
+    let_beat(&sandbox);
     commit_script(&sandbox);
     sandbox.bg(&["setup"]).assert_code(0);
     sandbox
