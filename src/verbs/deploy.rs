@@ -19,12 +19,16 @@ use super::check;
 use super::cool;
 use super::cutover::{self, Switched};
 use super::gate::{self, Passed};
+use super::memory;
 use super::prune;
 use super::room;
 use super::run::Run;
 use super::source::Wanted;
 use super::workers::{self, WorkerStatus};
 use super::{adopted, contract, hooks, migrate, save, slot, step, wake};
+
+/// The configuration that a deploy applies, as whoever types it knows it.
+const BG_TOML: &str = "bg.toml";
 
 /// What was asked for.
 #[derive(Clone, Debug, Default)]
@@ -137,7 +141,9 @@ enum Slot {
 async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Failure> {
     wake::wake(run.app, &run.sink).await;
     adopted::data_is_where_it_belongs(run.app, run.from.color)?;
+    room::writable(run.app)?;
     room::left(run.app)?;
+    memory::left(run.app, run.idle(), BG_TOML.as_ref()).await?;
     check::before_deploy(run.app, ask.checks, &run.sink).await?;
     hooks::before_build(run).await?;
     let mut manifest = build::build(run, &ask.wanted).await?;
@@ -153,6 +159,7 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     };
     let (idle, ()) = tokio::try_join!(slot::finish_requests(app, color, &run.sink), compiled)?;
     run.still_idle().await?;
+    memory::left(app, color, BG_TOML.as_ref()).await?;
     migrate::schema(run, &mut manifest, ask).await?;
     run.enter(
         Phase::Replacing,

@@ -28,6 +28,7 @@ use crate::model::release::{Manifest, ReleaseId};
 use super::gate::{self, millis};
 use super::{adopted, traffic};
 
+pub(super) use free::running_in;
 pub use free::{Idle, clear, drained, finish_requests, free, has_lost_one};
 
 /// Added to the app's own time to stop before PM2 kills it: PM2 must never be the first.
@@ -131,7 +132,7 @@ async fn nudge(port: u16) -> Infallible {
 /// # Errors
 /// When PM2 does not let go.
 pub async fn discard(app: &App, color: Color) -> Result<(), Failure> {
-    let old = free::running_in(app, color).await.unwrap_or_default();
+    let old = running_in(app, color).await.unwrap_or_default();
     stop(app, color, &old).await
 }
 

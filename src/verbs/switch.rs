@@ -17,7 +17,7 @@ use super::cutover::{self, Switched};
 use super::deploy::Deployed;
 use super::gate::{self, Passed};
 use super::run::Run;
-use super::{adopted, contract, hooks, recover, run, slot, step, traffic, wake};
+use super::{adopted, contract, hooks, memory, recover, run, slot, step, traffic, wake};
 
 /// Moves traffic to `color`, or to the one it is not on.
 ///
@@ -275,6 +275,7 @@ async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Passe
             release.short()
         ),
     });
+    memory::left(app, color, &app.layout.config()).await?;
     slot::discard(app, color).await?;
     slot::revive(app, color, release, &run.id.0, &run.sink).await
 }
@@ -306,6 +307,7 @@ async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
             wake::wake(app, &run.sink).await;
             let idle = slot::finish_requests(app, color, &run.sink).await?;
             run.still_idle().await?;
+            memory::left(app, color, &app.layout.config()).await?;
             Ok(idle)
         })
         .await;

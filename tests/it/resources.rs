@@ -1,0 +1,3 @@
+//! What a host runs out of besides its disk, and what it does not let anybody write.
+
+mod memory;
