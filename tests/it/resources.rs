@@ -1,3 +1,4 @@
 //! What a host runs out of besides its disk, and what it does not let anybody write.
 
+mod files;
 mod memory;
