@@ -2,3 +2,4 @@
 
 mod files;
 mod memory;
+mod pm2;
