@@ -44,7 +44,7 @@ fn traffic_moves_where_pm2s_list_cannot_be_written_and_the_list_is_left_alone() 
             let neighbour = ["start", "/bin/sleep", "--name", "neighbour", "--", "300"];
             sandbox.pm2(&neighbour).assert_code(0);
             let over = Over::read_only(&sandbox.pm2_home());
-            untold("switch", Color::Green, "bluegreen.lock` cannot be opened");
+            untold("switch", Color::Green, "dump.pm2` cannot be written");
             drop(over);
             let over = Over::read_only(&dump);
             untold("rollback", Color::Blue, "dump.pm2` cannot be written");
