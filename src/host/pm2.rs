@@ -162,17 +162,20 @@ impl Pm2 {
     }
 
     /// Deletes every entry called like `spec` and starts it anew: PM2 keeps the old folder
-    /// and program of a name it knows. The file that tells PM2 so lies in `scratch` for as
-    /// long as that takes. Starts a daemon where none runs, which then keeps nothing else.
+    /// and program of a name it knows. The file that tells PM2 so lies in `scratch`, or
+    /// else where temporary files do, for as long as that takes. Starts a daemon where none runs, which then keeps nothing else.
     ///
     /// # Errors
     /// When afterwards PM2 does not have exactly this entry with a process.
     pub async fn start(&self, spec: &Spec, scratch: &Path) -> Result<Proc, Pm2Error> {
         self.delete(&spec.name).await?;
-        let file = write_ecosystem(spec, scratch).map_err(|source| Pm2Error::Scratch {
-            folder: scratch.to_owned(),
-            source,
-        })?;
+        // There may be room elsewhere when what a slot held is to be brought back.
+        let file = write_ecosystem(spec, scratch)
+            .or_else(|source| write_ecosystem(spec, &std::env::temp_dir()).map_err(|_| source))
+            .map_err(|source| Pm2Error::Scratch {
+                folder: scratch.to_owned(),
+                source,
+            })?;
         let start = self.command([OsString::from("start"), file.path().into()]);
         start.run().await.map_err(Pm2Error::Command)?;
         self.started(spec).await

@@ -198,18 +198,26 @@ async fn give_up(run: &Run<'_>, staged: &Staged, failure: Failure) -> Failure {
         run.abort(&failure.what, None);
         return failure.or_traffic(Traffic::Unchanged { live: run.live() });
     };
-    match run.still_idle().await {
+    let restored = match run.still_idle().await {
         Ok(()) => restore(run, before.as_ref()).await,
         Err(moved) => return run.leave(failure, moved),
+    };
+    if !restored {
+        return run.owe(failure);
     }
     run.abort(&failure.what, Some(&release));
     failure.or_traffic(Traffic::Unchanged { live: run.live() })
 }
 
-async fn restore(run: &Run<'_>, before: Option<&ReleaseId>) {
+/// `false` when the slot does not have what it held, and is to be tried once more.
+async fn restore(run: &Run<'_>, before: Option<&ReleaseId>) -> bool {
     let nonce = format!("{}-back", run.id);
-    if let Err(failure) = slot::restore(run.app, run.idle(), before, &nonce, &run.sink).await {
-        run.sink.emit(Event::Warned { text: failure.what });
+    match slot::restore(run.app, run.idle(), before, &nonce, &run.sink).await {
+        Ok(runs) => runs || before.is_none(),
+        Err(failure) => {
+            run.sink.emit(Event::Warned { text: failure.what });
+            false
+        }
     }
 }
 
@@ -225,7 +233,9 @@ async fn undo(run: &Run<'_>, staged: &Staged, release: Option<&ReleaseId>, failu
             return run.leave(failure, moved);
         }
         if slot::drained(run.app, run.idle()).await {
-            restore(run, before.as_ref()).await;
+            if !restore(run, before.as_ref()).await {
+                return run.owe(failure);
+            }
         } else {
             run.sink.emit(Event::Warned {
                 text: format!("{} is still busy and was left running", run.idle()),

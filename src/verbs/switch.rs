@@ -340,14 +340,9 @@ async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
     if let Err(moved) = run.still_idle().await {
         return Err(run.leave(failure, moved));
     }
-    slot::restore(
-        app,
-        color,
-        before.as_ref(),
-        &format!("{}-back", run.id),
-        &run.sink,
-    )
-    .await
-    .ok();
-    Err(refuse(run, failure))
+    let nonce = format!("{}-back", run.id);
+    match slot::restore(app, color, before.as_ref(), &nonce, &run.sink).await {
+        Ok(runs) if runs || before.is_none() => Err(refuse(run, failure)),
+        _ => Err(run.owe(failure)),
+    }
 }

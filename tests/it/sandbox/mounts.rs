@@ -41,7 +41,8 @@ pub fn with_mounts(name: &str, test: impl FnOnce()) {
 
 /// A file system of its own, and what fills it.
 pub struct Disk {
-    folder: PathBuf,
+    /// Where it is.
+    pub folder: PathBuf,
 }
 
 impl Disk {

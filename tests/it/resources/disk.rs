@@ -1,0 +1,142 @@
+//! One disk full at a time, before a deploy and in the middle of one.
+
+use std::fs;
+
+use bluegreen::model::color::Color;
+use toml::Value;
+
+use crate::recovery::scene::{answering, two_releases};
+use crate::sandbox::mounts::{Disk, with_mounts};
+use crate::sandbox::outcome::Outcome;
+use crate::sandbox::{Sandbox, set};
+
+/// Every byte, by a hook.
+const BYTES: &str = "cat /dev/zero > ballast";
+/// Every inode.
+const INODES: &str = "mkdir crumbs; i=0; while touch crumbs/$i; do i=$((i+1)); done";
+
+struct Scene {
+    sandbox: Sandbox,
+    state: Disk,
+    releases: Disk,
+    link: Disk,
+}
+
+impl Scene {
+    /// Disks of its own; the second release live on green, the first warm on blue.
+    fn new() -> Scene {
+        let sandbox = Sandbox::new();
+        let root = sandbox.app_root();
+        let scene = Scene {
+            state: Disk::mount(root.join("state"), "2m", 400),
+            releases: Disk::mount(root.join("releases"), "4m", 400),
+            link: Disk::mount(sandbox.link_folder(), "2m", 400),
+            sandbox,
+        };
+        scene.sandbox.bg(&["setup"]).assert_code(0);
+        scene.sandbox.bg(&["deploy"]).assert_code(0);
+        two_releases(&scene.sandbox);
+        scene
+    }
+
+    /// A deploy in the middle of which a hook fills `disk`, and ends with `code`.
+    fn filled(&self, hook: &str, disk: &Disk, how: &str, code: u8) -> Outcome {
+        let script = self.sandbox.root().join("fill");
+        let lines = format!("cd {} || exit 9\n{how}\nexit {code}\n", disk.folder.display());
+        fs::write(&script, lines).unwrap();
+        self.sandbox.configure(|config| {
+            let line = format!("sh {}", script.display());
+            set(config, "hooks", hook, Value::from(line));
+        });
+        let deploy = self.sandbox.bg(&["deploy"]);
+        self.sandbox.configure(|config| {
+            config.remove("hooks");
+        });
+        deploy
+    }
+
+    fn rollback_is_ready(&self) -> bool {
+        self.sandbox.status()["rollback"]["state"] == "ready"
+    }
+}
+
+#[test]
+fn one_full_disk_is_named_and_keeps_no_traffic_from_moving() {
+    with_mounts(
+        "resources::disk::one_full_disk_is_named_and_keeps_no_traffic_from_moving",
+        || {
+            let scene = Scene::new();
+            let sandbox = &scene.sandbox;
+            let mut live = Color::Green;
+            for disk in [&scene.state, &scene.releases, &scene.link] {
+                for fill in [Disk::fill, Disk::fill_inodes] {
+                    fill(disk);
+                    let deploy = sandbox.bg(&["deploy"]);
+                    let what = format!("there is no room left in `{}`", disk.folder.display());
+                    sandbox.assert_five(&deploy, 1, &what, live);
+                    let moved = sandbox.bg(&["switch"]);
+                    moved.assert_code(0);
+                    live = live.other();
+                    assert_eq!(sandbox.live_color(), Some(live), "{moved}");
+                    disk.free();
+                }
+            }
+        },
+    );
+}
+
+#[test]
+fn a_disk_that_fills_up_in_the_middle_of_a_deploy() {
+    with_mounts(
+        "resources::disk::a_disk_that_fills_up_in_the_middle_of_a_deploy",
+        || {
+            let scene = Scene::new();
+            let sandbox = &scene.sandbox;
+            // Before a slot is touched.
+            let mut refused = 0;
+            for disk in [&scene.state, &scene.releases, &scene.link] {
+                for how in [BYTES, INODES] {
+                    let deploy = scene.filled("after_build", disk, how, 0);
+                    let what = format!("there is no room left in `{}`", disk.folder.display());
+                    sandbox.assert_five(&deploy, 1, &what, Color::Green);
+                    deploy.assert_says("traffic: unchanged, green");
+                    disk.free();
+                    refused += 1;
+                }
+            }
+            assert_eq!(refused, 6);
+            assert!(scene.rollback_is_ready());
+            let blue = answering(sandbox, Color::Blue);
+
+            // When the candidate runs, and is not to be taken: the slot gets back what it held.
+            for (disk, how) in [(&scene.state, INODES), (&scene.releases, BYTES)] {
+                let deploy = scene.filled("before_switch", disk, how, 1);
+                sandbox.assert_five(&deploy, 1, "`before_switch` failed", Color::Green);
+                assert_eq!(answering(sandbox, Color::Blue), blue, "{deploy}");
+                assert!(scene.rollback_is_ready(), "{deploy}");
+                disk.free();
+            }
+            // Where that is not possible either, as soon as it is.
+            let deploy = scene.filled("before_switch", &scene.link, INODES, 1);
+            sandbox.assert_five(&deploy, 1, "`before_switch` failed", Color::Green);
+            deploy.assert_says("the next command brings back what blue held");
+            assert!(!scene.rollback_is_ready(), "{deploy}");
+            scene.link.free();
+            let repair = sandbox.bg(&["repair"]);
+            repair.assert_code(0).assert_says("bring back what blue held");
+            assert_eq!(answering(sandbox, Color::Blue), blue, "{repair}");
+            assert!(scene.rollback_is_ready(), "{repair}");
+
+            // When all is ready: the swap needs no room.
+            let mut live = Color::Green;
+            for (disk, how) in [(&scene.state, BYTES), (&scene.link, INODES)] {
+                let deploy = scene.filled("before_switch", disk, how, 0);
+                deploy.assert_code(0);
+                live = live.other();
+                assert_eq!(sandbox.live_color(), Some(live), "{deploy}");
+                disk.free();
+                assert!(scene.rollback_is_ready(), "{deploy}");
+            }
+        },
+    );
+}
