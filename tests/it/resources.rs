@@ -1,5 +1,6 @@
 //! What a host runs out of besides its disk, and what it does not let anybody write.
 
+mod closed;
 mod disk;
 mod files;
 mod memory;
