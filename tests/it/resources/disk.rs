@@ -61,82 +61,86 @@ impl Scene {
 }
 
 #[test]
-fn one_full_disk_is_named_and_keeps_no_traffic_from_moving() {
+fn one_full_disk_is_named_before_a_deploy_and_survived_in_the_middle_of_one() {
     with_mounts(
-        "resources::disk::one_full_disk_is_named_and_keeps_no_traffic_from_moving",
+        "resources::disk::one_full_disk_is_named_before_a_deploy_and_survived_in_the_middle_of_one",
         || {
             let scene = Scene::new();
-            let sandbox = &scene.sandbox;
-            let mut live = Color::Green;
-            for disk in [&scene.state, &scene.releases, &scene.link] {
-                for fill in [Disk::fill, Disk::fill_inodes] {
-                    fill(disk);
-                    let deploy = sandbox.bg(&["deploy"]);
-                    let what = format!("there is no room left in `{}`", disk.folder.display());
-                    sandbox.assert_five(&deploy, 1, &what, live);
-                    let moved = sandbox.bg(&["switch"]);
-                    moved.assert_code(0);
-                    live = live.other();
-                    assert_eq!(sandbox.live_color(), Some(live), "{moved}");
-                    disk.free();
-                }
-            }
+            one_is_full(&scene);
+            it_fills_before_a_slot_is_touched(&scene);
+            it_fills_beside_a_candidate_that_is_not_taken(&scene);
+            it_fills_when_all_is_ready(&scene);
         },
     );
 }
 
-#[test]
-fn a_disk_that_fills_up_in_the_middle_of_a_deploy() {
-    with_mounts(
-        "resources::disk::a_disk_that_fills_up_in_the_middle_of_a_deploy",
-        || {
-            let scene = Scene::new();
-            let sandbox = &scene.sandbox;
-            // Before a slot is touched.
-            let mut refused = 0;
-            for disk in [&scene.state, &scene.releases, &scene.link] {
-                for how in [BYTES, INODES] {
-                    let deploy = scene.filled("after_build", disk, how, 0);
-                    let what = format!("there is no room left in `{}`", disk.folder.display());
-                    sandbox.assert_five(&deploy, 1, &what, Color::Green);
-                    deploy.assert_says("traffic: unchanged, green");
-                    disk.free();
-                    refused += 1;
-                }
-            }
-            assert_eq!(refused, 6);
-            assert!(scene.rollback_is_ready());
-            let blue = answering(sandbox, Color::Blue);
+/// Traffic moves all the same.
+fn one_is_full(scene: &Scene) {
+    let sandbox = &scene.sandbox;
+    let mut live = Color::Green;
+    for disk in [&scene.state, &scene.releases, &scene.link] {
+        for fill in [Disk::fill, Disk::fill_inodes] {
+            fill(disk);
+            let deploy = sandbox.bg(&["deploy"]);
+            let what = format!("there is no room left in `{}`", disk.folder.display());
+            sandbox.assert_five(&deploy, 1, &what, live);
+            let moved = sandbox.bg(&["switch"]);
+            moved.assert_code(0);
+            live = live.other();
+            assert_eq!(sandbox.live_color(), Some(live), "{moved}");
+            disk.free();
+        }
+    }
+    assert_eq!(live, Color::Green);
+}
 
-            // When the candidate runs, and is not to be taken: the slot gets back what it held.
-            for (disk, how) in [(&scene.state, INODES), (&scene.releases, BYTES)] {
-                let deploy = scene.filled("before_switch", disk, how, 1);
-                sandbox.assert_five(&deploy, 1, "`before_switch` failed", Color::Green);
-                assert_eq!(answering(sandbox, Color::Blue), blue, "{deploy}");
-                assert!(scene.rollback_is_ready(), "{deploy}");
-                disk.free();
-            }
-            // Where that is not possible either, as soon as it is.
-            let deploy = scene.filled("before_switch", &scene.link, INODES, 1);
-            sandbox.assert_five(&deploy, 1, "`before_switch` failed", Color::Green);
-            deploy.assert_says("the next command brings back what blue held");
-            assert!(!scene.rollback_is_ready(), "{deploy}");
-            scene.link.free();
-            let repair = sandbox.bg(&["repair"]);
-            repair.assert_code(0).assert_says("bring back what blue held");
-            assert_eq!(answering(sandbox, Color::Blue), blue, "{repair}");
-            assert!(scene.rollback_is_ready(), "{repair}");
+fn it_fills_before_a_slot_is_touched(scene: &Scene) {
+    let mut refused = 0;
+    for disk in [&scene.state, &scene.releases, &scene.link] {
+        for how in [BYTES, INODES] {
+            let deploy = scene.filled("after_build", disk, how, 0);
+            let what = format!("there is no room left in `{}`", disk.folder.display());
+            scene.sandbox.assert_five(&deploy, 1, &what, Color::Green);
+            deploy.assert_says("traffic: unchanged, green");
+            disk.free();
+            refused += 1;
+        }
+    }
+    assert_eq!(refused, 6);
+    assert!(scene.rollback_is_ready());
+}
 
-            // When all is ready: the swap needs no room.
-            let mut live = Color::Green;
-            for (disk, how) in [(&scene.state, BYTES), (&scene.link, INODES)] {
-                let deploy = scene.filled("before_switch", disk, how, 0);
-                deploy.assert_code(0);
-                live = live.other();
-                assert_eq!(sandbox.live_color(), Some(live), "{deploy}");
-                disk.free();
-                assert!(scene.rollback_is_ready(), "{deploy}");
-            }
-        },
-    );
+/// The slot gets back what it held; where that is not possible either, as soon as it is.
+fn it_fills_beside_a_candidate_that_is_not_taken(scene: &Scene) {
+    let sandbox = &scene.sandbox;
+    let blue = answering(sandbox, Color::Blue);
+    for (disk, how) in [(&scene.state, INODES), (&scene.releases, BYTES)] {
+        let deploy = scene.filled("before_switch", disk, how, 1);
+        sandbox.assert_five(&deploy, 1, "`before_switch` failed", Color::Green);
+        assert_eq!(answering(sandbox, Color::Blue), blue, "{deploy}");
+        assert!(scene.rollback_is_ready(), "{deploy}");
+        disk.free();
+    }
+    let deploy = scene.filled("before_switch", &scene.link, INODES, 1);
+    sandbox.assert_five(&deploy, 1, "`before_switch` failed", Color::Green);
+    deploy.assert_says("the next command brings back what blue held");
+    assert!(!scene.rollback_is_ready(), "{deploy}");
+    scene.link.free();
+    let repair = sandbox.bg(&["repair"]);
+    repair.assert_code(0).assert_says("bring back what blue held");
+    assert_eq!(answering(sandbox, Color::Blue), blue, "{repair}");
+    assert!(scene.rollback_is_ready(), "{repair}");
+}
+
+/// The swap needs no room.
+fn it_fills_when_all_is_ready(scene: &Scene) {
+    let mut live = Color::Green;
+    for (disk, how) in [(&scene.state, BYTES), (&scene.link, INODES)] {
+        let deploy = scene.filled("before_switch", disk, how, 0);
+        deploy.assert_code(0);
+        live = live.other();
+        assert_eq!(scene.sandbox.live_color(), Some(live), "{deploy}");
+        disk.free();
+        assert!(scene.rollback_is_ready(), "{deploy}");
+    }
 }
