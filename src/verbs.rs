@@ -12,6 +12,7 @@ pub mod contract;
 pub mod cool;
 pub mod cutover;
 pub mod deploy;
+pub mod drift;
 pub mod fleet;
 pub mod gate;
 pub mod history;

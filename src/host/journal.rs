@@ -192,9 +192,7 @@ impl Journal {
     /// When it is not.
     pub fn write(&mut self, record: Record) -> Result<(), JournalError> {
         self.note(record)?;
-        fault::file("flush", &self.path)
-            .and_then(|()| self.file.sync_data())
-            .map_err(|source| self.not_written(source))
+        fault::flush(&self.file, &self.path).map_err(|source| self.not_written(source))
     }
 
     /// Adds a record that is on the disk once the next one is: for one that tells of

@@ -155,13 +155,11 @@ impl Link {
             let folder = nix::fcntl::AT_FDCWD;
             linkat(folder, &live, folder, &self.spare(now), AtFlags::empty()).ok();
         }
-        fault::file("swap", &live)
-            .and_then(|()| std::fs::rename(&spare, &live))
-            .map_err(|source| LinkError::Io {
-                what: "replaced",
-                path: live.clone(),
-                source,
-            })?;
+        fault::at("swap", &live, || std::fs::rename(&spare, &live)).map_err(|source| LinkError::Io {
+            what: "replaced",
+            path: live.clone(),
+            source,
+        })?;
         // The link names the new route by now: whoever said that it does not would be wrong
         // about where traffic is. After a power cut the recovery table takes it from there.
         fault::file("flush the swap", &live)

@@ -14,7 +14,6 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -184,13 +183,14 @@ impl Nginx {
         let signalled = Instant::now();
         // Not `nginx -s reload`: it would read the pid file again and signal whatever is
         // named there by then.
-        fault::file("signal", Path::new("nginx/HUP"))
-            .map_err(|_| Errno::EPERM)
-            .and_then(|()| kill(Pid::from_raw(master.pid), Signal::SIGHUP))
-            .map_err(|source| NginxError::Signal {
-                pid: master.pid,
-                source,
-            })?;
+        let pid = Pid::from_raw(master.pid);
+        fault::at("signal", Path::new("nginx/HUP"), || {
+            Ok(kill(pid, Signal::SIGHUP)?)
+        })
+        .map_err(|source| NginxError::Signal {
+            pid: master.pid,
+            source,
+        })?;
         loop {
             if is_replaced(&old, &master.workers()) {
                 return Ok(Applied {

@@ -121,8 +121,7 @@ pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> Result<(), FileErr
         file.write_all(content)?;
         fault::file("flush", path)?;
         file.sync_all()?;
-        fault::file("rename to", path)?;
-        fs::rename(&beside, path)
+        fault::at("rename to", path, || fs::rename(&beside, path))
     })();
     if let Err(source) = written {
         fs::remove_file(&beside).ok();
@@ -146,8 +145,7 @@ pub fn point(link: &Path, target: &Path) -> Result<(), FileError> {
     fault::file("link", link)
         .and_then(|()| symlink(target, &beside))
         .map_err(FileError::at("create the link", &beside))?;
-    fault::file("point", link)
-        .and_then(|()| fs::rename(&beside, link))
+    fault::at("point", link, || fs::rename(&beside, link))
         .map_err(FileError::at("replace the link", link))?;
     flush_folder(link.parent().unwrap_or(Path::new("/")))
 }

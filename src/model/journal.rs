@@ -63,6 +63,8 @@ pub enum Verb {
     Maintenance,
     /// `bg adopt`.
     Adopt,
+    /// `bg repair`, where it notes what somebody else did.
+    Repair,
 }
 
 impl fmt::Display for Verb {
@@ -73,6 +75,7 @@ impl fmt::Display for Verb {
             Verb::Rollback => "rollback",
             Verb::Maintenance => "maintenance",
             Verb::Adopt => "adopt",
+            Verb::Repair => "repair",
         })
     }
 }
@@ -206,6 +209,15 @@ pub struct OpenRun {
     pub fleet: bool,
 }
 
+/// Where a run left traffic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// What was live.
+    pub live: Standing,
+    /// Whether the maintenance page stood in front.
+    pub maintenance: bool,
+}
+
 /// The journal, folded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Story {
@@ -214,6 +226,9 @@ pub struct Story {
     pub open: Option<OpenRun>,
     /// The run that made live what is live, when it never heard how the other hosts did.
     pub doubt: Option<RunId>,
+    /// What the last run that reached its end left behind.
+    #[serde(default)]
+    pub left: Option<Left>,
     before: BTreeMap<ReleaseId, ReleaseId>,
     unfit: BTreeSet<ReleaseId>,
 }
@@ -292,11 +307,16 @@ impl Story {
                 run,
                 verb,
                 live,
+                maintenance,
                 was,
                 doubt,
                 ..
             } => {
                 self.open = None;
+                self.left = Some(Left {
+                    live: live.clone(),
+                    maintenance: *maintenance,
+                });
                 self.doubt = doubt.then(|| run.clone());
                 self.served(*verb, live.release.as_ref(), was.as_ref());
             }

@@ -105,6 +105,16 @@ pub fn can_be_started(app: &App, manifest: &Manifest) -> Result<(), Failure> {
     .with_traffic(traffic::unchanged(app)))
 }
 
+/// The command with which PM2 starts it again.
+#[must_use]
+pub fn restart(app: &App, adopted: &Adopted) -> String {
+    format!(
+        "PM2_HOME={} pm2 restart {}",
+        app.entry.pm2_home.display(),
+        adopted.pm2_name
+    )
+}
+
 /// Why an adopted process that should take traffic cannot, and how PM2 brings it back.
 #[must_use]
 pub fn not_warm(app: &App, adopted: &Adopted, problem: &str) -> Failure {
@@ -113,9 +123,8 @@ pub fn not_warm(app: &App, adopted: &Adopted, problem: &str) -> Failure {
         adopted.pm2_name
     ))
     .hint(format!(
-        "`PM2_HOME={} pm2 restart {}` starts it from {}; then again",
-        app.entry.pm2_home.display(),
-        adopted.pm2_name,
+        "`{}` starts it from {}; then again",
+        restart(app, adopted),
         adopted.checkout.display()
     ))
     .with_traffic(traffic::unchanged(app))

@@ -330,6 +330,27 @@ fn ended(after: Duration, state: Option<&Proc>) -> String {
     format!("its process ended {after:.1} s after its start{how}{state}")
 }
 
+/// Why a color is not what PM2 was told to keep there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Astray {
+    /// PM2 has no process for it.
+    NoProcess(String),
+    /// It has one, and that is not what it should be, or not what has the port.
+    Other(String),
+}
+
+/// Whether PM2 keeps exactly what `manifest` says on a color's port. The app is not asked.
+///
+/// # Errors
+/// What it has instead.
+pub async fn kept(app: &App, color: Color, manifest: Manifest) -> Result<(), Astray> {
+    let running = warm(app, color, manifest).await.map_err(Astray::NoProcess)?;
+    match who_answers(&running) {
+        Ok(()) => Ok(()),
+        Err(Identity::NotYet(problem) | Identity::Wrong(problem)) => Err(Astray::Other(problem)),
+    }
+}
+
 /// A color's process as PM2 has it now, for the brief gate.
 ///
 /// # Errors

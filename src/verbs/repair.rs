@@ -1,5 +1,6 @@
 //! `bg repair`: what every command does first about a run that died, shown and then done;
-//! and NGINX made to follow the link where nothing else is wrong.
+//! NGINX made to follow the link where nothing else is wrong; and what somebody did without
+//! bg noted or undone.
 
 use std::time::Duration;
 
@@ -11,7 +12,9 @@ use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Standing, Traffic};
 
 use super::traffic::{self, Sight};
-use super::{proof, recover, run, wake, workers};
+use super::{drift, proof, recover, run, wake, workers};
+
+mod mend;
 
 /// What there was to repair.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,8 +41,14 @@ pub async fn plan(app: &App) -> Result<Repaired, Failure> {
     if steps.is_empty() {
         steps.extend(lagging(app).await);
     }
-    steps.extend(wake::asleep(app).await);
-    let live = live(app).await;
+    let route = traffic::observe(app).await.ok();
+    let drift = drift::look(app, &story, route).await;
+    steps.extend(
+        drift
+            .iter()
+            .filter_map(|one| Some(format!("{}: {}", one.what(), one.repair()?))),
+    );
+    let live = route.map(|route| traffic::standing(app, route.color));
     if story.open.is_none()
         && let Some(live) = &live
     {
@@ -72,6 +81,9 @@ pub async fn repair(app: &App, patience: Duration, sink: &dyn Sink) -> Result<Re
         })?;
     }
     let route = traffic::observe(app).await?;
+    for one in drift::look(app, journal.story(), Some(route)).await {
+        mend::mend(app, &mut journal, &one, sink).await?;
+    }
     let live = traffic::standing(app, route.color);
     workers_to(app, &journal, &live, sink).await?;
     Ok(Repaired {
@@ -108,9 +120,4 @@ async fn lagging(app: &App) -> Option<String> {
         )),
         _ => None,
     }
-}
-
-async fn live(app: &App) -> Option<Standing> {
-    let route = traffic::observe(app).await.ok()?;
-    Some(traffic::standing(app, route.color))
 }

@@ -26,7 +26,7 @@ use crate::model::release::ReleaseId;
 use crate::model::wire::Saw;
 
 use super::caller::Caller;
-use super::{recover, traffic};
+use super::{drift, recover, traffic};
 use record::SoFar;
 use stop::Stop;
 pub use tee::Tee;
@@ -82,7 +82,10 @@ impl<'a> Run<'a> {
         );
         command::mark_run(&id.0);
         recover::recover(app, &mut journal, caller).await?;
-        let from = traffic::observe(app).await?;
+        let drift = drift::look(app, journal.story(), app.link.read().ok());
+        let (from, drift) = tokio::join!(traffic::observe(app), drift);
+        let from = from?;
+        drift::tell(&drift, caller)?;
         as_seen(&traffic::standing(app, from.color), caller.saw.as_ref())?;
         let story = journal.story().clone();
         let stop = Stop::listen();

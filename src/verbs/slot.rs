@@ -29,7 +29,7 @@ use super::gate::{self, millis};
 use super::{adopted, traffic};
 
 pub(super) use free::running_in;
-pub use free::{Idle, clear, drained, finish_requests, free, has_lost_one};
+pub use free::{Idle, clear, drained, finish_requests, free, has_lost_one, runs_anything};
 
 /// Added to the app's own time to stop before PM2 kills it: PM2 must never be the first.
 pub(super) const PM2_MARGIN: Duration = Duration::from_secs(5);

@@ -11,9 +11,10 @@ use crate::model::config::SwitchWay;
 use crate::model::failure::Standing;
 use crate::model::journal::Story;
 
+use super::drift::Drift;
 use super::traffic::{self, Sight};
 use super::workers::{self, WorkerStatus};
-use super::{adopted, contract, gate, recover, slot, wake};
+use super::{adopted, contract, drift, gate, recover, slot};
 
 /// Everything that `bg status` says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -104,13 +105,12 @@ pub enum RollbackStatus {
 
 /// Looks at everything, changes nothing.
 pub async fn status(app: &App) -> Status {
-    let (sight, blue, green, asleep) = tokio::join!(
+    let story = Journal::told(&app.layout.journal()).unwrap_or_default();
+    let (sight, blue, green) = tokio::join!(
         traffic::look(app),
         slot_status(app, Color::Blue),
-        slot_status(app, Color::Green),
-        wake::asleep(app)
+        slot_status(app, Color::Green)
     );
-    let story = Journal::told(&app.layout.journal()).unwrap_or_default();
     let mut drift = Vec::new();
     if let Some(holder) = story
         .open
@@ -123,7 +123,7 @@ pub async fn status(app: &App) -> Status {
         drift.push(format!("{plan}; `bg repair` does that"));
     }
     let route = agreed(&sight, &mut drift);
-    drift.extend(asleep.map(|what| format!("{what}; `bg repair` does that")));
+    drift.extend(drift::look(app, &story, route).await.iter().map(Drift::sentence));
     let live = route.map(|route| traffic::standing(app, route.color));
     let slots = vec![blue, green];
     let mut notes = adopted::notes(app, Color::Blue).await;

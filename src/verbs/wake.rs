@@ -27,12 +27,6 @@ pub async fn wake(app: &App, sink: &dyn Sink) -> bool {
     true
 }
 
-/// What [`wake`] would do, where the daemon is down.
-pub async fn asleep(app: &App) -> Option<String> {
-    let kept = kept_by_a_dead_one(app).await.ok()?;
-    (!kept.is_empty()).then(|| format!("PM2's daemon is down: start it with {}", names(&kept)))
-}
-
 async fn kept_by_a_dead_one(app: &App) -> Result<Vec<Saved>, Pm2Error> {
     match app.pm2.list().await? {
         Daemon::Up(_) => Ok(Vec::new()),

@@ -48,7 +48,7 @@ fn daemon(sandbox: &Sandbox) -> Pid {
 }
 
 /// The daemon dies and what it kept lives on, kept by nobody.
-fn kill_daemon(sandbox: &Sandbox) {
+pub fn kill_daemon(sandbox: &Sandbox) {
     let pid = daemon(sandbox);
     kill(pid, Signal::SIGKILL).unwrap();
     wait_until(Duration::from_secs(10), "PM2 is dead", || {

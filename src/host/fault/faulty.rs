@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use nix::errno::Errno;
@@ -55,12 +56,10 @@ fn pass(class: &str, name: &str) -> Option<&'static str> {
 
 fn die_or_fail(kind: &str) -> io::Result<()> {
     let error = match kind {
-        "die" => {
-            kill(Pid::this(), Signal::SIGKILL).ok();
-            // The signal is on its way.
-            loop {
-                std::thread::park();
-            }
+        "die" => die(),
+        "cut" => {
+            lose_the_unflushed();
+            die();
         }
         "eio" => Errno::EIO,
         "enospc" => Errno::ENOSPC,
@@ -70,9 +69,53 @@ fn die_or_fail(kind: &str) -> io::Result<()> {
     Err(error.into())
 }
 
+fn die() -> ! {
+    kill(Pid::this(), Signal::SIGKILL).ok();
+    // The signal is on its way.
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Files that are appended to, with the length up to which they survive a power cut.
+static FLUSHED: Mutex<BTreeMap<PathBuf, u64>> = Mutex::new(BTreeMap::new());
+
+fn length(file: io::Result<&File>) -> u64 {
+    file.and_then(File::metadata).map_or(0, |about| about.len())
+}
+
+pub(super) fn flushed(file: &File, path: &Path) {
+    let mut files = FLUSHED.lock().unwrap_or_else(PoisonError::into_inner);
+    files.insert(path.to_owned(), length(Ok(file)));
+}
+
+fn lose_the_unflushed() {
+    let files = FLUSHED.lock().unwrap_or_else(PoisonError::into_inner);
+    for (path, length) in files.iter() {
+        let cut = File::options()
+            .write(true)
+            .open(path)
+            .and_then(|file| file.set_len(*length));
+        cut.ok();
+    }
+}
+
 pub(super) fn file(what: &str, path: &Path) -> io::Result<()> {
+    if what == "append to" {
+        let mut files = FLUSHED.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = || length(File::open(path).as_ref().map_err(|error| error.kind().into()));
+        files.entry(path.to_owned()).or_insert_with(now);
+    }
     let name = format!("{what} {}", in_general(path));
     pass("file", &name).map_or(Ok(()), die_or_fail)
+}
+
+/// `true` where the step must only be said to be done.
+pub(super) fn step(what: &str, path: &Path) -> io::Result<bool> {
+    let name = format!("{what} {}", in_general(path));
+    let kind = pass("step", &name);
+    kind.map_or(Ok(()), die_or_fail)?;
+    Ok(kind == Some("lie"))
 }
 
 pub(super) fn start<'a>(program: &Path, args: impl Iterator<Item = Cow<'a, str>>) -> io::Result<Started> {

@@ -54,7 +54,7 @@ pub enum NginxError {
         /// Its pid.
         pid: i32,
         /// Why.
-        source: nix::Error,
+        source: std::io::Error,
     },
     /// NGINX was told to reload, and the old workers go on serving.
     #[error("NGINX was told to reload and still serves its old configuration after {:.1} s{}", .waited.as_secs_f64(), indented(.log))]

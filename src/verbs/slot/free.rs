@@ -91,6 +91,13 @@ pub(in crate::verbs) async fn running_in(app: &App, color: Color) -> Result<Vec<
     Ok(kept.chain(lost(app, color)).collect())
 }
 
+/// Whether anything of a slot runs, be it that PM2 has lost it. Where PM2 cannot tell, it may.
+pub async fn runs_anything(app: &App, color: Color) -> bool {
+    !running_in(app, color)
+        .await
+        .is_ok_and(|running| running.is_empty())
+}
+
 /// Whether a slot's port is held by a process of its own that PM2 has lost.
 #[must_use]
 pub fn has_lost_one(app: &App, color: Color, kept: &Running) -> bool {

@@ -12,6 +12,9 @@ use crate::sandbox::Sandbox;
 use crate::sandbox::answering::Answering;
 use crate::sandbox::outcome::Outcome;
 
+/// The step after which a record outlives a power cut.
+pub const FLUSH: &str = "flush state/journal.jsonl";
+
 /// What happens where.
 #[derive(Clone, Debug)]
 pub struct Fault {
@@ -34,6 +37,8 @@ pub struct Case {
     pub verb: &'static str,
     /// What happens to it.
     pub fault: Fault,
+    /// How many records it has flushed when it has gone well.
+    pub flushes: usize,
 }
 
 impl Case {
@@ -63,7 +68,8 @@ impl Case {
         problems.unless(reached, || "the step was not taken".to_owned());
         self.told(&outcome, &mut problems);
         self.five(sandbox, &outcome, &before, &mut problems);
-        next_command(sandbox, &mut problems);
+        let must_tell = self.is_half_noted(&passed);
+        next_command(sandbox, must_tell, &mut problems);
         let failed = load.so_far().failed - failed_before;
         problems.unless(failed == 0, || {
             format!("{failed} requests failed: {:?}", load.so_far().failures)
@@ -72,6 +78,15 @@ impl Case {
             problems.0.push(format!("{outcome}"));
         }
         problems.0
+    }
+
+    /// Whether the power was cut after the command had noted what it is about to do, and before
+    /// it noted the end: then the journal must still say so.
+    fn is_half_noted(&self, passed: &str) -> bool {
+        let flushes = passed
+            .lines()
+            .filter(|line| line.contains(FLUSH) && !line.ends_with(&self.fault.point));
+        self.fault.kind == "cut" && (1..self.flushes).contains(&flushes.count())
     }
 
     /// A rollback wants something to go to.
@@ -88,11 +103,15 @@ impl Case {
         panic!("no rollback is ready: {}", sandbox.bg(&["status"]));
     }
 
+    fn dies(&self) -> bool {
+        matches!(self.fault.kind.as_str(), "die" | "cut")
+    }
+
     /// It says how it ended, and where traffic is.
     fn told(&self, outcome: &Outcome, problems: &mut Problems) {
         match outcome.code {
-            None => problems.unless(self.fault.kind == "die", || "it was killed".to_owned()),
-            Some(0) => problems.unless(self.fault.kind != "die", || "it did not die".to_owned()),
+            None => problems.unless(self.dies(), || "it was killed".to_owned()),
+            Some(0) => problems.unless(!self.dies(), || "it did not die".to_owned()),
             Some(1 | 5 | 6 | 7) => {
                 for part in ["error: ", "traffic: "] {
                     problems.unless(outcome.stderr.contains(part), || format!("no {part:?} was said"));
@@ -129,11 +148,14 @@ impl Case {
 }
 
 /// The next command finishes or undoes what was half done, says so, and leaves all in order.
-fn next_command(sandbox: &Sandbox, problems: &mut Problems) {
+fn next_command(sandbox: &Sandbox, must_tell: bool, problems: &mut Problems) {
     let journal = sandbox.app_root().join("state/journal.jsonl");
     let open = Journal::told(&journal).unwrap().open.is_some();
     let next = sandbox.bg(&["repair"]);
     problems.unless(next.code == Some(0), || format!("the next command: {next}"));
+    problems.unless(open || !must_tell, || {
+        "what it had noted did not outlive the power cut".to_owned()
+    });
     problems.unless(!open || next.stderr.contains("died while"), || {
         format!("a run had died, and that is not said: {next}")
     });

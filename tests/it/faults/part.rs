@@ -6,18 +6,14 @@ use crate::load::{Kind, Load};
 use crate::sandbox::{HOST, Sandbox, set};
 
 use super::SHARE;
-use super::case::{Case, Fault};
+use super::case::{Case, FLUSH, Fault};
 
 /// How many cases the whole table has, at the least.
 pub const TABLE_HAS_AT_LEAST: usize = 150;
 
 /// Steps that every command takes that moves traffic. Without one of them something would be
 /// lost by a power cut, or nothing would move at all.
-const ALWAYS: [&str; 3] = [
-    "append to state/journal.jsonl",
-    "flush state/journal.jsonl",
-    "swap shop/live",
-];
+const ALWAYS: [&str; 3] = ["append to state/journal.jsonl", FLUSH, "swap shop/live"];
 
 /// One command in one way.
 pub struct Part {
@@ -148,12 +144,14 @@ impl Part {
         for step in ALWAYS {
             assert!(steps.contains(step), "no step {step:?} in\n{steps}");
         }
+        let flushes = steps.matches(FLUSH).count();
         let mut cases = Vec::new();
         for step in steps.lines() {
             let (class, point) = step.split_once(' ').unwrap();
             let kinds: &[&str] = match class {
                 "run" => &["die", "eacces", "hang", "lie", "garbage"],
-                _ => &["die", "eio", "enospc", "eacces"],
+                "step" => &["die", "cut", "eio", "enospc", "eacces", "lie"],
+                _ => &["die", "cut", "eio", "enospc", "eacces"],
             };
             cases.extend(kinds.iter().map(|kind| Case {
                 verb: self.verb,
@@ -161,6 +159,7 @@ impl Part {
                     point: point.to_owned(),
                     kind: (*kind).to_owned(),
                 },
+                flushes,
             }));
         }
         cases
