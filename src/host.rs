@@ -4,6 +4,7 @@ pub mod app;
 pub mod assets;
 pub mod backup;
 pub mod boot;
+pub mod cgroup;
 pub mod checkout;
 pub mod clock;
 pub mod command;

@@ -20,6 +20,7 @@ pub mod hooks;
 pub mod init;
 pub mod logs;
 pub mod maintenance;
+pub mod memory;
 pub mod migrate;
 pub mod notify;
 pub mod plan;

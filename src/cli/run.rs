@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 
+use crate::host::limits;
 use crate::host::names;
 use crate::host::parcel::Parcel;
 use crate::model::failure::{Failure, Kind};
@@ -19,6 +20,13 @@ use super::here::{AtHand, Here};
 use super::hosts::Chosen;
 use super::source::{self, brought};
 use super::{alone, engine, fleet, hosts, shell};
+
+/// A deploy with one worker and one listener wanted 23 where measured; each further one is
+/// probed on connections of its own.
+const FEWEST_OPEN_FILES: u64 = 64;
+
+/// What a login gets by default, so that nothing that is started meets more than it may be used to.
+const OPEN_FILES: u64 = 1024;
 
 /// Parses the command line, does what it says, and says how it went.
 #[must_use]
@@ -54,6 +62,9 @@ pub fn main() -> ExitCode {
         ui.failure(&failure);
         return ExitCode::from(failure.exit_code());
     }
+    if let Err(failure) = enough_open_files() {
+        return ExitCode::from(ui.end(Err(failure)));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -64,6 +75,20 @@ pub fn main() -> ExitCode {
             ExitCode::from(ui.end(Err(Failure::failed("this program cannot start").because(error))))
         }
     }
+}
+
+/// In the middle of a switch is no time to find out.
+fn enough_open_files() -> Result<(), Failure> {
+    let allowed = limits::raise_open_files(OPEN_FILES);
+    if allowed >= FEWEST_OPEN_FILES {
+        return Ok(());
+    }
+    Err(Failure::failed(format!(
+        "this program may have {allowed} files open at once and needs {FEWEST_OPEN_FILES}"
+    ))
+    .hint(format!(
+        "`ulimit -n {OPEN_FILES}` where this shell or job is started, or `LimitNOFILE={OPEN_FILES}` in its unit"
+    )))
 }
 
 async fn carry_out(args: Args, ui: Ui) -> u8 {

@@ -2,12 +2,29 @@
 
 use std::fs;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 /// How many files and sockets `pid` may have open, the limit in force; `None` when that
 /// cannot be read, or there is none.
 #[must_use]
 pub fn open_files(pid: u32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
     soft(&text, "Max open files")
+}
+
+/// Has this program, and what it starts, be allowed `wanted` open files where that is more than
+/// it was given and no more than it may take; returns what is in force then.
+#[must_use]
+pub fn raise_open_files(wanted: u64) -> u64 {
+    // Without a limit to read there is none to run into.
+    let Ok((given, most)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return wanted;
+    };
+    let more = wanted.min(most);
+    if more > given && setrlimit(Resource::RLIMIT_NOFILE, more, most).is_ok() {
+        return more;
+    }
+    given
 }
 
 /// The most connections that may wait for any one server to take them: what a server asks for

@@ -2,7 +2,7 @@
 //! written inside the file is for people.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -96,15 +96,20 @@ pub enum LockError {
 /// # Errors
 /// When it cannot be opened or locked.
 pub(super) fn take_file(path: &Path) -> std::io::Result<Option<Flock<File>>> {
-    let file = OpenOptions::new()
+    // Whoever holds the folder could have root write over any file.
+    let open = |options: &mut OpenOptions| options.custom_flags(OFlag::O_NOFOLLOW.bits()).open(path);
+    let mut to_write = OpenOptions::new();
+    to_write
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
-        .mode(0o644)
-        // Whoever holds the folder could have root write over any file.
-        .custom_flags(OFlag::O_NOFOLLOW.bits())
-        .open(path)?;
+        .mode(0o644);
+    let file = match open(&mut to_write) {
+        // The lock is the kernel's, and needs nothing to be written.
+        Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => open(OpenOptions::new().read(true))?,
+        opened => opened?,
+    };
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(held) => Ok(Some(held)),
         Err((_, Errno::EWOULDBLOCK)) => Ok(None),

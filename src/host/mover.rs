@@ -6,6 +6,7 @@ mod told;
 
 use crate::host::command::CommandError;
 use crate::host::link::{Link, LinkError};
+use crate::host::lock::LockError;
 use crate::host::nginx::{NginxError, Tested};
 use crate::host::system::SystemFolders;
 use crate::model::color::Route;
@@ -55,6 +56,9 @@ pub enum Unfollowed {
     /// Somebody else's reload did not end.
     #[error("another reload of this NGINX goes on: {0}")]
     Busy(String),
+    /// Reloads cannot be kept apart.
+    #[error("NGINX was not told")]
+    Lock(#[source] LockError),
     /// The link names nothing that NGINX could be behind.
     #[error("NGINX cannot follow the link")]
     Link(#[source] LinkError),
@@ -180,15 +184,16 @@ impl Mover {
 
 /// Whose folder the link lies in moves it.
 fn may_write(entry: &Entry) -> bool {
+    use nix::errno::Errno;
     use nix::fcntl::{AT_FDCWD, AtFlags};
     use nix::unistd::{AccessFlags, faccessat};
     // By the rights that count, not by those of whoever called us.
-    faccessat(
+    let asked = faccessat(
         AT_FDCWD,
         &entry.link_folder,
         AccessFlags::W_OK,
         AtFlags::AT_EACCESS,
-    )
-    .is_ok()
-        || !entry.link_folder.exists()
+    );
+    // A file system that nobody may write is no matter of rights: root's program could not either.
+    matches!(asked, Ok(()) | Err(Errno::EROFS)) || !entry.link_folder.exists()
 }

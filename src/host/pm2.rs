@@ -10,7 +10,8 @@ mod rest;
 pub mod rpc;
 
 use std::ffi::OsString;
-use std::io::{Read, Write};
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -161,17 +162,20 @@ impl Pm2 {
     }
 
     /// Deletes every entry called like `spec` and starts it anew: PM2 keeps the old folder
-    /// and program of a name it knows. The file that tells PM2 so lies in `scratch` for as
-    /// long as that takes. Starts a daemon where none runs, which then keeps nothing else.
+    /// and program of a name it knows. The file that tells PM2 so lies in `scratch`, or
+    /// else where temporary files do, for as long as that takes. Starts a daemon where none runs, which then keeps nothing else.
     ///
     /// # Errors
     /// When afterwards PM2 does not have exactly this entry with a process.
     pub async fn start(&self, spec: &Spec, scratch: &Path) -> Result<Proc, Pm2Error> {
         self.delete(&spec.name).await?;
-        let file = write_ecosystem(spec, scratch).map_err(|source| Pm2Error::Scratch {
-            folder: scratch.to_owned(),
-            source,
-        })?;
+        // There may be room elsewhere when what a slot held is to be brought back.
+        let file = write_ecosystem(spec, scratch)
+            .or_else(|source| write_ecosystem(spec, &std::env::temp_dir()).map_err(|_| source))
+            .map_err(|source| Pm2Error::Scratch {
+                folder: scratch.to_owned(),
+                source,
+            })?;
         let start = self.command([OsString::from("start"), file.path().into()]);
         start.run().await.map_err(Pm2Error::Command)?;
         self.started(spec).await
@@ -236,13 +240,15 @@ impl Pm2 {
     ///
     /// # Errors
     /// [`Pm2Error::Down`] without a daemon, whose empty list would wipe the dump;
-    /// [`Pm2Error::NoRoom`] on a full disk, where the dump then stays as it was;
+    /// [`Pm2Error::NoRoom`] on a full disk and [`Pm2Error::Closed`] where it may not be written:
+    /// the dump then stays as it was;
     /// [`Pm2Error::NotSaved`] when the dump does not say what the list says.
     pub async fn save(&self) -> Result<(), Pm2Error> {
         let before = self.saveable().await?;
-        if self.dump_file().exists() && self.dump().is_ok_and(|dumped| same(&dumped, &before)) {
+        if self.says(&before) {
             return Ok(());
         }
+        self.may_write_dump()?;
         if let Ok(free) = space::room(&self.home)
             && free.bytes < DUMP_ROOM
         {
@@ -273,6 +279,24 @@ impl Pm2 {
         }
     }
 
+    /// Whether the dump says what the list says.
+    pub async fn is_saved(&self) -> bool {
+        self.saveable().await.is_ok_and(|entries| self.says(&entries))
+    }
+
+    fn says(&self, entries: &[Saved]) -> bool {
+        self.dump_file().exists() && self.dump().is_ok_and(|dumped| same(&dumped, entries))
+    }
+
+    /// PM2 deletes a dump that it could not write.
+    fn may_write_dump(&self) -> Result<(), Pm2Error> {
+        let path = self.dump_file();
+        match OpenOptions::new().append(true).open(&path) {
+            Err(source) if source.kind() != ErrorKind::NotFound => Err(Pm2Error::Closed { path, source }),
+            _ => Ok(()),
+        }
+    }
+
     async fn saveable(&self) -> Result<Vec<Saved>, Pm2Error> {
         match self.list().await? {
             Daemon::Up(entries) => Ok(entries
@@ -297,7 +321,7 @@ impl Pm2 {
         let read = std::fs::File::open(&path).and_then(|file| file.take(DUMP_LIMIT).read_to_end(&mut text));
         match read {
             Ok(_) => entry::from_dump(&text).map_err(|source| Pm2Error::DumpDamaged { path, source }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
             Err(source) => Err(Pm2Error::Dump { path, source }),
         }
     }

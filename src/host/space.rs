@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
+
+use crate::host::{cgroup, limits};
 
 /// Room on a file system, for an ordinary user: what is reserved for root is not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,33 @@ pub fn room(path: &Path) -> io::Result<Room> {
 pub fn free_memory() -> io::Result<u64> {
     let text = fs::read_to_string("/proc/meminfo")?;
     kilobytes(&text, "MemAvailable:").ok_or_else(|| io::Error::other("/proc/meminfo has no MemAvailable"))
+}
+
+/// Memory that one more process beside `pid` would find before the kernel has to kill one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// In bytes, swap included.
+    pub bytes: u64,
+    /// The control group whose limit that is; none when it is the machine's own.
+    pub group: Option<PathBuf>,
+}
+
+/// What the machine, and the groups that `pid` lives in, leave.
+///
+/// # Errors
+/// As [`free_memory`].
+pub fn memory_beside(pid: u32) -> io::Result<Memory> {
+    let text = fs::read_to_string("/proc/meminfo")?;
+    let free = free_memory()?.saturating_add(kilobytes(&text, "SwapFree:").unwrap_or(0));
+    let machine = Memory {
+        bytes: limits::left_to_commit().map_or(free, |left| left.min(free)),
+        group: None,
+    };
+    let group = cgroup::tightest(pid).filter(|limit| limit.left < machine.bytes);
+    Ok(group.map_or(machine, |limit| Memory {
+        bytes: limit.left,
+        group: Some(limit.group),
+    }))
 }
 
 /// Memory in use by the processes `roots` and all below them, in bytes. What several of them

@@ -173,6 +173,10 @@ pub struct Process {
     /// that each has answered.
     #[serde(default = "defaults::workers")]
     pub workers: u32,
+    /// How much memory a color needs to start, in MB: a deploy without so much is refused.
+    /// Default: as much as the live color uses. 0: that is not looked at.
+    #[serde(default)]
+    pub memory_mb: Option<u64>,
 }
 
 /// A port per color.

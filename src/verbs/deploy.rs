@@ -19,12 +19,16 @@ use super::check;
 use super::cool;
 use super::cutover::{self, Switched};
 use super::gate::{self, Passed};
+use super::memory;
 use super::prune;
 use super::room;
 use super::run::Run;
 use super::source::Wanted;
 use super::workers::{self, WorkerStatus};
 use super::{adopted, contract, hooks, migrate, save, slot, step, wake};
+
+/// The configuration that a deploy applies, as whoever types it knows it.
+const BG_TOML: &str = "bg.toml";
 
 /// What was asked for.
 #[derive(Clone, Debug, Default)]
@@ -137,7 +141,9 @@ enum Slot {
 async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Failure> {
     wake::wake(run.app, &run.sink).await;
     adopted::data_is_where_it_belongs(run.app, run.from.color)?;
+    room::writable(run.app)?;
     room::left(run.app)?;
+    memory::left(run.app, run.idle(), BG_TOML.as_ref()).await?;
     check::before_deploy(run.app, ask.checks, &run.sink).await?;
     hooks::before_build(run).await?;
     let mut manifest = build::build(run, &ask.wanted).await?;
@@ -153,6 +159,7 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     };
     let (idle, ()) = tokio::try_join!(slot::finish_requests(app, color, &run.sink), compiled)?;
     run.still_idle().await?;
+    memory::left(app, color, BG_TOML.as_ref()).await?;
     migrate::schema(run, &mut manifest, ask).await?;
     run.enter(
         Phase::Replacing,
@@ -191,18 +198,26 @@ async fn give_up(run: &Run<'_>, staged: &Staged, failure: Failure) -> Failure {
         run.abort(&failure.what, None);
         return failure.or_traffic(Traffic::Unchanged { live: run.live() });
     };
-    match run.still_idle().await {
+    let restored = match run.still_idle().await {
         Ok(()) => restore(run, before.as_ref()).await,
         Err(moved) => return run.leave(failure, moved),
+    };
+    if !restored {
+        return run.owe(failure);
     }
     run.abort(&failure.what, Some(&release));
     failure.or_traffic(Traffic::Unchanged { live: run.live() })
 }
 
-async fn restore(run: &Run<'_>, before: Option<&ReleaseId>) {
+/// `false` when the slot does not have what it held, and is to be tried once more.
+async fn restore(run: &Run<'_>, before: Option<&ReleaseId>) -> bool {
     let nonce = format!("{}-back", run.id);
-    if let Err(failure) = slot::restore(run.app, run.idle(), before, &nonce, &run.sink).await {
-        run.sink.emit(Event::Warned { text: failure.what });
+    match slot::restore(run.app, run.idle(), before, &nonce, &run.sink).await {
+        Ok(runs) => runs || before.is_none(),
+        Err(failure) => {
+            run.sink.emit(Event::Warned { text: failure.what });
+            false
+        }
     }
 }
 
@@ -218,7 +233,9 @@ async fn undo(run: &Run<'_>, staged: &Staged, release: Option<&ReleaseId>, failu
             return run.leave(failure, moved);
         }
         if slot::drained(run.app, run.idle()).await {
-            restore(run, before.as_ref()).await;
+            if !restore(run, before.as_ref()).await {
+                return run.owe(failure);
+            }
         } else {
             run.sink.emit(Event::Warned {
                 text: format!("{} is still busy and was left running", run.idle()),

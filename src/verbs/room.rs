@@ -1,7 +1,14 @@
-//! Room on disk: a deploy that would run out of it half-way is refused before it begins.
+//! Room on disk, and leave to write there: a deploy that would end half-way without is refused
+//! before it begins.
+
+use std::path::PathBuf;
+
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::{AccessFlags, faccessat};
 
 use crate::host::app::App;
 use crate::host::space;
+use crate::model::color::Color;
 use crate::model::failure::Failure;
 
 use super::traffic;
@@ -35,4 +42,52 @@ pub fn left(app: &App) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Looks whether this user may write in each folder that a deploy writes to: some of them it
+/// would only meet after traffic has moved.
+///
+/// # Errors
+/// Which folder is closed, by its mode, its owner, or a file system that is read-only.
+pub fn writable(app: &App) -> Result<(), Failure> {
+    // By the rights that count, not by those of whoever called us.
+    let closed = |folder: &PathBuf| {
+        let rights = AccessFlags::W_OK | AccessFlags::X_OK;
+        let asked = faccessat(AT_FDCWD, folder, rights, AtFlags::AT_EACCESS);
+        asked.err().filter(|_| folder.is_dir())
+    };
+    for folder in written(app) {
+        if let Some(why) = closed(&folder) {
+            return Err(Failure::failed(format!(
+                "a deploy has to write in `{}` and may not",
+                folder.display()
+            ))
+            .because(std::io::Error::from(why))
+            .hint("`bg check` names what is not the owner's; a file system that is read-only has to be mounted anew")
+            .with_traffic(traffic::unchanged(app)));
+        }
+    }
+    Ok(())
+}
+
+fn written(app: &App) -> Vec<PathBuf> {
+    let layout = &app.layout;
+    let mut folders = vec![
+        layout.root().to_owned(),
+        layout.releases(),
+        layout.manifests(),
+        layout.venvs(),
+        layout.envs(),
+        layout.assets(),
+        layout.slots(),
+        layout.state(),
+        layout.runs(),
+        app.nginx_files.answers(),
+    ];
+    let beside = [layout.launcher(), layout.log(Color::Blue)];
+    folders.extend(beside.iter().filter_map(|file| file.parent()).map(PathBuf::from));
+    if app.mover.asks().is_none() {
+        folders.push(app.entry.link_folder.clone());
+    }
+    folders
 }

@@ -152,6 +152,18 @@ impl<'a> Run<'a> {
         failure.with_traffic(moved.traffic)
     }
 
+    /// The end of a run that could not give its slot back what that held, on a full disk say:
+    /// the journal stays open, and the next command tries once more.
+    #[must_use]
+    pub fn owe(&self, failure: Failure) -> Failure {
+        failure
+            .hint(format!(
+                "the next command brings back what {} held: `bg repair` once the way is clear",
+                self.idle()
+            ))
+            .or_traffic(Traffic::Unchanged { live: self.live() })
+    }
+
     /// What is live.
     #[must_use]
     pub fn live(&self) -> Standing {

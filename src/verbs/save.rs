@@ -20,6 +20,9 @@ pub enum SaveError {
     /// Another command does not end.
     #[error("another command uses this PM2")]
     Busy(#[source] LockError),
+    /// The lock cannot be taken at all.
+    #[error(transparent)]
+    Closed(LockError),
     /// PM2 did not do it.
     #[error(transparent)]
     Pm2(#[from] Pm2Error),
@@ -30,11 +33,18 @@ pub enum SaveError {
 /// # Errors
 /// When it is not kept.
 pub async fn save(app: &App) -> Result<(), SaveError> {
+    // Nothing needs to be written then, and nobody kept from writing.
+    if app.pm2.is_saved().await {
+        return Ok(());
+    }
     let lock = app.entry.pm2_home.join("bluegreen.lock");
     let holder = Holder::this(&format!("save for {}", app.name()));
     let _lock = Lock::wait(&lock, &holder, PATIENCE, |_| ())
         .await
-        .map_err(SaveError::Busy)?;
+        .map_err(|error| match error {
+            LockError::Held { .. } => SaveError::Busy(error),
+            LockError::Io { .. } => SaveError::Closed(error),
+        })?;
     Ok(app.pm2.save().await?)
 }
 
@@ -45,12 +55,16 @@ pub async fn save(app: &App) -> Result<(), SaveError> {
 pub async fn for_a_reboot(run: &Run<'_>) -> Result<Event, Failure> {
     let began = Instant::now();
     save(run.app).await.map_err(|error| {
+        let command = format!("`PM2_HOME={} pm2 save`", run.app.entry.pm2_home.display());
+        let hint = match error {
+            SaveError::Closed(_) | SaveError::Pm2(Pm2Error::Closed { .. }) => {
+                format!("{command}, once `{}` may write there", run.app.entry.owner)
+            }
+            _ => command,
+        };
         Failure::failed("the process list was not saved: a reboot would bring back the old one")
             .because(error)
-            .hint(format!(
-                "`PM2_HOME={} pm2 save`",
-                run.app.entry.pm2_home.display()
-            ))
+            .hint(hint)
     })?;
     Ok(Event::Saved {
         took_ms: millis(began.elapsed()),

@@ -28,6 +28,7 @@ use crate::model::release::{Manifest, ReleaseId};
 use super::gate::{self, millis};
 use super::{adopted, traffic};
 
+pub(super) use free::running_in;
 pub use free::{Idle, clear, drained, finish_requests, free, has_lost_one, runs_anything};
 
 /// Added to the app's own time to stop before PM2 kills it: PM2 must never be the first.
@@ -92,9 +93,10 @@ async fn stop(app: &App, color: Color, old: &[Process]) -> Result<(), Failure> {
         return adopted::retire(app, &adopted, old).await;
     }
     let hold = app.layout.hold(color);
+    // On a full disk without: PM2 starts the old one again for a moment, and takes it along below.
     fault::file("hold", &hold)
         .and_then(|()| std::fs::write(&hold, ""))
-        .map_err(|error| Failure::failed(format!("`{}` cannot be written", hold.display())).because(error))?;
+        .ok();
     let port = port_of_old(app, color);
     for process in old {
         let ended = tokio::select! {
@@ -131,7 +133,7 @@ async fn nudge(port: u16) -> Infallible {
 /// # Errors
 /// When PM2 does not let go.
 pub async fn discard(app: &App, color: Color) -> Result<(), Failure> {
-    let old = free::running_in(app, color).await.unwrap_or_default();
+    let old = running_in(app, color).await.unwrap_or_default();
     stop(app, color, &old).await
 }
 

@@ -17,7 +17,7 @@ use super::cutover::{self, Switched};
 use super::deploy::Deployed;
 use super::gate::{self, Passed};
 use super::run::Run;
-use super::{adopted, contract, hooks, recover, run, slot, step, traffic, wake};
+use super::{adopted, contract, hooks, memory, recover, run, slot, step, traffic, wake};
 
 /// Moves traffic to `color`, or to the one it is not on.
 ///
@@ -275,6 +275,7 @@ async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Passe
             release.short()
         ),
     });
+    memory::left(app, color, &app.layout.config()).await?;
     slot::discard(app, color).await?;
     slot::revive(app, color, release, &run.id.0, &run.sink).await
 }
@@ -306,6 +307,7 @@ async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
             wake::wake(app, &run.sink).await;
             let idle = slot::finish_requests(app, color, &run.sink).await?;
             run.still_idle().await?;
+            memory::left(app, color, &app.layout.config()).await?;
             Ok(idle)
         })
         .await;
@@ -338,14 +340,9 @@ async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
     if let Err(moved) = run.still_idle().await {
         return Err(run.leave(failure, moved));
     }
-    slot::restore(
-        app,
-        color,
-        before.as_ref(),
-        &format!("{}-back", run.id),
-        &run.sink,
-    )
-    .await
-    .ok();
-    Err(refuse(run, failure))
+    let nonce = format!("{}-back", run.id);
+    match slot::restore(app, color, before.as_ref(), &nonce, &run.sink).await {
+        Ok(runs) if runs || before.is_none() => Err(refuse(run, failure)),
+        _ => Err(run.owe(failure)),
+    }
 }

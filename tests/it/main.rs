@@ -36,6 +36,7 @@ mod pm2;
 mod recovery;
 mod release;
 mod reload_way;
+mod resources;
 #[allow(dead_code, reason = "a harness offers more than each day's tests ask for")]
 mod sandbox;
 mod secret;

@@ -7,6 +7,7 @@ pub mod answering;
 pub mod folder;
 pub mod front;
 pub mod http;
+pub mod mounts;
 pub mod outcome;
 pub mod ports;
 pub mod processes;

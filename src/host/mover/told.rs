@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::host::link::{Link, LinkError};
-use crate::host::lock::{Holder, Lock};
+use crate::host::lock::{Holder, Lock, LockError};
 use crate::host::nginx::{Nginx, NginxError, Tested};
 use crate::model::color::Route;
 use crate::model::layout::{Entry, NginxLayout};
@@ -78,7 +78,10 @@ impl Told {
         let holder = Holder::this(&format!("reload for {}", self.app));
         Lock::wait(&self.lock, &holder, PATIENCE, |_| ())
             .await
-            .map_err(|error| Unfollowed::Busy(error.to_string()))
+            .map_err(|error| match error {
+                LockError::Held { .. } => Unfollowed::Busy(error.to_string()),
+                LockError::Io { .. } => Unfollowed::Lock(error),
+            })
     }
 
     /// Puts `to` in force as a whole or not at all: for somebody who may do none of it, and

@@ -99,6 +99,15 @@ pub enum Pm2Error {
         /// What is left.
         free: Room,
     },
+    /// PM2 was not asked to save its list: it deletes a dump that it could not write.
+    #[error("`{}` cannot be written", .path.display())]
+    Closed {
+        /// The dump.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// PM2 said that its list is saved, and the dump does not say the same.
     #[error("PM2's list did not reach `{}`: a reboot would bring back something else; is the disk full?", .path.display())]
     NotSaved {

@@ -6,11 +6,12 @@ use crate::host::app::App;
 use crate::host::command::Command;
 use crate::host::git::Git;
 use crate::host::pm2::Daemon;
-use crate::host::{envfile, limits, process, sockets, space};
+use crate::host::{envfile, process, sockets, space};
 use crate::model::color::Color;
 use crate::model::config::Installer;
 
 use super::super::adopted;
+use super::super::memory::{self, Memory};
 use super::Report;
 
 /// Room for one more release with its environment; below it a deploy may fail half-way
@@ -114,34 +115,13 @@ pub(super) fn disk(report: &mut Report, app: &App) {
 
 async fn memory(report: &mut Report, app: &App) {
     let Ok(route) = app.link.read() else { return };
-    let live = app
-        .pm2
-        .named(&adopted::process_name(app, route.color))
-        .await
-        .unwrap_or_default();
-    let Some(pid) = live.first().and_then(|entry| entry.pid) else {
+    let Some(memory) = Memory::for_one_more(app, route.color.other()).await else {
         return;
     };
-    let Ok(root) = i32::try_from(pid) else { return };
-    let used = space::memory_of(&[root]);
-    let Ok(free) = space::free_memory() else {
-        return;
-    };
-    let available = limits::left_to_commit().map_or(free, |left| left.min(free));
-    let found = format!(
-        "{} MB used by {}, {} MB available",
-        used >> 20,
-        route.color,
-        available >> 20
-    );
-    if available < used {
-        report.warn(
-            "memory",
-            found,
-            "a second color needs as much again: more memory, fewer workers, or `keep.warm = \"never\"`",
-        );
+    if memory.is_enough() {
+        report.fine("memory", memory.to_string());
     } else {
-        report.fine("memory", found);
+        report.wrong("memory", memory.to_string(), &memory::fix("bg.toml".as_ref()));
     }
 }
 

@@ -85,7 +85,7 @@ pub async fn clear(app: &App, idle: Idle, sink: &dyn Sink) -> Result<(), Failure
 
 /// What runs in a slot: what PM2 keeps under its name, and what PM2 has lost, because its
 /// daemon was killed or the app put itself into the background.
-pub(super) async fn running_in(app: &App, color: Color) -> Result<Vec<Process>, Pm2Error> {
+pub(in crate::verbs) async fn running_in(app: &App, color: Color) -> Result<Vec<Process>, Pm2Error> {
     let entries = app.pm2.named(&adopted::process_name(app, color)).await?;
     let kept = entries.iter().filter_map(|entry| Process::of(entry.pid?));
     Ok(kept.chain(lost(app, color)).collect())

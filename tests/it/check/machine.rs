@@ -141,9 +141,9 @@ fn memory_that_a_second_color_would_not_find_is_missed() {
     };
     assert_found(
         &memory(2048),
-        "warning",
-        "2 MB available",
-        "`keep.warm = \"never\"`",
+        "error",
+        "2 MB are free for green",
+        "`process.memory_mb`",
     );
     assert!(memory(8 << 20).is_empty());
 }
