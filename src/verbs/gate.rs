@@ -192,10 +192,7 @@ async fn soak(app: &App, running: &Running) -> Result<(), Refusal> {
         }
     }
     still_running(app, running).await?;
-    match who_answers(running) {
-        Ok(()) => Ok(()),
-        Err(Identity::NotYet(problem) | Identity::Wrong(problem)) => Err(Refusal::new(problem)),
-    }
+    who_answers(running).map_err(Refusal::of_identity)
 }
 
 async fn smoke(app: &App, running: &Running, sink: &dyn Sink) -> Result<(), Refusal> {
@@ -237,10 +234,7 @@ async fn smoke(app: &App, running: &Running, sink: &dyn Sink) -> Result<(), Refu
 /// # Errors
 /// What is wrong with it.
 pub async fn brief(app: &App, running: &Running) -> Result<Passed, Refusal> {
-    match who_answers(running) {
-        Ok(()) => {}
-        Err(Identity::NotYet(problem) | Identity::Wrong(problem)) => return Err(Refusal::new(problem)),
-    }
+    who_answers(running).map_err(Refusal::of_identity)?;
     let round = round(running, 1, Pace::AtOnce).await;
     if round.is_healthy() {
         return Ok(Passed::by(running));

@@ -6,6 +6,7 @@ use crate::host::app::App;
 use crate::host::journal::Journal;
 use crate::host::releases;
 use crate::model::color::{Color, Route};
+use crate::model::config::duration::Span;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Traffic};
 use crate::model::journal::{NoRollback, Phase, Verb};
@@ -15,8 +16,9 @@ use super::caller::Caller;
 use super::cool;
 use super::cutover::{self, Switched};
 use super::deploy::Deployed;
-use super::gate::{self, Passed};
+use super::gate::{self, Passed, Refusal};
 use super::run::Run;
+use super::slot::Running;
 use super::{adopted, contract, hooks, memory, recover, run, slot, step, traffic, wake};
 
 /// Moves traffic to `color`, or to the one it is not on.
@@ -257,13 +259,11 @@ async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Passe
         Err(_) if wake::wake(app, &run.sink).await => "PM2's daemon was down".to_owned(),
         Ok(running) => match gate::brief(app, &running).await {
             Ok(passed) => return Ok(passed),
+            Err(refusal) if refusal.is_early() && running.process.alive() => {
+                return starting(run, color, running).await;
+            }
             Err(refusal) if running.process.alive() && !slot::has_lost_one(app, color, &running) => {
-                return Err(refusal.into_failure(color).hint(format!(
-                    "`PM2_HOME={} pm2 delete {}` lets it go: the next `bg switch {color}` starts {} in its place",
-                    app.entry.pm2_home.display(),
-                    app.process(color),
-                    release.short()
-                )));
+                return Err(unwell(app, color, release, refusal));
             }
             Err(refusal) => refusal.problem,
         },
@@ -278,6 +278,25 @@ async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Passe
     memory::left(app, color, &app.layout.config()).await?;
     slot::discard(app, color).await?;
     slot::revive(app, color, release, &run.id.0, &run.sink).await
+}
+
+/// PM2 has only just started it again: it gets the time that a new one gets, without a soak.
+async fn starting(run: &Run<'_>, color: Color, mut running: Running) -> Result<Passed, Failure> {
+    run.sink.emit(Event::Noted {
+        text: format!("{color} has only just been started by PM2: waiting until it passes the gate"),
+    });
+    running.manifest.config.gate.soak = Span::seconds(0);
+    let passed = gate::full(run.app, &running, &run.sink).await;
+    passed.map_err(|refusal| unwell(run.app, color, &running.manifest.id, refusal))
+}
+
+fn unwell(app: &App, color: Color, release: &ReleaseId, refusal: Refusal) -> Failure {
+    refusal.into_failure(color).hint(format!(
+        "`PM2_HOME={} pm2 delete {}` lets it go: the next `bg switch {color}` starts {} in its place",
+        app.entry.pm2_home.display(),
+        app.process(color),
+        release.short()
+    ))
 }
 
 async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Result<Deployed, Failure> {

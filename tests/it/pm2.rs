@@ -14,7 +14,7 @@ use serde_json::Value;
 use toml::Table;
 
 use crate::sandbox::wait::wait_until;
-use crate::sandbox::{Sandbox, python};
+use crate::sandbox::{Sandbox, python, set};
 
 /// Two releases: green is live, blue is warm.
 fn twice_deployed() -> Sandbox {
@@ -216,6 +216,46 @@ fn after_pm2_was_stopped_the_next_command_brings_everything_back() {
     assert_eq!(entries(&sandbox, "neighbour"), 1);
     let dump = fs::read_to_string(sandbox.pm2_home().join("dump.pm2")).unwrap();
     assert!(dump.contains("\"neighbour\""), "another app's entry must stay");
+}
+
+/// PM2 starts again what was killed, and says `online` long before it listens.
+#[test]
+fn a_warm_color_that_pm2_has_only_just_started_is_waited_for() {
+    let sandbox = Sandbox::deployed_with(|config| {
+        let run = "{{ venv }}/bin/python -m flask --app app run --no-reload --port {{ port }}";
+        set(config, "process", "run", run);
+    });
+    let held = sandbox.root().join("held");
+    sandbox.commit("one that can be held", |repo| {
+        let app = repo.join("app.py");
+        let waits = format!(
+            "import os, time\nwhile os.path.exists({:?}):\n    time.sleep(0.02)\n",
+            held.display().to_string()
+        );
+        let text = fs::read_to_string(&app).unwrap();
+        fs::write(&app, waits + &text).unwrap();
+    });
+    sandbox.bg(&["deploy"]).assert_code(0);
+    sandbox.commit_edit("another greeting", "Good day", "Hello");
+    sandbox.bg(&["deploy"]).assert_code(0);
+    assert_eq!(sandbox.live_color(), Some(Color::Blue));
+
+    fs::write(&held, "").unwrap();
+    sandbox.pm2(&["restart", "flask-green"]).assert_code(0);
+    let switch = sandbox.bg_start(&["switch"]);
+    let said = |text: &str| {
+        let runs = fs::read_dir(sandbox.app_root().join("state/runs")).unwrap();
+        runs.flatten()
+            .any(|run| fs::read_to_string(run.path()).is_ok_and(|story| story.contains(text)))
+    };
+    wait_until(Duration::from_secs(30), "it is waited for", || {
+        said("green has only just been started by PM2")
+    });
+    assert_eq!(sandbox.live_color(), Some(Color::Blue));
+    fs::remove_file(&held).unwrap();
+    let switch = switch.wait();
+    switch.assert_code(0);
+    assert_eq!(sandbox.live_color(), Some(Color::Green), "{switch}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::model::color::Color;
 use crate::model::failure::Failure;
 use crate::verbs::slot::{self, Running};
 
-use super::who_answers;
+use super::{Identity, who_answers};
 
 /// Why the gate stayed shut.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub struct Refusal {
     /// What to do about it.
     pub hints: Vec<String>,
     pub(super) answers: bool,
+    pub(super) early: bool,
 }
 
 impl Refusal {
@@ -30,6 +31,17 @@ impl Refusal {
             log: Vec::new(),
             hints: Vec::new(),
             answers: false,
+            early: false,
+        }
+    }
+
+    pub(super) fn of_identity(identity: Identity) -> Refusal {
+        match identity {
+            Identity::NotYet(problem) => Refusal {
+                early: true,
+                ..Refusal::new(problem)
+            },
+            Identity::Wrong(problem) => Refusal::new(problem),
         }
     }
 
@@ -51,6 +63,12 @@ impl Refusal {
             *line = redactor.redact(line);
         }
         self
+    }
+
+    /// Whether time can cure it: the process runs and has not got so far yet.
+    #[must_use]
+    pub fn is_early(&self) -> bool {
+        self.early
     }
 
     /// Whether going past it leads anywhere: the release's own process answers where NGINX
