@@ -54,3 +54,6 @@ pub mod user;
 pub mod venv;
 pub mod webhook;
 pub mod worktree;
+
+#[cfg(test)]
+mod hostile_tests;

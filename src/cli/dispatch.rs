@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::host::app::App;
 use crate::host::{identity, launcher};
 use crate::model::color::Color;
-use crate::model::config::schema;
-use crate::model::failure::Failure;
+use crate::model::config::{is_app_name, schema};
+use crate::model::failure::{Failure, Kind};
 use crate::model::layout::Layout;
 use crate::model::seat::Seat;
 use crate::remote::interrupts::Interrupts;
@@ -274,6 +274,12 @@ pub(super) fn launch(root: PathBuf, color: Color) -> Failure {
 /// Becomes a worker, in the same way.
 pub(super) fn work(root: PathBuf, seat: &str) -> Failure {
     let seat = Seat::named(seat);
+    if !is_app_name(&seat.worker) {
+        return Failure::new(
+            Kind::Usage,
+            format!("`{}` is no name of a worker", seat.worker.escape_debug()),
+        );
+    }
     let Err(error) = launcher::work(&Layout::new(root), &seat);
     Failure::failed(format!("worker {seat} cannot be started")).because(error)
 }

@@ -174,6 +174,10 @@ fn config_failure(error: AppError) -> Failure {
 }
 
 fn registry_failure(error: RegistryError) -> Failure {
+    if matches!(error, RegistryError::NoName(_)) {
+        return Failure::new(Kind::Usage, error.to_string())
+            .hint("an app's name has lower-case letters, digits and dashes");
+    }
     let hint = match error {
         RegistryError::Unknown { ref known, .. } | RegistryError::Which { ref known }
             if !known.is_empty() =>
@@ -181,6 +185,7 @@ fn registry_failure(error: RegistryError) -> Failure {
             "`--app NAME` names one"
         }
         RegistryError::Unknown { .. } | RegistryError::Which { .. } => "`bg init`, then `bg setup`",
+        RegistryError::Newer(_) => "use the `bluegreen` that wrote it, or a later one",
         _ => "`bg setup` writes it anew",
     };
     Failure::new(Kind::Config, error.to_string()).hint(hint)

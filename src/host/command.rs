@@ -3,6 +3,7 @@
 
 mod instead;
 mod lines;
+mod output;
 mod streams;
 
 use std::ffi::OsString;
@@ -14,13 +15,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, User};
-use tokio::io::{AsyncRead, AsyncReadExt};
 
+use output::read_capped;
 use streams::Input;
-
-/// Output past this is dropped from the front: 16 MiB, far above any `nginx -T` or
-/// `pm2 jlist` seen, far below what a small machine has.
-const OUTPUT_LIMIT: usize = 16 << 20;
 
 /// The variable that marks every program of a run, so that the next run can find what a
 /// killed one left behind.
@@ -360,20 +357,6 @@ impl fmt::Display for Command {
         }
         Ok(())
     }
-}
-
-async fn read_capped(stream: Option<impl AsyncRead + Unpin>) -> String {
-    let mut kept = Vec::new();
-    if let Some(mut stream) = stream {
-        let mut piece = vec![0; 64 << 10];
-        while let Ok(count @ 1..) = stream.read(&mut piece).await {
-            kept.extend(piece.iter().take(count));
-            if kept.len() > OUTPUT_LIMIT {
-                kept.drain(..kept.len() - OUTPUT_LIMIT);
-            }
-        }
-    }
-    String::from_utf8_lossy(&kept).into_owned()
 }
 
 /// Finds a program on PATH, so that its absolute path can be kept: under a

@@ -319,4 +319,6 @@ fn read_live(answer: &Answer, door: &Door, app: &str) -> Result<LiveAnswer, Fron
 }
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod tests;

@@ -33,10 +33,19 @@ pub struct Target {
 /// How the repetitions of one check are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// One after the other, up to the first that fails: the full gate.
+    /// One after the other, up to the first that fails: the soak.
     InTurn,
+    /// The same, but from this moment on none is begun any more, except the first: the full
+    /// gate, whose deadline a slow app would outlast otherwise, check by check.
+    Until(Instant),
     /// All at the same time: the brief gate.
     AtOnce,
+}
+
+impl Pace {
+    fn is_over(self) -> bool {
+        matches!(self, Pace::Until(moment) if Instant::now() >= moment)
+    }
 }
 
 /// One request of the gate.
@@ -57,13 +66,15 @@ pub struct Probe {
 pub struct Round {
     /// The probes, check by check.
     pub probes: Vec<Probe>,
+    /// Whether it was ended before each check had been made as often as asked for.
+    pub cut_short: bool,
 }
 
 impl Round {
-    /// Whether every probe was healthy. A round without a probe is not.
+    /// Whether every probe was healthy. A round without a probe is not, nor one cut short.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        !self.probes.is_empty() && self.probes.iter().all(|probe| probe.outcome.is_ok())
+        !self.probes.is_empty() && !self.cut_short && self.probes.iter().all(|probe| probe.outcome.is_ok())
     }
 
     /// The slowest healthy answer.
@@ -82,7 +93,7 @@ pub fn full_gate_times(workers: u32) -> u32 {
 }
 
 /// Makes every check `times` times, each request on a fresh connection with `attempt` as
-/// its deadline. With [`Pace::InTurn`] a check that fails is not repeated in this round.
+/// its deadline. In turn, a check that fails is not repeated in this round.
 pub async fn round(
     target: &Target,
     checks: &[HealthCheck],
@@ -90,23 +101,29 @@ pub async fn round(
     attempt: Duration,
     pace: Pace,
 ) -> Round {
-    let mut probes = Vec::new();
+    let mut round = Round {
+        probes: Vec::new(),
+        cut_short: false,
+    };
     for check in checks {
-        match pace {
-            Pace::InTurn => {
-                for _ in 0..times {
-                    let probe = probe(target, check, attempt).await;
-                    let failed = probe.outcome.is_err();
-                    probes.push(probe);
-                    if failed {
-                        break;
-                    }
-                }
+        if pace == Pace::AtOnce {
+            round.probes.extend(at_once(target, check, times, attempt).await);
+            continue;
+        }
+        for _ in 0..times {
+            if pace.is_over() && !round.probes.is_empty() {
+                round.cut_short = true;
+                return round;
             }
-            Pace::AtOnce => probes.extend(at_once(target, check, times, attempt).await),
+            let probe = probe(target, check, attempt).await;
+            let failed = probe.outcome.is_err();
+            round.probes.push(probe);
+            if failed {
+                break;
+            }
         }
     }
-    Round { probes }
+    round
 }
 
 async fn at_once(target: &Target, check: &HealthCheck, times: u32, attempt: Duration) -> Vec<Probe> {
@@ -239,5 +256,7 @@ impl Seen<'_> {
     }
 }
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod tests;

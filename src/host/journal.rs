@@ -10,9 +10,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FallocateFlags, fallocate};
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::host::{fault, store};
-use crate::model::journal::{Record, Story};
+use crate::model::journal::{Phase, Record, Story, Verb};
 use crate::model::release::ReleaseId;
 use fold::Fold;
 
@@ -293,7 +295,8 @@ fn parse(path: &Path, bytes: &[u8], before: usize) -> Result<(Vec<Record>, Vec<S
     let (mut records, mut damage) = (Vec::new(), Vec::new());
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let number = before + index + 1;
-        if line.is_empty() {
+        // An editor may have left blanks and carriage returns.
+        if line.trim_ascii().is_empty() {
             continue;
         }
         match serde_json::from_slice::<Record>(line) {
@@ -310,15 +313,22 @@ fn parse(path: &Path, bytes: &[u8], before: usize) -> Result<(Vec<Record>, Vec<S
     Ok((records, damage))
 }
 
-/// A whole JSON object with a kind of record that this version does not know was written
-/// by a later one; anything else is damage.
+/// A whole JSON object with a kind of record, a verb or a phase that this version does not
+/// know was written by a later one; anything else is damage.
 fn is_newer(line: &[u8]) -> bool {
     const KNOWN: [&str; 4] = ["begin", "enter", "commit", "abort"];
-    serde_json::from_slice::<serde_json::Value>(line)
-        .ok()
-        .and_then(|value| value.get("record")?.as_str().map(|kind| !KNOWN.contains(&kind)))
-        .unwrap_or(false)
+    let Ok(value) = serde_json::from_slice::<Value>(line) else {
+        return false;
+    };
+    let word = |key: &str| value.get(key).filter(|word| word.is_string());
+    word("record").is_some_and(|kind| {
+        KNOWN.iter().all(|known| kind != known)
+            || word("verb").is_some_and(|verb| Verb::deserialize(verb).is_err())
+            || word("phase").is_some_and(|phase| Phase::deserialize(phase).is_err())
+    })
 }
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod tests;

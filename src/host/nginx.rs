@@ -251,6 +251,8 @@ impl ErrorLog {
 }
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod rehearsal;
 #[cfg(test)]
 mod reload_tests;

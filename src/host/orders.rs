@@ -9,6 +9,9 @@ use tokio::sync::watch;
 
 use crate::model::wire::{LEASE, Order};
 
+/// What is taken for one line, ended or not. An order has some twenty bytes.
+const LONGEST: u64 = 4096;
+
 /// Everything heard so far.
 #[derive(Clone, Copy, Debug)]
 struct Heard {
@@ -58,8 +61,10 @@ impl Orders {
             verdict: None,
         });
         std::thread::spawn(move || {
-            for line in BufReader::new(reader).lines().map_while(Result::ok) {
+            let (mut reader, mut line) = (BufReader::new(reader), Vec::new());
+            while let Ok(1..) = (&mut reader).take(LONGEST).read_until(b'\n', &mut line) {
                 tell.send_modify(|heard| heard.note(&line));
+                line.clear();
             }
             tell.send_modify(|heard| heard.gone = true);
             // A sender that is dropped would end every wait for news.
@@ -151,9 +156,9 @@ impl Orders {
 }
 
 impl Heard {
-    fn note(&mut self, line: &str) {
+    fn note(&mut self, line: &[u8]) {
         self.last = Instant::now();
-        match serde_json::from_str(line) {
+        match serde_json::from_slice(line) {
             Ok(Order::Stop) => self.stop = true,
             Ok(Order::Migrate) => self.migrate = true,
             Ok(Order::Start) => self.start = true,
@@ -214,6 +219,25 @@ mod tests {
         writer.write_all(b"\"stop\"\n").unwrap();
         assert_eq!(soon(orders.stopped()).await, "Ctrl-C at the client");
         assert!(orders.stop_was_asked());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_order_is_passed_over() {
+        let (mut writer, orders) = line();
+        let write = std::thread::spawn(move || {
+            for noise in [
+                &[b'x'; 3 << 20][..],
+                b"\xff\xfe\n",
+                &[b'['; 1 << 20],
+                b"\n\"fly\"\n\"go\"\n",
+            ] {
+                writer.write_all(noise).unwrap();
+            }
+            writer
+        });
+        soon(orders.go()).await;
+        assert!(!orders.stop_was_asked());
+        drop(write.join().unwrap());
     }
 
     #[tokio::test]

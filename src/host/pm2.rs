@@ -359,4 +359,6 @@ fn write_ecosystem(spec: &Spec, folder: &Path) -> std::io::Result<tempfile::Name
 }
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 pub(crate) mod tests;

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::model::config::is_app_name;
 use crate::model::layout::Entry;
 
 /// Where a root installation keeps it.
@@ -24,6 +25,17 @@ pub enum RegistryError {
     Which {
         /// What there is.
         known: Vec<String>,
+    },
+    /// What was asked for could be the name of a file elsewhere, and of no app.
+    #[error("`{}` is no name of an app", .0.escape_debug())]
+    NoName(String),
+    /// The file of one app is that of another.
+    #[error("the registry entry `{}` is that of `{}`", .path.display(), .found.escape_debug())]
+    Mixed {
+        /// The file.
+        path: PathBuf,
+        /// The app that it names.
+        found: String,
     },
     /// A file makes no sense.
     #[error("the registry entry `{}` makes no sense", .path.display())]
@@ -117,10 +129,13 @@ impl Registry {
     /// # Errors
     /// When there is none or it makes no sense.
     pub fn find(&self, app: &str) -> Result<Entry, RegistryError> {
+        if !is_app_name(app) {
+            return Err(RegistryError::NoName(app.to_owned()));
+        }
         for folder in &self.folders {
             let path = folder.join(format!("{app}.toml"));
             match std::fs::read_to_string(&path) {
-                Ok(text) => return parse(&path, &text),
+                Ok(text) => return of(app, parse(&path, &text)?, path),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(source) => {
                     return Err(RegistryError::Io {
@@ -169,6 +184,16 @@ impl Registry {
     }
 }
 
+fn of(app: &str, entry: Entry, path: PathBuf) -> Result<Entry, RegistryError> {
+    match entry.app == app {
+        true => Ok(entry),
+        false => Err(RegistryError::Mixed {
+            path,
+            found: entry.app,
+        }),
+    }
+}
+
 fn parse(path: &Path, text: &str) -> Result<Entry, RegistryError> {
     let format = toml::from_str::<toml::Table>(text)
         .ok()
@@ -181,3 +206,6 @@ fn parse(path: &Path, text: &str) -> Result<Entry, RegistryError> {
         source: Box::new(source),
     })
 }
+
+#[cfg(test)]
+mod hostile_tests;

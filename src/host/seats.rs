@@ -102,3 +102,29 @@ pub fn releases(layout: &Layout) -> BTreeSet<ReleaseId> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::guard::{Guard, GuardError};
+    use super::*;
+    use crate::model::color::Color;
+
+    /// What a later version writes there: it is read by nobody, and the lock holds all the same.
+    #[test]
+    fn a_seat_that_makes_no_sense_is_taken_and_keeps_its_release() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path());
+        let seat = Seat::colored("sync", Color::Blue);
+        let id: ReleaseId = "20261123T181500Z-3f6f782".parse().unwrap();
+        point(&layout, &seat, &id).unwrap();
+        let held = Guard::take(&layout.seat_lock(&seat)).unwrap();
+        for text in ["", "{", r#"{"process":{"pid":7},"release":"x"}"#, r#"{"pid":-1}"#] {
+            fs::write(layout.seat_lock(&seat), text).unwrap();
+            assert_eq!(occupant(&layout, &seat), None, "{text}");
+            let second = Guard::take(&layout.seat_lock(&seat));
+            assert!(matches!(second, Err(GuardError::Held(_))), "{text}");
+            assert_eq!(releases(&layout), BTreeSet::from([id.clone()]), "{text}");
+        }
+        drop(held);
+    }
+}

@@ -10,6 +10,8 @@ pub mod fleet;
 mod gate;
 pub mod hashed;
 pub mod hooks;
+#[cfg(test)]
+mod hostile_tests;
 mod keep;
 mod migrate;
 mod mistake;

@@ -19,6 +19,9 @@ const UPLOAD: &str = include_str!("upload.sh");
 /// How long an upload may take: 10 MB on a line of 1 Mbit/s take 80 s.
 const UPLOAD_WITHIN: Duration = Duration::from_secs(300);
 
+/// What is kept of what a host prints beside the answer, as start-up files of shells do.
+const PRINTED: usize = 64 << 10;
+
 /// How long a small question may take.
 const QUESTION_WITHIN: Duration = Duration::from_secs(20);
 
@@ -205,8 +208,8 @@ async fn send(
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         loop {
             match output.next().await {
-                Some(Chunk::Stdout(bytes)) => stdout.extend_from_slice(&bytes),
-                Some(Chunk::Stderr(bytes)) => stderr.extend_from_slice(&bytes),
+                Some(Chunk::Stdout(bytes)) => keep(&mut stdout, &bytes),
+                Some(Chunk::Stderr(bytes)) => keep(&mut stderr, &bytes),
                 Some(Chunk::Exit(code)) => break Ok((code, stdout, stderr)),
                 Some(Chunk::Signal(_)) | None => break Ok((1, stdout, stderr)),
                 Some(Chunk::Lost(error)) => break Err(error),
@@ -218,9 +221,26 @@ async fn send(
     read.map(|(code, stdout, stderr)| (code, text(stdout), text(stderr)))
 }
 
+/// Adds what a host prints, of which the end says how it went.
+fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
+    kept.extend_from_slice(bytes);
+    kept.drain(..kept.len().saturating_sub(PRINTED));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_what_a_host_prints_the_end_is_kept() {
+        let mut kept = Vec::new();
+        for _ in 0..1000 {
+            keep(&mut kept, &[b'x'; 1000]);
+        }
+        keep(&mut kept, b"Linux x86_64\n");
+        assert_eq!(kept.len(), PRINTED);
+        assert!(kept.ends_with(b"xLinux x86_64\n"));
+    }
 
     #[test]
     fn only_a_later_version_stands_in_for_this_one() {

@@ -16,6 +16,8 @@ pub mod config;
 mod dial;
 mod error;
 pub mod host_key;
+#[cfg(test)]
+mod hostile_tests;
 mod keys;
 pub mod known_hosts;
 mod login;

@@ -139,7 +139,7 @@ async fn first_healthy_round(app: &App, running: &Running, started: Instant) -> 
                 let round = round(
                     running,
                     health::full_gate_times(running.manifest.config.process.workers),
-                    Pace::InTurn,
+                    Pace::Until(started + settings.timeout.0),
                 )
                 .await;
                 if round.is_healthy() {

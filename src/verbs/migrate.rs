@@ -252,6 +252,9 @@ pub fn look_back(app: &App, sink: &dyn Sink) {
     let Ok(text) = std::fs::read(&path) else { return };
     std::fs::remove_file(&path).ok();
     let Ok(UnderWay { run, release, backup }) = serde_json::from_slice(&text) else {
+        sink.emit(Event::Warned {
+            text: "a migration was cut short, and what was noted of it makes no sense here: look at the schema before the next deploy".to_owned(),
+        });
         return;
     };
     let backup = backup.map_or("no backup was made before".to_owned(), |backup| {

@@ -24,6 +24,7 @@ mod full_disk;
 mod gate;
 mod harness;
 mod hooks;
+mod hostile;
 mod house;
 mod input;
 mod install;

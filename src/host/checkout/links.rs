@@ -73,6 +73,8 @@ fn steps(path: &Path) -> VecDeque<Step> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn escape_of(links: &[(&str, &str)]) -> Option<String> {
@@ -104,6 +106,36 @@ mod tests {
             ([("in", "b/../../../x"), ("b", "c/d")], "in"),
         ] {
             assert_eq!(escape_of(&links).as_deref(), Some(found), "{links:?}");
+        }
+    }
+
+    /// Paths of a small tree, with ways up, down and to the root.
+    fn a_path() -> impl Strategy<Value = PathBuf> {
+        let step = proptest::sample::select(vec!["a", "b", "c", ".", "..", "..", "/"]);
+        proptest::collection::vec(step, 1..6).prop_map(|steps| steps.into_iter().collect())
+    }
+
+    proptest! {
+        #![proptest_config(crate::model::hostile::few())]
+
+        /// What the text says is what the kernel does.
+        #[test]
+        fn where_none_is_found_the_kernel_finds_none(targets in proptest::collection::vec(a_path(), 6)) {
+            let temp = tempfile::tempdir().unwrap();
+            let tree = temp.path().canonicalize().unwrap().join("tree");
+            std::fs::create_dir_all(tree.join("a/b/c")).unwrap();
+            std::fs::create_dir_all(tree.join("b/a")).unwrap();
+            let names = ["c", "a/a", "a/c", "a/b/a", "a/b/c/b", "b/b"].map(PathBuf::from);
+            let links: BTreeMap<PathBuf, PathBuf> = names.into_iter().zip(targets).collect();
+            for (name, target) in &links {
+                std::os::unix::fs::symlink(target, tree.join(name)).unwrap();
+            }
+            if first_escape(&links).is_none() {
+                for name in links.keys() {
+                    let there = std::fs::canonicalize(tree.join(name)).unwrap_or(tree.clone());
+                    prop_assert!(there.starts_with(&tree), "{:?} of {:?}", there, links);
+                }
+            }
         }
     }
 }

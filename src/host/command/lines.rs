@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Sender, channel};
 
 use super::{Command, CommandError};
 
@@ -16,6 +16,10 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// What a line has past this is not read: far above any line that a person reads.
 const LONGEST_LINE: u64 = 64 << 10;
+
+/// How many lines may wait to be heard. A program that says more than anybody can hear waits
+/// with the next one, as it would for a slow terminal.
+const WAITING: usize = 64;
 
 impl Command {
     /// Runs it to its end and passes on each line of its output, both streams mixed as they
@@ -30,7 +34,7 @@ impl Command {
             .spawn()
             .map_err(|source| self.not_started(source))?;
         let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()));
-        let (tell, mut told) = unbounded_channel();
+        let (tell, mut told) = channel(WAITING);
         let readers = [
             child
                 .stdout
@@ -94,7 +98,7 @@ impl Drop for Group {
     }
 }
 
-async fn read(stream: impl AsyncRead + Unpin, tell: UnboundedSender<String>) {
+async fn read(stream: impl AsyncRead + Unpin, tell: Sender<String>) {
     let mut stream = BufReader::new(stream);
     let (mut line, mut goes_on) = (Vec::new(), false);
     while let Ok(1..) = (&mut stream)
@@ -102,7 +106,7 @@ async fn read(stream: impl AsyncRead + Unpin, tell: UnboundedSender<String>) {
         .read_until(b'\n', &mut line)
         .await
     {
-        if !goes_on && tell.send(plain(&line)).is_err() {
+        if !goes_on && tell.send(plain(&line)).await.is_err() {
             return;
         }
         goes_on = !line.ends_with(b"\n");
@@ -134,6 +138,29 @@ mod tests {
         assert_eq!(ended.unwrap().code(), Some(3));
     }
 
+    /// Otherwise all that it says would wait in memory.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_says_more_than_is_heard_has_to_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let done = folder.path().join("done");
+        let script = format!("seq 1 20000; touch {}", done.display());
+        let (mut heard, mut waited) = (0, true);
+        let command = Command::new("sh")
+            .args(["-c", &script])
+            .deadline(Duration::from_secs(60));
+        let ended = command.follow(|_| {
+            heard += 1;
+            let until = std::time::Instant::now() + Duration::from_secs(1);
+            while heard == 1 && std::time::Instant::now() < until {
+                waited &= !done.exists();
+                std::thread::yield_now();
+            }
+        });
+        assert!(ended.await.unwrap().success());
+        assert!(waited, "everything was taken in while the first line was heard");
+        assert_eq!(heard, 20_000);
+    }
+
     #[tokio::test]
     async fn what_stays_in_the_background_is_not_waited_for() {
         let began = std::time::Instant::now();
@@ -152,7 +179,7 @@ mod tests {
             tidy.display()
         );
         let command = Command::new("sh").args(["-c", &script]);
-        let (tell, mut told) = unbounded_channel();
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         let heard = async { told.recv().await };
         tokio::select! {
             _ = command.follow(|line| drop(tell.send(line.to_owned()))) => panic!("it ended by itself"),

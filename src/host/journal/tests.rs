@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::color::{Color, Route};
 use crate::model::failure::Standing;
-use crate::model::journal::{RunId, Verb};
+use crate::model::journal::RunId;
 use jiff::Timestamp;
 
 fn abort(run: &str) -> Record {

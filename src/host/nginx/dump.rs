@@ -7,8 +7,27 @@ use super::syntax::{self, Directive, Place};
 
 mod read;
 
-/// How deep includes are followed: NGINX itself would have refused a circle.
+/// How deep includes are followed: NGINX itself refuses a circle.
 const DEEPEST: usize = 16;
+
+/// How much text is put in place for includes, as much as is read of what NGINX prints: in
+/// a circle that NGINX has not seen yet, each level would be many times the one before.
+const INCLUDED: usize = 16 << 20;
+
+/// What an include takes of that besides its text.
+const EACH: usize = 256;
+
+/// What a server has from `http` where it says nothing itself. Of all that stands there,
+/// other servers above all, this alone is gone through for each.
+const INHERITED: [&str; 7] = [
+    "http2",
+    "http3",
+    "keepalive_min_timeout",
+    "open_file_cache",
+    "disable_symlinks",
+    "ssl_certificate",
+    "ssl_certificate_key",
+];
 
 /// All files of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +94,8 @@ impl Dump {
     fn of(files: Vec<(PathBuf, String)>) -> Dump {
         let tree = files.first().map_or_else(Vec::new, |(main, text)| {
             let dir = main.parent().unwrap_or(Path::new("/"));
-            expand(syntax::parse(main, text), dir, &files, DEEPEST)
+            let mut room = INCLUDED;
+            expand(syntax::parse(main, text), dir, &files, DEEPEST, &mut room)
         });
         Dump { files, tree }
     }
@@ -131,7 +151,10 @@ impl Dump {
     /// Every `server` of `http`.
     #[must_use]
     pub fn servers(&self) -> Vec<Server> {
-        let http: Vec<&Directive> = self.http().collect();
+        let http: Vec<&Directive> = self
+            .http()
+            .filter(|d| INHERITED.contains(&d.name.as_str()))
+            .collect();
         let in_force = |block: &[Directive], name: &str| {
             let outer = || http.iter().find(|d| d.name == name).map(|d| d.args.join(" "));
             block
@@ -140,8 +163,8 @@ impl Dump {
                 .map(|d| d.args.join(" "))
                 .or_else(outer)
         };
-        let mut servers: Vec<Server> = http
-            .iter()
+        let mut servers: Vec<Server> = self
+            .http()
             .filter(|d| d.name == "server")
             .map(|server| {
                 let block = &server.block;
@@ -280,20 +303,30 @@ pub(super) fn walk<'d>(block: &'d [Directive], visit: &mut impl FnMut(&'d Direct
     }
 }
 
-/// Puts what a file includes behind the `include` that names it.
-fn expand(block: Vec<Directive>, dir: &Path, files: &[(PathBuf, String)], deep: usize) -> Vec<Directive> {
+/// Puts what a file includes behind the `include` that names it, as far as there is `room`.
+fn expand(
+    block: Vec<Directive>,
+    dir: &Path,
+    files: &[(PathBuf, String)],
+    deep: usize,
+    room: &mut usize,
+) -> Vec<Directive> {
     let mut all = Vec::new();
     for mut directive in block {
         let patterns = match (directive.name.as_str(), deep) {
             ("include", 1..) => directive.args.clone(),
             _ => Vec::new(),
         };
-        directive.block = expand(directive.block, dir, files, deep);
+        directive.block = expand(directive.block, dir, files, deep, room);
         all.push(directive);
         for pattern in patterns {
             let pattern = dir.join(pattern);
             for (path, text) in files.iter().filter(|(path, _)| matches(&pattern, path)) {
-                all.extend(expand(syntax::parse(path, text), dir, files, deep - 1));
+                let Some(left) = room.checked_sub(text.len() + EACH) else {
+                    break;
+                };
+                *room = left;
+                all.extend(expand(syntax::parse(path, text), dir, files, deep - 1, room));
             }
         }
     }
@@ -315,14 +348,26 @@ fn matches(pattern: &Path, path: &Path) -> bool {
         })
 }
 
+/// Where it does not fit, the last `*` is tried with one letter more: never more than pattern
+/// times name.
 fn name_fits(pattern: &[u8], name: &[u8]) -> bool {
-    match (pattern.split_first(), name.split_first()) {
-        (None, None) => true,
-        (Some((b'*', rest)), Some((_, shorter))) => name_fits(rest, name) || name_fits(pattern, shorter),
-        (Some((b'*', rest)), None) => name_fits(rest, name),
-        (Some((p, rest)), Some((n, shorter))) => (p == n || *p == b'?') && name_fits(rest, shorter),
-        _ => false,
+    let (mut at, mut here) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(letter) = name.get(here) {
+        match (pattern.get(at), star) {
+            (Some(b'*'), _) => {
+                at += 1;
+                star = Some((at, here));
+            }
+            (Some(wanted), _) if wanted == letter || *wanted == b'?' => (at, here) = (at + 1, here + 1),
+            (_, Some((behind, eaten))) => {
+                (at, here) = (behind, eaten + 1);
+                star = Some((behind, here));
+            }
+            (_, None) => return false,
+        }
     }
+    pattern.iter().skip(at).all(|letter| *letter == b'*')
 }
 
 /// `http://127.0.0.1:5000/x`, `localhost:5000`, `[::1]:5000`: the port of this machine.

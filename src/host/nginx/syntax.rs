@@ -38,6 +38,10 @@ pub struct Directive {
     pub opens: Option<usize>,
 }
 
+/// How deep blocks are read: people nest four or five. What lies deeper is passed over, so
+/// that no text can be deeper than whoever walks the tree has room for.
+const DEEPEST: usize = 64;
+
 /// Reads the text of one file.
 #[must_use]
 pub fn parse(file: &Path, text: &str) -> Vec<Directive> {
@@ -50,7 +54,7 @@ pub fn parse(file: &Path, text: &str) -> Vec<Directive> {
     let mut all = Vec::new();
     // A brace too many ends a block early; what follows is read all the same.
     while reader.chars.peek().is_some() {
-        all.extend(reader.block());
+        all.extend(reader.block(DEEPEST));
     }
     all
 }
@@ -74,7 +78,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Directives up to the brace that closes them, or the end.
-    fn block(&mut self) -> Vec<Directive> {
+    fn block(&mut self, deep: usize) -> Vec<Directive> {
         let mut found = Vec::new();
         let mut words: Vec<Word> = Vec::new();
         while let Some(token) = self.token() {
@@ -90,7 +94,11 @@ impl Reader<'_> {
                     self.skip_foreign();
                     Vec::new()
                 }
-                Token::Open => self.block(),
+                Token::Open if deep == 0 => {
+                    self.skip_block();
+                    Vec::new()
+                }
+                Token::Open => self.block(deep - 1),
             };
             let mut words = std::mem::take(&mut words).into_iter();
             if let Some((name, line, from)) = words.next() {
@@ -179,6 +187,19 @@ impl Reader<'_> {
             Some('n') => word.push('\n'),
             Some(c) => word.extend(['\\', c]),
             None => word.push('\\'),
+        }
+    }
+
+    /// Passes over a block up to its closing brace.
+    fn skip_block(&mut self) {
+        let mut open = 1_usize;
+        while open > 0 {
+            match self.token() {
+                Some(Token::Open) => open += 1,
+                Some(Token::Close) => open -= 1,
+                Some(Token::Word(_) | Token::Semicolon) => {}
+                None => return,
+            }
         }
     }
 

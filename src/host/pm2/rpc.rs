@@ -90,7 +90,7 @@ fn request(method: &str) -> Vec<u8> {
     frame
 }
 
-async fn read_answer(stream: &mut UnixStream) -> Result<Value, RpcError> {
+pub(super) async fn read_answer(stream: &mut UnixStream) -> Result<Value, RpcError> {
     let head = stream.read_u8().await.map_err(RpcError::Io)?;
     let count = usize::from(head & 0x0f);
     if head >> 4 != 1 || count != 2 {

@@ -1,6 +1,8 @@
 use std::path::Path;
 use std::process::{Child, Command};
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// A child that is killed and reaped when dropped.
@@ -167,3 +169,22 @@ async fn a_dead_runs_grandchildren_are_ended_even_in_a_session_of_their_own() {
     assert!(other.process().alive(), "another run's process was ended");
     assert_eq!(end_marked(&run, Duration::from_secs(1)).await, 0);
 }
+
+proptest! {
+    #![proptest_config(crate::model::hostile::few())]
+
+    /// A program names itself, and no name can make it somebody else's child or older.
+    #[test]
+    fn no_name_of_a_program_is_taken_for_a_field(name in crate::model::hostile::bytes(NAMES)) {
+        let rest = b" S 7 1 1 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 1 1";
+        let stat = Stat::parse(&[b"42 (", &name[..], b")", rest].concat()).unwrap();
+        prop_assert_eq!((stat.state, stat.parent, stat.threads, stat.started), (b'S', 7, 1, 4711));
+        Stat::parse(&name);
+    }
+}
+
+const NAMES: &[&str] = &[
+    "gunicorn: master",
+    "a) R 1 1 1 0 -1",
+    ") Z 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 1 1 1",
+];

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::host::store::FileError;
+use crate::host::store::{self, FileError};
 use crate::host::venv::VenvError;
+
+/// A list with the hashes of a thousand packages has a tenth of it.
+const LONGEST: u64 = 4 << 20;
 
 /// How far the text of the requirement files says what will be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,14 +47,14 @@ pub fn read(app_folder: &Path, files: &[PathBuf]) -> Result<Requirements, VenvEr
         files.iter().rev().map(|file| (file.clone(), None)).collect();
     while let Some((file, included_from)) = ahead.pop() {
         let path = app_folder.join(&file);
-        let content = match fs::read(&path) {
+        let content = match store::read_plain(&path, LONGEST + 1) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(VenvError::NoRequirements {
                     path: file,
                     included_from,
                 });
             }
-            content => content.map_err(FileError::at("read", &path))?,
+            content => content.and_then(whole).map_err(FileError::at("read", &path))?,
         };
         if !seen.insert(fs::canonicalize(&path).unwrap_or(path)) {
             continue;
@@ -68,6 +71,13 @@ pub fn read(app_folder: &Path, files: &[PathBuf]) -> Result<Requirements, VenvEr
         requirements.files.push((file, content));
     }
     Ok(requirements)
+}
+
+fn whole(content: Vec<u8>) -> io::Result<Vec<u8>> {
+    match content.len() as u64 > LONGEST {
+        true => Err(io::Error::other("it has more than 4 MiB")),
+        false => Ok(content),
+    }
 }
 
 /// Lines without comments, those that end with a backslash joined.
@@ -242,6 +252,29 @@ mod tests {
             .collect();
         expected.sort();
         assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn what_never_ends_or_is_far_too_long_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let list = temp.path().join("requirements.txt");
+        fs::write(temp.path().join("long.txt"), vec![b'x'; LONGEST as usize + 1]).unwrap();
+        nix::unistd::mkfifo(&temp.path().join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for (name, why) in [
+            ("/dev/zero", "it is no file"),
+            ("pipe", "it is no file"),
+            ("long.txt", "it has more than 4 MiB"),
+        ] {
+            fs::write(&list, format!("-r {name}\n")).unwrap();
+            let VenvError::File(error) = read(temp.path(), &["requirements.txt".into()]).unwrap_err() else {
+                panic!("{name}");
+            };
+            assert_eq!(
+                std::error::Error::source(&error).unwrap().to_string(),
+                why,
+                "{name}"
+            );
+        }
     }
 
     #[test]

@@ -289,6 +289,10 @@ fn one_of(names: &[&str]) -> String {
 
 /// The known name that was probably meant. Below 0.8 the names have only letters in common.
 fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
+    // Comparing takes the square of the length, and no key has half as many letters.
+    if name.len() > 64 {
+        return None;
+    }
     known
         .iter()
         .map(|known| (strsim::jaro_winkler(name, known), *known))

@@ -9,6 +9,9 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 /// Mistakes drawn in full; a file with more has one cause that repeats itself.
 const SHOWN: usize = 10;
 
+/// Letters of a message. Ours with a usual name in it have a hundred.
+const LONGEST: usize = 500;
+
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
@@ -50,21 +53,32 @@ impl ConfigError {
     }
 
     fn draw(&self, mistake: &Mistake) -> String {
+        let (what, write) = (fit(&mistake.what), fit(&mistake.write));
         let snippet = Snippet::source(self.text.as_str())
             .path(self.path.to_string_lossy())
             .annotation(
                 AnnotationKind::Primary
                     .span(mistake.span.clone())
-                    .label(mistake.write.as_str()),
+                    .label(write.as_str()),
             );
         let mut group = Level::ERROR
             .no_name()
-            .primary_title(mistake.what.as_str())
+            .primary_title(what.as_str())
             .element(snippet);
         if let Some(note) = &mistake.note {
             group = group.element(Level::NOTE.message(note.as_str()));
         }
         Renderer::plain().render(&[group])
+    }
+}
+
+/// What names or repeats a value, fit for a terminal whatever that is.
+fn fit(text: &str) -> String {
+    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let fitting: String = plain.take(LONGEST).collect();
+    match fitting.len() < text.len() {
+        true => fitting + "...",
+        false => fitting,
     }
 }
 

@@ -50,7 +50,7 @@ fn parse(text: &str) -> Result<Address, &'static str> {
         return Err("it has a space or a control character in it");
     }
     let text = match text.split_once("://") {
-        Some(("ssh", rest)) => rest.strip_suffix('/').unwrap_or(rest),
+        Some(("ssh", rest)) if !rest.contains("://") => rest.strip_suffix('/').unwrap_or(rest),
         Some(_) => return Err("only `ssh://` is spoken"),
         None => text,
     };
@@ -103,6 +103,10 @@ fn checked_host(host: &str) -> Result<String, &'static str> {
     }
     if host.starts_with('-') {
         return Err("a host does not begin with `-`");
+    }
+    // It goes into paths, where the configuration says `%h`.
+    if host.starts_with('.') || host.contains("..") {
+        return Err("a part of the host's name is missing");
     }
     if host.contains(':')
         && host
@@ -208,6 +212,10 @@ mod tests {
                 "it is no IPv6 address; a port stands behind `[address]:`",
             ),
             ("http://web1", "only `ssh://` is spoken"),
+            ("ssh://ssh://web1", "only `ssh://` is spoken"),
+            ("..", "a part of the host's name is missing"),
+            ("web1..org", "a part of the host's name is missing"),
+            ("ada@.web1", "a part of the host's name is missing"),
             ("web1/path", "the host has a character that none has"),
             ("$(id)@web1", "the user has a character that none has"),
         ];
@@ -219,6 +227,6 @@ mod tests {
             }
             seen += 1;
         }
-        assert_eq!(seen, 21);
+        assert_eq!(seen, 25);
     }
 }

@@ -69,6 +69,7 @@ pub(super) async fn carry_out(plan: &Plan, ask: &Ask, sink: &dyn Sink) -> Result
     }
     let moves = if ask.move_data { paths(plan) } else { Vec::new() };
     let mut record = Record {
+        format: Record::FORMAT,
         done: false,
         entry: plan.app.entry.clone(),
         config: plan.app.config.clone(),

@@ -20,6 +20,9 @@ use crate::model::release::ReleaseId;
 /// An adoption, under way or done.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {
+    /// The format of this file; the first one did not say.
+    #[serde(default = "Record::first_format")]
+    pub format: u32,
     /// Whether it reached its end.
     pub done: bool,
     /// The registry entry that it makes.
@@ -91,11 +94,28 @@ pub enum Standing {
     Changed,
 }
 
+/// Whether a later version says what is to be undone: it may have done more.
+fn is_newer(text: &[u8]) -> bool {
+    let read = serde_json::from_slice::<serde_json::Value>(text).unwrap_or_default();
+    let later = |at: &str, known: u32| {
+        let format = read.pointer(at).and_then(serde_json::Value::as_u64);
+        format.is_some_and(|format| format > u64::from(known))
+    };
+    later("/format", Record::FORMAT) || later("/entry/format", Entry::FORMAT)
+}
+
 fn path(folder: &Path) -> PathBuf {
     folder.join("record.json")
 }
 
 impl Record {
+    /// The format that this version writes and reads.
+    pub const FORMAT: u32 = 1;
+
+    fn first_format() -> u32 {
+        1
+    }
+
     /// Where it lies.
     #[must_use]
     pub fn folder(&self) -> PathBuf {
@@ -114,6 +134,11 @@ impl Record {
             Err(error) => Err(failed()
                 .because(error)
                 .hint("`bg adopt` needs the rights that NGINX's files need")),
+            Ok(text) if is_newer(&text) => Err(Failure::new(
+                Kind::Config,
+                format!("`{}` was written by a newer bluegreen", path.display()),
+            )
+            .hint("use the `bluegreen` that wrote it, or a later one")),
             Ok(text) => serde_json::from_slice(&text)
                 .map(Some)
                 .map_err(|error| failed().because(error)),
@@ -177,5 +202,29 @@ impl SiteFile {
         Failure::new(Kind::Config, format!("`{name}` was changed since, and is left as it is"))
             .showing(diff.lines().map(str::to_owned))
             .hint("take that change back and type it again, or take the lines marked `# bg:` out by hand and put what they name in their place")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_a_later_version_is_refused_and_one_that_makes_no_sense_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |text: &str| {
+            fs::write(path(folder.path()), text).unwrap();
+            Record::read(folder.path()).unwrap_err().what
+        };
+        for text in [
+            r#"{"format":2,"done":true}"#,
+            r#"{"format":1,"entry":{"format":3,"shard":"x"}}"#,
+            r#"{"done":true,"entry":{"format":3}}"#,
+        ] {
+            assert!(read(text).ends_with("was written by a newer bluegreen"), "{text}");
+        }
+        for text in ["", "{", "[]", r#"{"format":1}"#, &"[".repeat(100_000)] {
+            assert!(read(text).ends_with("cannot be read"), "{text}");
+        }
     }
 }

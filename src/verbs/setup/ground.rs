@@ -9,7 +9,7 @@ use crate::host::nginx::build::Build;
 use crate::host::nginx::dump::{Dump, Server};
 use crate::host::nginx::render::site_mark;
 use crate::host::nginx::{Nginx, NginxError};
-use crate::host::registry::Registry;
+use crate::host::registry::{Registry, RegistryError};
 use crate::model::config::{Config, SwitchWay};
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::{Entry, NginxLayout};
@@ -302,10 +302,8 @@ pub fn stands_against(config: &Config, ground: &Ground, registry: &Registry) -> 
     {
         clash(config, ground, &other)?;
     }
-    if let Ok(entry) = registry.find(&config.app)
-        && entry.root != config.root
-    {
-        return Err(Failure::new(
+    match registry.find(&config.app) {
+        Ok(entry) if entry.root != config.root => Err(Failure::new(
             Kind::Config,
             format!(
                 "app `{}` is set up on this host with root {}",
@@ -313,9 +311,12 @@ pub fn stands_against(config: &Config, ground: &Ground, registry: &Registry) -> 
                 entry.root.display()
             ),
         )
-        .hint("give this one another `app`, or `bg remove` that one first"));
+        .hint("give this one another `app`, or `bg remove` that one first")),
+        // What this version does not understand it does not write anew either.
+        Err(error @ RegistryError::Newer(_)) => Err(Failure::new(Kind::Config, error.to_string())
+            .hint("use the `bluegreen` that wrote it, or a later one")),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Two apps share nothing: no process name in one PM2, no root, no link, no port.
