@@ -75,9 +75,6 @@ fn main() {
         }
     });
     let all = walked.into_inner().unwrap();
-    for violation in &all.violations {
-        println!("\n{violation}");
-    }
     println!(
         "\n{} walks, seeds {} to {}, {} commands killed: {} violations; {} requests, {} failed",
         arguments.runs,
@@ -119,4 +116,7 @@ fn report(seed: u64, walked: &walk::Walked) {
         walked.failed,
         walked.violations.len()
     );
+    for violation in &walked.violations {
+        eprintln!("{violation}");
+    }
 }

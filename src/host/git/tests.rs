@@ -141,7 +141,7 @@ async fn a_short_hash_of_several_commits_is_refused() {
     let short = loop {
         let subject = seen.len().to_string();
         let sha = origin.git(&["commit-tree", &tree, "-m", &subject]).await;
-        origin.git(&["branch", &format!("b{subject}"), &sha]).await;
+        origin.git(&["branch", &format!("no-hash-{subject}"), &sha]).await;
         if !seen.insert(sha[..4].to_owned()) {
             break sha[..4].to_owned();
         }
