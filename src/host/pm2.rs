@@ -207,30 +207,39 @@ impl Pm2 {
         Ok(entry)
     }
 
-    /// Deletes every entry called `name` with its processes; none is fine.
+    /// Deletes every entry called `name` with its processes; none is fine. What is left is
+    /// deleted once more: PM2 can put back an entry that it is just starting again.
     ///
     /// # Errors
     /// When one is still there afterwards.
     pub async fn delete(&self, name: &str) -> Result<(), Pm2Error> {
-        let entries = self.named(name).await?;
-        if entries.is_empty() {
+        let mut said = String::new();
+        for _ in 0..2 {
+            let entries = self.named(name).await?;
+            if entries.is_empty() {
+                return Ok(());
+            }
+            said = self.delete_all(&entries).await?;
+        }
+        if self.named(name).await?.is_empty() {
             return Ok(());
         }
+        Err(Pm2Error::NotDeleted {
+            name: name.to_owned(),
+            said,
+        })
+    }
+
+    /// Returns what PM2 said. One that goes away in the meantime makes it fail: the list tells,
+    /// not the status.
+    async fn delete_all(&self, entries: &[Proc]) -> Result<String, Pm2Error> {
         let ending: Duration = entries.iter().map(|entry| entry.kill_timeout).sum();
         let ids = entries.iter().map(|entry| entry.id.to_string());
         let delete = self
             .command(std::iter::once("delete".to_owned()).chain(ids))
             .deadline(CLI_DEADLINE + ending);
-        // One that goes away in the meantime makes it fail: the list tells, not the status.
         let output = delete.finish().await.map_err(Pm2Error::Command)?;
-        if self.named(name).await?.is_empty() {
-            Ok(())
-        } else {
-            Err(Pm2Error::NotDeleted {
-                name: name.to_owned(),
-                said: output.stdout + &output.stderr,
-            })
-        }
+        Ok(output.stdout + &output.stderr)
     }
 
     /// Has PM2 write its list to its dump, an empty list too, and reads the dump back. A
