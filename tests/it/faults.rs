@@ -8,7 +8,7 @@ use part::{Part, TABLE_HAS_AT_LEAST};
 
 /// A fixed share of the table, so that all checks together stay short; `BG_FAULTS=all` takes
 /// the whole, as `ops/bench/faults` does.
-const SHARE: usize = 12;
+const SHARE: usize = 24;
 
 #[test]
 fn the_table_is_not_small() {

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::fs;
+use std::time::Duration;
 
 use toml::{Table, Value};
 
 use crate::hooks::script;
-use crate::load::{Kind, Load};
+use crate::load::{Kind, Load, Plan};
 use crate::migrate::{back_up_by, migrate_by};
 use crate::sandbox::{HOST, Sandbox, set};
 use crate::worker::scene::{add, commit_script, let_beat, worker};
@@ -155,7 +156,11 @@ impl Part {
             (Kind::FreshGet, 1),
             (Kind::FreshPost, 1),
         ];
-        Load::start(sandbox.address(), HOST, &workers)
+        Load::run(Plan {
+            // Light: what is lost here is lost in seconds, not in a moment.
+            pause: Duration::from_millis(40),
+            ..Plan::new(sandbox.address(), HOST, &workers)
+        })
     }
 
     /// The command once without a fault, watched.

@@ -12,7 +12,7 @@ use crate::sandbox::shared::{OWNER, Shared, everything};
 use crate::sandbox::{Sandbox, set};
 
 /// A fixed share of the cases; `BG_FAULTS=all` takes them all.
-const SHARE: usize = 8;
+const SHARE: usize = 12;
 
 #[test]
 fn a_command_whose_files_are_closed_fails_well_and_finishes_when_they_are_open() {

@@ -75,6 +75,8 @@ impl Ground {
             (Kind::FreshPost, 1),
         ];
         self.load = Some(Load::run(Plan {
+            // A hundred requests a second: many walks go on at once.
+            pause: Duration::from_millis(30),
             // The maintenance page. Whether it is up only when it must be is looked at apart.
             accept: vec![503],
             ..Plan::new(self.sandbox.address(), HOST, &workers)
