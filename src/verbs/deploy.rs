@@ -213,7 +213,7 @@ async fn give_up(run: &Run<'_>, staged: &Staged, failure: Failure) -> Failure {
 async fn restore(run: &Run<'_>, before: Option<&ReleaseId>) -> bool {
     let nonce = format!("{}-back", run.id);
     match slot::restore(run.app, run.idle(), before, &nonce, &run.sink).await {
-        Ok(runs) => runs || before.is_none(),
+        Ok(restored) => restored,
         Err(failure) => {
             run.sink.emit(Event::Warned { text: failure.what });
             false

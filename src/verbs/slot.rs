@@ -222,7 +222,8 @@ fn hold_ready(app: &App, color: Color, release: &ReleaseId) -> Result<(), Failur
 }
 
 /// After a candidate was refused or a run died: stops it and starts what the slot held
-/// before, so that a rollback stays ready. `true` when that runs and answers again.
+/// before, so that a rollback stays ready. `true` when the slot has that again: it runs and
+/// answers, or nothing was there.
 ///
 /// # Errors
 /// When the candidate cannot be stopped.
@@ -247,7 +248,7 @@ pub async fn restore(
     let Some(before) = before else {
         releases::empty_slot(&app.layout, color).ok();
         releases::write_answer(&app.nginx_files, app.name(), color, None).ok();
-        return Ok(false);
+        return Ok(true);
     };
     match revive(app, color, before, nonce, &Quiet).await {
         Ok(_) => {

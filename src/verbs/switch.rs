@@ -361,7 +361,7 @@ async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
     }
     let nonce = format!("{}-back", run.id);
     match slot::restore(app, color, before.as_ref(), &nonce, &run.sink).await {
-        Ok(runs) if runs || before.is_none() => Err(refuse(run, failure)),
+        Ok(true) => Err(refuse(run, failure)),
         _ => Err(run.owe(failure)),
     }
 }
