@@ -142,16 +142,17 @@ pub async fn look(app: &App, story: &Story, route: Option<Route>) -> Vec<Drift> 
         live: traffic::standing(app, route.color),
         maintenance: route.maintenance,
     };
-    drift.extend(moved(app, story, &now).await);
+    drift.extend(moved(app, story, daemon.as_ref(), &now));
     if drift
         .iter()
         .any(|one| matches!(one, Drift::Asleep { .. } | Drift::Renamed { .. }))
     {
         return drift;
     }
-    let served = served(app, &now.live).await;
-    let unsaved = match (daemon, &served) {
-        (Some(Daemon::Up(entries)), None) => unsaved(app, route.color, &entries),
+    let Some(daemon) = daemon else { return drift };
+    let served = served(app, &daemon, &now.live);
+    let unsaved = match (&daemon, &served) {
+        (Daemon::Up(entries), None) => unsaved(app, route.color, entries),
         _ => None,
     };
     drift.extend(served);
@@ -187,13 +188,13 @@ fn asleep(app: &App, daemon: &Daemon) -> Option<Drift> {
 }
 
 /// Compares with the journal. A run that died left nothing: recovery sees to that.
-async fn moved(app: &App, story: &Story, now: &Left) -> Option<Drift> {
+fn moved(app: &App, story: &Story, daemon: Option<&Daemon>, now: &Left) -> Option<Drift> {
     let left = story.left.as_ref().filter(|left| *left != now)?;
     if story.open.is_some() {
         return None;
     }
     let same_place = left.live.color == now.live.color && left.maintenance == now.maintenance;
-    if same_place && runs(app, &left.live).await {
+    if same_place && daemon.is_some_and(|daemon| runs(app, daemon, &left.live)) {
         return Some(Drift::Renamed {
             live: left.live.clone(),
             says: now.live.release.clone(),
@@ -205,7 +206,7 @@ async fn moved(app: &App, story: &Story, now: &Left) -> Option<Drift> {
     })
 }
 
-async fn runs(app: &App, live: &Standing) -> bool {
+fn runs(app: &App, daemon: &Daemon, live: &Standing) -> bool {
     let Some(manifest) = live
         .release
         .as_ref()
@@ -213,16 +214,16 @@ async fn runs(app: &App, live: &Standing) -> bool {
     else {
         return false;
     };
-    gate::kept(app, live.color, manifest).await.is_ok()
+    gate::kept(app, daemon, live.color, manifest).is_ok()
 }
 
 /// Compares with PM2 and with what has the port.
-async fn served(app: &App, live: &Standing) -> Option<Drift> {
+fn served(app: &App, daemon: &Daemon, live: &Standing) -> Option<Drift> {
     let manifest = releases::read(&app.layout, live.release.as_ref()?).ok()?;
     let port = manifest.ports.of(live.color);
     let by_hand = manifest.adopted.as_ref().map(|adopted| restart(app, adopted));
     let live = live.clone();
-    match gate::kept(app, live.color, manifest).await {
+    match gate::kept(app, daemon, live.color, manifest) {
         Ok(()) => None,
         Err(Astray::NoProcess(why)) if sockets::holder(port).is_none() => {
             Some(Drift::Dead { live, why, by_hand })
@@ -242,5 +243,9 @@ fn unsaved(app: &App, color: Color, entries: &[Proc]) -> Option<Drift> {
 /// What `bg repair` needs for [`Drift::Dead`]: whether the color is still down when the lock
 /// is held, and nothing else is started there.
 pub async fn still_dead(app: &App, live: &Standing) -> bool {
-    matches!(served(app, live).await, Some(Drift::Dead { .. })) && !slot::runs_anything(app, live.color).await
+    let Ok(daemon) = app.pm2.list().await else {
+        return false;
+    };
+    matches!(served(app, &daemon, live), Some(Drift::Dead { .. }))
+        && !slot::runs_anything(app, live.color).await
 }

@@ -333,12 +333,12 @@ pub enum Astray {
     Other(String),
 }
 
-/// Whether PM2 keeps exactly what `manifest` says on a color's port. The app is not asked.
+/// Whether PM2, whose list is `daemon`, keeps exactly what `manifest` says on a color's port. The app is not asked.
 ///
 /// # Errors
 /// What it has instead.
-pub async fn kept(app: &App, color: Color, manifest: Manifest) -> Result<(), Astray> {
-    let running = warm(app, color, manifest).await.map_err(Astray::NoProcess)?;
+pub fn kept(app: &App, daemon: &Daemon, color: Color, manifest: Manifest) -> Result<(), Astray> {
+    let running = found(app, daemon, color, manifest).map_err(Astray::NoProcess)?;
     match who_answers(&running) {
         Ok(()) => Ok(()),
         Err(Identity::NotYet(problem) | Identity::Wrong(problem)) => Err(Astray::Other(problem)),
@@ -350,15 +350,19 @@ pub async fn kept(app: &App, color: Color, manifest: Manifest) -> Result<(), Ast
 /// # Errors
 /// Why there is none that could be looked at.
 pub async fn warm(app: &App, color: Color, manifest: Manifest) -> Result<Running, String> {
+    let daemon = app.pm2.list().await.map_err(|error| error.to_string())?;
+    found(app, &daemon, color, manifest)
+}
+
+fn found(app: &App, daemon: &Daemon, color: Color, manifest: Manifest) -> Result<Running, String> {
     let name = match &manifest.adopted {
         Some(adopted) => adopted.pm2_name.clone(),
         None => app.process(color),
     };
-    let mut entries = match app.pm2.list().await.map_err(|error| error.to_string())? {
+    let entries: Vec<&Proc> = match daemon {
         Daemon::Down => return Err("PM2's daemon is down".to_owned()),
-        Daemon::Up(entries) => entries,
+        Daemon::Up(entries) => entries.iter().filter(|entry| entry.name == name).collect(),
     };
-    entries.retain(|entry| entry.name == name);
     let [entry] = entries.as_slice() else {
         return Err(match entries.len() {
             0 => format!("PM2 has no `{name}`"),
