@@ -17,6 +17,7 @@ pub mod front;
 pub mod git;
 pub mod guess;
 pub mod health;
+pub mod hold;
 pub mod http;
 pub mod identity;
 pub mod incoming;

@@ -12,11 +12,11 @@ use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::host::dotenv::{self, DotenvError, Variables};
+use crate::host::hold;
 use crate::host::identity::NONCE;
 use crate::model::color::Color;
 use crate::model::layout::Layout;
@@ -24,9 +24,6 @@ use crate::model::release::{Manifest, NotARelease, ReleaseId};
 pub use install::install;
 pub use run::{RenderError, render_run};
 pub use work::{WorkError, take_over, work};
-
-/// How often a launcher that is held back looks whether it may go on.
-const HOLD_POLL: Duration = Duration::from_millis(100);
 
 /// Variables of ours that the app gets too.
 const PASSED_ON: &[&str] = &["HOME", "USER", "LANG", "TZ"];
@@ -131,9 +128,7 @@ pub enum LaunchError {
 /// # Errors
 /// Returns only when the app cannot be started.
 pub fn launch(layout: &Layout, color: Color, nonce: &str) -> Result<Infallible, LaunchError> {
-    while layout.hold(color).exists() {
-        std::thread::sleep(HOLD_POLL);
-    }
+    hold::wait(&layout.hold(color));
     let (id, manifest) = read_slot(layout, color)?;
     let release = layout.release(&id);
     let folder = folder(layout, &manifest);

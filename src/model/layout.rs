@@ -200,8 +200,8 @@ impl Layout {
     pub fn outcomes(&self) -> PathBuf {
         self.state().join("outcomes")
     }
-    /// While this exists, the launcher of a color waits instead of starting the app: the
-    /// slot's process is being taken away, and PM2 would bring it back.
+    /// While a command has this locked, the launcher of a color waits instead of starting the
+    /// app: the slot's process is being taken away, and PM2 would bring it back.
     #[must_use]
     pub fn hold(&self, color: Color) -> PathBuf {
         self.state().join(format!("hold-{color}"))

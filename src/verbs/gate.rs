@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::host::app::{App, site_host};
 use crate::host::command::Command;
 use crate::host::health::{self, Pace, Probe, Round};
+use crate::host::hold;
 use crate::host::identity;
 use crate::host::pm2::{Daemon, Proc};
 use crate::host::process::Process;
@@ -345,11 +346,15 @@ pub fn kept(app: &App, daemon: &Daemon, color: Color, manifest: Manifest) -> Res
     }
 }
 
-/// A color's process as PM2 has it now, for the brief gate.
+/// The process of a color that is kept warm, as PM2 has it now, for the brief gate.
 ///
 /// # Errors
 /// Why there is none that could be looked at.
 pub async fn warm(app: &App, color: Color, manifest: Manifest) -> Result<Running, String> {
+    // One that was told to end may answer for a moment still.
+    if hold::is_left(&app.layout.hold(color)) {
+        return Err("its stop was begun and has not ended".to_owned());
+    }
     let daemon = app.pm2.list().await.map_err(|error| error.to_string())?;
     found(app, &daemon, color, manifest)
 }

@@ -6,8 +6,7 @@ use jiff::Timestamp;
 
 use crate::host::app::App;
 use crate::host::journal::Journal;
-use crate::host::process;
-use crate::model::color::Color;
+use crate::host::{hold, process, releases};
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Standing};
 use crate::model::journal::{OpenRun, Phase, Record, Story};
@@ -96,6 +95,10 @@ pub async fn plan(app: &App, story: &Story) -> Option<Plan> {
 /// # Errors
 /// Exit 7 where the table refuses, or where the one thing to do did not work.
 pub async fn recover(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Result<(), Failure> {
+    // Whatever was begun there, it serves visitors now.
+    if let Ok(route) = app.link.read() {
+        hold::clear(&app.layout.hold(route.color));
+    }
     let story = journal.story().clone();
     let Some(open) = &story.open else { return Ok(()) };
     let ended = process::end_marked(&open.run.0, CHILD_GRACE).await;
@@ -105,9 +108,6 @@ pub async fn recover(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Resul
         });
     }
     migrate::look_back(app, sink);
-    for color in Color::BOTH {
-        std::fs::remove_file(app.layout.hold(color)).ok();
-    }
     let Some(plan) = plan(app, &story).await else {
         return Ok(());
     };
@@ -149,7 +149,10 @@ pub async fn set_aside(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Res
 async fn carry_out(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Failure> {
     let open = &plan.open;
     match plan.action {
-        Action::Abandon => Ok(ended(open, false)),
+        Action::Abandon => {
+            end_a_stop(app, open, sink).await?;
+            Ok(ended(open, false))
+        }
         Action::RestoreSlot => {
             workers_back(app, open, sink).await;
             if open.touched_slot {
@@ -174,6 +177,16 @@ async fn carry_out(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Fa
 fn stuck(plan: &Plan) -> Failure {
     Failure::unknown("a run died half-way and this cannot be put right without you", plan.sentence())
         .hint("`bg status` and NGINX's error log show where things stand; `bg switch COLOR` says what shall be live")
+}
+
+/// The slot that a switch had begun to stop, to start it anew, is warm again.
+async fn end_a_stop(app: &App, open: &OpenRun, sink: &dyn Sink) -> Result<(), Failure> {
+    let color = open.from.color.other();
+    if hold::is_left(&app.layout.hold(color)) {
+        let held = releases::slot(&app.layout, color);
+        slot::restore(app, color, held.as_ref(), &open.run.0, sink).await?;
+    }
+    Ok(())
 }
 
 async fn finish(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Failure> {

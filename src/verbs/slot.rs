@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::host::app::App;
 use crate::host::dotenv::Redactor;
-use crate::host::fault;
+use crate::host::hold::{self, Hold};
 use crate::host::launcher;
 use crate::host::pm2::{Pm2Error, Spec};
 use crate::host::process::{self, Process};
@@ -92,11 +92,8 @@ async fn stop(app: &App, color: Color, old: &[Process]) -> Result<(), Failure> {
     if let Some(adopted) = adopted::in_slot(app, color) {
         return adopted::retire(app, &adopted, old).await;
     }
-    let hold = app.layout.hold(color);
     // On a full disk without: PM2 starts the old one again for a moment, and takes it along below.
-    fault::file("hold", &hold)
-        .and_then(|()| std::fs::write(&hold, ""))
-        .ok();
+    let hold = Hold::take(&app.layout.hold(color)).ok();
     let port = port_of_old(app, color);
     for process in old {
         let ended = tokio::select! {
@@ -108,7 +105,7 @@ async fn stop(app: &App, color: Color, old: &[Process]) -> Result<(), Failure> {
         })?;
     }
     let deleted = app.pm2.delete(&app.process(color)).await;
-    std::fs::remove_file(&hold).ok();
+    hold.into_iter().for_each(Hold::lift);
     deleted.map_err(|error| pm2_failure(app, error))
 }
 
@@ -217,7 +214,7 @@ fn hold_ready(app: &App, color: Color, release: &ReleaseId) -> Result<(), Failur
     let program = Path::new("/proc/self/exe");
     launcher::install(program, &app.layout)
         .map_err(|error| failed("the launcher cannot be put in place").because(error))?;
-    std::fs::remove_file(app.layout.hold(color)).ok();
+    hold::clear(&app.layout.hold(color));
     Ok(())
 }
 

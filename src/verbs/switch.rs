@@ -257,7 +257,7 @@ async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Passe
     let dead = match gate::warm(app, color, manifest).await {
         // What comes back with PM2 is only just starting.
         Err(_) if wake::wake(app, &run.sink).await => "PM2's daemon was down".to_owned(),
-        Ok(running) => match gate::brief(app, &running).await {
+        Ok(running) => match now(app, color, &running).await {
             Ok(passed) => return Ok(passed),
             Err(refusal) if refusal.is_early() && running.process.alive() => {
                 return starting(run, color, running).await;
@@ -278,6 +278,17 @@ async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Passe
     memory::left(app, color, &app.layout.config()).await?;
     slot::discard(app, color).await?;
     slot::revive(app, color, release, &run.id.0, &run.sink).await
+}
+
+/// The brief gate; a second time where what it found in the color's place has let go since:
+/// workers outlive a server that was killed by a moment, and keep its port.
+async fn now(app: &App, color: Color, running: &Running) -> Result<Passed, Refusal> {
+    match gate::brief(app, running).await {
+        Err(refusal) if refusal.is_of_another() && !slot::has_lost_one(app, color, running) => {
+            gate::brief(app, running).await
+        }
+        first => first,
+    }
 }
 
 /// PM2 has only just started it again: it gets the time that a new one gets, without a soak.

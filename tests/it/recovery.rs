@@ -3,6 +3,7 @@
 mod drift;
 mod journal;
 mod kills;
+mod lingering;
 mod link;
 mod rows;
 pub mod scene;

@@ -1,8 +1,9 @@
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::*;
+use crate::host::hold::Hold;
 use crate::host::process;
 
 const CONFIG: &str = r#"
@@ -206,7 +207,7 @@ async fn the_secret_reaches_the_app_and_nothing_of_pm2s() {
 fn a_hold_keeps_the_app_back_until_it_is_lifted() {
     let root = Root::new(&["sh", "-c", "echo > started; exec sleep 300"]);
     let hold = root.layout.hold(Color::Green);
-    fs::write(&hold, "").unwrap();
+    let held = Hold::take(&hold).unwrap();
     let started = root.layout.release(&root.manifest.id).join("web/started");
     let mut child = root.start();
     let begun = Instant::now();
@@ -215,7 +216,7 @@ fn a_hold_keeps_the_app_back_until_it_is_lifted() {
         assert!(child.try_wait().unwrap().is_none(), "the launcher gave up");
         std::thread::sleep(Duration::from_millis(20));
     }
-    fs::remove_file(&hold).unwrap();
+    held.lift();
     let deadline = Instant::now() + Duration::from_secs(10);
     while !started.exists() {
         assert!(Instant::now() < deadline, "the app was not started");
@@ -224,7 +225,7 @@ fn a_hold_keeps_the_app_back_until_it_is_lifted() {
     child.kill().unwrap();
     child.wait().unwrap();
 
-    fs::write(&hold, "").unwrap();
+    let _held = Hold::take(&hold).unwrap();
     let mut held = root.start();
     let pid = nix::unistd::Pid::from_raw(held.id().cast_signed());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();

@@ -21,6 +21,7 @@ pub struct Refusal {
     pub hints: Vec<String>,
     pub(super) answers: bool,
     pub(super) early: bool,
+    pub(super) mistaken: bool,
 }
 
 impl Refusal {
@@ -32,6 +33,7 @@ impl Refusal {
             hints: Vec::new(),
             answers: false,
             early: false,
+            mistaken: false,
         }
     }
 
@@ -41,7 +43,10 @@ impl Refusal {
                 early: true,
                 ..Refusal::new(problem)
             },
-            Identity::Wrong(problem) => Refusal::new(problem),
+            Identity::Wrong(problem) => Refusal {
+                mistaken: true,
+                ..Refusal::new(problem)
+            },
         }
     }
 
@@ -69,6 +74,12 @@ impl Refusal {
     #[must_use]
     pub fn is_early(&self) -> bool {
         self.early
+    }
+
+    /// Whether another process was found in its place, which may have let go since.
+    #[must_use]
+    pub fn is_of_another(&self) -> bool {
+        self.mistaken
     }
 
     /// Whether going past it leads anywhere: the release's own process answers where NGINX
