@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use toml::{Table, Value};
 
@@ -109,19 +109,19 @@ impl Part {
         let load = self.load(&sandbox);
         let mut failed = Vec::new();
         let (mut played, all) = (0, cases.len());
-        for case in cases
-            .iter()
-            .step_by(share)
-            .filter(|case| case.fault.to_string().contains(&only))
-        {
+        for (number, case) in (1..).zip(&cases).step_by(share) {
+            if !case.fault.to_string().contains(&only) {
+                continue;
+            }
+            let began = Instant::now();
             let problems = case.play(&sandbox, &load);
             played += 1;
+            let seconds = began.elapsed().as_secs_f32();
+            eprintln!("{number} of {all}, {seconds:.1} s: {self} at {}", case.fault);
             if !problems.is_empty() {
-                failed.push(format!(
-                    "{self} at {}\n    {}",
-                    case.fault,
-                    problems.join("\n    ")
-                ));
+                let problems = problems.join("\n    ");
+                eprintln!("    {problems}");
+                failed.push(format!("{self} at {}\n    {problems}", case.fault));
             }
         }
         let count = load.stop();

@@ -18,6 +18,13 @@ use super::step::Verb;
 /// How long a host may take to come back by itself.
 const BACK: Duration = Duration::from_secs(30);
 
+/// Releases that are kept.
+const KEPT: i64 = 2;
+
+/// The most that are left after a deploy: the kept ones, or what both colors hold and what a
+/// rollback from each goes to.
+const MOST: usize = 4;
+
 /// The host.
 pub struct Ground {
     /// It.
@@ -45,6 +52,8 @@ impl Ground {
             set(config, "nginx", "switch", way);
             // A release that is refused is refused soon, one that is slow is not.
             set(config, "gate", "timeout", "10s");
+            // Each deploy finds releases that nobody needs any more.
+            set(config, "keep", "releases", KEPT);
         });
         sandbox.commit_edit("the second", "Good day", "Second");
         sandbox.bg(&["deploy"]).assert_code(0);
@@ -143,8 +152,8 @@ impl Ground {
     }
 
     /// `bg` under way.
-    pub fn start(&self, verb: Verb) -> Running {
-        self.sandbox.bg_start(&[verb.word()])
+    pub fn start(&self, args: &[&str]) -> Running {
+        self.sandbox.bg_start(args)
     }
 
     /// PM2's daemon is killed.
@@ -260,6 +269,20 @@ impl Ground {
         }
     }
 
+    /// What nobody needs any more is gone.
+    pub fn pruned(&mut self) {
+        let releases = fs::read_dir(self.sandbox.app_root().join("releases")).unwrap();
+        let left: Vec<_> = releases.map(|one| one.unwrap().file_name()).collect();
+        if left.len() > MOST {
+            self.violated(format!("{} releases are left: {left:?}", left.len()));
+        }
+    }
+
+    /// The page is up, or not: nobody knows how far a killed command came.
+    pub fn page_may_be_up(&mut self) {
+        self.maintenance = self.sandbox.link().starts_with("maintenance-");
+    }
+
     /// What was live is, or what the other color holds.
     pub fn whatever_moved(&mut self) {
         let may = [
@@ -302,12 +325,21 @@ impl Ground {
             self.violated(format!("the link says {now:?}: {status}"));
         }
         if self.maintenance {
-            self.somebody_answers();
+            let answer = http::get(self.sandbox.address(), HOST, "/whoami");
+            if !answer.as_ref().is_ok_and(|answer| answer.status == 503) {
+                self.violated(format!("the page is not up: {answer:?}"));
+            }
         } else if Answering::at_the_door(&self.sandbox).as_ref() != Some(&now) {
             self.violated(format!(
                 "{:?} answers, and {now:?} is live",
                 Answering::at_the_door(&self.sandbox)
             ));
+        }
+        for color in Color::BOTH {
+            let folder = self.sandbox.app_root().join("slots").join(color.name());
+            if folder.is_symlink() && !folder.is_dir() {
+                self.violated(format!("the release of {color} is gone: {status}"));
+            }
         }
         if !self.sandbox.lock_is_free() {
             self.violated("the lock is held".to_owned());

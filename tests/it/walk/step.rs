@@ -40,6 +40,8 @@ pub enum Step {
     Maintenance(bool),
     /// The command is killed after so many milliseconds.
     Kill(Verb, u64),
+    /// So is the one that puts the page up, or takes it away.
+    KillMaintenance(bool, u64),
     /// PM2's daemon is killed; what it keeps runs on.
     Pm2Killed,
     /// NGINX is stopped and started again.
@@ -68,6 +70,8 @@ pub fn any() -> impl Strategy<Value = Step> {
         1 => Just(Step::DeploySlow),
         2 => proptest::bool::ANY.prop_map(Step::Maintenance),
         6 => (verb(), 0_u64..2500).prop_map(|(verb, after)| Step::Kill(verb, after)),
+        1 => (proptest::bool::ANY, 0_u64..800)
+            .prop_map(|(on, after)| Step::KillMaintenance(on, after)),
         1 => Just(Step::Pm2Killed),
         1 => Just(Step::NginxRestarted),
         1 => verb().prop_map(Step::NginxDown),
@@ -94,14 +98,31 @@ impl Step {
                 let outcome = ground.bg(&["deploy"]);
                 ground.ended(&outcome, &[0]);
                 ground.moved_or_stays(true);
+                ground.pruned();
             }
             Step::Maintenance(on) => {
-                let outcome = ground.bg(&["maintenance", if *on { "on" } else { "off" }]);
+                let outcome = ground.bg(&page(*on));
                 ground.ended(&outcome, &[0]);
                 ground.maintenance = *on;
                 ground.stays();
             }
-            Step::Kill(verb, after) => killed(ground, *verb, *after),
+            Step::Kill(verb, after) => {
+                ground.prepare(*verb);
+                killed(ground, &[verb.word()], *after);
+                // Before anybody has looked, a healthy release answers.
+                ground.somebody_answers();
+                ground.repaired();
+                ground.whatever_moved();
+            }
+            Step::KillMaintenance(on, after) => {
+                killed(ground, &page(*on), *after);
+                // Either may answer until somebody has looked.
+                ground.maintenance = true;
+                ground.somebody_answers();
+                ground.repaired();
+                ground.page_may_be_up();
+                ground.stays();
+            }
             Step::Pm2Killed => {
                 ground.kill_pm2();
                 ground.repaired();
@@ -132,7 +153,7 @@ impl Step {
             }
             Step::ForeignReload(verb) => {
                 ground.prepare(*verb);
-                let running = ground.start(*verb);
+                let running = ground.start(&[verb.word()]);
                 ground.reload_nginx();
                 let outcome = running.wait();
                 ground.may_end(*verb, &outcome);
@@ -152,11 +173,17 @@ fn good(ground: &mut Ground, verb: Verb) {
     let outcome = ground.bg(&[verb.word()]);
     ground.may_end(verb, &outcome);
     ground.moved_or_stays(outcome.code == Some(0));
+    if verb == Verb::Deploy {
+        ground.pruned();
+    }
 }
 
-fn killed(ground: &mut Ground, verb: Verb, after: u64) {
-    ground.prepare(verb);
-    let mut running = ground.start(verb);
+fn page(on: bool) -> [&'static str; 2] {
+    ["maintenance", if on { "on" } else { "off" }]
+}
+
+fn killed(ground: &mut Ground, args: &[&str], after: u64) {
+    let mut running = ground.start(args);
     let until = Instant::now() + Duration::from_millis(after);
     while Instant::now() < until && !running.has_ended() {
         std::thread::sleep(Duration::from_millis(1));
@@ -166,15 +193,11 @@ fn killed(ground: &mut Ground, verb: Verb, after: u64) {
         ground.kills += 1;
     }
     running.wait();
-    // Before anybody has looked, a healthy release answers.
-    ground.somebody_answers();
-    ground.repaired();
-    ground.whatever_moved();
 }
 
 fn two(ground: &mut Ground, one: Verb, other: Verb) {
     ground.prepare(Verb::Deploy);
-    let (first, second) = (ground.start(one), ground.start(other));
+    let (first, second) = (ground.start(&[one.word()]), ground.start(&[other.word()]));
     for (verb, running) in [(one, first), (other, second)] {
         let outcome = running.wait();
         // The second is refused while the first goes on, and may find other things after it.
