@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::host::app::App;
 use crate::host::command::Command;
 use crate::host::lock::{Holder, Lock};
+use crate::host::releases;
 use crate::model::color::Color;
 use crate::model::config::KeepWarm;
 use crate::model::event::Sink;
@@ -44,25 +45,35 @@ pub async fn down(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failur
     }
 }
 
-/// Waits for the end of the warm time, and stops the color unless traffic moved since.
+/// Waits for the end of the warm time and of the color's last requests, and stops the color
+/// unless traffic moved since or it holds another release. The lock is taken only then: a
+/// rollback never waits for this.
 ///
 /// # Errors
 /// When it cannot be stopped.
 pub async fn later(app: &App, color: Color, after: Duration, sink: &dyn Sink) -> Result<(), Failure> {
+    let held = releases::slot(&app.layout, color);
     tokio::time::sleep(after).await;
+    let idle = slot::finish_requests(app, color, sink).await?;
     let _lock = Lock::wait(&app.layout.lock(), &Holder::this("cool"), PATIENCE, |_| ())
         .await
         .map_err(|error| Failure::failed(format!("{color} was not stopped")).because(error))?;
     let live = app.link.read().map_or(color, |route| route.color);
     // The link is a little older than the wait where nobody moved it since.
-    if live == color || app.link.age() < after {
+    let other = releases::slot(&app.layout, color) != held;
+    if live == color || other || app.link.age() < after {
         return Ok(());
     }
-    stop(app, color, sink).await
+    slot::clear(app, idle, sink).await?;
+    save(app).await
 }
 
 async fn stop(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failure> {
     slot::free(app, color, sink).await?;
+    save(app).await
+}
+
+async fn save(app: &App) -> Result<(), Failure> {
     save::save(app)
         .await
         .map_err(|error| Failure::failed("the process list was not saved").because(error))

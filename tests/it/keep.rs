@@ -167,3 +167,24 @@ fn master_of(worker: i64) -> String {
     let after = stat.rsplit(')').next().unwrap();
     after.split_whitespace().nth(1).unwrap().to_owned()
 }
+
+#[test]
+fn what_is_made_ready_while_the_old_color_is_warm_is_not_stopped_with_it() {
+    let sandbox = Sandbox::deployed_with(|config| set(config, "keep", "warm", "3s"));
+    two_releases(&sandbox);
+    sandbox.bg(&["deploy", "--no-switch"]).assert_code(0);
+    let ready = slot(&sandbox, Color::Blue).unwrap();
+    wait_until(LONG, "nobody waits to stop blue", || !somebody_cools(&sandbox));
+    assert_eq!(answering(&sandbox, Color::Blue), Some(ready.to_string()));
+    sandbox.bg(&["switch"]).assert_code(0);
+    assert_eq!(sandbox.live_color(), Some(Color::Blue));
+}
+
+/// Whether a program of this sandbox waits for the end of a warm time.
+fn somebody_cools(sandbox: &Sandbox) -> bool {
+    let program = sandbox.app_root().join("bin/bluegreen").display().to_string();
+    fs::read_dir("/proc").unwrap().flatten().any(|entry| {
+        let words = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&words).starts_with(&format!("{program}\0cool\0"))
+    })
+}
