@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Kind, Standing, Traffic, in_one_line};
+use crate::model::failure::{Failure, Kind, in_one_line};
 use crate::model::release::ReleaseId;
 use crate::model::wire::{Failed, InStep, Order, Request, Saw};
 use crate::remote::fleet::{self, Member};
@@ -25,6 +25,10 @@ use super::checks::Checks;
 use super::desk;
 use super::errand::{Errand, left};
 use super::source::brought;
+
+mod settle;
+
+use settle::settle;
 
 /// Does the errand on all of its hosts; returns the exit code.
 pub async fn together(errand: &Errand, way: &Way) -> u8 {
@@ -311,70 +315,6 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
         .enumerate()
         .map(|(index, (host, saw))| errand.request_in_step(&verb, &host.name, saw, part(index)))
         .collect())
-}
-
-/// A host that moved without hearing how the others did is in doubt, and of one whose engine
-/// died it is not known at all: now that all have ended, each is brought to where all are.
-async fn settle(
-    errand: &Errand,
-    hosts: &[Host],
-    sights: &[Sighted],
-    finished: Vec<Finished>,
-    together: bool,
-) -> Vec<Finished> {
-    // One can go back after all had moved: its worker did not start.
-    let went_back = finished.iter().any(|one| {
-        let failure = one.result.as_ref().err();
-        failure.is_some_and(|failure| matches!(failure.traffic, Traffic::PutBack { .. }))
-    });
-    let together = together && !went_back;
-    let each = hosts.iter().zip(sights).zip(finished);
-    join_all(each.map(|((host, before), finished)| async move {
-        let wanted = match &finished.result {
-            Ok(Some(Answer::Deployed(done))) if done.doubt && together => &done.live,
-            Ok(Some(Answer::Deployed(done))) if done.doubt || (went_back && done.switched) => &before.live,
-            Err(failure) if !together && may_have_moved(failure) => &before.live,
-            _ => return finished,
-        };
-        match converge(errand, host, wanted).await {
-            Ok(()) if together => {
-                errand.ui.emit(Event::Noted {
-                    text: format!("`{}` is not in doubt any more", host.name),
-                });
-                finished
-            }
-            Ok(()) => Failure::failed("it was brought back, as not every host moved")
-                .with_traffic(Traffic::PutBack {
-                    live: before.live.clone(),
-                })
-                .into(),
-            // What was known before says more than that nothing could be done about it.
-            Err(_) if finished.result.is_err() => finished,
-            Err(failure) => failure.into(),
-        }
-    }))
-    .await
-}
-
-fn may_have_moved(failure: &Failure) -> bool {
-    matches!(failure.traffic, Traffic::Unknown { .. } | Traffic::Moved { .. })
-}
-
-/// Makes what is wanted live, on a connection of its own: the first may be lost.
-async fn converge(errand: &Errand, host: &Host, wanted: &Standing) -> Result<(), Failure> {
-    let Some(release) = wanted.release.clone() else {
-        return Err(Failure::failed("nothing was live before"));
-    };
-    let verb = Verb::Switch {
-        color: None,
-        converge: Some(release),
-        force: None,
-        patience: Patience::default(),
-    };
-    let again = Host::connect(&host.name, &host.way, &|_| {}).await?;
-    let settled = errand.quietly(&again, &verb).await;
-    again.close().await;
-    settled.map(|_| ())
 }
 
 /// One of several hosts, with its name in front of what it says.

@@ -78,6 +78,9 @@ fn one_that_takes_traffic_back_takes_it_back_everywhere() {
         });
         assert_eq!(&server.sandbox.live_release(), before, "{deploy}");
         assert!(server.sandbox.lock_is_free());
+        // What was gone back from is nowhere gone back to.
+        let status = server.sandbox.status();
+        assert_eq!(status["rollback"]["state"], "nothing", "{status}");
     }
     let hosts = deploy.result()["answer"]["hosts"].take();
     assert_eq!(hosts[1]["failure"]["traffic"]["state"], "put_back", "{deploy}");

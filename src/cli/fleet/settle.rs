@@ -1,0 +1,88 @@
+//! Hosts of which nobody knows where their traffic is, or that moved alone: each is brought to
+//! where all are.
+
+use futures_util::future::join_all;
+
+use crate::cli::args::{Patience, Verb};
+use crate::cli::errand::Errand;
+use crate::model::event::{Event, Sink};
+use crate::model::failure::{Failure, Standing, Traffic};
+use crate::remote::host::Host;
+use crate::remote::relay::Finished;
+use crate::verbs::answer::Answer;
+use crate::verbs::sight::Sighted;
+
+/// A host that moved without hearing how the others did is in doubt, and of one whose engine
+/// died it is not known at all: now that all have ended, each is brought to where all are.
+pub async fn settle(
+    errand: &Errand,
+    hosts: &[Host],
+    sights: &[Sighted],
+    finished: Vec<Finished>,
+    together: bool,
+) -> Vec<Finished> {
+    // One can go back after all had moved: its worker did not start.
+    let went_back = finished.iter().any(|one| {
+        let failure = one.result.as_ref().err();
+        failure.is_some_and(|failure| matches!(failure.traffic, Traffic::PutBack { .. }))
+    });
+    let together = together && !went_back;
+    let each = hosts.iter().zip(sights).zip(finished);
+    join_all(each.map(|((host, before), finished)| async move {
+        let wanted = match &finished.result {
+            Ok(Some(Answer::Deployed(done))) if done.doubt && together => &done.live,
+            Ok(Some(Answer::Deployed(done))) if done.doubt || (went_back && done.switched) => &before.live,
+            Err(failure) if !together && may_have_moved(failure) => &before.live,
+            _ => return finished,
+        };
+        match bring(errand, host, wanted, !together).await {
+            Ok(()) if together => {
+                errand.ui.emit(Event::Noted {
+                    text: format!("`{}` is not in doubt any more", host.name),
+                });
+                finished
+            }
+            Ok(()) => Failure::failed("it was brought back, as not every host moved")
+                .with_traffic(Traffic::PutBack {
+                    live: before.live.clone(),
+                })
+                .into(),
+            // What was known before says more than that nothing could be done about it.
+            Err(_) if finished.result.is_err() => finished,
+            Err(failure) => failure.into(),
+        }
+    }))
+    .await
+}
+
+fn may_have_moved(failure: &Failure) -> bool {
+    matches!(failure.traffic, Traffic::Unknown { .. } | Traffic::Moved { .. })
+}
+
+/// Makes what is wanted live, on a connection of its own: the first may be lost. Going `back`
+/// is a rollback, so that a later one does not go forward again; it undoes what this command
+/// did, past a contract too.
+async fn bring(errand: &Errand, host: &Host, wanted: &Standing, back: bool) -> Result<(), Failure> {
+    let Some(release) = wanted.release.clone() else {
+        return Err(Failure::failed("nothing was live before"));
+    };
+    let patience = Patience::default();
+    let verb = if back {
+        Verb::Rollback {
+            to: Some(release),
+            force: Some("not every host moved".to_owned()),
+            patience,
+        }
+    } else {
+        Verb::Switch {
+            color: None,
+            converge: Some(release),
+            force: None,
+            patience,
+        }
+    };
+    let again = Host::connect(&host.name, &host.way, &|_| {}).await?;
+    let settled = errand.quietly(&again, &verb).await;
+    again.close().await;
+    settled.map(|_| ())
+}
