@@ -317,7 +317,10 @@ impl Story {
                     live: live.clone(),
                     maintenance: *maintenance,
                 });
-                self.doubt = doubt.then(|| run.clone());
+                // The page, or a candidate that is only made ready, ends no doubt.
+                if *doubt || *was != live.release || !matches!(verb, Verb::Deploy | Verb::Maintenance) {
+                    self.doubt = doubt.then(|| run.clone());
+                }
                 self.served(*verb, live.release.as_ref(), was.as_ref());
             }
             Record::Abort { refused, .. } => {

@@ -56,6 +56,27 @@ fn a_rollback_typed_twice_does_not_swing_back() {
 }
 
 #[test]
+fn a_doubt_is_ended_by_what_settles_it_and_by_nothing_else() {
+    let mut doubted = commit(Verb::Deploy, 2, Some(1));
+    if let Record::Commit { doubt, .. } = &mut doubted {
+        *doubt = true;
+    }
+    let after = |verb, live, was| {
+        let records = [
+            commit(Verb::Deploy, 1, None),
+            doubted.clone(),
+            commit(verb, live, was),
+        ];
+        Story::of(&records).doubt.is_some()
+    };
+    assert!(after(Verb::Maintenance, 2, Some(2)));
+    assert!(after(Verb::Deploy, 2, Some(2)), "a candidate was only made ready");
+    assert!(!after(Verb::Switch, 2, Some(2)), "all hosts were brought to it");
+    assert!(!after(Verb::Rollback, 1, Some(2)));
+    assert!(!after(Verb::Deploy, 3, Some(2)));
+}
+
+#[test]
 fn a_refused_release_is_never_a_target() {
     let story = Story::of(&[
         commit(Verb::Deploy, 1, None),
