@@ -53,7 +53,7 @@ pub async fn tested(run: &Run<'_>, passed: Passed, works: ReloadWorks) -> Result
     let to = run.from.with_color(passed.color());
     let replaced = run.live();
     let evidence = evidence(run);
-    let swapped = swap(run, to, Some(&passed), evidence.as_ref(), works.0).await;
+    let swapped = swap(run, to, Some(&passed), evidence.as_ref(), works).await;
     let agreed = async {
         swapped?;
         step::agree(run, to, &passed).await?;
@@ -91,14 +91,14 @@ pub async fn swap(
     to: Route,
     passed: Option<&Passed>,
     prober: Option<&Running>,
-    tested: Option<Tested>,
+    works: ReloadWorks,
 ) -> Result<(), Failure> {
     let app = run.app;
     let release = passed.and_then(|passed| passed.standing().release);
     run.enter(Phase::Swapping, to, release.as_ref(), None)?;
     let began = Instant::now();
     let note = || prober.into_iter().for_each(Running::swapped);
-    let swapped = app.mover.swap(run.from, to, tested, note).await;
+    let swapped = app.mover.swap(run.from, to, works.0, note).await;
     prober.into_iter().for_each(Running::followed);
     let reached = match swapped {
         Ok(()) => prove(app, to, passed.is_some()).await,

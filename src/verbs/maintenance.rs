@@ -48,13 +48,16 @@ pub async fn maintenance(
         run.abort("nothing to do", None);
         return Ok(answer);
     }
-    if let Err(failure) = cutover::swap(&run, to, None, None, None).await {
+    let works = cutover::reload_would_work(app).await;
+    let works = works.inspect_err(|failure| run.abort(&failure.what, None))?;
+    if let Err(failure) = cutover::swap(&run, to, None, None, works).await {
         if !matches!(failure.traffic, Traffic::Unknown { .. }) {
             run.abort(&failure.what, None);
         }
         return Err(failure);
     }
-    run.commit(run.live(), on, words.to_owned())?;
+    run.commit(run.live(), on, words.to_owned())
+        .map_err(|failure| failure.with_traffic(Traffic::Moved { live: run.live() }))?;
     run.sink.emit(Event::MaintenanceSet { on });
     Ok(answer)
 }

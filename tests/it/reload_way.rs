@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 
 use crate::front_door::watch::Watch;
 use crate::load::{Kind, Load};
+use crate::sandbox::outcome::Running;
 use crate::sandbox::{HOST, Sandbox, set};
 
 fn way(way: &'static str) -> impl FnOnce(&mut toml::Table) {
@@ -20,6 +21,33 @@ fn way(way: &'static str) -> impl FnOnce(&mut toml::Table) {
         set(config, "nginx", "switch", way);
         set(config, "timeouts", "reload", "4s");
     }
+}
+
+/// Somebody else's file is broken: that shows before the link is moved.
+#[test]
+fn the_page_is_not_put_up_where_nginx_would_not_read_it() {
+    let sandbox = Sandbox::deployed_with(way("reload"));
+    let broken = sandbox.front.conf().parent().unwrap().join("conf.d/broken.conf");
+    std::fs::write(&broken, "nonsense;\n").unwrap();
+    let refused = sandbox.bg(&["maintenance", "on"]);
+    sandbox.assert_five(&refused, 1, "configuration is broken", Color::Blue);
+    refused.assert_says("not this app's");
+    std::fs::remove_file(&broken).unwrap();
+    sandbox.bg(&["maintenance", "on"]).assert_code(0);
+}
+
+/// The last of what it writes down: visitors have the page by then.
+#[test]
+fn a_page_that_is_up_and_not_written_down_is_said_to_be_up() {
+    let sandbox = Sandbox::deployed();
+    let mut command = sandbox.bg_command(&["maintenance", "on"]);
+    command.env("BG_FAULT", "append to state/journal.jsonl#4:enospc");
+    let told = Running::start(command, &["maintenance", "on"]).wait();
+    told.assert_code(6).assert_says("traffic: moved");
+    assert_eq!(sandbox.get("/").status, 503);
+    assert!(sandbox.lock_is_free());
+    sandbox.bg(&["maintenance", "off"]).assert_code(0);
+    assert_eq!(sandbox.live_color(), Some(Color::Blue));
 }
 
 fn counted(outcome: &crate::sandbox::outcome::Outcome) -> serde_json::Value {
