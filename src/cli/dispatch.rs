@@ -157,9 +157,10 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
         }
         Verb::Switch {
             converge: Some(release),
+            force,
             patience,
             ..
-        } => switch::converge(&here.open()?, release, time(&patience), caller)
+        } => switch::converge(&here.open()?, release, force.as_deref(), time(&patience), caller)
             .await
             .map(Answer::Deployed),
         Verb::Switch {

@@ -69,14 +69,14 @@ pub fn action(phase: Phase, link: Seen, nginx: Seen) -> Action {
         (Phase::Proven, To, To) => Finish,
         (Phase::Proven, From, From) => RestoreSlot,
         (Phase::Proven, To, From) => PutBack,
+        (Phase::Proven, From, To) => Follow,
 
         (Phase::PuttingBack, From, From) => RestoreSlot,
         (Phase::PuttingBack, From, To) => Follow,
         (Phase::PuttingBack, To, From | To) => PutBack,
 
         (Phase::Swapping | Phase::Proven | Phase::PuttingBack, Other | Nothing, _)
-        | (Phase::Swapping | Phase::Proven | Phase::PuttingBack, _, Other | Nothing)
-        | (Phase::Proven, From, To) => Refuse,
+        | (Phase::Swapping | Phase::Proven | Phase::PuttingBack, _, Other | Nothing) => Refuse,
     }
 }
 

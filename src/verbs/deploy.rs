@@ -232,14 +232,8 @@ async fn undo(run: &Run<'_>, staged: &Staged, release: Option<&ReleaseId>, failu
         if let Err(moved) = run.still_idle().await {
             return run.leave(failure, moved);
         }
-        if slot::drained(run.app, run.idle()).await {
-            if !restore(run, before.as_ref()).await {
-                return run.owe(failure);
-            }
-        } else {
-            run.sink.emit(Event::Warned {
-                text: format!("{} is still busy and was left running", run.idle()),
-            });
+        if slot::drained(run.app, run.idle(), &run.sink).await && !restore(run, before.as_ref()).await {
+            return run.owe(failure);
         }
     }
     run.abort(&failure.what, release);

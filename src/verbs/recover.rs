@@ -13,7 +13,7 @@ use crate::model::journal::{OpenRun, Phase, Record, Story};
 use crate::model::recovery::{Action, Seen, action};
 
 use super::traffic::{self, Sight};
-use super::{migrate, proof, run, save, slot, workers};
+use super::{migrate, proof, run, save, slot, wake, workers};
 
 /// How long programs that a dead run left may take to end.
 const CHILD_GRACE: Duration = Duration::from_secs(10);
@@ -101,6 +101,8 @@ pub async fn recover(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Resul
     }
     let story = journal.story().clone();
     let Some(open) = &story.open else { return Ok(()) };
+    // A slot that is started again would start a daemon that keeps nothing else.
+    wake::wake(app, sink).await;
     let ended = process::end_marked(&open.run.0, CHILD_GRACE).await;
     if ended > 0 {
         sink.emit(Event::Recovered {
@@ -155,7 +157,9 @@ async fn carry_out(app: &App, plan: &Plan, sink: &dyn Sink) -> Result<Record, Fa
         }
         Action::RestoreSlot => {
             workers_back(app, open, sink).await;
-            if open.touched_slot {
+            if may_have_been_live(open) {
+                give_slot_back(app, open, sink).await?;
+            } else if open.touched_slot {
                 slot::restore(app, open.to.color, open.replaces.as_ref(), &open.run.0, sink).await?;
             }
             Ok(ended(open, false))
@@ -251,14 +255,18 @@ async fn workers_want_back(app: &App, open: &OpenRun, sink: &dyn Sink) -> bool {
 
 /// The same where traffic is back, or never moved.
 async fn workers_back(app: &App, open: &OpenRun, sink: &dyn Sink) {
-    let moved = matches!(open.phase, Phase::Swapping | Phase::Proven | Phase::PuttingBack);
-    if !moved || open.from.color == open.to.color {
+    if !may_have_been_live(open) || open.from.color == open.to.color {
         return;
     }
     let live = traffic::standing(app, open.from.color).release;
     if let Err(stuck) = workers::settle(app, live.as_ref(), None, sink).await {
         warn_of(&stuck, sink);
     }
+}
+
+/// Whether visitors may have come to what the run made live.
+fn may_have_been_live(open: &OpenRun) -> bool {
+    matches!(open.phase, Phase::Swapping | Phase::Proven | Phase::PuttingBack)
 }
 
 fn warn_of(stuck: &workers::Stuck, sink: &dyn Sink) {
@@ -275,14 +283,9 @@ async fn give_slot_back(app: &App, open: &OpenRun, sink: &dyn Sink) -> Result<()
     if !open.touched_slot {
         return Ok(());
     }
-    if slot::drained(app, color).await {
-        return slot::restore(app, color, open.replaces.as_ref(), &open.run.0, sink)
-            .await
-            .map(drop);
+    if slot::drained(app, color, sink).await {
+        slot::restore(app, color, open.replaces.as_ref(), &open.run.0, sink).await?;
     }
-    sink.emit(Event::Warned {
-        text: format!("{color} is still busy and was left running"),
-    });
     Ok(())
 }
 

@@ -19,7 +19,9 @@ use crate::host::lock::{Holder, Lock};
 use crate::host::nginx::files::{self, Change, Kind};
 use crate::host::nginx::render;
 use crate::host::registry::Registry;
+use crate::host::releases;
 use crate::host::store;
+use crate::model::color::Route;
 use crate::model::config::Config;
 use crate::model::event::Sink;
 use crate::model::failure::{Failure, Kind as FailureKind};
@@ -57,6 +59,7 @@ pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<S
     let app = App::with(ground.entry.clone(), config).map_err(|error| {
         Failure::new(FailureKind::Config, "the configuration cannot be used").because(error)
     })?;
+    live_port_stays(&app)?;
     let wanted = wanted(&app, &ground)?;
     let mut set_up = SetUp {
         changes: wanted.describe(&app),
@@ -87,6 +90,30 @@ pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<S
     reached(&app, &set_up).await?;
     set_up.done = true;
     Ok(set_up)
+}
+
+/// What is live goes on listening where it does: NGINX may not look for it elsewhere.
+fn live_port_stays(app: &App) -> Result<(), Failure> {
+    let Ok(Route { color, .. }) = app.link.read() else {
+        return Ok(());
+    };
+    let held = releases::slot(&app.layout, color).and_then(|id| releases::read(&app.layout, &id).ok());
+    let Some(listens) = held.map(|manifest| manifest.ports.of(color)) else {
+        return Ok(());
+    };
+    let asked = app.config.process.ports.of(color);
+    if listens == asked {
+        return Ok(());
+    }
+    let other = color.other();
+    Err(Failure::new(
+        FailureKind::Config,
+        format!("{color} is live on port {listens}, and `process.ports.{color}` in bg.toml says {asked}: no request would reach it"),
+    )
+    .hint(format!(
+        "leave {color} its port, change that of {other}, `bg setup` and `bg deploy`: then {other} is live, and {color}'s can change"
+    ))
+    .with_traffic(traffic::unchanged(app)))
 }
 
 /// Everything that setup writes, compared with what is there.

@@ -2,6 +2,7 @@
 //! what it held before.
 
 mod free;
+mod port;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -30,6 +31,8 @@ use super::{adopted, traffic};
 
 pub(super) use free::running_in;
 pub use free::{Idle, clear, drained, finish_requests, free, has_lost_one, runs_anything};
+pub use port::is_where_nginx_asks;
+use port::port_of_old;
 
 /// Added to the app's own time to stop before PM2 kills it: PM2 must never be the first.
 pub(super) const PM2_MARGIN: Duration = Duration::from_secs(5);
@@ -107,13 +110,6 @@ async fn stop(app: &App, color: Color, old: &[Process]) -> Result<(), Failure> {
     let deleted = app.pm2.delete(&app.process(color)).await;
     hold.into_iter().for_each(Hold::lift);
     deleted.map_err(|error| pm2_failure(app, error))
-}
-
-/// The port of what a slot holds, which `process.ports` may not name any more.
-fn port_of_old(app: &App, color: Color) -> u16 {
-    let held = releases::slot(&app.layout, color).and_then(|id| releases::read(&app.layout, &id).ok());
-    held.map_or(app.config.process.ports, |manifest| manifest.ports)
-        .of(color)
 }
 
 /// Comes by a port again and again, and goes without a word. A gunicorn with threads looks
@@ -257,7 +253,7 @@ pub async fn restore(
         Err(failure) => {
             sink.emit(Event::Warned {
                 text: format!(
-                    "{color} could not be started with {} again: {}",
+                    "{color} could not be started with {} again: {}; `bg rollback --to {before}` can bring it back later",
                     before.short(),
                     failure.what
                 ),

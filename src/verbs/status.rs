@@ -204,6 +204,10 @@ async fn slot_status(app: &App, color: Color) -> SlotStatus {
         }
     };
     status.subject = Some(manifest.subject.clone());
+    if let Err(failure) = slot::is_where_nginx_asks(app, color, &manifest) {
+        status.health = Health::Unhealthy(failure.what);
+        return status;
+    }
     status.health = match gate::warm(app, color, manifest).await {
         Err(why) => Health::Down(why),
         Ok(running) => {
@@ -253,6 +257,15 @@ fn rollback(app: &App, story: &Story, live: Option<&Standing>, slots: &[SlotStat
         };
     }
     let idle = slots.iter().find(|slot| slot.color == live.color.other());
+    let manifest = target
+        .parse()
+        .ok()
+        .and_then(|target| releases::read(&app.layout, &target).ok());
+    if let Some(manifest) = manifest
+        && let Err(failure) = slot::is_where_nginx_asks(app, live.color.other(), &manifest)
+    {
+        return RollbackStatus::Nothing { why: failure.what };
+    }
     match idle.map(|slot| &slot.health) {
         Some(Health::Healthy) => RollbackStatus::Ready { to: target },
         Some(Health::Down(why) | Health::Unhealthy(why)) => RollbackStatus::Cold {

@@ -94,15 +94,14 @@ async fn mend_link(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failu
 pub async fn converge(
     app: &App,
     release: ReleaseId,
+    force: Option<&str>,
     patience: Duration,
     caller: &Caller<'_>,
 ) -> Result<Deployed, Failure> {
     let run = Run::begin(app, Verb::Switch, patience, caller).await?;
     if run.live().release.as_ref() != Some(&release) {
-        return match target(&run, Some(&release)) {
-            Ok(target) => to_release(&run, target).await,
-            Err(failure) => Err(refuse(&run, failure)),
-        };
+        let done = back(&run, Some(&release), force).await;
+        return hooks::after(&run, done).await;
     }
     let Some(doubted) = run.story.doubt.clone() else {
         return Ok(nothing_to_do(&run));
@@ -251,6 +250,7 @@ async fn go(run: &Run<'_>, color: Color, release: ReleaseId) -> Result<Deployed,
 async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Passed, Failure> {
     let app = run.app;
     let manifest = slot::read_manifest(app, release)?;
+    slot::is_where_nginx_asks(app, color, &manifest)?;
     if manifest.adopted.is_some() {
         return adopted::ready(run, color, manifest).await;
     }
@@ -332,6 +332,8 @@ async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Resul
 async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failure> {
     let (app, color) = (run.app, run.idle());
     begin(run, color, &target);
+    let manifest = slot::read_manifest(app, &target)?;
+    slot::is_where_nginx_asks(app, color, &manifest).map_err(|failure| refuse(run, failure))?;
     let drained = run
         .until_interrupted(async {
             wake::wake(app, &run.sink).await;
@@ -369,6 +371,11 @@ async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
     };
     if let Err(moved) = run.still_idle().await {
         return Err(run.leave(failure, moved));
+    }
+    // Visitors may have come to it before traffic was put back.
+    if matches!(failure.traffic, Traffic::PutBack { .. }) && !slot::drained(app, color, &run.sink).await {
+        run.abort(&failure.what, Some(&target));
+        return Err(failure);
     }
     let nonce = format!("{}-back", run.id);
     match slot::restore(app, color, before.as_ref(), &nonce, &run.sink).await {

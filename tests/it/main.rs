@@ -34,6 +34,7 @@ mod load;
 mod lock;
 mod migrate;
 mod pm2;
+mod ports;
 mod recovery;
 mod release;
 mod reload_way;

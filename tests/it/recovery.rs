@@ -1,5 +1,6 @@
 //! What a killed run leaves, and what the next command makes of it.
 
+mod asleep;
 mod drift;
 mod journal;
 mod kills;

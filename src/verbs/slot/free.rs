@@ -12,7 +12,7 @@ use crate::model::config::duration::Span;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 
-use super::{Running, pm2_failure, stop};
+use super::{Running, pm2_failure, port_of_old, stop};
 use crate::verbs::gate::millis;
 use crate::verbs::{adopted, traffic};
 
@@ -109,7 +109,7 @@ fn lost(app: &App, color: Color) -> Option<Process> {
     if let Some(adopted) = adopted::in_slot(app, color) {
         return adopted::still_there(&adopted);
     }
-    let holder = sockets::holder(app.config.process.ports.of(color))?;
+    let holder = sockets::holder(port_of_old(app, color))?;
     let ours = process::env_has(holder.pid, "BG_APP", app.name())
         && process::env_has(holder.pid, "BG_COLOR", color.name())
         && process::cwd(holder.pid)?.starts_with(app.layout.releases());
@@ -134,7 +134,7 @@ async fn quiet(app: &App, color: Color, sink: &dyn Sink) {
 
 async fn drain(app: &App, color: Color, sink: &dyn Sink) -> Result<usize, Failure> {
     let settings = &app.config.drain;
-    let port = app.config.process.ports.of(color);
+    let port = port_of_old(app, color);
     let patience = match settings.connections {
         OpenConnections::Wait => LONGEST_WAIT,
         OpenConnections::Close | OpenConnections::Refuse => settings.timeout.0,
@@ -166,13 +166,17 @@ async fn drain(app: &App, color: Color, sink: &dyn Sink) -> Result<usize, Failur
     }
 }
 
-/// Waits up to the drain time until no request is in flight to a color. `false` when some
-/// still are.
-pub async fn drained(app: &App, color: Color) -> bool {
-    let port = app.config.process.ports.of(color);
+/// For a color that traffic was put back from: its quiet time, then up to the drain time until
+/// no request is in flight to it. `false`, which is told, when some still are.
+pub async fn drained(app: &App, color: Color, sink: &dyn Sink) -> bool {
+    quiet(app, color, sink).await;
+    let port = port_of_old(app, color);
     let deadline = Instant::now() + app.config.drain.timeout.0;
-    while sockets::open_connections(port) > 0 {
+    while sockets::open_connections(port) + app.nginx.old_workers() > 0 {
         if Instant::now() >= deadline {
+            sink.emit(Event::Warned {
+                text: format!("{color} is still busy and was left running"),
+            });
             return false;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

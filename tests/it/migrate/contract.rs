@@ -34,11 +34,12 @@ fn each_way_back_past_a_contract_is_refused_until_it_is_forced() {
         "{deployed}"
     );
     let second = sandbox.live_release();
-    let ways: [&[&str]; 4] = [
+    let ways: [&[&str]; 5] = [
         &["rollback"],
         &["rollback", "--to", &first],
         &["switch"],
         &["switch", "blue"],
+        &["switch", "--converge", &first],
     ];
     for way in ways {
         assert_refused(&sandbox, way, &first, "it was deployed with `--contract`");

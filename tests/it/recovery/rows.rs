@@ -254,9 +254,9 @@ fn in_the_reload_way_every_row_of_the_table_is_done_or_refused_as_it_says() {
     scene.assert_all(&[
         ("Abandon", 2),
         ("Finish", 2),
-        ("Follow", 2),
+        ("Follow", 3),
         ("PutBack", 4),
-        ("Refuse", 64),
+        ("Refuse", 63),
         ("RestoreSlot", 6),
     ]);
     scene.point(Seen::From);

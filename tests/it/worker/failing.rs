@@ -3,8 +3,12 @@
 
 use bluegreen::model::color::Color;
 
-use super::scene::{add, assert_runs, commit_mode, deployed, entries, set_up, status_of, wait_beats, worker};
-use crate::sandbox::SECRET;
+use super::scene::{
+    LONG, add, assert_runs, commit_mode, deployed, entries, set_up, status_of, wait_beats, worker,
+};
+use crate::load::{Kind, Load};
+use crate::sandbox::wait::wait_until;
+use crate::sandbox::{HOST, SECRET, set};
 
 #[test]
 fn traffic_stays_and_the_worker_goes_back() {
@@ -78,6 +82,25 @@ fn a_policy_takes_traffic_back_with_the_worker() {
     });
     sandbox.bg(&["deploy"]).assert_code(0);
     assert_runs(&sandbox, &sandbox.live_release());
+}
+
+/// Its body is whole, and comes to the app, only when traffic is back.
+#[test]
+fn an_upload_that_began_before_traffic_went_back_is_answered() {
+    let sandbox = deployed("on_failure = \"rollback\"");
+    sandbox.configure(|config| set(config, "drain", "quiet", "10s"));
+    commit_mode(&sandbox, "die");
+    let deploy = sandbox.bg_start(&["deploy"]);
+    wait_until(LONG, "green is live", || {
+        sandbox.live_color() == Some(Color::Green)
+    });
+    let load = Load::start(sandbox.address(), HOST, &[(Kind::Upload(6), 4)]);
+    let deploy = deploy.wait();
+    sandbox.assert_five(&deploy, 5, "worker `sync` did not start on", Color::Blue);
+    deploy.assert_says("green may still finish requests");
+    let count = load.stop();
+    assert_eq!(count.failed, 0, "{count:?}\n{deploy}");
+    assert!(count.by_color.contains_key("green"), "{count:?}");
 }
 
 #[test]
