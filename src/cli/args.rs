@@ -91,19 +91,16 @@ pub enum Verb {
     },
     /// Take over what PM2 and NGINX run today: it becomes the live color as it is
     Adopt(Adopt),
-    /// Prepare this host for the app: folders, registry, NGINX
+    /// Prepare this host for the app: folders, registry, NGINX; put back where NGINX refuses it
     Setup {
         /// Show what would be done, change nothing
         #[arg(long)]
         plan: bool,
-        /// Answer yes to questions
-        #[arg(long, short)]
-        yes: bool,
     },
     /// Build a release, start it in the idle color, gate it, and move traffic to it
     Deploy {
         /// A branch, tag or commit [default: the configured branch]
-        #[arg(conflicts_with_all = ["message", "from"])]
+        #[arg(value_name = "REF", conflicts_with_all = ["message", "from"])]
         reference: Option<String>,
         /// Stop after the gate; `switch` moves traffic later
         #[arg(long)]
@@ -138,7 +135,8 @@ pub enum Verb {
     Switch {
         /// The color that is to be live
         color: Option<Color>,
-        /// Make this release live on every host where it is not, and end the doubt where it is
+        /// Make this release live on every host where it is not, and end the doubt where it is;
+        /// its name in full, as `releases` prints it
         #[arg(long, value_name = "RELEASE", conflicts_with = "color")]
         converge: Option<ReleaseId>,
         /// Go back past a contract release; the reason is recorded
@@ -150,7 +148,7 @@ pub enum Verb {
     },
     /// Go back to what served before
     Rollback {
-        /// Any kept release, without rebuilding it
+        /// Any kept release, without rebuilding it; its name in full, as `releases` prints it
         #[arg(long, value_name = "RELEASE")]
         to: Option<ReleaseId>,
         /// Go back past a contract release; the reason is recorded
@@ -173,8 +171,8 @@ pub enum Verb {
         /// Show where the time of this run went
         #[arg(long, requires = "run")]
         timings: bool,
-        /// How many lines
-        #[arg(long, short = 'n', default_value_t = 20)]
+        /// How many runs
+        #[arg(long, short = 'n', default_value_t = 20, conflicts_with = "run")]
         lines: usize,
     },
     /// What the app printed
@@ -202,7 +200,7 @@ pub enum Verb {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
-    /// A worker by hand
+    /// Run a worker by hand, never beside one that runs already
     Worker {
         /// What to do
         #[command(subcommand)]
@@ -216,7 +214,7 @@ pub enum Verb {
         #[command(flatten)]
         patience: Patience,
     },
-    /// Finish or undo what a killed run left behind
+    /// Finish or undo what a killed run left behind, and mend what was done without bg
     Repair {
         /// Show what would be done, change nothing
         #[arg(long)]

@@ -48,7 +48,7 @@ pub async fn dispatch(
         }
         Verb::Check { strict } => check(here, strict).await.map(Some),
         Verb::Adopt(asked) => adopt::adopt(&asked, here, caller, ui).await.map(Some),
-        Verb::Setup { plan, yes: _ } => {
+        Verb::Setup { plan } => {
             let config = here.config_for_setup()?;
             setup::setup(config, plan, caller)
                 .await

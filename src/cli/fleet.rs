@@ -33,8 +33,8 @@ use settle::settle;
 /// Does the errand on all of its hosts; returns the exit code.
 pub async fn together(errand: &Errand, way: &Way) -> u8 {
     if errand.verb.becomes_a_program() {
-        let one =
-            Failure::new(Kind::Usage, "`bg exec` runs on one host at a time").hint("`--hosts HOST` names it");
+        let one = Failure::new(Kind::Usage, "this command runs on one host at a time")
+            .hint("`--hosts HOST` names it");
         return errand.ui.end(Err(one));
     }
     let onlookers = onlookers(errand);

@@ -48,6 +48,6 @@ fn said(adopting: &Adopting) -> String {
     }
     match adopting.done {
         true => text + "done\n",
-        false => text + "nothing was changed; `--yes` does it\n",
+        false => text + "nothing was changed yet; `--yes` does it\n",
     }
 }

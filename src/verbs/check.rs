@@ -118,7 +118,8 @@ pub async fn check(config: &Config) -> Result<Report, Failure> {
     match ground::look(config).await {
         Ok((ground, unseen)) => {
             unshown(&mut report, &ground, unseen);
-            if let Err(failure) = ground::stands_against(config, &ground, &registry) {
+            let free = ground::names_are_free(config, &ground);
+            if let Err(failure) = ground::stands_against(config, &ground, &registry).and(free) {
                 against(&mut report, "set-up", &failure);
             }
             on(&mut report, config, &ground, known).await?;

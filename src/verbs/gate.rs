@@ -8,6 +8,7 @@ use crate::host::command::Command;
 use crate::host::health::{self, Pace, Probe, Round};
 use crate::host::hold;
 use crate::host::identity;
+use crate::host::launcher;
 use crate::host::pm2::{Daemon, Proc};
 use crate::host::process::Process;
 use crate::model::color::Color;
@@ -206,7 +207,15 @@ async fn smoke(app: &App, running: &Running, sink: &dyn Sink) -> Result<(), Refu
         return Ok(());
     };
     let port = running.manifest.ports.of(running.color);
-    let ran = Command::new(program)
+    let app_env = launcher::environment(&app.layout, running.color, &running.manifest);
+    let app_env =
+        app_env.map_err(|error| Refusal::new(format!("`gate.smoke` has no environment: {error}")))?;
+    let command = app_env
+        .into_iter()
+        .fold(Command::new(program), |command, (name, value)| {
+            command.env(name, value)
+        });
+    let ran = command
         .args(args)
         .folder(slot::app_folder(app, &running.manifest))
         .env("BG_URL", format!("http://127.0.0.1:{port}"))

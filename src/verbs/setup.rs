@@ -56,6 +56,7 @@ pub struct SetUp {
 pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<SetUp, Failure> {
     let registry = Registry::of_this_user();
     let ground = ground::survey(&config, &registry).await?;
+    ground::names_are_free(&config, &ground)?;
     let app = App::with(ground.entry.clone(), config).map_err(|error| {
         Failure::new(FailureKind::Config, "the configuration cannot be used").because(error)
     })?;
@@ -285,6 +286,7 @@ pub fn snippet(app: &App) -> String {
         lines.push(String::new());
         lines.push(format!("# in place of the root or alias of {}:", served.url));
         lines.push(format!("alias \"{}/{}/\";", root, served.folder.display()));
+        lines.extend(["location ~ /\\. {", "    return 404;", "}"].map(str::to_owned));
         if let Some(name) = served.hashed.expression() {
             lines.push(format!("location ~ \"/{name}$\" {{"));
             lines.push("    expires 1y;".to_owned());

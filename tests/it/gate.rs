@@ -9,7 +9,7 @@ use std::time::Duration;
 use bluegreen::model::color::Color;
 
 use crate::sandbox::wait::wait_until;
-use crate::sandbox::{HOST, Sandbox, http, python, set};
+use crate::sandbox::{HOST, SECRET, Sandbox, http, python, set};
 
 /// Long enough for an app that starts on a busy machine.
 fn impatient(config: &mut toml::Table) {
@@ -313,4 +313,22 @@ impl Drop for Stranger {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// It finds what the app finds, its Python and its secrets, and tells none of them.
+#[test]
+fn a_smoke_command_has_the_apps_environment_and_shuts_the_gate() {
+    let sandbox = Sandbox::deployed();
+    let smoke = |script: &str| {
+        let command = format!("python -c '{script}'");
+        sandbox.configure(|config| set(config, "gate", "smoke", command));
+        sandbox.bg(&["deploy"])
+    };
+    let refused = smoke("import flask, os, sys; sys.exit(os.environ[\"SHOP_SECRET\"] + \" is not enough\")");
+    sandbox.assert_five(&refused, 1, "`gate.smoke` failed", Color::Blue);
+    refused.assert_says("[SHOP_SECRET] is not enough");
+    assert!(!refused.stderr.contains(SECRET), "{refused}");
+    let passed = smoke("import flask, os; assert os.environ[\"BG_COLOR\"] == \"green\"");
+    passed.assert_code(0);
+    assert_eq!(sandbox.live_color(), Some(Color::Green));
 }

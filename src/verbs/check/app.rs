@@ -18,6 +18,9 @@ use crate::verbs::slot;
 /// NGINX's own `keepalive_timeout` of an upstream.
 const UPSTREAM_IDLE: Duration = Duration::from_secs(60);
 
+/// That of the file which `bg setup` will write.
+const OUR_IDLE: Duration = Duration::from_secs(1);
+
 /// Longer than any settings file; what comes after it is not looked at.
 const LONGEST: u64 = 256 << 10;
 
@@ -61,7 +64,9 @@ pub(super) fn settings(report: &mut Report, app: &App) {
 /// When NGINX lets a connection to a slot go, from our own file.
 fn upstream_idle(app: &App) -> Duration {
     let file = app.nginx_files.upstreams();
-    let text = fs::read_to_string(&file).unwrap_or_default();
+    let Ok(text) = fs::read_to_string(&file) else {
+        return OUR_IDLE;
+    };
     let directives = syntax::parse(&file, &text);
     let mut in_upstreams = directives.iter().flat_map(|upstream| &upstream.block);
     let said = in_upstreams.find(|d| d.name == "keepalive_timeout");

@@ -1,5 +1,6 @@
 //! What setup finds on the host before it changes anything, and what stands against it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
@@ -245,6 +246,38 @@ fn is_ours(files: &NginxLayout, app: &str) -> Result<bool, Failure> {
             Err(Failure::failed(format!("`{}` cannot be read", files.site().display())).because(error))
         }
     }
+}
+
+/// A site of ours takes no name away from one that is there: NGINX asks whichever it reads
+/// first, and only warns.
+///
+/// # Errors
+/// The first name that has a site.
+pub fn names_are_free(config: &Config, ground: &Ground) -> Result<(), Failure> {
+    let files = NginxLayout::new(config);
+    if !ground.site_is_ours {
+        return Ok(());
+    }
+    let port = |text: &str| text.parse::<Listener>().ok().map(|one| one.address.port());
+    let ours: BTreeSet<u16> = config.nginx.listen.iter().filter_map(|text| port(text)).collect();
+    for server in ground.dump.servers() {
+        let name = server
+            .names
+            .iter()
+            .find(|name| config.nginx.server_names.contains(name));
+        let mut listens = server.listens.iter().filter_map(|words| port(&words.join(" ")));
+        if let Some(name) = name
+            && server.place.file != files.site()
+            && let Some(port) = listens.find(|port| ours.contains(port))
+        {
+            return Err(Failure::new(
+                Kind::Config,
+                format!("`{name}` on port {port} has a site already ({})", server.place),
+            )
+            .hint("`bg adopt` takes over a site that runs; or `nginx.site` in bg.toml names its file, which stays yours"));
+        }
+    }
+    Ok(())
 }
 
 /// What stands against setting the app up here, by what was found.

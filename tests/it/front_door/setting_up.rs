@@ -9,7 +9,7 @@ use toml::Value;
 
 use super::apps::pm2_names;
 use super::{rendered, site_file};
-use crate::sandbox::{Sandbox, front, http, set};
+use crate::sandbox::{HOST, Sandbox, front, http, set};
 
 #[test]
 fn a_plan_changes_nothing_and_a_second_time_there_is_nothing_to_change() {
@@ -211,6 +211,31 @@ fn remove_shows_undoes_keeps_and_purges() {
     assert!(nginx_takes_its_configuration(&sandbox));
     assert_eq!(pm2_names(&sandbox), Vec::<String>::new());
     assert_eq!(sandbox.bg(&["remove", "--yes"]).code, Some(3));
+}
+
+#[test]
+fn a_name_that_has_a_site_is_not_taken_from_it() {
+    let sandbox = Sandbox::with(|_| {});
+    let other = sandbox
+        .front
+        .conf()
+        .with_file_name("conf.d")
+        .join("their-site.conf");
+    let site = |name: &str| {
+        let listen = sandbox.address();
+        let text = format!("# theirs\nserver {{ listen {listen}; server_name {name}; return 204; }}\n");
+        fs::write(&other, text).unwrap();
+    };
+    site(HOST);
+    let before = everything(&sandbox);
+    let refused = sandbox.bg(&["setup"]);
+    refused.assert_code(3);
+    refused.assert_says(&format!("`{HOST}` on port {}", sandbox.address().port()));
+    refused.assert_says(&format!("{}:2", other.display()));
+    refused.assert_says("adopt` takes over a site that runs");
+    assert_eq!(everything(&sandbox), before);
+    site("their.test");
+    sandbox.bg(&["setup"]).assert_code(0);
 }
 
 #[test]
