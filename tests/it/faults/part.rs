@@ -142,6 +142,8 @@ impl Part {
             set(config, "timeouts", "fetch", "3s");
             set(config, "timeouts", "reload", "3s");
         });
+        // From here on no environment is made anew.
+        sandbox.configure(|config| set(config, "timeouts", "build", "8s"));
         sandbox.commit_edit("the second", "Good day", "Second");
         sandbox.bg(&["deploy"]).assert_code(0);
         sandbox
