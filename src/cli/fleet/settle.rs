@@ -60,24 +60,25 @@ fn may_have_moved(failure: &Failure) -> bool {
 }
 
 /// Makes what is wanted live, on a connection of its own: the first may be lost. Going `back`
-/// is a rollback, so that a later one does not go forward again; it undoes what this command
-/// did, past a contract too.
+/// undoes what this command did, past a contract too; from a new release it is a rollback, so
+/// that a later one does not go forward to that again.
 async fn bring(errand: &Errand, host: &Host, wanted: &Standing, back: bool) -> Result<(), Failure> {
     let Some(release) = wanted.release.clone() else {
         return Err(Failure::failed("nothing was live before"));
     };
+    let force = back.then(|| "not every host moved".to_owned());
     let patience = Patience::default();
-    let verb = if back {
+    let verb = if back && matches!(errand.verb, Verb::Deploy { .. }) {
         Verb::Rollback {
             to: Some(release),
-            force: Some("not every host moved".to_owned()),
+            force,
             patience,
         }
     } else {
         Verb::Switch {
             color: None,
             converge: Some(release),
-            force: None,
+            force,
             patience,
         }
     };
