@@ -206,6 +206,7 @@ fn a_site_that_turns_it_on_has_the_files_of_its_live_release_too() {
 #[test]
 fn a_site_of_ones_own_does_it_with_the_lines_that_setup_prints() {
     let sandbox = Sandbox::with(hashed(true));
+    fs::write(sandbox.repo().join("static/.secret"), "hunter2").unwrap();
     commit(&sandbox, "first", &[OLD]);
     let site = sandbox.front.sites().join("shop.conf");
     let address = sandbox.address();
@@ -227,7 +228,7 @@ fn a_site_of_ones_own_does_it_with_the_lines_that_setup_prints() {
         .take_while(|line| !line.starts_with("traffic:") && !line.starts_with("hint:"))
         .map(str::trim)
         .collect();
-    assert_eq!(lines.len(), 5, "{lines:?}");
+    assert_eq!(lines.len(), 8, "{lines:?}");
     let bg = sandbox.front.conf().with_file_name("bg/shop");
     let proxy = format!(
         "include {0}/route.conf;\n location / {{ include {0}/proxy.conf; }}",
@@ -245,6 +246,7 @@ fn a_site_of_ones_own_does_it_with_the_lines_that_setup_prints() {
         assert_eq!(answer.header("x-own"), Some("yes"), "{name}");
     }
     assert_eq!(sandbox.get(&url("app.0000ffff.js")).status, 404);
+    assert_eq!(sandbox.get(&url(".secret")).status, 404, "it is in the release");
 }
 
 #[test]
