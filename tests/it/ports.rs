@@ -2,9 +2,10 @@
 
 use bluegreen::model::color::Color;
 
+use crate::load::{Kind, Load};
 use crate::recovery::scene::{answering, two_releases};
 use crate::sandbox::ports::Port;
-use crate::sandbox::{Sandbox, set};
+use crate::sandbox::{HOST, Sandbox, set};
 
 fn give(sandbox: &Sandbox, color: Color, port: &Port) {
     sandbox.configure(|config| {
@@ -23,7 +24,12 @@ fn ports_change_one_color_after_the_other_and_no_request_is_lost() {
     let sandbox = Sandbox::deployed();
     let (first, _) = two_releases(&sandbox);
     let (blue, green) = (Port::free(), Port::free());
-    let load = sandbox.load();
+    // `bg setup` reloads NGINX, which may cost a connection that is kept its next request.
+    let load = Load::start(
+        sandbox.address(),
+        HOST,
+        &[(Kind::FreshGet, 2), (Kind::FreshPost, 2)],
+    );
 
     let before = std::fs::read_to_string(sandbox.config()).unwrap();
     give(&sandbox, Color::Green, &green);

@@ -60,7 +60,7 @@ fn of_a_later_version(sandbox: &Sandbox) {
     });
     for args in commands
         .iter()
-        .chain([&["status"][..], &["setup", "--yes"], &["remove", "--yes"]].iter())
+        .chain([&["status"][..], &["setup"], &["remove", "--yes"]].iter())
     {
         let refused = sandbox.bg(args);
         sandbox.assert_five(&refused, 3, "was written by a newer bluegreen", Color::Blue);

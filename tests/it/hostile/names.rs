@@ -187,7 +187,7 @@ fn a_setting_that_leads_elsewhere_is_shown_with_its_line() {
     let mut wrong = Vec::new();
     let mut refuse = |what: String, change: &dyn Fn(&mut Table)| {
         sandbox.configure(change);
-        let outcome = sandbox.bg(&["setup", "--yes"]);
+        let outcome = sandbox.bg(&["setup"]);
         if outcome.code != Some(3)
             || !outcome.stderr.contains("bg.toml:")
             || outcome.stderr.contains('\u{1b}')
