@@ -19,7 +19,6 @@ use crate::host::lock::{Holder, Lock};
 use crate::host::nginx::files::{self, Change, Kind};
 use crate::host::nginx::render;
 use crate::host::registry::Registry;
-use crate::host::releases;
 use crate::host::store;
 use crate::model::color::Route;
 use crate::model::config::Config;
@@ -28,7 +27,7 @@ use crate::model::failure::{Failure, Kind as FailureKind};
 
 use self::ground::Ground;
 use self::programs::Programs;
-use super::traffic;
+use super::{slot, traffic};
 
 /// How long a running command is waited for before the host is changed under it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -98,11 +97,7 @@ fn live_port_stays(app: &App) -> Result<(), Failure> {
     let Ok(Route { color, .. }) = app.link.read() else {
         return Ok(());
     };
-    let held = releases::slot(&app.layout, color).and_then(|id| releases::read(&app.layout, &id).ok());
-    let Some(listens) = held.map(|manifest| manifest.ports.of(color)) else {
-        return Ok(());
-    };
-    let asked = app.config.process.ports.of(color);
+    let (listens, asked) = (slot::port_of_old(app, color), app.config.process.ports.of(color));
     if listens == asked {
         return Ok(());
     }

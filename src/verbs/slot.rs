@@ -31,8 +31,7 @@ use super::{adopted, traffic};
 
 pub(super) use free::running_in;
 pub use free::{Idle, clear, drained, finish_requests, free, has_lost_one, runs_anything};
-pub use port::is_where_nginx_asks;
-use port::port_of_old;
+pub use port::{is_where_nginx_asks, port_of_old};
 
 /// Added to the app's own time to stop before PM2 kills it: PM2 must never be the first.
 pub(super) const PM2_MARGIN: Duration = Duration::from_secs(5);

@@ -235,20 +235,16 @@ fn rollback(app: &App, story: &Story, live: Option<&Standing>, slots: &[SlotStat
         };
     };
     let target = match story.rollback_target(release) {
-        Ok(target) => target.to_string(),
+        Ok(target) => target,
         Err(why) => return RollbackStatus::Nothing { why: why.to_string() },
     };
-    let held = releases::slot(&app.layout, live.color.other()).map(|held| held.to_string());
-    if held.as_ref() != Some(&target) {
+    let held = releases::slot(&app.layout, live.color.other());
+    if held.as_ref() != Some(target) {
         return RollbackStatus::Nothing {
             why: format!("{target}, which served before, is no longer in a slot"),
         };
     }
-    if let Some(contract) = target
-        .parse()
-        .ok()
-        .and_then(|target| contract::between(&app.layout, release, &target))
-    {
+    if let Some(contract) = contract::between(&app.layout, release, target) {
         return RollbackStatus::Nothing {
             why: format!(
                 "the database does not serve {target} since {} ({}); `bg rollback --force REASON` goes back all the same",
@@ -257,19 +253,17 @@ fn rollback(app: &App, story: &Story, live: Option<&Standing>, slots: &[SlotStat
         };
     }
     let idle = slots.iter().find(|slot| slot.color == live.color.other());
-    let manifest = target
-        .parse()
-        .ok()
-        .and_then(|target| releases::read(&app.layout, &target).ok());
-    if let Some(manifest) = manifest
+    if let Ok(manifest) = releases::read(&app.layout, target)
         && let Err(failure) = slot::is_where_nginx_asks(app, live.color.other(), &manifest)
     {
         return RollbackStatus::Nothing { why: failure.what };
     }
     match idle.map(|slot| &slot.health) {
-        Some(Health::Healthy) => RollbackStatus::Ready { to: target },
+        Some(Health::Healthy) => RollbackStatus::Ready {
+            to: target.to_string(),
+        },
         Some(Health::Down(why) | Health::Unhealthy(why)) => RollbackStatus::Cold {
-            to: target,
+            to: target.to_string(),
             why: why.clone(),
         },
         _ => RollbackStatus::Nothing {

@@ -332,10 +332,9 @@ async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Resul
 async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failure> {
     let (app, color) = (run.app, run.idle());
     begin(run, color, &target);
-    let manifest = slot::read_manifest(app, &target)?;
-    slot::is_where_nginx_asks(app, color, &manifest).map_err(|failure| refuse(run, failure))?;
     let drained = run
         .until_interrupted(async {
+            slot::is_where_nginx_asks(app, color, &slot::read_manifest(app, &target)?)?;
             wake::wake(app, &run.sink).await;
             let idle = slot::finish_requests(app, color, &run.sink).await?;
             run.still_idle().await?;

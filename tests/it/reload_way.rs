@@ -27,7 +27,7 @@ fn way(way: &'static str) -> impl FnOnce(&mut toml::Table) {
 #[test]
 fn the_page_is_not_put_up_where_nginx_would_not_read_it() {
     let sandbox = Sandbox::deployed_with(way("reload"));
-    let broken = sandbox.front.conf().parent().unwrap().join("conf.d/broken.conf");
+    let broken = sandbox.front.sites().join("broken.conf");
     std::fs::write(&broken, "nonsense;\n").unwrap();
     let refused = sandbox.bg(&["maintenance", "on"]);
     sandbox.assert_five(&refused, 1, "configuration is broken", Color::Blue);

@@ -24,7 +24,8 @@ pub fn is_where_nginx_asks(app: &App, color: Color, manifest: &Manifest) -> Resu
 }
 
 /// The port of what a slot holds, which `process.ports` may not name any more.
-pub(super) fn port_of_old(app: &App, color: Color) -> u16 {
+#[must_use]
+pub fn port_of_old(app: &App, color: Color) -> u16 {
     let held = releases::slot(&app.layout, color).and_then(|id| releases::read(&app.layout, &id).ok());
     held.map_or(app.config.process.ports, |manifest| manifest.ports)
         .of(color)

@@ -216,11 +216,7 @@ fn remove_shows_undoes_keeps_and_purges() {
 #[test]
 fn a_name_that_has_a_site_is_not_taken_from_it() {
     let sandbox = Sandbox::with(|_| {});
-    let other = sandbox
-        .front
-        .conf()
-        .with_file_name("conf.d")
-        .join("their-site.conf");
+    let other = sandbox.front.sites().join("their-site.conf");
     let site = |name: &str| {
         let listen = sandbox.address();
         let text = format!("# theirs\nserver {{ listen {listen}; server_name {name}; return 204; }}\n");
