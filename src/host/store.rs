@@ -103,31 +103,37 @@ pub fn read_plain(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes a file as a whole: beside its place, flushed to disk, then renamed over it.
+/// Writes a file as a whole: beside its place under a name of its own, flushed to disk, then
+/// renamed over it. A new name that must not be there yet (`O_EXCL`, which follows no link):
+/// whoever can write into the folder could have a name that is known led anywhere.
 ///
 /// # Errors
 /// When any of that fails; the old file then stands as it was.
 pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
-    let beside = beside(path, "tmp");
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let written = (|| {
         fault::file("create", path)?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(mode)
-            .open(&beside)?;
+        let mut beside = tempfile::Builder::new()
+            .prefix(&format!(".{name}."))
+            .suffix(".tmp")
+            .make_in(folder.unwrap_or(Path::new(".")), |beside| {
+                OpenOptions::new()
+                    .write(true)
+                    .create_new(true)
+                    .mode(mode)
+                    .open(beside)
+            })?;
+        let file = beside.as_file_mut();
         file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(content)?;
         fault::file("flush", path)?;
         file.sync_all()?;
-        fault::at("rename to", path, || fs::rename(&beside, path))
+        // Dropping it takes away what was not renamed.
+        fault::at("rename to", path, || fs::rename(beside.path(), path))
     })();
-    if let Err(source) = written {
-        fs::remove_file(&beside).ok();
-        return Err(FileError::at("write", path)(source));
-    }
-    flush_folder(path.parent().unwrap_or(Path::new("/")))
+    written.map_err(FileError::at("write", path))?;
+    flush_folder(folder.unwrap_or(Path::new(".")))
 }
 
 /// Makes the symlink `link` point at `target`, with one rename whether it is there or not.
@@ -135,7 +141,8 @@ pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> Result<(), FileErr
 /// # Errors
 /// When the link cannot be made; the old one then stands as it was.
 pub fn point(link: &Path, target: &Path) -> Result<(), FileError> {
-    let beside = beside(link, "new");
+    let name = link.file_name().unwrap_or_default().to_string_lossy();
+    let beside = link.with_file_name(format!(".{name}.new"));
     match fs::remove_file(&beside) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             return Err(FileError::at("remove", &beside)(error));
@@ -148,12 +155,6 @@ pub fn point(link: &Path, target: &Path) -> Result<(), FileError> {
     fault::at("point", link, || fs::rename(&beside, link))
         .map_err(FileError::at("replace the link", link))?;
     flush_folder(link.parent().unwrap_or(Path::new("/")))
-}
-
-/// A hidden name in the same folder, and so on the same file system.
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{ending}"))
 }
 
 /// Makes the names in a folder survive a power cut.

@@ -53,6 +53,35 @@ fn a_file_is_replaced_as_a_whole_with_its_mode() {
     assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1);
 }
 
+/// Whoever may write into the folder has planted links under every name that could be guessed.
+#[test]
+fn a_file_is_written_through_no_planted_link() {
+    let temp = tempfile::tempdir().unwrap();
+    let (folder, victim) = (temp.path().join("theirs"), temp.path().join("victim"));
+    fs::create_dir(&folder).unwrap();
+    fs::write(&victim, "as it was").unwrap();
+    fs::set_permissions(&victim, Permissions::from_mode(0o600)).unwrap();
+    let pid = std::process::id();
+    let guesses = [
+        ".bg.toml.tmp",
+        ".bg.toml.new",
+        "bg.toml.tmp",
+        "bg.toml~",
+        "bg.toml",
+    ]
+    .map(str::to_owned);
+    for name in guesses.into_iter().chain([format!(".bg.toml.{pid}.tmp")]) {
+        symlink(&victim, folder.join(name)).unwrap();
+    }
+    write_whole(&folder.join("bg.toml"), b"new", 0o644).unwrap();
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "as it was");
+    assert_eq!(mode(&victim), 0o600);
+    let written = folder.join("bg.toml");
+    assert!(fs::symlink_metadata(&written).unwrap().is_file());
+    assert_eq!(fs::read_to_string(written).unwrap(), "new");
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 6);
+}
+
 /// Root may write anywhere, so as root this test runs itself again as nobody.
 #[test]
 fn read_only_folders_do_not_stop_a_removal() {
