@@ -13,6 +13,7 @@ pub mod here;
 pub mod hosts;
 pub mod man;
 pub mod passage;
+mod rights;
 pub mod run;
 pub mod shell;
 pub mod source;

@@ -23,6 +23,7 @@ use super::here::{AtHand, Here};
 pub async fn adopt(asked: &Adopt, here: &Here, caller: &Caller<'_>, ui: Ui) -> Result<Answer, Failure> {
     let mut ask = ask(asked, here);
     let config = here.whole_config()?.map(Config::of_one_host);
+    let config = config.map(|config| here.for_its_author(config)).transpose()?;
     if asked.propose {
         return propose(&ask, config, caller).await.map(Answer::Adopting);
     }
@@ -113,7 +114,7 @@ async fn propose(ask: &Ask, config: Option<Config>, caller: &Caller<'_>) -> Resu
     let path = ask.write.clone().unwrap_or_else(|| PathBuf::from("bg.toml"));
     let text = shown.config.clone().unwrap_or_default();
     let failed = || Failure::failed(format!("`{}` cannot be written", path.display()));
-    let _rights = user::borrow_from_owner_of(&path).map_err(|error| failed().because(error))?;
+    let _rights = user::borrow_from_author(&path).map_err(|error| failed().because(error))?;
     store::write_whole(&path, text.as_bytes(), 0o644).map_err(|error| failed().because(error))?;
     Ok(Adopting {
         app: shown.app,

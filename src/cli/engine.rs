@@ -55,6 +55,7 @@ async fn answer(request: Request, rest: File, ui: Ui) -> u8 {
         app: request.app,
         config: request.config.map_or(AtHand::None, AtHand::Sent),
         place: request.place,
+        author: None,
     };
     if let Verb::Receive { commit, bytes } = &verb {
         return receive(&here, commit, *bytes, rest, ui);

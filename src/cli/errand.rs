@@ -1,11 +1,11 @@
 //! A command for other machines: what is asked of each, and the questions on the way.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use crate::host::command;
 use crate::host::front::Nonce;
 use crate::host::parcel::Parcel;
 use crate::model::event::{Event, Sink};
@@ -171,8 +171,7 @@ fn ticket() -> String {
 /// # Errors
 /// When there is no home folder, or no program to bring.
 pub fn way(accept_new_host_key: bool) -> Result<Way, Failure> {
-    let home = std::env::var_os("HOME")
-        .map(PathBuf::from)
+    let home = command::home()
         .ok_or_else(|| Failure::new(Kind::Config, "HOME is not set, so no `.ssh` is found"))?;
     let program =
         Program::find().map_err(|error| Failure::failed("there is no engine to bring").because(error))?;

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use nix::unistd::User;
+
 use crate::host::app::{App, AppError, read_config};
 use crate::host::registry::{Registry, RegistryError};
 use crate::model::config::{Config, difference, read};
@@ -17,6 +19,8 @@ pub struct Here {
     pub config: AtHand,
     /// Which of its hosts this is, where a client says so.
     pub place: Option<Place>,
+    /// Where this is root: who else can have written that configuration.
+    pub author: Option<User>,
 }
 
 /// Where a configuration comes from.
@@ -32,17 +36,37 @@ pub enum AtHand {
 }
 
 impl Here {
+    /// The file of the configuration at hand.
+    #[must_use]
+    pub fn path_at_hand(&self) -> Option<&Path> {
+        match &self.config {
+            AtHand::InFolder if self.app.is_some() || !Path::new("bg.toml").exists() => None,
+            AtHand::InFolder => Some(Path::new("bg.toml")),
+            AtHand::File(path) => Some(path),
+            AtHand::Sent(_) | AtHand::None => None,
+        }
+    }
+
+    /// The folder that is worked in: that of the configuration at hand, or where this was typed.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        let beside = match &self.config {
+            AtHand::File(path) => path.parent().filter(|folder| !folder.as_os_str().is_empty()),
+            _ => None,
+        };
+        let folder = beside.unwrap_or(Path::new("."));
+        folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
+    }
+
     /// The configuration at hand, with the hosts it names.
     ///
     /// # Errors
     /// When it cannot be read or makes no sense.
     pub fn whole_config(&self) -> Result<Option<Config>, Failure> {
-        let read = match &self.config {
-            AtHand::InFolder if self.app.is_some() || !Path::new("bg.toml").exists() => return Ok(None),
-            AtHand::None => return Ok(None),
-            AtHand::InFolder => read_config(Path::new("bg.toml")),
-            AtHand::File(path) => read_config(path),
-            AtHand::Sent(sent) => read::parse(&sent.text, Path::new(&sent.name)).map_err(AppError::from),
+        let read = match (&self.config, self.path_at_hand()) {
+            (AtHand::Sent(sent), _) => read::parse(&sent.text, Path::new(&sent.name)).map_err(AppError::from),
+            (_, Some(path)) => read_config(path),
+            (_, None) => return Ok(None),
         };
         read.map(Some).map_err(config_failure)
     }
@@ -52,12 +76,11 @@ impl Here {
     /// # Errors
     /// When it cannot be read.
     pub fn to_send(&self) -> Result<Option<ConfigText>, Failure> {
-        let path = match &self.config {
-            AtHand::InFolder if self.app.is_some() || !Path::new("bg.toml").exists() => return Ok(None),
-            AtHand::None => return Ok(None),
-            AtHand::Sent(sent) => return Ok(Some(sent.clone())),
-            AtHand::InFolder => Path::new("bg.toml"),
-            AtHand::File(path) => path.as_path(),
+        if let AtHand::Sent(sent) = &self.config {
+            return Ok(Some(sent.clone()));
+        }
+        let Some(path) = self.path_at_hand() else {
+            return Ok(None);
         };
         let text = std::fs::read_to_string(path).map_err(|error| {
             Failure::new(Kind::Config, format!("`{}` cannot be read", path.display())).because(error)
@@ -87,7 +110,7 @@ impl Here {
     /// When there is neither, or one makes no sense.
     pub fn config_for_setup(&self) -> Result<Config, Failure> {
         if let Some(config) = self.config_at_hand()? {
-            return Ok(config);
+            return self.for_its_author(config);
         }
         match self.open_as_is() {
             Ok(app) => Ok(of_its_owner(app)),
@@ -95,6 +118,34 @@ impl Here {
                 Err(Failure::new(Kind::Config, "there is no bg.toml here").hint("`bg init` writes a starter"))
             }
             Err(failure) => Err(failure),
+        }
+    }
+
+    /// Root works for whoever wrote the configuration, whatever that says.
+    ///
+    /// # Errors
+    /// When it names somebody else as the owner.
+    pub fn for_its_author(&self, mut config: Config) -> Result<Config, Failure> {
+        let Some(author) = &self.author else {
+            return Ok(config);
+        };
+        match &config.owner {
+            Some(named) if *named != author.name => Err(Failure::new(
+                Kind::Config,
+                format!("`owner` in bg.toml is `{named}`, and the file is `{}`'s", author.name),
+            )
+            .hint(format!(
+                "root takes nobody's word for another user: leave `owner` out and the app is `{}`'s, or put bg.toml where only `{named}` or root can write",
+                author.name
+            ))),
+            Some(_) => Ok(config),
+            None => {
+                let by_sudo = std::env::var("SUDO_USER").ok();
+                if by_sudo.as_ref() != Some(&author.name) {
+                    config.owner = Some(author.name.clone());
+                }
+                Ok(config)
+            }
         }
     }
 
@@ -135,9 +186,11 @@ impl Here {
     /// As [`Here::open`]; and when the configuration changed what setup prepares.
     pub fn app_to_deploy(&self) -> Result<App, Failure> {
         let app = self.open()?;
-        let Some(config) = self.config_at_hand()? else {
+        let Some(mut config) = self.config_at_hand()? else {
             return Ok(app);
         };
+        // Left out, it is whoever setup found that it is for.
+        config.owner = config.owner.or_else(|| app.config.owner.clone());
         let changes = difference::difference(&app.config, &config);
         if difference::needs_setup(&changes) {
             let keys: Vec<String> = changes.iter().map(|change| format!("`{}`", change.key)).collect();
@@ -178,10 +231,15 @@ fn registry_failure(error: RegistryError) -> Failure {
         return Failure::new(Kind::Usage, error.to_string())
             .hint("an app's name has lower-case letters, digits and dashes");
     }
-    let hint = match error {
-        RegistryError::Unknown { ref known, .. } | RegistryError::Which { ref known }
-            if !known.is_empty() =>
-        {
+    let hint = match &error {
+        RegistryError::Untrusted(at) => {
+            let place = at.place().display();
+            let whole = format!("{error}: {at}");
+            return Failure::new(Kind::Config, whole).hint(format!(
+                "look at who wrote there, then `chown root {place}; chmod go-w {place}`"
+            ));
+        }
+        RegistryError::Unknown { known, .. } | RegistryError::Which { known } if !known.is_empty() => {
             "`--app NAME` names one"
         }
         RegistryError::Unknown { .. } | RegistryError::Which { .. } => "`bg init`, then `bg setup`",

@@ -95,6 +95,7 @@ mod tests {
             app: None,
             config: AtHand::None,
             place: None,
+            author: None,
         }
     }
 

@@ -19,7 +19,7 @@ use super::errand::{self, Errand};
 use super::here::{AtHand, Here};
 use super::hosts::Chosen;
 use super::source::{self, brought};
-use super::{alone, engine, fleet, hosts, shell};
+use super::{alone, engine, fleet, rights, shell};
 
 /// A deploy with one worker and one listener wanted 23 where measured; each further one is
 /// probed on connections of its own.
@@ -95,12 +95,13 @@ async fn carry_out(args: Args, ui: Ui) -> u8 {
     if matches!(args.verb, Verb::Engine) {
         return engine::main().await;
     }
-    let here = Here {
+    let mut here = Here {
         app: args.app,
         config: args.config.map_or(AtHand::InFolder, AtHand::File),
         place: None,
+        author: None,
     };
-    let chosen = match hosts::choose(&args.hosts, args.local, &args.verb, &here) {
+    let chosen = match rights::settle(&mut here, &args.verb, &args.hosts, args.local) {
         Ok(chosen) => chosen,
         Err(failure) => return ui.end(Err(failure)),
     };

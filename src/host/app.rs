@@ -125,7 +125,7 @@ pub fn read_config(path: &Path) -> Result<Config, AppError> {
 /// Root reads what somebody else can have put there with no more rights than theirs, and
 /// never waits for a pipe to be filled.
 fn read(path: &Path) -> io::Result<String> {
-    let _rights = user::borrow_from_owner_of(path)?;
+    let _rights = user::borrow_from_author(path)?;
     io::read_to_string(store::read_plain(path, LONGEST_CONFIG)?.as_slice())
 }
 

@@ -1,12 +1,13 @@
 //! Starts a system program and waits for it: argv, never a shell string; a minimal
 //! environment; a deadline, after which its whole process group is killed.
 
+mod fit;
 mod instead;
 mod lines;
 mod output;
 mod streams;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, User};
 
+use crate::host::trust::Untrusted;
 use output::read_capped;
 use streams::Input;
 
@@ -35,6 +37,21 @@ static ACTOR: OnceLock<User> = OnceLock::new();
 /// From here on programs find the home and the name of `user`, not of whoever called us.
 pub fn act_as(user: &User) {
     ACTOR.get_or_init(|| user.clone());
+}
+
+/// The user for whom root gave its rights up, where it did.
+#[must_use]
+pub fn actor() -> Option<&'static User> {
+    ACTOR.get()
+}
+
+/// The home of whoever this process acts as.
+#[must_use]
+pub fn home() -> Option<PathBuf> {
+    match ACTOR.get() {
+        Some(user) => Some(user.dir.clone()),
+        None => std::env::var_os("HOME").map(PathBuf::from),
+    }
 }
 
 static FORGOTTEN: OnceLock<()> = OnceLock::new();
@@ -105,6 +122,15 @@ pub enum CommandError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// Root would run what somebody else can change.
+    #[error("`{program}` is not run with root's rights")]
+    Untrusted {
+        /// The program.
+        program: String,
+        /// Who can change it.
+        #[source]
+        source: Untrusted,
     },
     /// The deadline passed; the program and its children were killed.
     #[error("`{command}` did not end within {} s and was killed", .after.as_secs_f64())]
@@ -288,6 +314,7 @@ impl Command {
     /// What every way to run it starts: the fault that the tests have asked for in its place,
     /// if any, with its standard input connected.
     fn ready(&self) -> Result<tokio::process::Command, CommandError> {
+        self.is_fit_for_root()?;
         let program = self.or_a_fault().map_err(|source| self.not_started(source))?;
         let mut command = program.prepare();
         self.connect(&mut command)?;
@@ -366,8 +393,11 @@ pub fn find_program(program: &Path) -> Option<PathBuf> {
     if program.components().count() > 1 {
         return program.is_file().then(|| program.to_owned());
     }
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
+    find_in(&std::env::var_os("PATH")?, program)
+}
+
+fn find_in(path: &OsStr, program: &Path) -> Option<PathBuf> {
+    std::env::split_paths(path)
         .map(|folder| folder.join(program))
         .find(|candidate| {
             nix::unistd::access(candidate, nix::unistd::AccessFlags::X_OK).is_ok() && candidate.is_file()

@@ -16,6 +16,7 @@ use crate::host::checkout::links::Escape;
 use crate::host::command::CommandError;
 use crate::host::git::{BROUGHT, hardened};
 use crate::host::store::FileError;
+use crate::host::trust::Untrusted;
 use crate::host::worktree::secrets;
 
 use stream::Stream;
@@ -81,6 +82,9 @@ pub enum ParcelError {
         /// What it is.
         what: &'static str,
     },
+    /// Root packs, and somebody else could put a link to what is root's in its place.
+    #[error("root packs only what nobody else can change")]
+    Untrusted(#[from] Untrusted),
     /// A link that leads out of it.
     #[error("the link `{}` leads out of it, to `{}`", .0.link.display(), .0.target.display())]
     Escapes(Escape),

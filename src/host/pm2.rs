@@ -8,6 +8,7 @@ pub mod error;
 pub mod installed;
 mod rest;
 pub mod rpc;
+mod whose;
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -85,15 +86,20 @@ impl Pm2 {
 
     /// A PM2 command line. What it starts outlives the run and its folder, and must not get
     /// the agent of whoever is logged in, which PM2 would write into its dump.
-    fn command(&self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Command {
-        Command::new(&self.bin)
+    fn command(&self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Command, Pm2Error> {
+        let command = Command::new(&self.bin);
+        let command = match self.keeper()? {
+            None => command,
+            Some(keeper) => command.by(&keeper),
+        };
+        Ok(command
             .args(args)
             .env("PM2_HOME", &self.home)
             .env("PATH", self.path())
             .env("SSH_AUTH_SOCK", "")
             .folder("/")
             .deadline(CLI_DEADLINE)
-            .unmarked()
+            .unmarked())
     }
 
     /// PATH with PM2's own folder first: an nvm-installed PM2 needs the node beside it.
@@ -105,10 +111,6 @@ impl Pm2 {
             .into_iter()
             .chain(std::env::split_paths(&path));
         std::env::join_paths(folders).unwrap_or(path)
-    }
-
-    async fn call(&self, method: &str) -> Result<serde_json::Value, RpcError> {
-        rpc::call(&self.home.join("rpc.sock"), method, rpc::DEADLINE).await
     }
 
     /// Everything PM2 keeps. Never starts a daemon.
@@ -131,7 +133,7 @@ impl Pm2 {
             Err(broken @ RpcError::Io(_)) => return Err(Pm2Error::List(broken)),
             Err(odd) => odd,
         };
-        let printed = self.command(["jlist"]).deadline(JLIST_DEADLINE).run().await;
+        let printed = self.command(["jlist"])?.deadline(JLIST_DEADLINE).run().await;
         match printed.ok().and_then(|output| entry::from_jlist(&output.stdout)) {
             Some(entries) => Ok(Daemon::Up(entries)),
             None => Err(Pm2Error::List(odd)),
@@ -176,7 +178,7 @@ impl Pm2 {
                 folder: scratch.to_owned(),
                 source,
             })?;
-        let start = self.command([OsString::from("start"), file.path().into()]);
+        let start = self.command([OsString::from("start"), file.path().into()])?;
         start.run().await.map_err(Pm2Error::Command)?;
         self.started(spec).await
     }
@@ -236,7 +238,7 @@ impl Pm2 {
         let ending: Duration = entries.iter().map(|entry| entry.kill_timeout).sum();
         let ids = entries.iter().map(|entry| entry.id.to_string());
         let delete = self
-            .command(std::iter::once("delete".to_owned()).chain(ids))
+            .command(std::iter::once("delete".to_owned()).chain(ids))?
             .deadline(CLI_DEADLINE + ending);
         let output = delete.finish().await.map_err(Pm2Error::Command)?;
         Ok(output.stdout + &output.stderr)
@@ -266,7 +268,7 @@ impl Pm2 {
         }
         // Without `--force` PM2 keeps the old dump when its list is empty, and exits 0.
         let force = before.is_empty().then_some("--force");
-        let save = self.command(std::iter::once("save").chain(force));
+        let save = self.command(std::iter::once("save").chain(force))?;
         save.run().await.map_err(Pm2Error::Command)?;
         let after = self.saveable().await?;
         let dumped = self.dump()?;
@@ -340,7 +342,7 @@ impl Pm2 {
     /// # Errors
     /// When PM2 fails, or its list cannot be read afterwards.
     pub async fn resurrect(&self) -> Result<Vec<Proc>, Pm2Error> {
-        let resurrect = self.command(["resurrect"]);
+        let resurrect = self.command(["resurrect"])?;
         resurrect.run().await.map_err(Pm2Error::Command)?;
         Ok(self.list().await?.entries())
     }

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::host::{command, trust};
 use crate::model::config::is_app_name;
 use crate::model::layout::Entry;
 
@@ -29,6 +30,9 @@ pub enum RegistryError {
     /// What was asked for could be the name of a file elsewhere, and of no app.
     #[error("`{}` is no name of an app", .0.escape_debug())]
     NoName(String),
+    /// Root would go by what somebody else can change.
+    #[error("the registry is not root's alone")]
+    Untrusted(#[from] trust::Untrusted),
     /// The file of one app is that of another.
     #[error("the registry entry `{}` is that of `{}`", .path.display(), .found.escape_debug())]
     Mixed {
@@ -93,8 +97,9 @@ impl Registry {
             return Registry::in_folder(folder);
         }
         let mut folders = Vec::new();
-        if !nix::unistd::Uid::effective().is_root() {
-            let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
+        // Root's rights given up: root's registry said for whom.
+        if !nix::unistd::Uid::effective().is_root() && command::actor().is_none() {
+            let home = command::home().map(|home| home.join(".config"));
             let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or(home);
             folders.extend(config.map(|folder| folder.join("bluegreen/apps")));
         }
@@ -134,6 +139,9 @@ impl Registry {
         }
         for folder in &self.folders {
             let path = folder.join(format!("{app}.toml"));
+            if nix::unistd::Uid::effective().is_root() {
+                trust::roots_alone(&path).map(drop).or_else(unless_missing)?;
+            }
             match std::fs::read_to_string(&path) {
                 Ok(text) => return of(app, parse(&path, &text)?, path),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -181,6 +189,13 @@ impl Registry {
     pub fn path(&self, app: &str) -> PathBuf {
         let folder = self.folders.first().map_or(Path::new(SYSTEM), PathBuf::as_path);
         folder.join(format!("{app}.toml"))
+    }
+}
+
+fn unless_missing(error: trust::Untrusted) -> Result<(), trust::Untrusted> {
+    match error.is_missing() {
+        true => Ok(()),
+        false => Err(error),
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Uid;
 
+use crate::host::command;
+
 /// The program that moves traffic with root's rights, by its file name.
 pub const SWAP: &str = "bluegreen-swap";
 
@@ -33,8 +35,9 @@ impl SystemFolders {
         match std::env::var_os("BG_REGISTRY") {
             Some(apps) => SystemFolders::beside(Path::new(&apps)),
             None => {
-                let home = std::env::var_os("HOME").filter(|_| !Uid::effective().is_root());
-                let own = home.map(|home| Path::new(&home).join(".local/bin"));
+                let home =
+                    command::home().filter(|_| !Uid::effective().is_root() && command::actor().is_none());
+                let own = home.map(|home| home.join(".local/bin"));
                 let system = SystemFolders::of_the_system();
                 SystemFolders {
                     programs: own.unwrap_or(system.programs.clone()),

@@ -5,7 +5,7 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use nix::unistd::{Gid, Uid, User};
+use nix::unistd::{Gid, Group, Uid, User};
 
 /// A symlink may lead to another one this often; the kernel allows 40.
 const MOST_LINKS: u32 = 40;
@@ -14,24 +14,27 @@ const MOST_LINKS: u32 = 40;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keeper {
     uid: Uid,
-    gid: Gid,
+    /// A group that has nobody else in it, as far as its name tells.
+    own_group: Option<Gid>,
 }
 
 impl Keeper {
     /// Root, and nobody else.
     pub const ROOT: Keeper = Keeper {
         uid: Uid::from_raw(0),
-        gid: Gid::from_raw(0),
+        own_group: None,
     };
 
-    /// The user with this id.
+    /// The user with this id. Their primary group is theirs alone where it has their name, as
+    /// `useradd` makes it: `users`, or `staff`, has others in it.
     #[must_use]
     pub fn user(uid: Uid) -> Keeper {
         let known = User::from_uid(uid).ok().flatten();
-        Keeper {
-            uid,
-            gid: known.map_or(Gid::from_raw(0), |user| user.gid),
-        }
+        let own_group = known.and_then(|user| {
+            let group = Group::from_gid(user.gid).ok().flatten()?;
+            (group.name == user.name).then_some(group.gid)
+        });
+        Keeper { uid, own_group }
     }
 
     fn owns(self, about: &Metadata) -> bool {
@@ -40,7 +43,8 @@ impl Keeper {
 
     /// Whether somebody else may write; the keeper's own group is the keeper.
     fn shares(self, about: &Metadata) -> bool {
-        let own_group = about.gid() == 0 || about.gid() == self.gid.as_raw();
+        let is_own = |gid: Gid| gid.as_raw() == about.gid();
+        let own_group = about.gid() == 0 || self.own_group.is_some_and(is_own);
         about.mode() & 0o002 != 0 || (about.mode() & 0o020 != 0 && !own_group)
     }
 }
@@ -49,12 +53,12 @@ impl Keeper {
 #[derive(Debug, thiserror::Error)]
 pub enum Untrusted {
     /// By its owner.
-    #[error("`{}` belongs to {owner}", .path.display())]
+    #[error("`{}` belongs to {}", .path.display(), name_of(*.owner))]
     Foreign {
         /// The place on the way.
         path: PathBuf,
         /// Who that is.
-        owner: String,
+        owner: Uid,
     },
     /// By everybody, or a group.
     #[error("`{}` can be written by others (mode {mode:04o})", .path.display())]
@@ -111,12 +115,51 @@ pub fn roots_alone(path: &Path) -> Result<PathBuf, Untrusted> {
 /// # Errors
 /// As [`roots_alone`].
 pub fn alone(path: &Path, keeper: Keeper) -> Result<PathBuf, Untrusted> {
-    let real = walk(Path::new("/"), path, keeper, MOST_LINKS)?;
+    let whole = std::path::absolute(path).map_err(|source| Untrusted::Unseen {
+        path: path.to_owned(),
+        source,
+    })?;
+    let real = walk(Path::new("/"), &whole, keeper, MOST_LINKS)?;
     let about = look(&real)?;
     if keeper.shares(&about) {
         return Err(open(real, &about));
     }
     Ok(real)
+}
+
+/// The same for what is made where it is missing: then the folder above it is root's alone,
+/// and nobody else can make a name in it first.
+///
+/// # Errors
+/// As [`roots_alone`].
+pub fn roots_to_make(path: &Path) -> Result<(), Untrusted> {
+    match roots_alone(path) {
+        Err(error) if error.is_missing() => roots_alone(above(&error)).map(drop),
+        looked => looked.map(drop),
+    }
+}
+
+/// Who else than root can have written `path`, or can put another file in its place: `None`
+/// for nobody, one user where it is that one alone. For what is missing: who can make it.
+///
+/// # Errors
+/// Where it can be several: the place that more than one can change. Or when it cannot be
+/// looked at.
+pub fn author(path: &Path) -> Result<Option<Uid>, Untrusted> {
+    match roots_alone(path) {
+        Ok(_) => Ok(None),
+        Err(Untrusted::Foreign { owner, .. }) => match alone(path, Keeper::user(owner)) {
+            Err(error) if error.is_missing() => author(above(&error)),
+            looked => looked.map(|_| Some(owner)),
+        },
+        Err(error) if error.is_missing() => author(above(&error)),
+        Err(other) => Err(other),
+    }
+}
+
+/// The folder in which something is missing.
+fn above(missing: &Untrusted) -> &Path {
+    missing.place().parent().unwrap_or(Path::new("/"))
 }
 
 /// In a folder with the sticky bit, as /tmp, others can add names and change none of ours.
@@ -167,7 +210,7 @@ fn look(path: &Path) -> Result<Metadata, Untrusted> {
 fn foreign(path: PathBuf, about: &Metadata) -> Untrusted {
     Untrusted::Foreign {
         path,
-        owner: name_of(Uid::from_raw(about.uid())),
+        owner: Uid::from_raw(about.uid()),
     }
 }
 
@@ -245,6 +288,65 @@ mod tests {
             Err(Untrusted::Endless(_))
         ));
         assert!(alone(&safe.join("none"), me()).unwrap_err().is_missing());
+    }
+
+    /// What the second of two users could put there is neither root's word nor the first one's.
+    #[test]
+    fn a_path_has_one_author_or_none_that_could_be_named() {
+        if !Uid::effective().is_root() {
+            return;
+        }
+        let temp = tempfile::tempdir().unwrap();
+        mode(temp.path(), 0o755);
+        let (folder, file) = (temp.path().join("folder"), temp.path().join("folder/file"));
+        fs::create_dir(&folder).unwrap();
+        fs::write(&file, "").unwrap();
+        let link = temp.path().join("link");
+        symlink(&file, &link).unwrap();
+        let own = |path: &Path, uid: u32| std::os::unix::fs::lchown(path, Some(uid), Some(0)).unwrap();
+        let table = [
+            // folder, file, link: who is the author through the link
+            (0, 0, 0, Some(None)),
+            (65534, 65534, 0, Some(Some(65534))),
+            (0, 65534, 0, Some(Some(65534))),
+            (65534, 0, 0, Some(Some(65534))),
+            (0, 0, 65534, Some(Some(65534))),
+            (33, 65534, 0, None),
+            (65534, 65534, 33, None),
+        ];
+        for (of_folder, of_file, of_link, expected) in table {
+            own(&folder, of_folder);
+            own(&file, of_file);
+            own(&link, of_link);
+            let found = author(&link).ok().map(|uid| uid.map(Uid::as_raw));
+            assert_eq!(found, expected, "{of_folder} {of_file} {of_link}");
+        }
+        assert_eq!(table.len(), 7);
+        own(&link, 0);
+        own(&folder, 65534);
+        own(&file, 65534);
+        mode(&folder, 0o777);
+        assert!(author(&link).is_err(), "everybody can replace the file");
+        mode(&folder, 0o755);
+        mode(&file, 0o664);
+        nix::unistd::chown(&file, None, Some(Gid::from_raw(100))).unwrap();
+        assert!(author(&link).is_err(), "a group of others can write it");
+    }
+
+    #[test]
+    fn what_is_missing_is_made_where_only_root_can_make_a_name() {
+        if !Uid::effective().is_root() {
+            return;
+        }
+        let temp = tempfile::tempdir().unwrap();
+        mode(temp.path(), 0o755);
+        let missing = temp.path().join("templates/route.conf.tera");
+        roots_to_make(&missing).unwrap();
+        mode(temp.path(), 0o1777);
+        assert_eq!(roots_to_make(&missing).unwrap_err().place(), temp.path());
+        mode(temp.path(), 0o755);
+        nix::unistd::chown(temp.path(), Some(Uid::from_raw(65534)), None).unwrap();
+        assert!(roots_to_make(&missing).is_err());
     }
 
     #[test]

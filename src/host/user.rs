@@ -1,14 +1,14 @@
 //! Who this process is on the system: giving rights up for good, or for a while.
 
 use std::ffi::CString;
-use std::os::unix::fs::MetadataExt;
+use std::io;
 use std::path::Path;
 
 use nix::unistd::{
     Gid, Uid, User, getegid, getgrouplist, getgroups, initgroups, setegid, seteuid, setgid, setgroups, setuid,
 };
 
-use crate::host::command;
+use crate::host::{command, trust};
 
 /// Becomes `user` with their groups and nothing else; programs that are started from here
 /// on find that user's home. There is no way back.
@@ -49,24 +49,22 @@ pub fn borrow(user: &User) -> Result<Borrowed, nix::Error> {
     take(user.uid, user.gid, || getgrouplist(&name, user.gid))
 }
 
-/// Takes the rights of whoever can have put `path` where it is: the owner of its folder, or
-/// its own. Where both are root's, or this is not root, nothing changes.
+/// Takes the rights of whoever can have put `path` where it is, or can put another in its
+/// place. Where that is root alone, or this is not root, nothing changes.
 ///
 /// # Errors
-/// When the system refuses.
-pub fn borrow_from_owner_of(path: &Path) -> Result<Borrowed, nix::Error> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let abouts = [
-        std::fs::metadata(folder.unwrap_or(Path::new("."))),
-        std::fs::symlink_metadata(path),
-    ];
-    let Some(about) = abouts.into_iter().flatten().find(|about| about.uid() != 0) else {
+/// When that can be several users, or the system refuses.
+pub fn borrow_from_author(path: &Path) -> io::Result<Borrowed> {
+    if !Uid::effective().is_root() {
+        return Ok(Borrowed { back: None });
+    }
+    let Some(uid) = trust::author(path).map_err(io::Error::other)? else {
         return Ok(Borrowed { back: None });
     };
-    let uid = Uid::from_raw(about.uid());
     match User::from_uid(uid) {
-        Ok(Some(user)) => borrow(&user),
-        _ => take(uid, Gid::from_raw(about.gid()), || Ok(Vec::new())),
+        Ok(Some(user)) => Ok(borrow(&user)?),
+        // Nobody's, as a file that was unpacked: the number alone, in no group of root's.
+        _ => Ok(take(uid, Gid::from_raw(uid.as_raw()), || Ok(Vec::new()))?),
     }
 }
 

@@ -21,7 +21,7 @@ use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
-use crate::host::registry::Registry;
+use crate::host::registry::{Registry, RegistryError};
 use crate::host::system::SystemFolders;
 use crate::host::user;
 use crate::model::config::Config;
@@ -111,7 +111,11 @@ impl Report {
 pub async fn check(config: &Config) -> Result<Report, Failure> {
     let mut report = Report::default();
     let registry = Registry::of_this_user();
-    let known = registry.find(&config.app).ok();
+    let found = registry.find(&config.app);
+    if let Err(RegistryError::Untrusted(error)) = &found {
+        owners::untrusted(&mut report, error);
+    }
+    let known = found.ok();
     if let Some(entry) = &known {
         owners::look(&mut report, entry, config, &registry).await;
     }

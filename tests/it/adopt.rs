@@ -2,6 +2,7 @@
 
 mod afar;
 mod cuts;
+mod daemons;
 mod data;
 mod owners;
 mod proposed;

@@ -5,7 +5,8 @@
 //! Needs root itself. Where the tests run as somebody else, they say that they were not tried.
 
 mod asked;
-mod bait;
+mod author;
+pub mod bait;
 mod checked;
 mod planted;
 mod reloading;

@@ -1,6 +1,6 @@
 //! `bg deploy -m`: the old habit in one command. Commit all, push, deploy exactly that.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::host::worktree::{self, Change, Remote, WorkTree, WorkTreeError};
 use crate::model::config::Source;
@@ -9,7 +9,7 @@ use crate::model::failure::{Failure, Kind};
 use crate::ui::Ui;
 use crate::ui::ask::Answered;
 
-use super::super::here::{AtHand, Here};
+use super::super::here::Here;
 
 /// As many changed files are shown.
 const SHOWN: usize = 20;
@@ -41,7 +41,7 @@ pub async fn send(message: &str, yes: bool, here: &Here, afar: bool, ui: Ui) -> 
                 .hint("`--from PATH` deploys a folder as it is"),
         );
     };
-    let sending = look(&folder(here), url, &source.branch, ui)
+    let sending = look(&here.folder(), url, &source.branch, ui)
         .await
         .map_err(|error| refused(error, &source.branch))?;
     agree(&sending, message, yes, ui)?;
@@ -201,7 +201,7 @@ pub async fn point_out(reference: Option<&str>, here: &Here, ui: Ui) {
     if reference.is_some_and(|reference| reference != branch) {
         return;
     }
-    if let Some(text) = left_behind(&folder(here), url, branch).await {
+    if let Some(text) = left_behind(&here.folder(), url, branch).await {
         ui.emit(Event::Warned { text });
     }
 }
@@ -243,16 +243,6 @@ fn counted(count: usize, what: &str, not: &str) -> String {
         1 => format!("1 {what} is not {not}"),
         _ => format!("{count} {what}s are not {not}"),
     }
-}
-
-/// The work tree where bg.toml is used.
-fn folder(here: &Here) -> PathBuf {
-    let beside = match &here.config {
-        AtHand::File(path) => path.parent().filter(|folder| !folder.as_os_str().is_empty()),
-        _ => None,
-    };
-    let folder = beside.unwrap_or(Path::new("."));
-    folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
 }
 
 /// By the configuration at hand; on the host itself, else by the one that was last applied.

@@ -46,3 +46,60 @@ async fn a_failure_shows_the_command_and_its_last_lines() {
         "`sh -c 'echo why >&2; exit 3'` failed (exit status: 3)\n  why"
     );
 }
+
+/// Whatever a configuration, PATH or a work tree names.
+#[tokio::test]
+async fn root_runs_nothing_that_others_can_change() {
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let open = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    open(temp.path(), 0o755);
+    let folder = temp.path().join("bin");
+    std::fs::create_dir(&folder).unwrap();
+    open(&folder, 0o755);
+    let program = folder.join("program");
+    std::fs::write(&program, "#!/bin/sh\n").unwrap();
+    open(&program, 0o755);
+    symlink(&program, temp.path().join("link")).unwrap();
+    let asked = || {
+        [
+            Command::new(&program),
+            Command::new(temp.path().join("link")),
+            Command::new("bin/program").folder(temp.path()),
+            Command::new("./program").folder(&folder),
+        ]
+    };
+    for command in asked() {
+        command.run().await.unwrap();
+    }
+    let refused = async || {
+        for command in asked() {
+            let error = command.run().await.unwrap_err();
+            assert!(
+                matches!(error, CommandError::Untrusted { .. }),
+                "{command}: {error}"
+            );
+            assert!(command.detach().is_err(), "{command}");
+        }
+    };
+    open(&program, 0o757);
+    refused().await;
+    open(&program, 0o755);
+    open(&folder, 0o777);
+    refused().await;
+    open(&folder, 0o755);
+    chown(&program, Some(65534), None).unwrap();
+    refused().await;
+    let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
+    Command::new(&program)
+        .by(&nobody)
+        .folder("/")
+        .run()
+        .await
+        .unwrap();
+}

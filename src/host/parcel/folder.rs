@@ -6,10 +6,13 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::unistd::geteuid;
+
 use super::ParcelError;
 use super::stream::Stream;
 use crate::host::command::Command;
 use crate::host::store::FileError;
+use crate::host::trust;
 
 /// Not taken along where git does not say what to leave out.
 const LEFT_OUT: [&str; 4] = [".git", ".venv", "__pycache__", "node_modules"];
@@ -55,13 +58,14 @@ fn is_somebody_elses(folder: &Path) -> bool {
     let mut found = whole
         .ancestors()
         .filter_map(|above| fs::metadata(above.join(".git")).ok());
-    found
-        .next()
-        .is_some_and(|git| git.uid() != nix::unistd::geteuid().as_raw())
+    found.next().is_some_and(|git| git.uid() != geteuid().as_raw())
 }
 
 fn walk(folder: &Path, below: &Path, names: &mut BTreeSet<PathBuf>) -> Result<(), ParcelError> {
     let here = folder.join(below);
+    if geteuid().is_root() {
+        trust::roots_alone(&here)?;
+    }
     for entry in fs::read_dir(&here).map_err(FileError::at("read", &here))? {
         let entry = entry.map_err(FileError::at("read", &here))?;
         let name = entry.file_name();
@@ -81,6 +85,9 @@ fn walk(folder: &Path, below: &Path, names: &mut BTreeSet<PathBuf>) -> Result<()
 
 fn put(folder: &Path, name: &Path, stream: &mut Stream) -> Result<(), ParcelError> {
     let path = folder.join(name);
+    if geteuid().is_root() {
+        trust::roots_alone(path.parent().unwrap_or(folder))?;
+    }
     let about = fs::symlink_metadata(&path).map_err(FileError::at("read", &path))?;
     let kind = about.file_type();
     if kind.is_symlink() {

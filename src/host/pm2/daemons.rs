@@ -1,10 +1,19 @@
-//! Every PM2 daemon of this machine, by the title that it gives itself.
+//! Every PM2 daemon of this machine, by the title that it gives itself. Anybody can give that
+//! title to a program of theirs: each is asked with the rights of its own user, believed about
+//! processes of that user only, and no `pm2` of root's is ever started on its home.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use nix::unistd::Uid;
 
-use crate::host::process;
+use crate::host::{process, trust};
+
+use super::rpc::RpcError;
+use super::{Pm2, Pm2Error, Proc, entry};
+
+/// So many entries of one daemon are looked at; two hundred are many on a real host.
+const MOST_ENTRIES: usize = 1000;
 
 /// A daemon that runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,21 +22,54 @@ pub struct Running {
     pub home: PathBuf,
     /// Its process.
     pub pid: u32,
+    /// Whose it is, and its home too.
+    pub uid: Uid,
 }
 
 /// Those that this user can speak to: all for root.
 #[must_use]
 pub fn running() -> Vec<Running> {
     let me = Uid::effective();
-    let may_speak = |pid: &u32| me.is_root() || process::owner(*pid) == Some(me.as_raw());
     process::all()
         .into_iter()
-        .filter(may_speak)
         .filter_map(|pid| {
+            let uid = process::owner(pid).map(Uid::from_raw)?;
             let home = home(&process::cmdline(pid)?)?;
-            Some(Running { home, pid })
+            Some(Running { home, pid, uid })
         })
+        .filter(|daemon| (me.is_root() || daemon.uid == me) && daemon.has_its_own_home())
         .collect()
+}
+
+impl Running {
+    /// PM2 loads modules from its home: one that somebody else can write is not asked for root.
+    fn has_its_own_home(&self) -> bool {
+        if self.uid.is_root() {
+            return trust::roots_alone(&self.home).is_ok();
+        }
+        std::fs::metadata(&self.home).is_ok_and(|about| about.uid() == self.uid.as_raw())
+    }
+
+    /// What it keeps, as far as it is its own user's.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub async fn entries(&self) -> Result<Vec<Proc>, Pm2Error> {
+        let pm2 = Pm2::new("pm2", &self.home);
+        let mut entries = match self.uid == Uid::effective() {
+            true => pm2.list().await?.entries(),
+            // Over the socket and in no other way: whoever is silent has nothing of theirs started.
+            false => {
+                let list = pm2.call("getMonitorData").await.map_err(Pm2Error::List)?;
+                let odd = |_| Pm2Error::List(RpcError::Odd("a list of entries"));
+                entry::from_json(list).map_err(odd)?
+            }
+        };
+        entries.truncate(MOST_ENTRIES);
+        let is_theirs = |pid: u32| process::owner(pid) == Some(self.uid.as_raw());
+        entries.retain(|entry| entry.pid.is_none_or(is_theirs));
+        Ok(entries)
+    }
 }
 
 /// `PM2 v7.0.4: God Daemon (/home/deploy/.pm2)`.

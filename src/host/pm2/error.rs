@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use nix::unistd::Uid;
+
 use crate::host::command::CommandError;
 use crate::host::pm2::rpc::RpcError;
 use crate::host::space::Room;
+use crate::host::trust::Untrusted;
 
 /// What PM2 did not do.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +15,23 @@ pub enum Pm2Error {
     /// Neither the socket nor the command line gave a list.
     #[error("PM2's list cannot be read")]
     List(#[source] RpcError),
+    /// Several users can change what it loads, and root acts for one only.
+    #[error("root does not speak to the PM2 in `{}`: more than one user can change it", .home.display())]
+    Untrusted {
+        /// `PM2_HOME`.
+        home: PathBuf,
+        /// The place that they can change.
+        #[source]
+        source: Untrusted,
+    },
+    /// Its owner is not known here.
+    #[error("`{}` belongs to user {uid}, who is not known on this host", .home.display())]
+    Nobodys {
+        /// `PM2_HOME`.
+        home: PathBuf,
+        /// The number.
+        uid: Uid,
+    },
     /// The command line failed.
     #[error("PM2 failed")]
     Command(#[source] CommandError),

@@ -9,7 +9,7 @@ impl Pm2 {
     /// When it runs all the same.
     pub async fn lay_to_rest(&self, entry: &Proc) -> Result<(), Pm2Error> {
         let stop = self
-            .command(["stop".to_owned(), entry.id.to_string()])
+            .command(["stop".to_owned(), entry.id.to_string()])?
             .deadline(CLI_DEADLINE + entry.kill_timeout);
         let output = stop.finish().await.map_err(Pm2Error::Command)?;
         match self.now(entry).await? {
@@ -27,7 +27,7 @@ impl Pm2 {
     /// When it does not run afterwards.
     pub async fn wake_up(&self, entry: &Proc) -> Result<(), Pm2Error> {
         // `restart` and not `start`: that takes what it needs from the entry itself.
-        let start = self.command(["restart".to_owned(), entry.id.to_string()]);
+        let start = self.command(["restart".to_owned(), entry.id.to_string()])?;
         start.finish().await.map_err(Pm2Error::Command)?;
         match self.now(entry).await? {
             Some(now) if now.is_running() => Ok(()),

@@ -9,6 +9,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -52,30 +53,41 @@ struct Answer {
     error: Option<String>,
 }
 
-/// Calls `method` of the daemon that listens on `socket` and returns its first result.
+/// Connects at once or not at all, so that it can be done with rights that are borrowed: a
+/// daemon that lets its queue fill up holds nobody up.
+///
+/// # Errors
+/// [`RpcError::Down`] when no daemon listens; [`RpcError::Io`] when the socket cannot be used.
+pub fn connect(socket: &Path) -> Result<UnixStream, RpcError> {
+    use std::io::ErrorKind::{ConnectionRefused, NotFound};
+    let connected = || {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let fd = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        net::connect(&fd, &SocketAddrUnix::new(socket)?)?;
+        UnixStream::from_std(fd.into())
+    };
+    connected().map_err(|source: std::io::Error| match source.kind() {
+        ConnectionRefused | NotFound => RpcError::Down,
+        _ => RpcError::Io(source),
+    })
+}
+
+/// Calls `method` of the daemon at the other end of `stream` and returns its first result.
 ///
 /// The method always gets one argument, an empty object: PM2's methods expect it without
 /// looking, and a call of `getVersion` without it ends a 7.0.4 daemon.
 ///
 /// # Errors
-/// [`RpcError::Down`] when no daemon listens; the others when what listens is no healthy one.
-pub async fn call(socket: &Path, method: &str, deadline: Duration) -> Result<Value, RpcError> {
+/// When what listens is no healthy daemon.
+pub async fn call_over(mut stream: UnixStream, method: &str, deadline: Duration) -> Result<Value, RpcError> {
     let request = request(method);
-    tokio::time::timeout(deadline, exchange(socket, &request))
+    let exchange = async {
+        stream.write_all(&request).await.map_err(RpcError::Io)?;
+        read_answer(&mut stream).await
+    };
+    tokio::time::timeout(deadline, exchange)
         .await
         .unwrap_or(Err(RpcError::Silent(deadline)))
-}
-
-async fn exchange(socket: &Path, request: &[u8]) -> Result<Value, RpcError> {
-    use std::io::ErrorKind::{ConnectionRefused, NotFound};
-    let mut stream = UnixStream::connect(socket)
-        .await
-        .map_err(|source| match source.kind() {
-            ConnectionRefused | NotFound => RpcError::Down,
-            _ => RpcError::Io(source),
-        })?;
-    stream.write_all(request).await.map_err(RpcError::Io)?;
-    read_answer(&mut stream).await
 }
 
 fn request(method: &str) -> Vec<u8> {
@@ -144,7 +156,7 @@ mod tests {
                 std::future::pending::<()>().await;
             }
         };
-        let asked = call(&socket, "getVersion", Duration::from_millis(300));
+        let asked = async { call_over(connect(&socket)?, "getVersion", Duration::from_millis(300)).await };
         tokio::pin!(asked);
         tokio::select! {
             result = &mut asked => result,
@@ -221,7 +233,7 @@ mod tests {
         let left_behind = folder.path().join("s");
         drop(UnixListener::bind(&left_behind).unwrap());
         for socket in [left_behind, folder.path().join("none")] {
-            let error = call(&socket, "getVersion", DEADLINE).await.unwrap_err();
+            let error = connect(&socket).unwrap_err();
             assert!(matches!(error, RpcError::Down), "{error}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::host::command::{Command, find_program};
+use crate::host::command::{self, Command, find_program};
 use crate::host::venv::VenvError;
 use crate::host::venv::interpreter::Interpreter;
 use crate::model::config::Installer;
@@ -39,7 +39,7 @@ impl Tool {
     /// When `uv` is asked for and missing.
     pub fn choose(wanted: Installer) -> Result<Tool, VenvError> {
         let uv = || {
-            let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+            let home = command::home().unwrap_or_default();
             find_program(Path::new("uv")).or_else(|| find_program(&home.join(".local/bin/uv")))
         };
         match wanted {

@@ -121,7 +121,7 @@ fn told(sink: &dyn Sink, text: String) {
 /// As whoever the folder belongs to: root must not be led elsewhere.
 fn write_config(path: &Path, text: &str) -> Result<(), Failure> {
     let failed = || Failure::failed(format!("`{}` cannot be written", path.display()));
-    let _rights = user::borrow_from_owner_of(path).map_err(|error| failed().because(error))?;
+    let _rights = user::borrow_from_author(path).map_err(|error| failed().because(error))?;
     store::write_whole(path, text.as_bytes(), 0o644).map_err(|error| failed().because(error))
 }
 

@@ -1,5 +1,6 @@
 //! Which process of PM2's answers behind NGINX, and whether it can be adopted.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -7,12 +8,13 @@ use nix::unistd::{Uid, User};
 
 use crate::host::command::find_program;
 use crate::host::nginx::dump::Dump;
-use crate::host::pm2::{Pm2, Proc, daemons};
+use crate::host::pm2::{Proc, daemons};
 use crate::host::process::{self, Process};
 use crate::host::server_tree::ServerTree;
 use crate::host::sockets;
+use crate::host::trust;
 use crate::model::config::Config;
-use crate::model::failure::{Failure, Kind};
+use crate::model::failure::{Failure, Kind, in_one_line};
 
 /// A process that can be adopted.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub struct Found {
     pub tree: Option<ServerTree>,
     /// What else this PM2 keeps.
     pub others: Vec<Proc>,
+    /// The PM2s that did not say what they keep.
+    pub silent: Vec<String>,
 }
 
 /// One entry and the ports that it holds and NGINX passes to.
@@ -55,7 +59,10 @@ fn refused(what: impl Into<String>) -> Failure {
 /// # Errors
 /// Why there is none that could be adopted.
 pub async fn look(dump: &Dump, name: Option<&str>, config: Option<&Config>) -> Result<Found, Failure> {
-    let all = candidates(dump, config).await?;
+    let Asked {
+        candidates: all,
+        silent,
+    } = candidates(dump, config).await?;
     let chosen = choose(&all, name, config, dump)?;
     let port = port_of(chosen, config)?;
     let entry = &chosen.entry;
@@ -93,41 +100,69 @@ pub async fn look(dump: &Dump, name: Option<&str>, config: Option<&Config>) -> R
             .map(|one| one.entry.clone())
             .collect(),
         entry: entry.clone(),
+        silent,
     })
 }
 
-async fn candidates(dump: &Dump, config: Option<&Config>) -> Result<Vec<Candidate>, Failure> {
+/// Everything that was asked, and who did not answer.
+#[derive(Default)]
+struct Asked {
+    candidates: Vec<Candidate>,
+    silent: Vec<String>,
+}
+
+async fn candidates(dump: &Dump, config: Option<&Config>) -> Result<Asked, Failure> {
     let ports = dump.passed_ports();
     let wanted = config
         .and_then(|config| config.pm2.home.clone())
         .or_else(|| std::env::var_os("PM2_HOME").map(PathBuf::from));
-    let mut all = Vec::new();
+    let mut all = Asked::default();
     for home in daemons::running() {
         if wanted.as_ref().is_some_and(|wanted| *wanted != home.home) {
             continue;
         }
-        let entries = Pm2::new("pm2", &home.home).list().await.map_err(|error| {
-            Failure::failed(format!(
-                "PM2 in {} does not say what it keeps",
-                home.home.display()
-            ))
-            .because(error)
-        })?;
-        for entry in entries.entries() {
-            let family = entry.pid.map(process::tree).unwrap_or_default();
+        let entries = match home.entries().await {
+            Ok(entries) => entries,
+            // Anybody can be silent; that stops nobody else's adoption.
+            Err(error) if wanted.is_none() && home.uid != Uid::effective() => {
+                all.silent.push(format!(
+                    "PM2 of {} in {} was passed over: {}",
+                    trust::name_of(home.uid),
+                    home.home.display(),
+                    in_one_line(&error)
+                ));
+                continue;
+            }
+            Err(error) => {
+                return Err(Failure::failed(format!(
+                    "PM2 in {} does not say what it keeps",
+                    home.home.display()
+                ))
+                .because(error));
+            }
+        };
+        let mut families = BTreeMap::new();
+        for entry in entries {
+            let family = entry.pid.map_or(&[][..], |pid| {
+                families
+                    .entry(pid)
+                    .or_insert_with(|| process::tree(pid))
+                    .as_slice()
+            });
             let holds = |port: &u16| {
                 let mut sockets = sockets::listener(*port).into_iter();
-                sockets.any(|one| sockets::owner(one.inode, &family).is_some())
+                sockets.any(|one| sockets::owner(one.inode, family).is_some())
             };
-            all.push(Candidate {
+            all.candidates.push(Candidate {
                 ports: ports.iter().copied().filter(holds).collect(),
                 home: home.clone(),
                 entry,
             });
         }
     }
-    match all.is_empty() {
+    match all.candidates.is_empty() {
         true => Err(refused("no PM2 runs here that keeps anything")
+            .showing(all.silent)
             .hint("`PM2_HOME` or `pm2.home` in bg.toml names it; without PM2, `bg setup` and `bg deploy` start anew")),
         false => Ok(all),
     }

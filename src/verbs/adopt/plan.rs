@@ -54,10 +54,7 @@ async fn dump(conf: &Path, config: Option<&Config>) -> Result<Dump, Failure> {
             format!("`{}` is not installed, or not on PATH", wanted.display()),
         )
     })?;
-    if Uid::effective().is_root() {
-        places::roots_alone(&bin, "`nginx.bin` must name root's own")?;
-        places::roots_alone(conf, "`nginx.conf` must name root's own")?;
-    }
+    places::nginx_is_roots(&bin, conf)?;
     let nginx = Nginx {
         bin,
         conf: conf.to_owned(),
@@ -196,7 +193,7 @@ async fn untracked(dump: &Dump, wish: &Wish, found: &Found) -> Vec<PathBuf> {
 }
 
 fn warnings(found: &Found) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes = found.silent.clone();
     if let Some(address) = found.exposed {
         notes.push(format!(
             "`{}` listens on {address}:{}, open to the network past NGINX; the next release is bound to 127.0.0.1",

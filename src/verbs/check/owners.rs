@@ -79,6 +79,11 @@ fn parsed(files: &NginxLayout, entry: &Entry) -> Vec<PathBuf> {
     all
 }
 
+/// Root goes by nothing there until it is root's alone again.
+pub(super) fn untrusted(report: &mut Report, error: &Untrusted) {
+    report.wrong("owners", in_full(error), &fix(error));
+}
+
 fn kept_alone(report: &mut Report, paths: &[PathBuf], keeper: Keeper) {
     let mut good = 0;
     for path in paths {

@@ -17,7 +17,7 @@ use crate::model::layout::{Entry, NginxLayout};
 use crate::model::listen::Listener;
 use crate::model::way;
 
-use super::places::{places, roots_alone};
+use super::places::{nginx_is_roots, places};
 
 /// What was found.
 #[derive(Debug)]
@@ -73,9 +73,7 @@ pub async fn look(config: &Config) -> Result<(Ground, Option<Failure>), Failure>
     let owner = owner(config)?;
     let nginx_bin = program(&config.nginx.bin, "nginx.bin")?;
     let pm2_bin = program(&config.pm2.bin, "pm2.bin")?;
-    let hint = "`nginx.bin` and `nginx.conf` in bg.toml must name root's own";
-    roots_alone(&nginx_bin, hint)?;
-    roots_alone(files.conf(), hint)?;
+    nginx_is_roots(&nginx_bin, files.conf())?;
     let mut nginx = Nginx {
         bin: nginx_bin.clone(),
         conf: files.conf().to_owned(),

@@ -18,8 +18,8 @@ pub fn roots_alone(path: &Path, hint: &str) -> Result<(), Failure> {
     if !Uid::effective().is_root() {
         return Ok(());
     }
-    match trust::roots_alone(path) {
-        Err(error) if !error.is_missing() => Err(Failure::new(
+    match trust::roots_to_make(path) {
+        Err(error) => Err(Failure::new(
             Kind::Config,
             format!(
                 "`{}` can be changed by others than root, and root would obey it",
@@ -28,8 +28,35 @@ pub fn roots_alone(path: &Path, hint: &str) -> Result<(), Failure> {
         )
         .because(error)
         .hint(hint.to_owned())),
-        _ => Ok(()),
+        Ok(()) => Ok(()),
     }
+}
+
+/// What NGINX is called; a build of one's own keeps the name.
+const NGINX_NAMES: [&str; 4] = ["nginx", "openresty", "angie", "tengine"];
+
+/// The program that root starts as NGINX, and what it parses. Of the programs that are root's
+/// alone, any other would do something else with NGINX's arguments.
+///
+/// # Errors
+/// Names the one that root does not obey.
+pub fn nginx_is_roots(bin: &Path, conf: &Path) -> Result<(), Failure> {
+    let hint = "`nginx.bin` and `nginx.conf` in bg.toml must name root's own";
+    roots_alone(bin, hint)?;
+    roots_alone(conf, hint)?;
+    let real = std::fs::canonicalize(bin).unwrap_or_else(|_| bin.to_owned());
+    let name = real.file_name().unwrap_or_default().to_string_lossy();
+    if Uid::effective().is_root() && !NGINX_NAMES.iter().any(|nginx| name.contains(nginx)) {
+        return Err(Failure::new(
+            Kind::Config,
+            format!(
+                "`{}` is no NGINX by its name, and root would run it",
+                real.display()
+            ),
+        )
+        .hint(hint));
+    }
+    Ok(())
 }
 
 /// Where setup writes what NGINX will parse, and nowhere that others can come between.
@@ -47,13 +74,26 @@ pub fn places(config: &Config, files: &NginxLayout, site_is_ours: bool) -> Resul
         roots_alone(folder, hint)?;
         roots_alone(place, hint)?;
     }
-    // What a template says becomes NGINX's own configuration.
+    // What a template says becomes NGINX's own configuration: it is read once more when all is
+    // looked at, and may not come into being in between.
     let Some(templates) = &config.nginx.templates else {
         return Ok(());
     };
+    let hint = "`nginx.templates` must name a folder of root's own";
     let folder = config.root.join(templates);
+    if !folder.is_dir() {
+        return Err(Failure::new(
+            Kind::Config,
+            format!(
+                "`{}` is no folder, and `nginx.templates` names it",
+                folder.display()
+            ),
+        )
+        .hint(hint));
+    }
+    roots_alone(&folder, hint)?;
     let inside = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-    std::iter::once(folder.clone())
-        .chain(inside.map(|file| file.path()))
-        .try_for_each(|path| roots_alone(&path, "`nginx.templates` must name a folder of root's own"))
+    inside
+        .map(|file| file.path())
+        .try_for_each(|path| roots_alone(&path, hint))
 }

@@ -55,7 +55,7 @@ impl Shared {
             owner,
             program,
         };
-        for folder in ["home", "pm2", "repo", "desk"] {
+        for folder in ["home", "pm2", "repo", "desk", "srv/shop"] {
             shared.give(&shared.sandbox.root().join(folder));
         }
         Some(shared)

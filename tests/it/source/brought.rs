@@ -246,7 +246,9 @@ fn root_may_bring_what_the_apps_owner_cannot_read() {
     shared.bg_as("root", &["setup"]).assert_code(0);
     let folder = folder(sandbox);
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
-    std::os::unix::fs::chown(&folder, Some(0), Some(0)).unwrap();
+    for path in crate::sandbox::shared::everything(&folder) {
+        std::os::unix::fs::lchown(path, Some(0), Some(0)).unwrap();
+    }
     let from = ["deploy", "--from", folder.to_str().unwrap()];
     let own = shared.bg_as(OWNER, &from);
     own.assert_code(1).assert_says("cannot be deployed");
@@ -258,10 +260,29 @@ fn root_may_bring_what_the_apps_owner_cannot_read() {
     shared.bg_as(OWNER, &["deploy", commit]).assert_code(0);
     assert_eq!(sandbox.live_color(), Some(Color::Blue));
     assert_eq!(manifest(sandbox)["commit"], commit);
-    // A work tree of theirs may hold hooks, and is not taken as an ordinary folder either.
-    let theirs = sandbox.repo();
-    let foreign = shared.bg_as("root", &["deploy", "--plan", "--from", theirs.to_str().unwrap()]);
-    foreign.assert_code(1).assert_says("dubious ownership");
+    // A work tree of theirs may name programs, which are theirs and run as theirs.
+    let (theirs, ran) = (sandbox.repo(), sandbox.root().join("home/ran-as"));
+    let monitor = sandbox.root().join("home/monitor");
+    fs::write(&monitor, format!("#!/bin/sh\nid -u >> '{}'\n", ran.display())).unwrap();
+    fs::set_permissions(&monitor, fs::Permissions::from_mode(0o755)).unwrap();
+    let at = theirs.to_str().unwrap();
+    let named = [
+        "git",
+        "-C",
+        at,
+        "config",
+        "core.fsmonitor",
+        monitor.to_str().unwrap(),
+    ];
+    assert!(shared.command_as(OWNER, &named).status().unwrap().success());
+    let theirs_by_root = ["deploy", "--plan", "--from", at];
+    shared.bg_as("root", &theirs_by_root).assert_code(0);
+    let ran = fs::read_to_string(ran).unwrap();
+    let owner = shared.owner.uid.to_string();
+    assert!(
+        ran.lines().count() > 0 && ran.lines().all(|uid| uid == owner),
+        "{ran}"
+    );
     for place in ["repo.git", "releases", "state"] {
         assert_eq!(
             shared.not_the_owners(&sandbox.app_root().join(place)),
