@@ -2,10 +2,10 @@
 //! somebody else could have planted: what is not root's alone is left to its owner's rights.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown};
+use std::path::{Component, Path, PathBuf};
 
 use nix::fcntl::OFlag;
 use nix::unistd::{Uid, User};
@@ -15,7 +15,7 @@ use crate::host::trust::{self, Untrusted};
 use crate::host::user;
 
 /// Where a new folder of somebody else's could change what root runs.
-const SYSTEM: [&str; 13] = [
+const SYSTEM: [&str; 19] = [
     "/bin",
     "/boot",
     "/dev",
@@ -24,12 +24,21 @@ const SYSTEM: [&str; 13] = [
     "/lib32",
     "/lib64",
     "/proc",
+    "/root",
     "/run",
     "/sbin",
     "/sys",
     "/usr",
+    "/var/backups",
+    "/var/cache",
+    "/var/lib",
+    "/var/log",
+    "/var/mail",
     "/var/spool",
 ];
+
+/// What is ours below one of those.
+const OURS: &str = "/var/lib/bluegreen";
 
 /// A folder that was not given away or taken back.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +52,14 @@ pub enum CustodyError {
         /// The folder.
         path: PathBuf,
         /// Who that is.
+        owner: String,
+    },
+    /// It is root's, and nobody knows what for.
+    #[error("`{}` is root's already, and only what `bg` has made is given to `{owner}`", .path.display())]
+    NotMade {
+        /// The folder.
+        path: PathBuf,
+        /// Who would get it.
         owner: String,
     },
     /// There is something in it that an app does not have.
@@ -77,28 +94,45 @@ fn refused(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Custody
     move |source| CustodyError::Io { what, path, source }
 }
 
-/// Makes `folder` where it is missing, and the owner's where it is root's: then it may hold
-/// nothing but `names`. Only root gives anything away, and only to somebody else.
+/// Whose doing a folder of root's is that stands where an owner's belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// An earlier run of this program: the registry knows the folder.
+    Us,
+    /// Somebody else, for what they know.
+    Unknown,
+}
+
+/// Makes `folder` where it is missing, and gives it to the owner. One of root's that is there
+/// is given only if we have made it, and while it holds nothing but `names`. Only root gives
+/// anything away, and only to somebody else.
 ///
 /// # Errors
 /// When it is somebody else's, or others could turn root's hand.
-pub fn give(folder: &Path, owner: &User, names: &[&str]) -> Result<(), CustodyError> {
+pub fn give(folder: &Path, owner: &User, names: &[&str], maker: Maker) -> Result<(), CustodyError> {
     if !is_roots_to_give(owner) {
+        if Uid::effective().is_root() {
+            trust::roots_to_make(folder)?;
+        }
         return fs::create_dir_all(folder).map_err(refused("made", folder));
     }
     let Ok(about) = fs::metadata(folder) else {
         return make(folder, owner);
     };
-    match about.uid() {
-        uid if uid == owner.uid.as_raw() => Ok(()),
-        0 => {
+    match (about.uid(), maker) {
+        (uid, _) if uid == owner.uid.as_raw() => Ok(()),
+        (0, Maker::Us) => {
             let real = trust::roots_alone(folder)?;
             outside_the_system(&real)?;
             holds_only(&real, names)?;
             give_what_is_in(&real, owner, 2)?;
             give_one(&real, owner)
         }
-        uid => Err(CustodyError::Foreign {
+        (0, Maker::Unknown) => Err(CustodyError::NotMade {
+            path: folder.to_owned(),
+            owner: owner.name.clone(),
+        }),
+        (uid, _) => Err(CustodyError::Foreign {
             path: folder.to_owned(),
             owner: trust::name_of(Uid::from_raw(uid)),
         }),
@@ -119,13 +153,26 @@ fn make(folder: &Path, owner: &User) -> Result<(), CustodyError> {
             return Ok(());
         }
     }
-    let above = folder
-        .ancestors()
-        .find(|above| fs::symlink_metadata(above).is_ok());
-    let real = trust::roots_alone(above.unwrap_or(Path::new("/")))?;
-    outside_the_system(&real)?;
-    fs::create_dir_all(folder).map_err(refused("made", folder))?;
-    give_one(folder, owner)
+    let there = above(folder);
+    let rest = folder.strip_prefix(there).unwrap_or(folder);
+    let real = trust::roots_alone(there)?;
+    outside_the_system(&real.join(rest))?;
+    // Nobody else can make a name in a folder of root's, nor in those that are made here.
+    let mut made = real;
+    for name in rest.components() {
+        let Component::Normal(name) = name else {
+            return Err(CustodyError::System(folder.to_owned()));
+        };
+        made.push(name);
+        DirBuilder::new()
+            .mode(0o755)
+            .create(&made)
+            .map_err(refused("made", folder))?;
+    }
+    let held = hold(&made).map_err(refused("given away", folder))?;
+    fchown(&held, Some(owner.uid.as_raw()), Some(owner.gid.as_raw()))
+        .and_then(|()| held.set_permissions(Permissions::from_mode(0o755)))
+        .map_err(refused("given away", folder))
 }
 
 /// The nearest that is there.
@@ -136,7 +183,8 @@ fn above(folder: &Path) -> &Path {
 }
 
 fn outside_the_system(real: &Path) -> Result<(), CustodyError> {
-    match SYSTEM.iter().any(|system| real.starts_with(system)) {
+    let is_ours = real.starts_with(OURS) && real != Path::new(OURS);
+    match !is_ours && SYSTEM.iter().any(|system| real.starts_with(system)) {
         true => Err(CustodyError::System(real.to_owned())),
         false => Ok(()),
     }

@@ -84,13 +84,16 @@ pub fn write(layout: &Layout, manifest: &Manifest) -> Result<(), ReleaseError> {
     Ok(())
 }
 
+/// More than any snapshot: its configuration has a limit of its own below this.
+const LONGEST: u64 = 4 << 20;
+
 /// Reads the snapshot of one release.
 ///
 /// # Errors
 /// When it is missing, damaged, or from a later version.
 pub fn read(layout: &Layout, id: &ReleaseId) -> Result<Manifest, ReleaseError> {
     let path = layout.manifest(id);
-    let text = match fs::read(&path) {
+    let text = match store::read_plain(&path, LONGEST) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(ReleaseError::Missing(id.clone())),
         read => read.map_err(FileError::at("read", &path))?,
     };

@@ -13,6 +13,7 @@ use crate::host::mover;
 use crate::host::nginx::render::site_mark;
 use crate::host::program::THIS;
 use crate::host::registry::Registry;
+use crate::host::store;
 use crate::host::system::SystemFolders;
 use crate::host::trust;
 use crate::host::user::{self, Borrowed};
@@ -42,14 +43,10 @@ pub struct Removed {
 pub async fn remove(app: &App, yes: bool, purge: bool, sink: &dyn Sink) -> Result<Removed, Failure> {
     let files = nginx_files(app)?;
     let owner = owner(app)?;
-    let mut steps: Vec<String> = Color::BOTH
-        .map(|color| match adopted::in_slot(app, color) {
-            Some(adopted) => format!("leave {} running, which was adopted", adopted.pm2_name),
-            None => format!("stop {}", app.process(color)),
-        })
-        .to_vec();
-    let workers = workers::processes(app);
-    steps.extend(workers.iter().map(|process| format!("stop {process}")));
+    let mut steps = {
+        let _rights = rights(&owner)?;
+        processes(app)
+    };
     steps.extend(files.iter().map(|path| format!("delete {}", path.display())));
     steps.push(format!("delete {}", app.entry.link_folder.display()));
     let permit = SystemFolders::of_this_user().permit(app.name());
@@ -81,6 +78,16 @@ pub async fn remove(app: &App, yes: bool, purge: bool, sink: &dyn Sink) -> Resul
         text: format!("{} is off this host", app.name()),
     });
     Ok(Removed { steps, done: true })
+}
+
+fn processes(app: &App) -> Vec<String> {
+    let colors = Color::BOTH.map(|color| match adopted::in_slot(app, color) {
+        Some(adopted) => format!("leave {} running, which was adopted", adopted.pm2_name),
+        None => format!("stop {}", app.process(color)),
+    });
+    let workers = workers::processes(app);
+    let workers = workers.iter().map(|process| format!("stop {process}"));
+    colors.into_iter().chain(workers).collect()
 }
 
 pub(super) fn owner(app: &App) -> Result<User, Failure> {
@@ -195,18 +202,18 @@ pub(super) async fn take_from_nginx(app: &App, files: &[PathBuf]) -> Result<(), 
     moved.iter().try_for_each(|path| delete(&aside(path)))
 }
 
-/// A folder of the owner's goes with the owner's rights; root takes what is left of it where
-/// nobody else can turn its hand.
-pub(super) fn delete_of(folder: &Path, owner: &User) -> Result<(), Failure> {
-    {
+/// What is the owner's goes with the owner's rights. Root takes what they could not only where
+/// the folder above is root's alone: elsewhere somebody could put a link in its place.
+pub(super) fn delete_of(path: &Path, owner: &User) -> Result<(), Failure> {
+    let done = {
         let _rights = rights(owner)?;
-        std::fs::remove_dir_all(folder).ok();
+        store::remove_tree(path)
+    };
+    let above = path.parent().unwrap_or(Path::new("/"));
+    if Uid::effective().is_root() && trust::roots_alone(above).is_ok() {
+        return delete(path);
     }
-    let above = folder.parent().unwrap_or(Path::new("/"));
-    if Uid::effective().is_root() && trust::roots_alone(above).is_err() {
-        return deleted(folder, std::fs::remove_dir(folder));
-    }
-    delete(folder)
+    done.map_err(|error| Failure::failed(format!("`{}` cannot be deleted", path.display())).because(error))
 }
 
 pub(super) fn delete(path: &Path) -> Result<(), Failure> {

@@ -59,7 +59,10 @@ pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<S
     let app = App::with(ground.entry.clone(), config).map_err(|error| {
         Failure::new(FailureKind::Config, "the configuration cannot be used").because(error)
     })?;
-    live_port_stays(&app)?;
+    {
+        let _rights = owner::rights(&ground)?;
+        live_port_stays(&app)?;
+    }
     let wanted = wanted(&app, &ground)?;
     let mut set_up = SetUp {
         changes: wanted.describe(&app),
@@ -126,7 +129,12 @@ pub(super) struct Wanted {
 impl Wanted {
     fn describe(&self, app: &App) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
-        lines.extend(self.folders.iter().map(|path| format!("make {}", path.display())));
+        let owner = &app.entry.owner;
+        let made = |path: &PathBuf| match path == app.nginx_files.link_folder() && app.reloads() {
+            true => format!("make {}", path.display()),
+            false => format!("make {}, for `{owner}`", path.display()),
+        };
+        lines.extend(self.folders.iter().map(made));
         for change in self.shown.iter().chain(&self.nginx) {
             match change.kind {
                 Kind::Create => lines.push(format!("write {}", change.path.display())),
@@ -135,7 +143,7 @@ impl Wanted {
             }
         }
         if !self.registered {
-            lines.push("enter the app into the registry".to_owned());
+            lines.push(format!("enter the app into the registry, as `{owner}`'s"));
         }
         if !self.applied {
             lines.push("keep this bg.toml as the one that is applied".to_owned());

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::host::app::App;
-use crate::host::{releases, user};
+use crate::host::releases;
 use crate::model::color::Color;
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::{Entry, Layout, NginxLayout};
@@ -48,11 +48,16 @@ fn in_a_slot(app: &App) -> Result<Manifest, Failure> {
 /// # Errors
 /// When it cannot be moved.
 pub fn move_data(app: &App, yes: bool) -> Result<Adopting, Failure> {
-    let manifest = in_a_slot(app)?;
+    let owner = remove::owner(app)?;
+    let (manifest, left) = {
+        let _rights = remove::rights(&owner)?;
+        let manifest = in_a_slot(app)?;
+        let left = manifest.adopted.as_ref().map(adopted::left_behind);
+        (manifest, left.unwrap_or_default())
+    };
     let Some(known) = &manifest.adopted else {
         return Ok(Adopting::default());
     };
-    let left = adopted::left_behind(known);
     let mut adopting = told(
         app,
         "move",
@@ -62,7 +67,6 @@ pub fn move_data(app: &App, yes: bool) -> Result<Adopting, Failure> {
     if !yes || left.is_empty() {
         return Ok(adopting);
     }
-    let owner = remove::owner(app)?;
     if let Some(mut record) = Record::read(&app.nginx_files.adoption())? {
         record.moved.extend(
             left.iter()
@@ -82,6 +86,8 @@ pub fn move_data(app: &App, yes: bool) -> Result<Adopting, Failure> {
 /// # Errors
 /// When that cannot be written down.
 pub fn leave_data(app: &App, yes: bool) -> Result<Adopting, Failure> {
+    let owner = remove::owner(app)?;
+    let _rights = remove::rights(&owner)?;
     let mut manifest = in_a_slot(app)?;
     let left = manifest
         .adopted
@@ -100,9 +106,6 @@ pub fn leave_data(app: &App, yes: bool) -> Result<Adopting, Failure> {
     if let Some(known) = &mut manifest.adopted {
         known.data.clear();
     }
-    let owner = remove::owner(app)?;
-    let _rights = user::borrow(&owner)
-        .map_err(|error| Failure::failed(format!("cannot act as `{}`", owner.name)).because(error))?;
     releases::write(&app.layout, &manifest)
         .map_err(|error| Failure::failed("that cannot be written down").because(error))?;
     adopting.done = true;

@@ -5,12 +5,14 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
 
 use crate::host::front::Door;
 use crate::host::nginx::files::{self, Change};
 use crate::host::nginx::render::Rendered;
 use crate::host::store;
+use crate::host::trust::{self, Untrusted};
 use crate::model::color::Color;
 use crate::model::config::Config;
 use crate::model::failure::{Failure, Kind};
@@ -104,6 +106,13 @@ fn is_newer(text: &[u8]) -> bool {
     later("/format", Record::FORMAT) || later("/entry/format", Entry::FORMAT)
 }
 
+fn only_roots_word(path: &Path) -> Result<(), Untrusted> {
+    match trust::roots_alone(path) {
+        Err(error) if Uid::effective().is_root() && !error.is_missing() => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn path(folder: &Path) -> PathBuf {
     folder.join("record.json")
 }
@@ -129,6 +138,15 @@ impl Record {
     pub fn read(folder: &Path) -> Result<Option<Record>, Failure> {
         let path = path(folder);
         let failed = || Failure::failed(format!("`{}` cannot be read", path.display()));
+        // Undoing writes what it says, where it says.
+        if let Err(error) = only_roots_word(&path) {
+            return Err(Failure::new(
+                Kind::Config,
+                format!("root does not act on `{}`", path.display()),
+            )
+            .because(error)
+            .hint("what `bg adopt` wrote down is root's alone: look at who changed that, and at `nginx.conf` in bg.toml"));
+        }
         match fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed()

@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use nix::unistd::User;
+
 use crate::host::app::App;
 use crate::host::lock::{Holder, Lock};
 use crate::host::nginx::files::{self, Change};
@@ -60,6 +62,10 @@ fn record(conf: &Path, name: Option<&str>, config: Option<&Config>) -> Result<Op
 
 /// Whether PM2's own name was typed.
 fn found_in(record: &Record, name: Option<&str>) -> bool {
+    let owner = User::from_name(&record.entry.owner).ok().flatten();
+    let Some(Ok(_rights)) = owner.as_ref().map(user::borrow) else {
+        return false;
+    };
     let manifest = releases::read(&Layout::new(&record.entry.root), &record.release);
     let adopted = manifest.ok().and_then(|manifest| manifest.adopted);
     adopted.is_some_and(|adopted| Some(adopted.pm2_name.as_str()) == name)
@@ -103,6 +109,8 @@ pub async fn undo(ask: &Ask, config: Option<Config>, sink: &dyn Sink) -> Result<
         );
     };
     if record.done {
+        let owner = User::from_name(&record.entry.owner).ok().flatten();
+        let _rights = owner.as_ref().map(rights).transpose()?;
         nothing_was_deployed(&record)?;
     }
     let changes = record.way_back()?;
@@ -189,12 +197,12 @@ pub(super) async fn put_back(record: &Record, sink: &dyn Sink) -> Result<(), Fai
     Ok(())
 }
 
-fn rights(owner: &nix::unistd::User) -> Result<user::Borrowed, Failure> {
+fn rights(owner: &User) -> Result<user::Borrowed, Failure> {
     user::borrow(owner)
         .map_err(|error| Failure::failed(format!("cannot act as `{}`", owner.name)).because(error))
 }
 
-fn lock(app: &App, owner: &nix::unistd::User) -> Result<Option<Lock>, Failure> {
+fn lock(app: &App, owner: &User) -> Result<Option<Lock>, Failure> {
     if !app.layout.state().is_dir() {
         return Ok(None);
     }
@@ -231,13 +239,10 @@ async fn from_nginx(app: &App, record: &Record, back: Vec<Change>) -> Result<(),
 }
 
 /// What is ours below the root, and the root itself where nothing else is in it.
-fn root(app: &App, owner: &nix::unistd::User) -> Result<(), Failure> {
+fn root(app: &App, owner: &User) -> Result<(), Failure> {
     let root = app.layout.root();
     for name in Layout::NAMES.iter().filter(|name| **name != "shared") {
-        let path = root.join(name);
-        if path.exists() {
-            remove::delete_of(&path, owner).or_else(|_| remove::delete(&path))?;
-        }
+        remove::delete_of(&root.join(name), owner)?;
     }
     let _rights = rights(owner)?;
     std::fs::remove_dir(app.layout.shared()).ok();

@@ -5,7 +5,8 @@
 use std::path::Path;
 
 use crate::host::app::App;
-use crate::host::custody::{self, CustodyError};
+use crate::host::custody::{self, CustodyError, Maker};
+use crate::host::registry::Registry;
 use crate::host::user::{self, Borrowed};
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::{Layout, NginxLayout};
@@ -27,7 +28,7 @@ pub fn rights(ground: &Ground) -> Result<Borrowed, Failure> {
 /// # Errors
 /// When it is somebody else's, or the system refuses.
 pub fn own_root(app: &App, ground: &Ground) -> Result<(), Failure> {
-    give(app.layout.root(), ground, &Layout::NAMES, "root")
+    give(app.layout.root(), ground, &Layout::NAMES, "root", Maker::Unknown)
 }
 
 /// Gives the link folder to the app's owner unless it is kept: while its targets are parsed
@@ -41,7 +42,12 @@ pub fn own_link_folder(app: &App, ground: &Ground, kept: bool) -> Result<(), Fai
         return custody::keep(folder, &NginxLayout::NAMES)
             .map_err(|error| refused(folder, error, "nginx.link_folder"));
     }
-    give(folder, ground, &NginxLayout::NAMES, "nginx.link_folder")
+    let known = Registry::of_this_user().find(app.name());
+    let maker = match known.is_ok_and(|known| known.link_folder == folder) {
+        true => Maker::Us,
+        false => Maker::Unknown,
+    };
+    give(folder, ground, &NginxLayout::NAMES, "nginx.link_folder", maker)
 }
 
 /// Gives the folder of the answers to the app's owner, in both ways: they are served.
@@ -50,14 +56,30 @@ pub fn own_link_folder(app: &App, ground: &Ground, kept: bool) -> Result<(), Fai
 /// As for the link folder.
 pub fn own_answers(app: &App, ground: &Ground) -> Result<(), Failure> {
     let names = ["blue.json", "green.json"];
-    give(&app.nginx_files.answers(), ground, &names, "nginx.link_folder")
+    // In the reload way it lies in a folder that root keeps for this.
+    give(
+        &app.nginx_files.answers(),
+        ground,
+        &names,
+        "nginx.link_folder",
+        Maker::Us,
+    )
 }
 
-fn give(folder: &Path, ground: &Ground, names: &[&str], key: &str) -> Result<(), Failure> {
-    custody::give(folder, &ground.owner, names).map_err(|error| refused(folder, error, key))
+fn give(folder: &Path, ground: &Ground, names: &[&str], key: &str, maker: Maker) -> Result<(), Failure> {
+    custody::give(folder, &ground.owner, names, maker).map_err(|error| refused(folder, error, key))
 }
 
 fn refused(folder: &Path, error: CustodyError, key: &str) -> Failure {
+    let hint = match &error {
+        CustodyError::NotMade { path, owner } => format!(
+            "where it is for the app and nothing in it is run by root: `chown {owner} {}`; else another `{key}` in bg.toml",
+            path.display()
+        ),
+        _ => format!(
+            "name a folder of its own as `{key}` in bg.toml, or make this one the right user's: `chown`"
+        ),
+    };
     let kind = match error {
         CustodyError::Io { .. } | CustodyError::File(_) => Kind::Failed,
         _ => Kind::Config,
@@ -67,7 +89,5 @@ fn refused(folder: &Path, error: CustodyError, key: &str) -> Failure {
         format!("`{}` cannot become what `{key}` needs", folder.display()),
     )
     .because(error)
-    .hint(format!(
-        "name a folder of its own as `{key}` in bg.toml, or make this one the right user's: `chown`"
-    ))
+    .hint(hint)
 }

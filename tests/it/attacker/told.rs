@@ -61,7 +61,15 @@ fn no_bg_toml_has_root_run_parse_write_or_give_away_what_is_not_the_apps() {
     let empty = sandbox.root().join("somebodys");
     fs::create_dir(&empty).unwrap();
     std::os::unix::fs::chown(&empty, Some(1), Some(1)).unwrap();
-    let table: [(&str, Change); 13] = [
+    // Folders of root's that were there before: what root runs from them, nobody gets.
+    let tool = sandbox.root().join("opt/tool");
+    fs::create_dir_all(tool.join("bin")).unwrap();
+    fs::write(tool.join("bin/tool"), "#!/bin/sh\n").unwrap();
+    let bare = sandbox.root().join("opt/bare");
+    fs::create_dir(&bare).unwrap();
+    let gifts = || state(&sandbox.root().join("opt"));
+    let kept = gifts();
+    let table: [(&str, Change); 22] = [
         ("nginx.bin", at("nginx", "bin", &desk.join("nginx"))),
         (
             "nginx.bin through a link",
@@ -96,6 +104,33 @@ fn no_bg_toml_has_root_run_parse_write_or_give_away_what_is_not_the_apps() {
         ("root below a link", root(&desk.join("bait/new"))),
         ("root of the system", root(of_the_system)),
         ("root of somebody's", root(&empty)),
+        ("root that holds a tool of root's", root(&tool)),
+        ("root that is empty and root's", root(&bare)),
+        ("root in root's home", root(Path::new("/root/bluegreen-attack"))),
+        (
+            "root where packages keep theirs",
+            root(Path::new("/var/lib/bluegreen-attack")),
+        ),
+        (
+            "nginx.link_folder that holds a tool",
+            at("nginx", "link_folder", &tool),
+        ),
+        (
+            "nginx.link_folder that is empty",
+            at("nginx", "link_folder", &bare),
+        ),
+        (
+            "nginx.templates that are made later",
+            at("nginx", "templates", &desk.join("later")),
+        ),
+        (
+            "nginx.templates that root could make later",
+            at("nginx", "templates", Path::new("/etc/bluegreen-templates-later")),
+        ),
+        (
+            "nginx.bin that is another program",
+            at("nginx", "bin", Path::new("/bin/sh")),
+        ),
     ];
     let usual = fs::read_to_string(sandbox.config()).unwrap();
     let sites = || state(&sandbox.front.sites());
@@ -108,11 +143,19 @@ fn no_bg_toml_has_root_run_parse_write_or_give_away_what_is_not_the_apps() {
         assert!(!of_the_system.exists(), "{name}");
         assert_eq!(sites(), before, "{name}");
         bait.assert_untouched(name);
+        assert_eq!(gifts(), kept, "{name}");
         let uid = std::os::unix::fs::MetadataExt::uid(&fs::metadata(&empty).unwrap());
         assert_eq!(uid, 1, "{name}");
         fs::write(sandbox.config(), &usual).unwrap();
     }
-    assert_eq!(table.len(), 13);
+    assert_eq!(table.len(), 22);
+    for missing in ["/root/bluegreen-attack", "/var/lib/bluegreen-attack"] {
+        assert!(!Path::new(missing).exists(), "{missing}");
+    }
+    sandbox.configure(root(&tool));
+    let outcome = shared.bg_as("root", &["setup"]);
+    outcome.assert_says(&format!("`chown nobody {}`", tool.display()));
+    fs::write(sandbox.config(), &usual).unwrap();
     shared.bg_as("root", &["setup"]).assert_code(0);
     bait.assert_untouched("a good one");
 }
