@@ -114,13 +114,19 @@ fn a_daemon_that_lies_gets_nothing_run_and_hides_nobody_elses() {
     ];
     for (home, answer) in &lies {
         let _fake = Fake::start(&shared, home, &theirs, answer);
-        let line = [shared.program(), "adopt", "--plan"];
+        // No bg.toml says which PM2 is meant.
+        let conf = shared.sandbox.front.conf().to_str().unwrap().to_owned();
+        let line = [shared.program(), "adopt", "--plan", "--nginx", &conf];
         let mut command = shared.command_as("root", &line);
         let path = std::env::join_paths(
             std::iter::once(root.join("programs"))
                 .chain(std::env::split_paths(&crate::sandbox::path_with_tools())),
         );
-        let output = command.env("PATH", path.unwrap()).output().unwrap();
+        let output = command
+            .env("PATH", path.unwrap())
+            .current_dir("/")
+            .output()
+            .unwrap();
         let said =
             String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{} {answer}: {said}", home.display());
