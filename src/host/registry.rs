@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::host::{command, trust};
+use crate::host::command;
+use crate::host::trust::{self, Keeper};
 use crate::model::config::is_app_name;
 use crate::model::layout::Entry;
 
@@ -30,8 +31,8 @@ pub enum RegistryError {
     /// What was asked for could be the name of a file elsewhere, and of no app.
     #[error("`{}` is no name of an app", .0.escape_debug())]
     NoName(String),
-    /// Root would go by what somebody else can change.
-    #[error("the registry is not root's alone")]
+    /// It says what is started and for whom, and somebody else can change it.
+    #[error("the registry can be changed by others")]
     Untrusted(#[from] trust::Untrusted),
     /// The file of one app is that of another.
     #[error("the registry entry `{}` is that of `{}`", .path.display(), .found.escape_debug())]
@@ -139,9 +140,8 @@ impl Registry {
         }
         for folder in &self.folders {
             let path = folder.join(format!("{app}.toml"));
-            if nix::unistd::Uid::effective().is_root() {
-                trust::roots_alone(&path).map(drop).or_else(unless_missing)?;
-            }
+            let me = Keeper::user(nix::unistd::Uid::effective());
+            trust::alone(&path, me).map(drop).or_else(unless_missing)?;
             match std::fs::read_to_string(&path) {
                 Ok(text) => return of(app, parse(&path, &text)?, path),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

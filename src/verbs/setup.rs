@@ -54,6 +54,9 @@ pub struct SetUp {
 /// put back.
 pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<SetUp, Failure> {
     let registry = Registry::of_this_user();
+    if !plan_only {
+        owner::close_our_own(&config, &registry)?;
+    }
     let ground = ground::survey(&config, &registry).await?;
     ground::names_are_free(&config, &ground)?;
     let app = App::with(ground.entry.clone(), config).map_err(|error| {

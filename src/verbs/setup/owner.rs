@@ -2,12 +2,16 @@
 //! the app's owner gets the link folder, whose targets are tested for and never parsed. What
 //! lies in the owner's folders is written with the owner's rights, whoever runs setup.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::Uid;
 
 use crate::host::app::App;
 use crate::host::custody::{self, CustodyError, Maker};
 use crate::host::registry::Registry;
+use crate::host::trust;
 use crate::host::user::{self, Borrowed};
+use crate::model::config::Config;
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::{Layout, NginxLayout};
 
@@ -64,6 +68,28 @@ pub fn own_answers(app: &App, ground: &Ground) -> Result<(), Failure> {
         "nginx.link_folder",
         Maker::Us,
     )
+}
+
+/// Closes the folders that setup makes for root's own, where an earlier version left them open.
+///
+/// # Errors
+/// When the system refuses.
+pub fn close_our_own(config: &Config, registry: &Registry) -> Result<(), Failure> {
+    let files = NginxLayout::new(config);
+    let entry = registry.path(&config.app);
+    let apps = entry.parent();
+    // The inner one last: nobody comes between.
+    let above = apps.and_then(Path::parent);
+    let ours = above.filter(|above| above.ends_with("bluegreen"));
+    let mut folders: Vec<PathBuf> = ours.into_iter().chain(apps).map(Path::to_owned).collect();
+    if trust::roots_alone(files.conf()).is_ok() || !Uid::effective().is_root() {
+        folders.extend([files.conf_dir().join("bg"), files.folder()]);
+    }
+    for folder in folders {
+        let failed = || Failure::failed(format!("`{}` stays open to others", folder.display()));
+        custody::close(&folder).map_err(|error| failed().because(error))?;
+    }
+    Ok(())
 }
 
 fn give(folder: &Path, ground: &Ground, names: &[&str], key: &str, maker: Maker) -> Result<(), Failure> {

@@ -124,3 +124,45 @@ fn in_the_reload_way() {
     ];
     assert_eq!(tried(&shared, &all), 10);
 }
+
+/// Folders that an earlier version made under a loose umask: `check` names each, and setup,
+/// which made them, closes them.
+#[test]
+fn what_was_left_open_is_told_and_setup_closes_its_own() {
+    let Some(shared) = Shared::deployed() else { return };
+    let sandbox = &shared.sandbox;
+    let bg = sandbox.front.conf().with_file_name("bg");
+    let registry = sandbox.registry();
+    let own = [
+        bg.clone(),
+        bg.join("shop"),
+        registry.clone(),
+        registry.with_file_name(""),
+    ];
+    let open = |path: &PathBuf, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    for folder in &own {
+        open(folder, 0o777);
+        let told = findings(&shared);
+        let named = folder.display().to_string();
+        let named = named.trim_end_matches('/');
+        assert!(
+            told.iter()
+                .any(|line| line.contains(named) && line.contains("chmod go-w")),
+            "{named}: {told:?}"
+        );
+        // Nobody's deploy goes by what anybody could have written; setup is asked for.
+        shared.bg_as("root", &["setup"]).assert_code(0);
+        assert_eq!(
+            fs::metadata(folder).unwrap().permissions().mode() & 0o7777,
+            0o755,
+            "{named}"
+        );
+    }
+    open(&registry, 0o777);
+    shared
+        .bg_as("root", &["status"])
+        .assert_code(3)
+        .assert_says("chmod go-w");
+    open(&registry, 0o755);
+    assert_eq!(own.len(), 4);
+}

@@ -140,6 +140,9 @@ fn no_bg_toml_has_root_run_parse_write_or_give_away_what_is_not_the_apps() {
         let outcome = shared.bg_as("root", &["setup"]);
         assert_ne!(outcome.code, Some(0), "{name}: {outcome}");
         assert!(!trap.exists(), "{name}");
+        if name.starts_with("nginx.bin that") {
+            outcome.assert_says("is no NGINX by its name");
+        }
         if name.ends_with("later") {
             // Before anything that takes time: they could be there when they are read.
             outcome.assert_says("is no folder, and `nginx.templates` names it");
