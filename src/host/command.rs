@@ -2,12 +2,13 @@
 //! environment; a deadline, after which its whole process group is killed.
 
 mod fit;
+mod found;
 mod instead;
 mod lines;
 mod output;
 mod streams;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -18,6 +19,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, User};
 
 use crate::host::trust::Untrusted;
+pub use found::find_program;
 use output::read_capped;
 use streams::Input;
 
@@ -384,24 +386,6 @@ impl fmt::Display for Command {
         }
         Ok(())
     }
-}
-
-/// Finds a program on PATH, so that its absolute path can be kept: under a
-/// non-interactive login the PATH is another one.
-#[must_use]
-pub fn find_program(program: &Path) -> Option<PathBuf> {
-    if program.components().count() > 1 {
-        return program.is_file().then(|| program.to_owned());
-    }
-    find_in(&std::env::var_os("PATH")?, program)
-}
-
-fn find_in(path: &OsStr, program: &Path) -> Option<PathBuf> {
-    std::env::split_paths(path)
-        .map(|folder| folder.join(program))
-        .find(|candidate| {
-            nix::unistd::access(candidate, nix::unistd::AccessFlags::X_OK).is_ok() && candidate.is_file()
-        })
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use nix::unistd::Uid;
 use crate::host::program::THIS;
 use crate::host::trust;
 
-use super::{Command, CommandError, FORGOTTEN, SYSTEM_PATH, find_in, find_program};
+use super::found::{find_in, find_program};
+use super::{Command, CommandError, FORGOTTEN, SYSTEM_PATH};
 
 impl Command {
     /// Root runs nothing that others can change, whatever a configuration names.
