@@ -28,7 +28,10 @@ use crate::model::config::Config;
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::Entry;
 
-use super::setup::ground::{self, Ground};
+use super::setup::{
+    self,
+    ground::{self, Ground},
+};
 pub use before::{Depth, before_deploy};
 
 /// What was found.
@@ -118,7 +121,7 @@ pub async fn check(config: &Config) -> Result<Report, Failure> {
     match ground::look(config).await {
         Ok((ground, unseen)) => {
             unshown(&mut report, &ground, unseen);
-            let free = ground::names_are_free(config, &ground);
+            let free = setup::names::are_free(config, &ground);
             if let Err(failure) = ground::stands_against(config, &ground, &registry).and(free) {
                 against(&mut report, "set-up", &failure);
             }

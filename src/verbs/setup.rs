@@ -3,6 +3,7 @@
 
 pub mod ground;
 pub(super) mod link;
+pub mod names;
 pub(super) mod nginx;
 pub(super) mod owner;
 pub(super) mod places;
@@ -55,7 +56,7 @@ pub struct SetUp {
 pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<SetUp, Failure> {
     let registry = Registry::of_this_user();
     let ground = ground::survey(&config, &registry).await?;
-    ground::names_are_free(&config, &ground)?;
+    names::are_free(&config, &ground)?;
     let app = App::with(ground.entry.clone(), config).map_err(|error| {
         Failure::new(FailureKind::Config, "the configuration cannot be used").because(error)
     })?;
@@ -154,11 +155,11 @@ pub(super) fn wanted(app: &App, ground: &Ground) -> Result<Wanted, Failure> {
         )
         .because(error)
     };
-    let (way, realip) = (app.entry.switch, ground.build.realip);
-    let mut rendered = render::render(config, &app.layout, &app.nginx_files, way, realip).map_err(failed)?;
+    let (way, facts) = (app.entry.switch, &names::facts(config, ground));
+    let mut rendered = render::render(config, &app.layout, &app.nginx_files, way, facts).map_err(failed)?;
     if ground.site_is_ours {
         rendered
-            .push(render::render_site(config, &app.layout, &app.nginx_files, way, realip).map_err(failed)?);
+            .push(render::render_site(config, &app.layout, &app.nginx_files, way, facts).map_err(failed)?);
     }
     let nginx = files::plan(&rendered)
         .map_err(|error| Failure::failed("a file cannot be compared").because(error))?;
