@@ -12,6 +12,7 @@ mod names;
 mod owners;
 mod site;
 mod tls;
+mod visitors;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -159,6 +160,9 @@ async fn on(
     }
     let etc = SystemFolders::of_this_user().etc;
     site::look(report, &app, ground, set_up).await;
+    if set_up {
+        visitors::look(report, &app, ground).await;
+    }
     tls::look(report, &certificates).await;
     names::look(report, &app).await;
     machine::look(report, &app).await;

@@ -9,7 +9,7 @@ pub(super) mod owner;
 pub(super) mod places;
 pub mod programs;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -281,8 +281,13 @@ pub fn snippet(app: &App) -> String {
     for served in &app.config.nginx.static_files {
         lines.push(String::new());
         lines.push(format!("# in place of the root or alias of {}:", served.url));
-        lines.push(format!("alias \"{}/{}/\";", root, served.folder.display()));
+        // One line, so that neither goes without the other.
+        let folder = served.folder.display();
+        lines.push(format!(
+            "alias \"{root}/{folder}/\"; disable_symlinks on \"from={root}\";"
+        ));
         lines.extend(["location ~ /\\. {", "    return 404;", "}"].map(str::to_owned));
+        lines.extend(shared_inside(app, &served.url, &served.folder));
         if let Some(name) = served.hashed.expression() {
             lines.push(format!("location ~ \"/{name}$\" {{"));
             lines.push("    expires 1y;".to_owned());
@@ -291,4 +296,24 @@ pub fn snippet(app: &App) -> String {
         }
     }
     lines.join("\n")
+}
+
+/// What `shared` names in a static folder, from where it lies.
+fn shared_inside<'a>(app: &'a App, url: &'a str, folder: &'a Path) -> impl Iterator<Item = String> + 'a {
+    let shared = app.layout.shared();
+    app.config.shared.iter().filter_map(move |path| {
+        let below = path.strip_prefix(folder).ok()?.to_string_lossy().into_owned();
+        let (how, end) = match path.extension() {
+            _ if below.is_empty() => return None,
+            Some(_) => ("=", ""),
+            None => ("^~", "/"),
+        };
+        let below = below.trim_end_matches('/');
+        let place = shared.join(path).display().to_string();
+        Some(format!(
+            "location {how} \"{url}{below}{end}\" {{ alias \"{}{end}\"; disable_symlinks on \"from={}\"; }}",
+            place.trim_end_matches('/'),
+            shared.display()
+        ))
+    })
 }

@@ -13,6 +13,12 @@ use super::ground::{self, Ground};
 /// What a `server` listens on that names nothing, for root's NGINX.
 const USUAL: &str = "80";
 
+/// Words of a `listen` that say what is spoken there, which all its servers must.
+const PROTOCOLS: [&str; 4] = ["ssl", "http2", "quic", "proxy_protocol"];
+
+/// The first version with `ssl_reject_handshake`.
+const REJECTS: (u64, u64, u64) = (1, 19, 4);
+
 /// A site of ours takes no requests away from one that is there. NGINX looks at the address
 /// first and at the name then; of two that are the same it asks whichever it reads first, and
 /// only warns.
@@ -126,6 +132,65 @@ pub fn facts(config: &Config, ground: &Ground) -> Facts {
     Facts {
         realip: ground.build.realip,
         names,
-        refusing: Vec::new(),
+        refusing: refusing(config, ground, &files),
     }
+}
+
+/// The words of each `listen` on which a server of ours refuses what no site asks for: never
+/// where another server does that, or answers for it by being the first.
+fn refusing(config: &Config, ground: &Ground, files: &NginxLayout) -> Vec<String> {
+    if !config.nginx.refuse_unknown_names {
+        return Vec::new();
+    }
+    let (others, ours): (Vec<Server>, Vec<Server>) = {
+        let others = others(files, ground);
+        let is_other = |server: &Server| others.contains(server) && !server.includes.contains(&files.route());
+        ground.dump.servers().into_iter().partition(is_other)
+    };
+    let written = || {
+        config
+            .nginx
+            .listen
+            .iter()
+            .map(|text| text.split_whitespace().map(str::to_owned).collect())
+    };
+    let listens: Vec<Vec<String>> = match ground.site_is_ours {
+        true => written().collect(),
+        false => {
+            let site = ours
+                .iter()
+                .filter(|server| server.includes.contains(&files.route()));
+            site.flat_map(|server| server.listens.clone()).collect()
+        }
+    };
+    let is_default = |word: &String| word == "default_server" || word == "default";
+    let mut done: Vec<Bound> = Vec::new();
+    let mut words = Vec::new();
+    for listen in listens {
+        let Some(bound) = Bound::read(&listen) else {
+            continue;
+        };
+        let at = |server: &Server| bounds(server).iter().any(|theirs| theirs.is_at(&bound));
+        let mut refused = ours
+            .iter()
+            .filter(|server| server.place.file == files.upstreams());
+        let is_there = refused.any(at);
+        let is_tls = listen.iter().any(|word| word == "ssl" || word == "quic");
+        let is_taken = others.iter().any(at) && !is_there
+            || listen.iter().any(is_default)
+            || is_tls && ground.build.version < REJECTS
+            || done.iter().any(|done| done.is_at(&bound));
+        if !is_taken {
+            let kept = |word: &&String| PROTOCOLS.contains(&word.as_str());
+            let address = listen.first().into_iter();
+            let mut all: Vec<&str> = address
+                .chain(listen.iter().filter(kept))
+                .map(String::as_str)
+                .collect();
+            all.push("default_server");
+            words.push(all.join(" "));
+            done.push(bound);
+        }
+    }
+    words
 }

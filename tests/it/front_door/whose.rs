@@ -241,3 +241,60 @@ fn a_file_that_somebody_else_wrote_is_not_written_over() {
     sandbox.bg(&["remove", "--yes"]);
     assert_eq!(fs::read_to_string(&hook).unwrap(), mine);
 }
+
+fn asked(sandbox: &Sandbox, host: &str) -> Option<u16> {
+    http::get(sandbox.address(), host, "/whoami")
+        .ok()
+        .map(|answer| answer.status)
+}
+
+#[test]
+fn unknown_names_are_refused_where_nobody_else_answers_for_them() {
+    let sandbox = Sandbox::deployed();
+    assert_eq!(asked(&sandbox, "evil.test"), Some(200));
+    sandbox.configure(|config| set(config, "nginx", "refuse_unknown_names", true));
+    sandbox.bg(&["setup"]).assert_code(0);
+    for host in ["evil.test", "127.0.0.1", "shop.test.evil.test", "_"] {
+        assert_eq!(asked(&sandbox, host), None, "{host}");
+    }
+    for host in ["shop.test", "SHOP.test", "shop.test."] {
+        assert_eq!(asked(&sandbox, host), Some(200), "{host}");
+    }
+    assert_eq!(sandbox.bg(&["setup"]).stdout, "nothing to change\n");
+    sandbox.bg(&["deploy"]).assert_code(0);
+    sandbox.bg(&["rollback"]).assert_code(0);
+    sandbox.bg(&["check"]).assert_code(0);
+
+    // Somebody else's site comes later: ours stays what it is.
+    let (address, other) = (sandbox.address(), sandbox.front.sites().join("their.conf"));
+    fs::write(
+        &other,
+        format!("server {{ listen {address}; server_name their.test; return 200 theirs; }}\n"),
+    )
+    .unwrap();
+    sandbox.front.reload();
+    assert_eq!(sandbox.bg(&["setup"]).stdout, "nothing to change\n");
+    assert_eq!(
+        (asked(&sandbox, "their.test"), asked(&sandbox, "evil.test")),
+        (Some(200), None)
+    );
+    sandbox.configure(|config| set(config, "nginx", "refuse_unknown_names", false));
+    sandbox.bg(&["setup"]).assert_code(0);
+    assert_eq!(asked(&sandbox, "evil.test"), Some(200));
+
+    // By now somebody else may be the one who is asked.
+    for word in ["", " default_server", " default"] {
+        fs::write(
+            &other,
+            format!("server {{ listen {address}{word}; server_name their.test; return 200 theirs; }}\n"),
+        )
+        .unwrap();
+        sandbox.front.reload();
+        let before = answer(&sandbox, "evil.test");
+        sandbox.configure(|config| set(config, "nginx", "refuse_unknown_names", true));
+        sandbox.bg(&["setup"]).assert_code(0);
+        assert_eq!(answer(&sandbox, "evil.test"), before, "{word}");
+        sandbox.configure(|config| set(config, "nginx", "refuse_unknown_names", false));
+        sandbox.bg(&["setup"]).assert_code(0);
+    }
+}
