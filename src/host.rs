@@ -45,6 +45,7 @@ pub mod server_tree;
 pub mod shared;
 pub mod sockets;
 pub mod space;
+pub mod statics;
 pub mod store;
 pub mod stories;
 pub mod sudoers;

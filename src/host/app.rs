@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::host::front::Door;
 use crate::host::link::Link;
 use crate::host::mover::Mover;
-use crate::host::nginx::Nginx;
+use crate::host::nginx::{Nginx, names};
 use crate::host::pm2::Pm2;
 use crate::host::{store, user};
 use crate::model::color::Color;
@@ -149,11 +149,6 @@ fn doors(config: &Config) -> Result<Vec<Door>, AppError> {
 /// The name that probes send as Host: the site's first one that is a name.
 #[must_use]
 pub fn site_host(config: &Config) -> String {
-    config
-        .nginx
-        .server_names
-        .iter()
-        .find(|name| name.as_str() != "_" && !name.contains('*') && !name.starts_with('~'))
-        .cloned()
+    names::first_plain(config.nginx.server_names.iter().map(String::as_str))
         .unwrap_or_else(|| "localhost".to_owned())
 }

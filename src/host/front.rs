@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use crate::host::http::{Answer, Client, HttpError};
@@ -240,6 +240,17 @@ pub async fn status(door: &Door, path: &str) -> Result<u16, HttpError> {
         .ask("GET", path, HeaderMap::new(), LIVE_DEADLINE)
         .await
         .map(|answer| answer.status)
+}
+
+/// Whether the app answers for `host` where NGINX listens as `door`, by NGINX's own word.
+pub async fn answers_for(door: &Door, host: &str, path: &str) -> bool {
+    let value = HeaderValue::from_str(Nonce::fresh().as_str());
+    let (Ok(client), Ok(value)) = (Client::new(door.address, host, door.tls), value) else {
+        return false;
+    };
+    let headers = HeaderMap::from_iter([(HeaderName::from_static("x-bg-proof"), value)]);
+    let answer = client.ask("GET", path, headers, LIVE_DEADLINE).await;
+    answer.is_ok_and(|answer| answer.header(PROOF_HEADER).is_some())
 }
 
 /// Asks NGINX where the traffic of `app` goes: `GET /.bg/<app>/live`. The header

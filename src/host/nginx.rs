@@ -5,6 +5,7 @@ pub mod dump;
 mod error;
 pub mod files;
 pub mod master;
+pub mod names;
 pub mod render;
 pub mod syntax;
 pub mod takeover;
@@ -260,3 +261,5 @@ mod reload_tests;
 mod render_tests;
 #[cfg(test)]
 mod route_tests;
+#[cfg(test)]
+mod visitor_tests;

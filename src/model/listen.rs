@@ -142,6 +142,77 @@ impl fmt::Display for Listener {
     }
 }
 
+/// What NGINX takes for itself by the first word of a `listen`, as far as that decides which
+/// site a request gets: an address goes before any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// The address; `None` for all of the family.
+    pub address: Option<IpAddr>,
+    /// Whether addresses of version 4 are meant.
+    pub v4: bool,
+    /// Whether addresses of version 6 are meant.
+    pub v6: bool,
+    /// The first port.
+    pub first: u16,
+    /// The last port, the same as a rule.
+    pub last: u16,
+}
+
+impl Bound {
+    /// Reads the words behind `listen`, leniently: they have passed NGINX's own test. `None`
+    /// for a unix socket, and for a name, which the resolver would have to be asked about.
+    #[must_use]
+    pub fn read(words: &[String]) -> Option<Bound> {
+        let word = words.first()?;
+        let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+        let (host, digits) = match word.rsplit_once(':') {
+            _ if is_number(word) => ("*", word.as_str()),
+            Some((host, digits)) if !digits.ends_with(']') => (host, digits),
+            _ => (word.as_str(), "80"),
+        };
+        let (first, last) = digits.split_once('-').unwrap_or((digits, digits));
+        let address = match host {
+            "*" => Ipv4Addr::UNSPECIFIED.into(),
+            "localhost" => Ipv4Addr::LOCALHOST.into(),
+            host => match host.strip_prefix('[') {
+                Some(rest) => rest.strip_suffix(']')?.parse::<Ipv6Addr>().ok()?.into(),
+                None => IpAddr::V4(host.parse::<Ipv4Addr>().ok()?),
+            },
+        };
+        let any = address.is_unspecified();
+        Some(Bound {
+            address: Some(address).filter(|_| !any),
+            v4: address.is_ipv4() || (any && words.iter().any(|word| word == "ipv6only=off")),
+            v6: address.is_ipv6(),
+            first: port(first)?,
+            last: port(last)?,
+        })
+    }
+
+    /// Whether both hear a port.
+    #[must_use]
+    pub fn shares_a_port(&self, other: &Bound) -> bool {
+        self.first <= other.last && other.first <= self.last
+    }
+
+    /// Whether this names an address on which `other` hears as on any: there NGINX asks the
+    /// sites of this one alone.
+    #[must_use]
+    pub fn takes_from(&self, other: &Bound) -> bool {
+        let family = self.address.is_some_and(|address| match address {
+            IpAddr::V4(_) => other.v4,
+            IpAddr::V6(_) => other.v6,
+        });
+        family && other.address.is_none() && self.shares_a_port(other)
+    }
+
+    /// Whether both are the same place to NGINX.
+    #[must_use]
+    pub fn is_at(&self, other: &Bound) -> bool {
+        self.address == other.address && self.v6 == other.v6 && self.shares_a_port(other)
+    }
+}
+
 /// Where this machine reaches what NGINX listens on as `word`. A missing port is 80.
 fn reach(word: &str) -> Option<SocketAddr> {
     if word.bytes().all(|b| b.is_ascii_digit()) {

@@ -1,7 +1,7 @@
 //! Files named by their content, kept before traffic moves.
 
 use crate::host::store::FileError;
-use crate::host::{assets, releases};
+use crate::host::{assets, releases, statics};
 use crate::model::config::StaticFiles;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
@@ -16,6 +16,9 @@ use super::run::Run;
 /// When they cannot be copied; traffic has not moved.
 pub async fn keep(run: &Run<'_>, release: Option<&ReleaseId>) -> Result<(), Failure> {
     let app = run.app;
+    if let Some(id) = release {
+        links(run, id);
+    }
     let statics = &app.config.nginx.static_files;
     if !is_wanted(statics) {
         return Ok(());
@@ -38,6 +41,20 @@ pub async fn keep(run: &Run<'_>, release: Option<&ReleaseId>) -> Result<(), Fail
         });
     }
     Ok(())
+}
+
+/// Said before traffic moves: visitors would miss them.
+fn links(run: &Run<'_>, id: &ReleaseId) {
+    statics::settle(&run.app.layout, &run.app.config, id);
+    let links = statics::links(&run.app.layout, &run.app.config, id);
+    if !links.is_empty() {
+        run.sink.emit(Event::Warned {
+            text: format!(
+                "NGINX follows no links in what it serves, so {} will be missing: a copy in its place, or its path in `shared`",
+                statics::in_words(&links)
+            ),
+        });
+    }
 }
 
 fn not_kept(error: FileError) -> Failure {

@@ -12,6 +12,7 @@ mod names;
 mod owners;
 mod site;
 mod tls;
+mod visitors;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,10 @@ use crate::model::config::Config;
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::Entry;
 
-use super::setup::ground::{self, Ground};
+use super::setup::{
+    self,
+    ground::{self, Ground},
+};
 pub use before::{Depth, before_deploy};
 
 /// What was found.
@@ -122,7 +126,7 @@ pub async fn check(config: &Config) -> Result<Report, Failure> {
     match ground::look(config).await {
         Ok((ground, unseen)) => {
             unshown(&mut report, &ground, unseen);
-            let free = ground::names_are_free(config, &ground);
+            let free = setup::names::are_free(config, &ground);
             if let Err(failure) = ground::stands_against(config, &ground, &registry).and(free) {
                 against(&mut report, "set-up", &failure);
             }
@@ -160,6 +164,9 @@ async fn on(
     }
     let etc = SystemFolders::of_this_user().etc;
     site::look(report, &app, ground, set_up).await;
+    if set_up {
+        visitors::look(report, &app, ground).await;
+    }
     tls::look(report, &certificates).await;
     names::look(report, &app).await;
     machine::look(report, &app).await;

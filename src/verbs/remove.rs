@@ -10,7 +10,7 @@ use crate::host::app::App;
 use crate::host::command::Command;
 use crate::host::lock::{Holder, Lock};
 use crate::host::mover;
-use crate::host::nginx::render::site_mark;
+use crate::host::nginx::render::{hook_is_ours, site_mark};
 use crate::host::program::THIS;
 use crate::host::registry::Registry;
 use crate::host::store;
@@ -152,7 +152,11 @@ pub async fn discard(app: &App) -> Result<(), Failure> {
 fn nginx_files(app: &App) -> Result<Vec<PathBuf>, Failure> {
     let files = &app.nginx_files;
     let site = std::fs::read_to_string(files.site()).unwrap_or_default();
-    let mut mine = vec![files.hook(), files.folder()];
+    let mut mine = vec![files.folder()];
+    let hook = std::fs::read_to_string(files.hook()).unwrap_or_default();
+    if hook_is_ours(&hook, app.name(), files) {
+        mine.insert(0, files.hook());
+    }
     if site.starts_with(&site_mark(app.name())) {
         mine.insert(0, files.site());
     } else if site.contains(&*files.folder().to_string_lossy())

@@ -3,12 +3,13 @@
 
 pub mod ground;
 pub(super) mod link;
+pub mod names;
 pub(super) mod nginx;
 pub(super) mod owner;
 pub(super) mod places;
 pub mod programs;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -58,7 +59,7 @@ pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<S
         owner::close_our_own(&config, &registry)?;
     }
     let ground = ground::survey(&config, &registry).await?;
-    ground::names_are_free(&config, &ground)?;
+    names::are_free(&config, &ground)?;
     let app = App::with(ground.entry.clone(), config).map_err(|error| {
         Failure::new(FailureKind::Config, "the configuration cannot be used").because(error)
     })?;
@@ -165,11 +166,11 @@ pub(super) fn wanted(app: &App, ground: &Ground) -> Result<Wanted, Failure> {
         )
         .because(error)
     };
-    let (way, realip) = (app.entry.switch, ground.build.realip);
-    let mut rendered = render::render(config, &app.layout, &app.nginx_files, way, realip).map_err(failed)?;
+    let (way, facts) = (app.entry.switch, &names::facts(config, ground));
+    let mut rendered = render::render(config, &app.layout, &app.nginx_files, way, facts).map_err(failed)?;
     if ground.site_is_ours {
         rendered
-            .push(render::render_site(config, &app.layout, &app.nginx_files, way, realip).map_err(failed)?);
+            .push(render::render_site(config, &app.layout, &app.nginx_files, way, facts).map_err(failed)?);
     }
     let nginx = files::plan(&rendered)
         .map_err(|error| Failure::failed("a file cannot be compared").because(error))?;
@@ -291,8 +292,13 @@ pub fn snippet(app: &App) -> String {
     for served in &app.config.nginx.static_files {
         lines.push(String::new());
         lines.push(format!("# in place of the root or alias of {}:", served.url));
-        lines.push(format!("alias \"{}/{}/\";", root, served.folder.display()));
+        // One line, so that neither goes without the other.
+        let folder = served.folder.display();
+        lines.push(format!(
+            "alias \"{root}/{folder}/\"; disable_symlinks on \"from={root}\";"
+        ));
         lines.extend(["location ~ /\\. {", "    return 404;", "}"].map(str::to_owned));
+        lines.extend(shared_inside(app, &served.url, &served.folder));
         if let Some(name) = served.hashed.expression() {
             lines.push(format!("location ~ \"/{name}$\" {{"));
             lines.push("    expires 1y;".to_owned());
@@ -301,4 +307,24 @@ pub fn snippet(app: &App) -> String {
         }
     }
     lines.join("\n")
+}
+
+/// What `shared` names in a static folder, from where it lies.
+fn shared_inside<'a>(app: &'a App, url: &'a str, folder: &'a Path) -> impl Iterator<Item = String> + 'a {
+    let shared = app.layout.shared();
+    app.config.shared.iter().filter_map(move |path| {
+        let below = path.strip_prefix(folder).ok()?.to_string_lossy().into_owned();
+        let (how, end) = match path.extension() {
+            _ if below.is_empty() => return None,
+            Some(_) => ("=", ""),
+            None => ("^~", "/"),
+        };
+        let below = below.trim_end_matches('/');
+        let place = shared.join(path).display().to_string();
+        Some(format!(
+            "location {how} \"{url}{below}{end}\" {{ alias \"{}{end}\"; disable_symlinks on \"from={}\"; }}",
+            place.trim_end_matches('/'),
+            shared.display()
+        ))
+    })
 }

@@ -16,6 +16,7 @@ mod preload;
 mod secure;
 mod site;
 mod tls;
+mod visitors;
 
 use serde_json::Value;
 

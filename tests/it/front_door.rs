@@ -7,6 +7,7 @@ mod private;
 mod proof;
 mod setting_up;
 pub mod watch;
+mod whose;
 
 use std::fs;
 use std::net::{IpAddr, UdpSocket};

@@ -18,6 +18,7 @@ pub struct Site {
 }
 
 const VARIABLE_PASS: &str = "http://bg_shop_$bg_shop_color";
+const NAME: &str = "$bg_shop_host";
 const PROOF_HEADER: &str = "if ($bg_shop_evidence) {";
 
 impl Site {
@@ -40,9 +41,10 @@ impl Site {
     /// The same with nothing that follows a color: what one would write by hand.
     pub fn plain(&self) -> Site {
         let site = self.passing_to("http://bg_shop_blue");
+        let proxy = without_block(&site.proxy, PROOF_HEADER);
         Site {
             route: String::new(),
-            proxy: without_block(&site.proxy, PROOF_HEADER),
+            proxy: replaced(&proxy, NAME, "$http_host"),
             ..site
         }
     }
@@ -59,6 +61,15 @@ impl Site {
         };
         vec![
             ("a color in `proxy_pass`", self.passing_to("http://bg_shop_blue")),
+            ("the look at the path", look("if ($request_uri ~")),
+            (
+                "the site's name for the visitor's",
+                Site {
+                    route: replaced(&self.route, "set $bg_shop_host $bg_shop_asked;\n", ""),
+                    proxy: replaced(&self.proxy, NAME, "$http_host"),
+                    ..self.clone()
+                },
+            ),
             ("the look for maintenance", look("/is-maintenance")),
             ("the look for the color", look("/is-green")),
             ("the look for a proof's header", look("if ($http_x_bg_proof)")),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::syntax::{self, Directive, Place};
 
+mod passed;
 mod read;
 
 /// How deep includes are followed: NGINX itself refuses a circle.

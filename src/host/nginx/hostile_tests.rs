@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::build;
 use super::dump::{self, Dump};
-use super::render::render_site;
+use super::render::{Facts, render_site};
 use super::syntax::{self, Directive};
 use crate::model::config::read;
 use crate::model::config::{Config, SwitchWay};
@@ -74,7 +74,7 @@ proptest! {
         config.nginx.static_files[0].folder = folder.into();
         let layout = Layout::new(&config.root);
         let nginx = NginxLayout::new(&config);
-        let Ok(site) = render_site(&config, &layout, &nginx, SwitchWay::Live, true) else {
+        let Ok(site) = render_site(&config, &layout, &nginx, SwitchWay::Live, &Facts::default()) else {
             return Ok(());
         };
         let usual = shape(&[syntax::parse(Path::new("s"), &usual_site())]);
@@ -121,7 +121,7 @@ fn usual_site() -> String {
         &layout,
         &NginxLayout::new(&config),
         SwitchWay::Live,
-        true,
+        &Facts::default(),
     );
     site.unwrap().text
 }

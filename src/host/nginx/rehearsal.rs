@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
 use super::files;
-use super::render::{link_targets, render, render_site};
+use super::render::{Facts, link_targets, render, render_site};
 use super::{Build, Nginx};
 use crate::model::color::{Color, Route};
 use crate::model::config::{Config, SwitchWay};
@@ -42,6 +42,10 @@ pub struct Scene {
     pub site: Option<&'static str>,
     /// Further lines of bg.toml's `[nginx]`.
     pub nginx: &'static str,
+    /// Lines above the tables of bg.toml.
+    pub top: &'static str,
+    /// Names of the site besides `shop.example`, each in quotes and with a comma before it.
+    pub names: &'static str,
 }
 
 impl Default for Scene {
@@ -52,6 +56,8 @@ impl Default for Scene {
             http: "",
             site: None,
             nginx: "",
+            top: "",
+            names: "",
         }
     }
 }
@@ -81,7 +87,7 @@ impl Rehearsal {
         let temp = tempfile::tempdir().unwrap();
         let base = temp.path().join(scene.folder);
         let port = free_port();
-        let config = config(&base, port, scene.nginx);
+        let config = config(&base, port, scene);
         let (layout, files) = (Layout::new(&config.root), NginxLayout::new(&config));
         std::fs::create_dir_all(base.join("etc/conf.d")).unwrap();
         std::fs::write(files.conf(), main_conf(&base, scene.http)).unwrap();
@@ -109,15 +115,18 @@ impl Rehearsal {
 
     fn write(&self, own_site: Option<&str>) {
         let (config, layout, files) = (&self.config, &self.layout, &self.files);
-        let realip = self.build.realip;
-        let mut all = render(config, layout, files, self.way, realip).unwrap();
+        let facts = Facts {
+            realip: self.build.realip,
+            ..Facts::default()
+        };
+        let mut all = render(config, layout, files, self.way, &facts).unwrap();
         all.extend(link_targets(config, layout, files, None).unwrap());
         match own_site {
             Some(text) => {
                 let text = text.replace("{port}", &self.port.to_string());
                 std::fs::write(files.site(), text.replace("{bg}", "bg/shop")).unwrap();
             }
-            None => all.push(render_site(config, layout, files, self.way, realip).unwrap()),
+            None => all.push(render_site(config, layout, files, self.way, &facts).unwrap()),
         }
         files::apply(files::plan(&all).unwrap(), &files.folder().join("backup")).unwrap();
         std::fs::create_dir_all(files.answers()).unwrap();
@@ -177,6 +186,12 @@ impl Rehearsal {
         ask(Ipv4Addr::LOCALHOST.into(), to, method, path, headers, body).await
     }
 
+    /// Sends `request` as it is.
+    pub async fn raw(&self, request: &str) -> Answer {
+        let to = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        wire::raw(Ipv4Addr::LOCALHOST.into(), to, request).await
+    }
+
     /// From an address of this machine that is neither loopback nor NGINX's own: to NGINX
     /// that is a visitor. `None` where the machine has no such address.
     pub async fn ask_from_outside(&self, path: &str, headers: &str) -> Option<Answer> {
@@ -201,18 +216,22 @@ pub fn outside() -> Option<IpAddr> {
     Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_loopback())
 }
 
-fn config(base: &std::path::Path, port: u16, nginx: &str) -> Config {
+fn config(base: &std::path::Path, port: u16, scene: &Scene) -> Config {
+    let Scene {
+        nginx, top, names, ..
+    } = scene;
     let bin = std::env::var("BG_TEST_NGINX").unwrap_or_else(|_| "/usr/sbin/nginx".into());
     let text = format!(
         r#"
         app = "shop"
         root = "/replaced"
+        {top}
         source.git = "/nowhere"
         process.run = "true"
         process.ports = {{ blue = {}, green = {} }}
         [nginx]
         bin = {bin:?}
-        server_names = ["shop.example"]
+        server_names = ["shop.example"{names}]
         listen = ["0.0.0.0:{port}"]
         {nginx}
         "#,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tera::{Context, Tera};
 
+use super::syntax::{self, Directive};
 use super::values::{self, Values};
 use crate::model::color::Route;
 use crate::model::config::{Config, SwitchWay};
@@ -104,6 +105,30 @@ pub fn site_mark(app: &str) -> String {
     format!("# Written by bg for {app}.")
 }
 
+/// What every file begins with that `bg` wrote for NGINX to find.
+const MARK: &str = "# Written by bg for ";
+
+fn hook_mark(app: &str) -> String {
+    format!("{MARK}{app};")
+}
+
+/// Whether `text`, of the file that pulls this app's files into `http`, is ours to write:
+/// earlier versions left the first line to a template of the user's own.
+#[must_use]
+pub fn hook_is_ours(text: &str, app: &str, nginx: &NginxLayout) -> bool {
+    let all = syntax::parse(&nginx.hook(), text);
+    let pulls =
+        |d: &Directive| d.name == "include" && d.args.iter().all(|file| Path::new(file) == nginx.upstreams());
+    text.starts_with(&hook_mark(app)) || (!all.is_empty() && all.iter().all(pulls))
+}
+
+/// The app that a file was written for, by its first line.
+#[must_use]
+pub fn written_for(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix(MARK)?;
+    rest.split([';', '.']).next()
+}
+
 /// The variable that holds the folder of the live color's release, for a site's own
 /// `root` and `alias`.
 ///
@@ -113,8 +138,19 @@ pub fn root_variable(app: &str) -> Result<String, RenderError> {
     Ok(format!("${}_root", values::identifier(app)?))
 }
 
+/// What was found on the host that the files depend on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Whether this NGINX has the realip module.
+    pub realip: bool,
+    /// Names of the site besides those of bg.toml.
+    pub names: Vec<String>,
+    /// The words of each `listen` on which a server of ours refuses unknown names.
+    pub refusing: Vec<String>,
+}
+
 /// The files that every site needs: proxying, route, upstreams and, last, the hook that
-/// makes NGINX read them. `realip` says whether this NGINX has the realip module.
+/// makes NGINX read them.
 ///
 /// # Errors
 /// When a value cannot be written safely, or a template of the user's own is broken.
@@ -123,9 +159,9 @@ pub fn render(
     layout: &Layout,
     nginx: &NginxLayout,
     way: SwitchWay,
-    realip: bool,
+    facts: &Facts,
 ) -> Result<Vec<Rendered>, RenderError> {
-    let values = Values::new(config, layout, nginx, way, realip)?;
+    let values = Values::new(config, layout, nginx, way, facts)?;
     let templates = templates(config, layout)?;
     let files = [
         (PROXY, nginx.proxy()),
@@ -134,10 +170,18 @@ pub fn render(
         (UPSTREAMS, nginx.upstreams()),
         (HOOK, nginx.hook()),
     ];
-    files
+    let mut all: Vec<Rendered> = files
         .into_iter()
         .map(|(name, path)| fill(&templates, name, path, &values))
-        .collect()
+        .collect::<Result<_, _>>()?;
+    let mark = hook_mark(&config.app);
+    for hook in all.iter_mut().filter(|file| file.path == nginx.hook()) {
+        // A template of the user's own may say nothing, and what says nothing is not ours.
+        if !hook.text.starts_with(&mark) {
+            hook.text = format!("{mark}\n{}", hook.text);
+        }
+    }
+    Ok(all)
 }
 
 /// A whole site for those who have none. Its text begins with [`site_mark`].
@@ -149,9 +193,9 @@ pub fn render_site(
     layout: &Layout,
     nginx: &NginxLayout,
     way: SwitchWay,
-    realip: bool,
+    facts: &Facts,
 ) -> Result<Rendered, RenderError> {
-    let values = Values::new(config, layout, nginx, way, realip)?;
+    let values = Values::new(config, layout, nginx, way, facts)?;
     let site = values::Site::new(config, values)?;
     fill(&templates(config, layout)?, SITE, nginx.site(), &site)
 }

@@ -4,11 +4,18 @@ use std::path::PathBuf;
 
 use super::files;
 use super::rehearsal::{PATIENCE, Rehearsal, Scene, free_port};
-use super::render::{RenderError, link_targets, render, render_site, site_mark};
+use super::render::{Facts, RenderError, link_targets, render, render_site, site_mark};
 use crate::model::color::{Color, Route};
 use crate::model::config::hashed::Hashed;
 use crate::model::config::{Config, StaticFiles, SwitchWay, Tls};
 use crate::model::layout::{Layout, NginxLayout};
+
+fn facts(realip: bool) -> Facts {
+    Facts {
+        realip,
+        ..Facts::default()
+    }
+}
 
 #[tokio::test]
 async fn no_value_breaks_out_of_its_word() {
@@ -35,7 +42,7 @@ async fn no_value_breaks_out_of_its_word() {
             &layout,
             &NginxLayout::new(&config),
             SwitchWay::Live,
-            true,
+            &facts(true),
         );
         site.unwrap_err().to_string()
     };
@@ -86,8 +93,8 @@ async fn apps_share_no_name_and_the_longest_one_fits() {
         config.app = app.to_owned();
         let (layout, files) = (Layout::new(&config.root), NginxLayout::new(&config));
         let realip = app != "shop-proof";
-        let mut all = render(&config, &layout, &files, SwitchWay::Live, realip).unwrap();
-        all.push(render_site(&config, &layout, &files, SwitchWay::Live, true).unwrap());
+        let mut all = render(&config, &layout, &files, SwitchWay::Live, &facts(realip)).unwrap();
+        all.push(render_site(&config, &layout, &files, SwitchWay::Live, &facts(true)).unwrap());
         assert!(all.last().unwrap().text.starts_with(&site_mark(app)));
         files::apply(files::plan(&all).unwrap(), &files.folder().join("backup")).unwrap();
     }
@@ -104,7 +111,7 @@ async fn apps_share_no_name_and_the_longest_one_fits() {
     let count = names.len();
     names.sort();
     names.dedup();
-    assert_eq!((count, names.len()), (4 * 11, 4 * 11));
+    assert_eq!((count, names.len()), (4 * 14, 4 * 14));
 }
 
 #[tokio::test]
@@ -114,10 +121,13 @@ async fn templates_of_the_users_own_win() {
     std::fs::create_dir_all(&folder).unwrap();
     r.config.nginx.templates = Some(PathBuf::from("nginx-templates"));
     std::fs::write(folder.join("hook.conf.tera"), "# {{ app }} \"{{ link }}\"\n").unwrap();
-    let again = |r: &Rehearsal| render(&r.config, &r.layout, &r.files, SwitchWay::Live, true);
+    let again = |r: &Rehearsal| render(&r.config, &r.layout, &r.files, SwitchWay::Live, &facts(true));
     let hook = again(&r).unwrap().pop().unwrap();
     let link = r.files.link_folder().display().to_string().replace('\\', "\\\\");
-    assert_eq!(hook.text, format!("# shop \"{link}\"\n"));
+    assert_eq!(
+        hook.text,
+        format!("# Written by bg for shop;\n# shop \"{link}\"\n")
+    );
     std::fs::write(folder.join("hook.conf.tera"), "{{ nonsense }}").unwrap();
     let error = again(&r).unwrap_err();
     assert!(
@@ -152,7 +162,7 @@ async fn a_site_with_tls_passes_nginx_own_test() {
         .nginx
         .listen
         .push(format!("127.0.0.1:{} ssl http2", free_port()));
-    let site = render_site(&r.config, &r.layout, &r.files, SwitchWay::Live, true).unwrap();
+    let site = render_site(&r.config, &r.layout, &r.files, SwitchWay::Live, &facts(true)).unwrap();
     files::apply(files::plan(&[site]).unwrap(), &r.files.folder().join("backup")).unwrap();
     let dump = r.nginx.dump(PATIENCE).await.unwrap();
     let server = dump.servers().pop().unwrap();

@@ -217,7 +217,7 @@ async fn the_maintenance_page_wins_and_leaves_what_must_go_on() {
             let upload = r.ask("POST", "/form", "", &"x".repeat(2 << 20)).await;
             assert_eq!((upload.status, upload.header("Retry-After")), (503, Some("60")));
             assert_eq!(r.get("/own").await.status, 503);
-            assert_eq!(r.get("/.bg/../own").await.status, 503);
+            assert_eq!(r.get("/.bg/../own").await.status, 400);
             let live = r.get("/.bg/shop/live").await;
             assert_eq!(
                 (live.status, live.header("X-Bg-Color")),
@@ -254,7 +254,6 @@ async fn static_files_follow_the_color_and_hide_what_begins_with_a_dot() {
         "/static/.git/config",
         "/static/.env",
         "/static../secret",
-        "/static/../secret",
         "/.env",
         "/.git/config",
         "/bg.toml",
@@ -262,4 +261,5 @@ async fn static_files_follow_the_color_and_hide_what_begins_with_a_dot() {
     ] {
         assert_eq!(r.get(hidden).await.status, 404, "{hidden}");
     }
+    assert_eq!(r.get("/static/../secret").await.status, 400);
 }

@@ -4,9 +4,10 @@ use std::path::{Component, Path};
 
 use serde::Serialize;
 
-use super::render::RenderError;
+use super::names::Known;
+use super::render::{Facts, RenderError};
 use crate::model::config::hashed::Hashed;
-use crate::model::config::{Config, Ports, SwitchWay};
+use crate::model::config::{Config, Ports, StaticFiles, SwitchWay};
 use crate::model::layout::{Layout, NginxLayout};
 use crate::model::listen::Listener;
 
@@ -34,6 +35,14 @@ pub(super) struct Values {
     assets: bool,
     /// In milliseconds, as NGINX writes them.
     proxy_timeout: String,
+    paths: Vec<String>,
+    own_name: String,
+    known_names: Vec<String>,
+    plain_names: Vec<String>,
+    /// The listeners on which unknown names are refused.
+    refusing: Vec<String>,
+    /// Whether one of them speaks TLS.
+    rejecting: bool,
 }
 
 /// What a site is made of.
@@ -45,7 +54,6 @@ pub(super) struct Site {
     server_names: Vec<String>,
     tls: Option<Tls>,
     max_body_size: String,
-    paths: Vec<String>,
     statics: Vec<Static>,
 }
 
@@ -61,6 +69,19 @@ struct Static {
     folder: String,
     /// How a name that carries a hash looks, as a regular expression.
     hashed: Option<String>,
+    /// Whether the whole folder is shared by all releases.
+    is_shared: bool,
+    /// What in it is shared by all releases.
+    shared: Vec<Shared>,
+}
+
+/// A file or folder that all releases share.
+#[derive(Serialize)]
+struct Shared {
+    /// Below the URL of the static files.
+    url: String,
+    /// Below the folder of what is shared.
+    path: String,
 }
 
 impl Values {
@@ -69,8 +90,10 @@ impl Values {
         layout: &Layout,
         nginx: &NginxLayout,
         way: SwitchWay,
-        realip: bool,
+        facts: &Facts,
     ) -> Result<Values, RenderError> {
+        let nginx_names = &config.nginx.server_names;
+        let names = Known::of(nginx_names.iter().chain(&facts.names).map(String::as_str));
         Ok(Values {
             id: identifier(&config.app)?,
             app: config.app.clone(),
@@ -83,7 +106,18 @@ impl Values {
                 SwitchWay::Reload => false,
                 SwitchWay::Auto => return Err(RenderError::Undecided),
             },
-            realip,
+            realip: facts.realip,
+            paths: config
+                .nginx
+                .paths
+                .iter()
+                .map(|path| url("nginx.paths", path))
+                .collect::<Result<_, _>>()?,
+            own_name: names.own,
+            known_names: names.all,
+            plain_names: names.plain,
+            refusing: facts.refusing.clone(),
+            rejecting: facts.refusing.iter().any(|words| is_encrypted(words)),
             assets: config
                 .nginx
                 .static_files
@@ -125,24 +159,54 @@ impl Site {
             server_names: words("nginx.server_names", &nginx.server_names)?,
             tls,
             max_body_size: size(&nginx.max_body_size)?,
-            paths: nginx
-                .paths
-                .iter()
-                .map(|path| url("nginx.paths", path))
-                .collect::<Result<_, _>>()?,
             statics: nginx
                 .static_files
                 .iter()
-                .map(|files| {
-                    Ok(Static {
-                        url: with_slash(url("nginx.static.url", &files.url)?),
-                        folder: inside("nginx.static.folder", &files.folder)?,
-                        hashed: form(&files.hashed)?,
-                    })
-                })
+                .map(|files| statics(config, files))
                 .collect::<Result<_, RenderError>>()?,
         })
     }
+}
+
+fn is_encrypted(listen: &str) -> bool {
+    let mut words = listen.split_whitespace().skip(1);
+    words.any(|word| word == "ssl" || word == "quic")
+}
+
+fn statics(config: &Config, files: &StaticFiles) -> Result<Static, RenderError> {
+    let folder = inside("nginx.static.folder", &files.folder)?;
+    let prefix = with_slash(url("nginx.static.url", &files.url)?);
+    let mut is_shared = false;
+    let mut shared: Vec<Shared> = Vec::new();
+    for path in &config.shared {
+        let path = inside("shared", path)?;
+        is_shared |= Path::new(&folder).starts_with(&path);
+        let Ok(below) = Path::new(&path).strip_prefix(&folder) else {
+            continue;
+        };
+        let below = below.to_string_lossy().into_owned();
+        // Two locations with one name are refused by NGINX, and the one that is written wins.
+        let at = format!("{prefix}{below}");
+        let mut written = config.nginx.static_files.iter().map(|files| &files.url);
+        let is_taken = written.any(|url| url.trim_end_matches('/') == at)
+            || config
+                .nginx
+                .paths
+                .iter()
+                .any(|path| path.trim_end_matches('/') == at)
+            || shared.iter().any(|known| known.path == path);
+        // What begins with a dot is never served.
+        if !below.is_empty() && !is_taken && !below.split('/').any(|name| name.starts_with('.')) {
+            shared.push(Shared { url: below, path });
+        }
+    }
+    Ok(Static {
+        url: prefix,
+        hashed: form(&files.hashed)?,
+        shared: if is_shared { Vec::new() } else { shared },
+        folder,
+        is_shared,
+    })
 }
 
 /// `bg_shop_api` for `shop-api`. No two apps share one, and since our own words behind it

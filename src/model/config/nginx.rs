@@ -28,6 +28,10 @@ pub struct Nginx {
     pub site: Option<PathBuf>,
     /// The site's names; the first one is what probes send as Host.
     pub server_names: Vec<String>,
+    /// Whether a server of ours refuses whoever asks for another name, on each of the site's
+    /// listeners on which nobody else's site answers for those.
+    #[serde(default)]
+    pub refuse_unknown_names: bool,
     /// What the site listens on, as in NGINX's `listen`: `80`, `127.0.0.1:8080`, `443 ssl`.
     #[serde(default = "defaults::listen")]
     pub listen: Vec<String>,

@@ -8,6 +8,7 @@ use nix::unistd::User;
 use crate::host::app::App;
 use crate::host::lock::{Holder, Lock};
 use crate::host::nginx::files::{self, Change};
+use crate::host::nginx::render::hook_is_ours;
 use crate::host::registry::Registry;
 use crate::host::releases;
 use crate::host::store;
@@ -219,13 +220,15 @@ fn lock(app: &App, owner: &User) -> Result<Option<Lock>, Failure> {
 /// The site's files and the hook, with one reload; both as they were when NGINX minds.
 async fn from_nginx(app: &App, record: &Record, back: Vec<Change>) -> Result<(), Failure> {
     let hook = app.nginx_files.hook();
-    if back.is_empty() && !hook.exists() {
+    let text = std::fs::read_to_string(&hook).unwrap_or_default();
+    let hook = Some(hook).filter(|_| hook_is_ours(&text, app.name(), &app.nginx_files));
+    if back.is_empty() && hook.is_none() {
         return Ok(());
     }
     let failed = || Failure::failed("NGINX's files cannot be put back");
     let applied =
         files::apply(back, &record.folder().join("after")).map_err(|error| failed().because(error))?;
-    if let Err(failure) = remove::take_from_nginx(app, &[hook]).await {
+    if let Err(failure) = remove::take_from_nginx(app, hook.as_slice()).await {
         applied.restore().map_err(|error| failed().because(error))?;
         return Err(failure);
     }

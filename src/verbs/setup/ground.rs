@@ -1,6 +1,5 @@
 //! What setup finds on the host before it changes anything, and what stands against it.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
@@ -17,7 +16,7 @@ use crate::model::layout::{Entry, NginxLayout};
 use crate::model::listen::Listener;
 use crate::model::way;
 
-use super::places::{nginx_is_roots, places};
+use super::places::{nginx_is_roots, nobodys, places};
 
 /// What was found.
 #[derive(Debug)]
@@ -112,10 +111,11 @@ pub async fn look(config: &Config) -> Result<(Ground, Option<Failure>), Failure>
         nginx_conf: files.conf().to_owned(),
         nginx_pid: nginx.pid_file,
         nginx_include: config.nginx.include.clone(),
-        nginx_site: config.nginx.site.clone(),
+        nginx_site: site_file(config, &files),
         link_folder: files.link_folder().to_owned(),
         reload_timeout: config.timeouts.reload,
     };
+    let files = NginxLayout::of(&entry);
     let ground = Ground {
         site_is_ours: is_ours(&files, &config.app)?,
         entry,
@@ -236,6 +236,19 @@ fn can_reload(owner: &User) -> bool {
     owner.uid == Uid::effective() || (Uid::effective().is_root() && has_sudo())
 }
 
+/// The site's own file where it is not the usual one. That of app `bg-shop` would be called as
+/// what pulls the files of app `shop` into `http`; one that is there already stays.
+fn site_file(config: &Config, files: &NginxLayout) -> Option<PathBuf> {
+    let (app, include) = (&config.app, &config.nginx.include);
+    let clashes = config.nginx.site.is_none() && app.starts_with("bg-");
+    let is_there =
+        || std::fs::read_to_string(files.site()).is_ok_and(|text| text.starts_with(&site_mark(app)));
+    match clashes && !is_there() {
+        true => Some(include.join(format!("{app}.site.conf"))),
+        false => config.nginx.site.clone(),
+    }
+}
+
 fn is_ours(files: &NginxLayout, app: &str) -> Result<bool, Failure> {
     match std::fs::read_to_string(files.site()) {
         Ok(text) => Ok(text.starts_with(&site_mark(app))),
@@ -246,44 +259,12 @@ fn is_ours(files: &NginxLayout, app: &str) -> Result<bool, Failure> {
     }
 }
 
-/// A site of ours takes no name away from one that is there: NGINX asks whichever it reads
-/// first, and only warns.
-///
-/// # Errors
-/// The first name that has a site.
-pub fn names_are_free(config: &Config, ground: &Ground) -> Result<(), Failure> {
-    let files = NginxLayout::new(config);
-    if !ground.site_is_ours {
-        return Ok(());
-    }
-    let port = |text: &str| text.parse::<Listener>().ok().map(|one| one.address.port());
-    let ours: BTreeSet<u16> = config.nginx.listen.iter().filter_map(|text| port(text)).collect();
-    for server in ground.dump.servers() {
-        let name = server
-            .names
-            .iter()
-            .find(|name| config.nginx.server_names.contains(name));
-        let mut listens = server.listens.iter().filter_map(|words| port(&words.join(" ")));
-        if let Some(name) = name
-            && server.place.file != files.site()
-            && let Some(port) = listens.find(|port| ours.contains(port))
-        {
-            return Err(Failure::new(
-                Kind::Config,
-                format!("`{name}` on port {port} has a site already ({})", server.place),
-            )
-            .hint("`bg adopt` takes over a site that runs; or `nginx.site` in bg.toml names its file, which stays yours"));
-        }
-    }
-    Ok(())
-}
-
 /// What stands against setting the app up here, by what was found.
 ///
 /// # Errors
 /// The first of it.
 pub fn stands_against(config: &Config, ground: &Ground, registry: &Registry) -> Result<(), Failure> {
-    let files = NginxLayout::new(config);
+    let files = NginxLayout::of(&ground.entry);
     if !ground.dump.http_includes(&files.hook()) {
         return Err(Failure::new(
             Kind::Config,
@@ -296,6 +277,7 @@ pub fn stands_against(config: &Config, ground: &Ground, registry: &Registry) -> 
         .hint("add that include, or name a folder that it includes as `nginx.include` in bg.toml"));
     }
     places(config, &files, ground.site_is_ours)?;
+    nobodys(config, &files, ground.site_is_ours)?;
     for served in ground.dump.served_folders() {
         let (folder, place) = (Path::new(&served.text), &served.place);
         // What we serve ourselves lies inside the root, never around it.

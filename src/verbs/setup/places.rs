@@ -4,6 +4,7 @@ use std::path::Path;
 
 use nix::unistd::Uid;
 
+use crate::host::nginx::render::{hook_is_ours, written_for};
 use crate::host::trust;
 use crate::model::config::Config;
 use crate::model::failure::{Failure, Kind};
@@ -96,4 +97,40 @@ pub fn places(config: &Config, files: &NginxLayout, site_is_ours: bool) -> Resul
     inside
         .map(|file| file.path())
         .try_for_each(|path| roots_alone(&path, hint))
+}
+
+/// Nothing that somebody else wrote is written over, whatever its name is: a site of one's own
+/// may be called as our file is, and that of app `bg-shop` is called as one of app `shop`.
+///
+/// # Errors
+/// Names the file that is not ours.
+pub fn nobodys(config: &Config, files: &NginxLayout, site_is_ours: bool) -> Result<(), Failure> {
+    let read = |path: &Path| std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let refused = |path: &Path, text: &str, hint: &str| {
+        let whose = match written_for(text) {
+            Some(other) => format!("belongs to app `{other}`"),
+            None => format!("was not written by bg for `{}`", config.app),
+        };
+        let what = format!("`{}` {whose}, and is not written over", path.display());
+        Err(Failure::new(Kind::Config, what).hint(hint.to_owned()))
+    };
+    let hook = files.hook();
+    if let Ok(text) = read(&hook)
+        && !hook_is_ours(&text, &config.app, files)
+    {
+        return refused(
+            &hook,
+            &text,
+            "give that file another name, or the app another `nginx.include` or `app` in bg.toml",
+        );
+    }
+    let site = files.site();
+    match read(&site) {
+        Ok(text) if !site_is_ours && written_for(&text).is_some() => refused(
+            &site,
+            &text,
+            "`nginx.site` in bg.toml names another file for this app's site",
+        ),
+        _ => Ok(()),
+    }
 }

@@ -46,12 +46,32 @@ fn a_link_out_of_the_release_is_refused_and_one_inside_works() {
     });
     assert_eq!(tried, 4);
     sandbox.commit("a link inside", |repo| {
-        fs::write(repo.join("shop-of-today.css"), "body { color: teal }\n").unwrap();
-        symlink("../shop-of-today.css", repo.join("static/today.css")).unwrap();
+        let statics = repo.join("static");
+        fs::create_dir_all(statics.join("v2/deep")).unwrap();
+        fs::write(statics.join("v2/deep/today.css"), "body { color: teal }\n").unwrap();
+        symlink("../v2/deep/today.css", statics.join("v2/today.css")).unwrap();
+        symlink("v2/today.css", statics.join("today.css")).unwrap();
+        symlink("v2", statics.join("current")).unwrap();
+        symlink(".", statics.join("v2/round")).unwrap();
+        // Inside of the release, and not of what is served of it.
+        symlink("../app.py", statics.join("source.txt")).unwrap();
+        symlink("..", statics.join("v2/up")).unwrap();
     });
-    sandbox.bg(&["deploy"]).assert_code(0);
+    let deploy = sandbox.bg(&["deploy"]);
+    deploy.assert_code(0);
+    deploy.assert_says("`static/source.txt`");
     assert_eq!(sandbox.live_color(), Some(Color::Green));
-    assert!(sandbox.get("/static/today.css").body.contains("teal"));
+    for path in [
+        "today.css",
+        "v2/today.css",
+        "current/today.css",
+        "current/deep/today.css",
+    ] {
+        let answer = sandbox.get(&format!("/static/{path}"));
+        assert!(answer.body.contains("teal"), "{path}: {}", answer.body);
+    }
+    let source = sandbox.get("/static/source.txt");
+    assert_eq!(source.status, 403, "{}", source.body);
 }
 
 #[test]

@@ -40,13 +40,17 @@ pub async fn ask(
     headers: &str,
     body: &str,
 ) -> Answer {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(SocketAddr::new(from, 0)).unwrap();
-    let mut stream = socket.connect(to).await.unwrap();
     let length = body.len();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: shop.example:81\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
     );
+    raw(from, to, &request).await
+}
+
+pub async fn raw(from: IpAddr, to: SocketAddr, request: &str) -> Answer {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(from, 0)).unwrap();
+    let mut stream = socket.connect(to).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut bytes = Vec::new();
     tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes))

@@ -20,6 +20,7 @@ pub(super) fn check(nginx: &Nginx, ports: Ports, findings: &mut Findings<'_, '_>
         "nginx.server_names",
         nginx.server_names.iter().map(|name| server_name(name)),
     );
+    findings.value("nginx.refuse_unknown_names", unknown_names(nginx));
     listeners(nginx, ports, findings);
     locations(nginx, findings);
     findings.value("nginx.max_body_size", size(&nginx.max_body_size));
@@ -111,6 +112,26 @@ fn server_name(name: &str) -> Verdict {
             "is no host name",
             "write letters, digits, `.` and `-`, as `\"example.com\"`; other scripts in their `xn--` form",
         ),
+    }
+}
+
+fn unknown_names(nginx: &Nginx) -> Verdict {
+    let is_name = |name: &String| name != "_" && !name.contains('*');
+    let mut listens = nginx.listen.iter();
+    if !nginx.refuse_unknown_names {
+        Ok(())
+    } else if !nginx.server_names.iter().any(is_name) {
+        wrong(
+            "would refuse the probes, too: no name in `server_names` is one that they can ask for",
+            "add one without a wildcard, as `\"www.example.com\"`",
+        )
+    } else if listens.any(|listen| listen.split_whitespace().any(|word| word == "default_server")) {
+        wrong(
+            "is not for a site that is itself the `default_server`",
+            "take that word out of `listen`, or write `false`",
+        )
+    } else {
+        Ok(())
     }
 }
 

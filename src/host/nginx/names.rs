@@ -1,0 +1,285 @@
+//! What NGINX makes of a `server_name`: which names fit it, whose it is where two fit, and
+//! how the app is told of it.
+
+/// The longest name that NGINX's maps take without further settings: buckets of 64 bytes,
+/// less two pointers and the length.
+const LONGEST: usize = 46;
+
+/// A name that nobody has asked for yet: what fits it as well fits any.
+const NOBODYS: &str = "a-name-of-nobodys.invalid";
+
+/// A `server_name`, as NGINX reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Name {
+    /// `example.com`
+    Exact(String),
+    /// `.example.com`: the name itself, and all below it.
+    Domain(String),
+    /// `*.example.com`: all below it.
+    Below(String),
+    /// `www.example.*`
+    Above(String),
+    /// `~^www\d+\.example\.com$`
+    Pattern(String),
+    /// None that a visitor could ask for: `_`, or nothing.
+    Nobodys,
+}
+
+impl Name {
+    /// NGINX compares without case, and takes a dot at the end off.
+    fn read(name: &str) -> Name {
+        if let Some(pattern) = name.strip_prefix('~') {
+            return Name::Pattern(pattern.to_owned());
+        }
+        let lower = name.to_ascii_lowercase();
+        let plain = lower.strip_suffix('.').unwrap_or(&lower).to_owned();
+        if plain.is_empty() || plain == "_" {
+            Name::Nobodys
+        } else if let Some(domain) = plain.strip_prefix("*.") {
+            Name::Below(domain.to_owned())
+        } else if let Some(domain) = plain.strip_prefix('.') {
+            Name::Domain(domain.to_owned())
+        } else if let Some(start) = plain.strip_suffix(".*") {
+            Name::Above(start.to_owned())
+        } else {
+            Name::Exact(plain)
+        }
+    }
+
+    /// Whether a visitor who asks for `host` means this name.
+    fn fits(&self, host: &str) -> bool {
+        match self {
+            Name::Exact(name) => name == host,
+            Name::Domain(domain) => host == domain || is_below(host, domain),
+            Name::Below(domain) => is_below(host, domain),
+            Name::Above(start) => is_below_reversed(host, start),
+            Name::Pattern(pattern) => matches(pattern, host),
+            Name::Nobodys => false,
+        }
+    }
+}
+
+/// Whether `host` is a name below `domain`, which is none of the top.
+fn is_below(host: &str, domain: &str) -> bool {
+    host.strip_suffix(domain)
+        .and_then(|rest| rest.strip_suffix('.'))
+        .is_some_and(|rest| !rest.is_empty())
+}
+
+fn is_below_reversed(host: &str, start: &str) -> bool {
+    host.strip_prefix(start)
+        .and_then(|rest| rest.strip_prefix('.'))
+        .is_some_and(|rest| !rest.is_empty())
+}
+
+/// NGINX has its own regular expressions; one that cannot be read here fits nothing, and
+/// one that fits any name is somebody's last resort, not a name.
+fn matches(pattern: &str, host: &str) -> bool {
+    let read = regex_lite::RegexBuilder::new(pattern)
+        .case_insensitive(true)
+        .build();
+    read.is_ok_and(|read| read.is_match(host) && !read.is_match(NOBODYS))
+}
+
+/// Whether a server with the name `ours` is given requests that one with the name `theirs`
+/// on the same address would get alone. NGINX looks for the exact name first, then for the
+/// longest `*.` that fits, the longest `.*`, and the first regular expression.
+#[must_use]
+pub fn takes(ours: &str, theirs: &str) -> bool {
+    if ours == theirs {
+        return true;
+    }
+    let (ours, theirs) = (Name::read(ours), Name::read(theirs));
+    // The same is given to whichever is read first.
+    if ours == theirs {
+        return ours != Name::Nobodys;
+    }
+    match (&ours, &theirs) {
+        (Name::Exact(name), theirs) => theirs.fits(name),
+        // NGINX has both as the same name.
+        (Name::Domain(domain), Name::Exact(name)) => domain == name,
+        (Name::Domain(mine) | Name::Below(mine), Name::Domain(other) | Name::Below(other)) => {
+            mine == other || is_below(mine, other)
+        }
+        (Name::Domain(_) | Name::Below(_), Name::Above(_)) => true,
+        (Name::Domain(domain) | Name::Below(domain), theirs @ Name::Pattern(_)) => {
+            theirs.fits(domain)
+                || ["www", "a", "1"]
+                    .iter()
+                    .any(|first| theirs.fits(&format!("{first}.{domain}")))
+        }
+        (Name::Above(mine), Name::Above(other)) => is_below_reversed(mine, other),
+        (Name::Above(start), theirs @ Name::Pattern(_)) => ["com", "org", "example"]
+            .iter()
+            .any(|last| theirs.fits(&format!("{start}.{last}"))),
+        _ => false,
+    }
+}
+
+/// The names of a site, as NGINX's maps take them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    /// What the app is told where the visitor asked for none of them: a name, or NGINX's word
+    /// for what the visitor asked for where the site has no name.
+    pub(super) own: String,
+    /// All of them, for a map with `hostnames`, ready to stand in NGINX's quotes.
+    pub(super) all: Vec<String>,
+    /// Those that are one name and nothing else.
+    pub(super) plain: Vec<String>,
+}
+
+impl Known {
+    pub(super) fn of<'n>(names: impl IntoIterator<Item = &'n str>) -> Known {
+        let mut read: Vec<Name> = Vec::new();
+        for name in names {
+            let known = Name::read(name);
+            if known != Name::Nobodys && !read.contains(&known) && !name.contains(char::is_control) {
+                read.push(known);
+            }
+        }
+        let own = read.iter().find_map(plain);
+        let own = own.map(str::to_owned).or_else(|| read.first().map(stand_in));
+        let is_covered = |name: &Name| match name {
+            // NGINX has `.example.com` as both of these.
+            Name::Exact(domain) | Name::Below(domain) => read.contains(&Name::Domain(domain.clone())),
+            _ => false,
+        };
+        let is_own = |name: &&str| is_short(name);
+        Known {
+            own: own.map_or("$host".to_owned(), |own| format!("\"{}\"", quoted(&own))),
+            all: read.iter().filter(|name| !is_covered(name)).map(source).collect(),
+            plain: read
+                .iter()
+                .filter_map(plain)
+                .filter(is_own)
+                .map(str::to_owned)
+                .collect(),
+        }
+    }
+}
+
+/// The first of `names` that a visitor could ask for.
+#[must_use]
+pub fn first_plain<'n>(names: impl IntoIterator<Item = &'n str>) -> Option<String> {
+    let mut read = names.into_iter().map(Name::read);
+    read.find_map(|name| plain(&name).map(str::to_owned))
+}
+
+/// The name that it is, or that it begins with.
+fn plain(name: &Name) -> Option<&str> {
+    match name {
+        Name::Exact(name) | Name::Domain(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// A name of the same owner's where none can be asked for.
+fn stand_in(name: &Name) -> String {
+    match name {
+        Name::Exact(name) | Name::Domain(name) | Name::Below(name) | Name::Above(name) => name.clone(),
+        Name::Pattern(_) | Name::Nobodys => "localhost".to_owned(),
+    }
+}
+
+/// Whether NGINX's hashes take it as it is.
+fn is_short(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    name.len() <= LONGEST && name.chars().all(fits)
+}
+
+/// As a map's source; what its hash does not take as a regular expression.
+fn source(name: &Name) -> String {
+    let expression = |before: &str, name: &str, after: &str| {
+        quoted(&format!("~*^{before}{}{after}$", regex_lite::escape(name)))
+    };
+    match name {
+        Name::Exact(name) if is_short(name) => name.clone(),
+        Name::Exact(name) => expression("", name, ""),
+        Name::Domain(domain) if is_short(domain) => format!(".{domain}"),
+        Name::Domain(domain) => expression("(?:.+[.])?", domain, ""),
+        Name::Below(domain) if is_short(domain) => format!("*.{domain}"),
+        Name::Below(domain) => expression(".+[.]", domain, ""),
+        Name::Above(start) if is_short(start) => format!("{start}.*"),
+        Name::Above(start) => expression("", start, "[.].+"),
+        Name::Pattern(pattern) => quoted(&format!("~*{pattern}")),
+        Name::Nobodys => String::new(),
+    }
+}
+
+/// Between NGINX's double quotes.
+fn quoted(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_takes_what_nginx_would_give_it() {
+        let table = [
+            ("shop.example", "shop.example", true),
+            ("shop.example", "SHOP.Example", true),
+            ("Shop.Example", "shop.example.", true),
+            ("shop.example.", "shop.example", true),
+            ("shop.example", ".shop.example", true),
+            ("shop.example", ".example", true),
+            ("shop.example", "*.example", true),
+            ("shop.example", "*.shop.example", false),
+            ("shop.example", "shop.*", true),
+            ("shop.example", "notshop.example", false),
+            ("notshop.example", ".shop.example", false),
+            ("shop.example", "~^shop\\.example$", true),
+            ("shop.example", r"~^(?<sub>\w+)\.example$", true),
+            ("shop.example", r"~^www\.", false),
+            ("shop.example", r"~.", false),
+            ("shop.example", r"~^(?!x)shop", false),
+            (".shop.example", "shop.example", true),
+            (".shop.example", "www.shop.example", false),
+            (".shop.example", "*.shop.example", true),
+            ("*.shop.example", ".example", true),
+            ("*.example", "*.shop.example", false),
+            ("*.shop.example", "shop.example", false),
+            ("*.shop.example", "www.*", true),
+            ("*.shop.example", r"~^www\.shop\.example$", true),
+            ("www.*", "*.shop.example", false),
+            ("www.shop.*", "www.*", true),
+            ("_", "_", true),
+            ("_", "", false),
+            ("_", "shop.example", false),
+            ("shop.example", "_", false),
+        ];
+        for (ours, theirs, expected) in table {
+            assert_eq!(takes(ours, theirs), expected, "{ours} {theirs}");
+        }
+        assert_eq!(table.len(), 30);
+    }
+
+    #[test]
+    fn a_site_is_told_by_its_first_real_name() {
+        let known = |names: &[&str]| Known::of(names.iter().copied());
+        let table: [(&[&str], &str, &[&str]); 6] = [
+            (&["_"], "$host", &[]),
+            (&["_", "B.example"], "\"b.example\"", &["b.example"]),
+            (&["*.b.example"], "\"b.example\"", &["*.b.example"]),
+            (
+                &["*.b.example", ".b.example", "b.example"],
+                "\"b.example\"",
+                &[".b.example"],
+            ),
+            (&["~^a\\.b\"$"], "\"localhost\"", &["~*^a\\\\.b\\\"$"]),
+            (&["[::1]"], "\"[::1]\"", &["~*^\\\\[::1\\\\]$"]),
+        ];
+        for (names, own, all) in table {
+            let known = known(names);
+            assert_eq!(
+                (known.own.as_str(), known.all),
+                (own, all.iter().map(ToString::to_string).collect())
+            );
+        }
+        let long = format!("{}.example", "a".repeat(60));
+        let known = known(&[&long]);
+        assert_eq!(known.plain, Vec::<String>::new());
+        assert_eq!(known.all, [format!("~*^{}\\\\.example$", "a".repeat(60))]);
+    }
+}
