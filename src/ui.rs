@@ -1,7 +1,9 @@
-//! The only code that prints. stdout is the answer, stderr the story.
+//! The only code that prints. stdout is the answer, stderr the story. What others wrote is
+//! cleaned here, wherever it came from.
 
 mod adopting;
 pub mod ask;
+mod clean;
 mod fleet;
 pub mod human;
 pub mod json;
@@ -67,10 +69,11 @@ impl Ui {
         }
     }
 
-    /// Prints lines of an app's log.
+    /// Prints lines of an app's log, its colors and what else steers a terminal left out, also
+    /// where standard output is none: it may be `less -R`.
     pub fn lines(self, text: &str) {
         match self {
-            Ui::Human { .. } => out(text),
+            Ui::Human { .. } => out(&clean::log(text)),
             Ui::Json => text.lines().for_each(json::log_line),
             Ui::Wire if text.is_empty() => {}
             Ui::Wire => wire::say(&Said::Lines(text.to_owned())),
@@ -86,7 +89,8 @@ impl Ui {
         }
     }
 
-    /// Passes on what a command on a host printed, as it is.
+    /// Passes on what a command of the user's own printed on a host, byte by byte: with a
+    /// terminal it may draw there what it likes, as `ssh` would let it.
     pub fn raw(stdout: &[u8], stderr: &[u8]) {
         let write = |mut to: Box<dyn Write>, bytes: &[u8]| to.write_all(bytes).and_then(|()| to.flush()).ok();
         if !stdout.is_empty() {
@@ -166,7 +170,7 @@ impl HostUi {
             Ui::Json => text
                 .lines()
                 .for_each(|line| json::host_log_line(&self.host, line)),
-            _ => out(&self.prefixed(text)),
+            _ => out(&self.prefixed(&clean::log(text))),
         }
     }
 

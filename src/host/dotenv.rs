@@ -4,6 +4,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+mod forms;
+mod redactor;
+mod views;
+
+pub use redactor::Redactor;
+
 /// A value of the environment file. It does not print itself.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Value(String);
@@ -158,99 +164,6 @@ fn parse_quoted(text: &str, quote: char) -> Result<(usize, String), Problem> {
         }
     }
     Err(Problem::OpenQuote)
-}
-
-/// Words that environment files are full of and that are no secrets, although long enough.
-const PLAIN_WORDS: &[&str] = &[
-    "development",
-    "localhost",
-    "127.0.0.1",
-    "production",
-    "staging",
-    "testing",
-    "warning",
-];
-
-/// Replaces the values of an environment file by `[NAME]` wherever they turn up.
-#[derive(Clone, Default)]
-pub struct Redactor {
-    /// What is looked for and what replaces it, longest first.
-    secrets: Vec<(String, String)>,
-}
-
-impl fmt::Debug for Redactor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Redactor of {} values", self.secrets.len())
-    }
-}
-
-impl Redactor {
-    /// Guards the values of `variables`, the lines of those that have several, and the
-    /// passwords of those that are URLs. A value counts as a secret from six characters on,
-    /// from four when there is a digit in it: better too many than one too few.
-    #[must_use]
-    pub fn new(variables: &Variables) -> Redactor {
-        Redactor::of_all([variables])
-    }
-
-    /// Guards the values of several files at once.
-    #[must_use]
-    pub fn of_all<'a>(files: impl IntoIterator<Item = &'a Variables>) -> Redactor {
-        let mut secrets: Vec<(String, String)> = files
-            .into_iter()
-            .flatten()
-            .flat_map(|(name, Value(value))| {
-                std::iter::once(value.as_str())
-                    .chain(value.lines().map(str::trim))
-                    .chain(password(value))
-                    .filter(|secret| is_secret(secret))
-                    .map(|secret| (secret.to_owned(), format!("[{name}]")))
-                    .collect::<Vec<_>>()
-            })
-            .collect();
-        secrets.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
-        secrets.dedup_by(|a, b| a.0 == b.0);
-        Redactor { secrets }
-    }
-
-    /// `text` without the values. One pass: a name that was put in is not searched again.
-    #[must_use]
-    pub fn redact(&self, text: &str) -> String {
-        let mut shown = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(first) = rest.chars().next() {
-            let hit = self
-                .secrets
-                .iter()
-                .find(|(secret, _)| rest.starts_with(secret.as_str()));
-            let used = match hit {
-                Some((secret, name)) => {
-                    shown.push_str(name);
-                    secret.len()
-                }
-                None => {
-                    shown.push(first);
-                    first.len_utf8()
-                }
-            };
-            rest = rest.get(used..).unwrap_or_default();
-        }
-        shown
-    }
-}
-
-/// The password of `scheme://user:password@host`, which drivers print without the rest.
-fn password(value: &str) -> Option<&str> {
-    let (_, rest) = value.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let (login, _) = authority.rsplit_once('@')?;
-    login.split_once(':').map(|(_, password)| password)
-}
-
-fn is_secret(value: &str) -> bool {
-    let length = value.chars().count();
-    let guessable = PLAIN_WORDS.contains(&value.to_ascii_lowercase().as_str());
-    !guessable && (length >= 6 || (length >= 4 && value.chars().any(|c| c.is_ascii_digit())))
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ impl Ui {
         if !self.has_somebody() {
             return Answered::Nobody;
         }
+        let question = super::clean::text(question, super::clean::Lines::Indented);
         super::story(&format!("  {question} [y/N] "));
         let mut line = String::new();
         std::io::stdin().lock().read_line(&mut line).ok();

@@ -7,6 +7,8 @@ use anstyle::{AnsiColor, Style};
 use crate::model::event::Event;
 use crate::model::failure::{Failure, Standing};
 
+use super::clean;
+
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const CARE: Style = AnsiColor::Yellow.on_default();
@@ -21,7 +23,15 @@ pub(super) fn typed(text: &str, name: &str) -> String {
     text.replace("`bg ", &format!("`{name} "))
 }
 
+/// One fact. What is in it was written by others, in part.
 pub(super) fn event(event: &Event, name: &str) -> String {
+    match clean::fact(event) {
+        Some(event) => line(&event, name),
+        None => clean::debug(event),
+    }
+}
+
+fn line(event: &Event, name: &str) -> String {
     let text = match event {
         Event::Opened { .. } => return String::new(),
         Event::Began { .. } => return began(event),
@@ -308,6 +318,7 @@ pub(super) fn seconds(ms: f64) -> String {
 }
 
 pub(super) fn failure(failure: &Failure, name: &str) -> String {
+    let failure = &clean::failure(failure);
     let mut page = format!("{BAD}error:{BAD:#} {}\n", typed(&failure.what, name));
     for cause in failure.causes() {
         writeln!(page, "caused by: {}", typed(&cause, name)).ok();

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::model::event::Event;
 use crate::model::failure::Failure;
 
-use super::out;
+use super::{clean, out};
 use crate::verbs::answer::Answer;
 
 pub(super) fn event(event: &Event) {
@@ -52,8 +52,7 @@ pub(super) fn failure(failure: &Failure) {
 }
 
 fn line(value: &impl Serialize) {
-    if let Ok(mut text) = serde_json::to_string(value) {
-        text.push('\n');
-        out(&text);
+    if let Ok(text) = serde_json::to_string(value) {
+        out(&(clean::json(&text) + "\n"));
     }
 }

@@ -15,10 +15,18 @@ use crate::verbs::setup::SetUp;
 use crate::verbs::status::{Health, RollbackStatus, SlotStatus, Status};
 use crate::verbs::workers::WorkerStatus;
 
+use super::clean;
 use super::human::typed;
 
 /// An answer as text; `name` is what to type for this program.
 pub(super) fn text(answer: &Answer, name: &str) -> String {
+    match clean::answer(answer) {
+        Some(answer) => page(&answer, name),
+        None => clean::debug(answer),
+    }
+}
+
+fn page(answer: &Answer, name: &str) -> String {
     let text = match answer {
         Answer::Started(started) => init(started),
         Answer::Checked { report, .. } => check(report),
