@@ -22,6 +22,7 @@ use crate::verbs::traffic;
 use super::args::Verb;
 use super::dispatch::dispatch;
 use super::here::{AtHand, Here};
+use super::rights;
 
 /// A request is a command line and a `bg.toml`; a megabyte is far more than either.
 const LONGEST_REQUEST: usize = 1 << 20;
@@ -51,12 +52,15 @@ async fn answer(request: Request, rest: File, ui: Ui) -> u8 {
             return ui.end(Err(unknown.because(error)));
         }
     };
-    let here = Here {
+    let mut here = Here {
         app: request.app,
         config: request.config.map_or(AtHand::None, AtHand::Sent),
         place: request.place,
         author: None,
     };
+    if let Err(failure) = rights::settle_sent(&mut here, &verb) {
+        return ui.end(Err(failure));
+    }
     if let Verb::Receive { commit, bytes } = &verb {
         return receive(&here, commit, *bytes, rest, ui);
     }

@@ -130,14 +130,7 @@ impl Here {
             return Ok(config);
         };
         match &config.owner {
-            Some(named) if *named != author.name => Err(Failure::new(
-                Kind::Config,
-                format!("`owner` in bg.toml is `{named}`, and the file is `{}`'s", author.name),
-            )
-            .hint(format!(
-                "root takes nobody's word for another user: leave `owner` out and the app is `{}`'s, or put bg.toml where only `{named}` or root can write",
-                author.name
-            ))),
+            Some(named) if *named != author.name => Err(self.of_another(author, named)),
             Some(_) => Ok(config),
             None => {
                 let by_sudo = std::env::var("SUDO_USER").ok();
@@ -147,6 +140,21 @@ impl Here {
                 Ok(config)
             }
         }
+    }
+
+    fn of_another(&self, author: &User, named: &str) -> Failure {
+        let author = &author.name;
+        let whose = match self.config {
+            AtHand::Sent(_) => format!("`{author}` asks"),
+            _ => format!("the file is `{author}`'s"),
+        };
+        let way = match self.config {
+            AtHand::Sent(_) => format!("connect as `{named}` or as root, as with `--hosts root@HOST`"),
+            _ => format!("put bg.toml where only `{named}` or root can write"),
+        };
+        Failure::new(Kind::Config, format!("`owner` in bg.toml is `{named}`, and {whose}")).hint(format!(
+            "root takes nobody's word for another user: leave `owner` out and the app is `{author}`'s, or {way}"
+        ))
     }
 
     /// Opens the app as its owner: root gives its rights up first.

@@ -14,7 +14,7 @@ use crate::model::failure::{Failure, Kind};
 use crate::model::layout::Entry;
 
 use super::args::Verb;
-use super::here::Here;
+use super::here::{AtHand, Here};
 use super::hosts::{self, Chosen};
 use super::user::become_owner;
 
@@ -59,6 +59,33 @@ pub fn settle(
         here.open().map(drop)?;
     }
     Ok(None)
+}
+
+/// The same for what a client sent: root by sudo acts on the word of whoever called sudo. Root's
+/// own login is root's word.
+///
+/// # Errors
+/// When sudo does not say who called, or the configuration is about an app of another's.
+pub fn settle_sent(here: &mut Here, verb: &Verb) -> Result<(), Failure> {
+    if !Uid::effective().is_root() || matches!(here.config, AtHand::None) {
+        return Ok(());
+    }
+    let Some(number) = std::env::var_os("SUDO_UID") else {
+        return Ok(());
+    };
+    let caller = number.to_str().and_then(|number| number.parse().ok());
+    let caller = caller.and_then(|uid| User::from_uid(Uid::from_raw(uid)).ok().flatten());
+    let caller = caller.ok_or_else(|| Failure::failed("sudo does not say who called"))?;
+    if caller.uid.is_root() {
+        return Ok(());
+    }
+    here.author = Some(caller.clone());
+    let registered = registered(here, &caller)?;
+    match (stays_root(verb), registered) {
+        (true, _) => Ok(()),
+        (false, Some(entry)) => become_owner(&entry),
+        (false, None) => become_author(here.author.as_ref()),
+    }
 }
 
 /// They print a text, or begin with what another part of this program has decided.

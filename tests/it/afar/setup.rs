@@ -129,6 +129,8 @@ fn somebody_with_sudo_sets_up_and_owns_the_app_and_not_what_nginx_reads() {
         return;
     };
     let (afar, host) = (&scene.afar, &scene.afar.servers[0].sandbox);
+    // Only what setup makes is given to anybody.
+    fs::remove_dir_all(host.app_root()).unwrap();
     let setup = afar.bg(&["setup"]);
     setup
         .assert_code(0)
@@ -152,6 +154,25 @@ fn somebody_with_sudo_sets_up_and_owns_the_app_and_not_what_nginx_reads() {
     let again = afar.bg(&["setup"]);
     again.assert_code(0);
     assert!(again.stdout.contains("nothing to change"), "{again}");
+}
+
+/// Through sudo root acts on the word of whoever called it, who may be let do no more.
+#[test]
+fn who_connects_sets_up_for_nobody_else() {
+    let Some(scene) = Scene::new(&format!("{DEPLOY} ALL=(root) NOPASSWD: ALL")) else {
+        return;
+    };
+    let (afar, host) = (&scene.afar, &scene.afar.servers[0].sandbox);
+    for owner in ["root", "nobody"] {
+        afar.write_config(0, |config| drop(config.insert("owner".into(), owner.into())));
+        for args in [&["setup"][..], &["setup", "--plan"]] {
+            let outcome = afar.bg(args);
+            outcome
+                .assert_code(3)
+                .assert_says(&format!("`owner` in bg.toml is `{owner}`, and `{DEPLOY}` asks"));
+        }
+    }
+    assert!(!host.registry().join("shop.toml").exists());
 }
 
 #[test]
