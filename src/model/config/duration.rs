@@ -12,6 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::KeepWarm;
 
+/// The longest that anything is waited for: ten years, so that sums of some stay durations.
+const LONGEST: Duration = Duration::from_secs(10 * 366 * 86_400);
+
 /// A length of time in whole milliseconds, never negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
@@ -36,7 +39,7 @@ impl FromStr for Span {
         text.parse::<SignedDuration>()
             .ok()
             .and_then(|duration| Duration::try_from(duration).ok())
-            .filter(|duration| duration.subsec_nanos() % 1_000_000 == 0)
+            .filter(|duration| duration.subsec_nanos() % 1_000_000 == 0 && *duration <= LONGEST)
             .map(Span)
             .ok_or_else(|| NotADuration(text.to_owned()))
     }
@@ -157,7 +160,7 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused() {
-        for text in ["", "5", "-3s", "soon", "2 fortnights", "10us", "1.0005s"] {
+        for text in ["", "5", "-3s", "soon", "2 fortnights", "10us", "1.0005s", "100000h", "9223372036854775807s"] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }
