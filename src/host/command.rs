@@ -1,9 +1,10 @@
 //! Starts a system program and waits for it: argv, never a shell string; a minimal
-//! environment; a deadline, after which its whole process group is killed.
+//! environment; a session of its own; a deadline, after which all of it is killed.
 
 mod instead;
 mod lines;
 mod output;
+mod session;
 mod streams;
 
 use std::ffi::OsString;
@@ -17,6 +18,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, User};
 
 use output::read_capped;
+pub use session::begin_session;
 use streams::Input;
 
 /// The variable that marks every program of a run, so that the next run can find what a
@@ -35,6 +37,12 @@ static ACTOR: OnceLock<User> = OnceLock::new();
 /// From here on programs find the home and the name of `user`, not of whoever called us.
 pub fn act_as(user: &User) {
     ACTOR.get_or_init(|| user.clone());
+}
+
+/// Whether root became somebody else, whose programs are started from here on.
+#[must_use]
+pub fn acts_for_somebody() -> bool {
+    ACTOR.get().is_some()
 }
 
 static FORGOTTEN: OnceLock<()> = OnceLock::new();
@@ -73,6 +81,7 @@ pub struct Command {
     watched: bool,
     input: Input,
     user: Option<(u32, u32)>,
+    largest: Option<u64>,
 }
 
 /// What a program that ended well has printed.
@@ -151,6 +160,7 @@ impl Command {
             watched: false,
             input: Input::Nothing,
             user: None,
+            largest: None,
         }
     }
 
@@ -291,6 +301,7 @@ impl Command {
         let program = self.or_a_fault().map_err(|source| self.not_started(source))?;
         let mut command = program.prepare();
         self.connect(&mut command)?;
+        self.apart(&mut command);
         Ok(command)
     }
 
@@ -302,7 +313,6 @@ impl Command {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
             .kill_on_drop(true);
         if FORGOTTEN.get().is_some() {
             command.env("PATH", SYSTEM_PATH);

@@ -10,4 +10,5 @@ mod checked;
 mod planted;
 mod reloading;
 mod sudo;
+mod terminal;
 mod told;
