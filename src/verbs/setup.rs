@@ -241,7 +241,7 @@ pub(super) fn register(app: &App, ground: &Ground, registry: &Registry) -> Resul
 
 fn write(path: PathBuf, text: &str) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or(&path);
-    let made = std::fs::create_dir_all(folder).map_err(store::FileError::at("make", folder));
+    let made = store::make_all(folder).map_err(store::FileError::at("make", folder));
     made.and_then(|()| store::write_whole(&path, text.as_bytes(), 0o644))
         .map_err(|error| Failure::failed(format!("`{}` cannot be written", path.display())).because(error))
 }
