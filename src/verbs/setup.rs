@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
 use crate::host::front;
-use crate::host::lock::{Holder, Lock};
+use crate::host::lock::{self, Holder, Lock};
 use crate::host::nginx::files::{self, Change, Kind};
 use crate::host::nginx::render;
 use crate::host::registry::Registry;
@@ -27,7 +27,7 @@ use crate::model::failure::{Failure, Kind as FailureKind};
 
 use self::ground::Ground;
 use self::programs::Programs;
-use super::{slot, traffic};
+use super::{save, slot, traffic};
 
 /// How long a running command is waited for before the host is changed under it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -85,6 +85,7 @@ pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<S
     wanted.programs.permit(&app).await?;
     nginx::change_over(&app, &ground, wanted.nginx, &wanted.targets, sink).await?;
     link::forget_former_answers(&app, &ground)?;
+    close_locks(&app, &ground)?;
     register(&app, &ground, &registry)?;
     wanted.programs.place(&app)?;
     reached(&app, &set_up).await?;
@@ -225,6 +226,14 @@ pub(super) async fn lock(app: &App, ground: &Ground) -> Result<Lock, Failure> {
                 .because(error)
                 .with_traffic(traffic::unchanged(app))
         })
+}
+
+/// Those that an earlier version left open to everybody.
+fn close_locks(app: &App, ground: &Ground) -> Result<(), Failure> {
+    lock::close(&app.nginx_files.reload_lock());
+    let _rights = owner::rights(ground)?;
+    save::locks(app).iter().for_each(|path| lock::close(path));
+    Ok(())
 }
 
 pub(super) fn register(app: &App, ground: &Ground, registry: &Registry) -> Result<(), Failure> {

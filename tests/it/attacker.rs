@@ -7,6 +7,7 @@
 mod asked;
 mod bait;
 mod checked;
+mod locked;
 mod planted;
 mod reloading;
 mod sudo;

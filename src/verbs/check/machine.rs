@@ -10,9 +10,9 @@ use crate::host::{envfile, process, sockets, space};
 use crate::model::color::Color;
 use crate::model::config::Installer;
 
-use super::super::adopted;
 use super::super::memory::{self, Memory};
-use super::Report;
+use super::super::adopted;
+use super::{Report, daemon};
 
 /// Room for one more release with its environment; below it a deploy may fail half-way
 /// through a build. A Flask environment with a few packages has 30 to 300 MB.
@@ -23,6 +23,8 @@ const INODES: u64 = 50_000;
 
 pub(super) async fn look(report: &mut Report, app: &App) {
     pm2(report, app).await;
+    daemon::sockets(report, app);
+    daemon::locks(report, app);
     ports(report, app).await;
     for color in Color::BOTH {
         for note in adopted::notes(app, color).await {
