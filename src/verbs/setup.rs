@@ -20,9 +20,9 @@ use crate::host::nginx::files::{self, Change, Kind};
 use crate::host::nginx::render;
 use crate::host::registry::Registry;
 use crate::host::store;
-use crate::model::color::Route;
+use crate::model::color::{Color, Route};
 use crate::model::config::Config;
-use crate::model::event::Sink;
+use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind as FailureKind};
 
 use self::ground::Ground;
@@ -82,6 +82,12 @@ pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<S
     }
     lay_out(&app, &ground)?;
     let _lock = lock(&app, &ground).await?;
+    for color in Color::BOTH {
+        if let Some(foreign) = slot::foreign(&app, color).await {
+            let text = format!("{}; {}", foreign.what(), foreign.way_out());
+            sink.emit(Event::Warned { text });
+        }
+    }
     wanted.programs.permit(&app).await?;
     nginx::change_over(&app, &ground, wanted.nginx, &wanted.targets, sink).await?;
     link::forget_former_answers(&app, &ground)?;

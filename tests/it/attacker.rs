@@ -9,6 +9,7 @@ mod bait;
 mod checked;
 mod locked;
 mod planted;
+mod ports;
 mod reloading;
 mod sudo;
 mod terminal;
