@@ -50,6 +50,7 @@ pub mod store;
 pub mod stories;
 pub mod sudoers;
 pub mod system;
+pub mod terminal;
 pub mod tls;
 pub mod trust;
 pub mod user;

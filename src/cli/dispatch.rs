@@ -25,6 +25,7 @@ use crate::verbs::{
 use super::args::{self, OnOff, Patience, Verb};
 use super::here::Here;
 use super::source::Origin;
+use super::user::keep_the_terminal;
 use super::{adopt, engine, man, shell};
 
 /// How long `bg status --watch` rests between two looks.
@@ -86,9 +87,15 @@ pub async fn dispatch(
         }
         Verb::Worker {
             action: args::Worker::Run { name },
-        } => Err(workers::run_by_hand(&here.open()?, &name, || ui.hand_over()).await),
+        } => {
+            keep_the_terminal(&here.entry()?).await?;
+            Err(workers::run_by_hand(&here.open()?, &name, || ui.hand_over()).await)
+        }
         Verb::Releases => history::kept(&here.open()?).map(Answer::Releases).map(Some),
-        Verb::Exec { color, command } => Err(logs::exec(&here.open()?, color, &command, || ui.hand_over())),
+        Verb::Exec { color, command } => {
+            keep_the_terminal(&here.entry()?).await?;
+            Err(logs::exec(&here.open()?, color, &command, || ui.hand_over()))
+        }
         Verb::Repair { plan: true, .. } => repair::plan(&here.open()?).await.map(Answer::Repaired).map(Some),
         Verb::Repair {
             plan: false,

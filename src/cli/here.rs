@@ -175,7 +175,11 @@ impl Here {
         App::open(self.entry()?).map_err(config_failure)
     }
 
-    fn entry(&self) -> Result<Entry, Failure> {
+    /// The entry of the app that is meant.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn entry(&self) -> Result<Entry, Failure> {
         let registry = Registry::of_this_user();
         let named = match &self.app {
             Some(app) => Some(app.clone()),

@@ -58,7 +58,18 @@ async fn pass(call: &mut Call, host: &Host, ui: Ui) -> u8 {
             piece = typed.recv(), if open => {
                 let piece = piece.unwrap_or_default();
                 open = !piece.is_empty();
-                open &= call.feed(piece).await.is_ok();
+                let mut failed = None;
+                let print = |stdout: &[u8], stderr: &[u8]| {
+                    failed = failed.take().or_else(|| not_started(stdout).filter(|_| silent));
+                    if failed.is_none() {
+                        silent &= stdout.is_empty();
+                        Ui::raw(stdout, stderr);
+                    }
+                };
+                open &= call.feed_and_hear(piece, print).await.is_ok();
+                if let Some(failed) = failed {
+                    return ui.end(Err(failed.into()));
+                }
             }
         }
     }

@@ -31,6 +31,7 @@ const OPEN_FILES: u64 = 1024;
 /// Parses the command line, does what it says, and says how it went.
 #[must_use]
 pub fn main() -> ExitCode {
+    pin_umask();
     names::pin();
     if let Some(code) = super::swap::main() {
         return code;
@@ -75,6 +76,13 @@ pub fn main() -> ExitCode {
             ExitCode::from(ui.end(Err(Failure::failed("this program cannot start").because(error))))
         }
     }
+}
+
+/// Whatever whoever starts this has: others may read what is not kept from them, and write
+/// nothing; and the app starts with the same, whoever it was that started PM2's daemon.
+fn pin_umask() {
+    use nix::sys::stat::{Mode, umask};
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
 }
 
 /// In the middle of a switch is no time to find out.

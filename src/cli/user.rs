@@ -1,9 +1,11 @@
 //! Root gives its rights up before it reads anything that the app's owner can write, and
 //! anyone else is told what to type.
 
+use std::os::unix::process::ExitStatusExt;
+
 use nix::unistd::{Uid, User};
 
-use crate::host::{lock, user};
+use crate::host::{lock, terminal, user};
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::Entry;
 
@@ -40,4 +42,21 @@ pub fn become_owner(entry: &Entry) -> Result<(), Failure> {
     }
     user::become_user(&owner)
         .map_err(|error| Failure::failed(format!("cannot become `{}`", entry.owner)).because(error))
+}
+
+/// Before a command becomes a program of the app's owner: where it has a terminal that they
+/// must not reach, it is run once more on one of its own, and this process ends as it does.
+///
+/// # Errors
+/// When that cannot be done.
+pub async fn keep_the_terminal(entry: &Entry) -> Result<(), Failure> {
+    let owner = User::from_name(&entry.owner).ok().flatten();
+    if !owner.is_some_and(|owner| terminal::is_kept_from(&owner)) {
+        return Ok(());
+    }
+    let ended = terminal::stand_between().await.map_err(|error| {
+        Failure::failed(format!("`{}` cannot be given a terminal of its own", entry.owner)).because(error)
+    })?;
+    let code = ended.code().or_else(|| Some(128 + ended.signal()?));
+    std::process::exit(code.unwrap_or(1))
 }

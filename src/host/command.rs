@@ -1,11 +1,12 @@
 //! Starts a system program and waits for it: argv, never a shell string; a minimal
-//! environment; a deadline, after which its whole process group is killed.
+//! environment; a session of its own; a deadline, after which all of it is killed.
 
 mod fit;
 mod found;
 mod instead;
 mod lines;
 mod output;
+mod session;
 mod streams;
 
 use std::ffi::OsString;
@@ -21,6 +22,7 @@ use nix::unistd::{Pid, User};
 use crate::host::trust::Untrusted;
 pub use found::find_program;
 use output::read_capped;
+pub use session::begin_session;
 use streams::Input;
 
 /// The variable that marks every program of a run, so that the next run can find what a
@@ -41,12 +43,6 @@ pub fn act_as(user: &User) {
     ACTOR.get_or_init(|| user.clone());
 }
 
-/// The user for whom root gave its rights up, where it did.
-#[must_use]
-pub fn actor() -> Option<&'static User> {
-    ACTOR.get()
-}
-
 /// The home of whoever this process acts as.
 #[must_use]
 pub fn home() -> Option<PathBuf> {
@@ -54,6 +50,12 @@ pub fn home() -> Option<PathBuf> {
         Some(user) => Some(user.dir.clone()),
         None => std::env::var_os("HOME").map(PathBuf::from),
     }
+}
+
+/// Whether root became somebody else, whose programs are started from here on.
+#[must_use]
+pub fn acts_for_somebody() -> bool {
+    ACTOR.get().is_some()
 }
 
 static FORGOTTEN: OnceLock<()> = OnceLock::new();
@@ -92,6 +94,7 @@ pub struct Command {
     watched: bool,
     input: Input,
     user: Option<(u32, u32)>,
+    largest: Option<u64>,
 }
 
 /// What a program that ended well has printed.
@@ -179,6 +182,7 @@ impl Command {
             watched: false,
             input: Input::Nothing,
             user: None,
+            largest: None,
         }
     }
 
@@ -320,6 +324,7 @@ impl Command {
         let program = self.or_a_fault().map_err(|source| self.not_started(source))?;
         let mut command = program.prepare();
         self.connect(&mut command)?;
+        self.apart(&mut command);
         Ok(command)
     }
 
@@ -331,7 +336,6 @@ impl Command {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
             .kill_on_drop(true);
         if FORGOTTEN.get().is_some() {
             command.env("PATH", SYSTEM_PATH);

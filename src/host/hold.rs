@@ -5,12 +5,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use crate::host::fault;
+use crate::host::lock::close_to_others;
 
 /// Keeps launchers back until it is lifted, or its holder dies.
 #[derive(Debug)]
@@ -30,7 +31,10 @@ impl Hold {
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(0o600)
+            .custom_flags(OFlag::O_NOFOLLOW.bits())
             .open(path)?;
+        close_to_others(&file);
         Ok(Hold {
             path: path.to_owned(),
             _held: lock(file, FlockArg::LockExclusive)?,

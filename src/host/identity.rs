@@ -4,8 +4,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
+use nix::unistd::Uid;
+
 use crate::host::process::{self, Process};
 use crate::host::sockets::{self, Holder, Listener};
+use crate::host::trust;
 
 /// The variable that carries a start's nonce.
 pub const NONCE: &str = "BG_NONCE";
@@ -91,8 +94,8 @@ impl IdentityError {
 
 fn name(holder: &Option<Holder>, uid: u32) -> String {
     match holder {
-        Some(holder) => format!("process {} (`{}`)", holder.pid, holder.command),
-        None => format!("a process of user {uid}"),
+        Some(holder) => holder.to_string(),
+        None => format!("a process of {}", trust::name_of(Uid::from_raw(uid))),
     }
 }
 

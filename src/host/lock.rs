@@ -1,9 +1,12 @@
 //! The lock of an app: in the kernel, so that a dead holder never blocks anyone. What is
-//! written inside the file is for people.
+//! written inside the file is for people. Whoever can open a file can lock it and keep all
+//! others out: only its owner can open one of ours.
 
-use std::fs::{File, Metadata, OpenOptions};
+mod who;
+
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,7 +15,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use serde::{Deserialize, Serialize};
 
-use crate::host::process::Process;
+use who::Who;
 
 /// Who holds a lock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,10 +77,12 @@ pub struct Lock {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Somebody else has it.
-    #[error("locked: {holder}")]
+    #[error("locked: {holder}{}", .stranger.map(end_it).unwrap_or_default())]
     Held {
         /// Who, in words.
         holder: String,
+        /// The process, where it is of a user who has no business with the file.
+        stranger: Option<u32>,
     },
     /// The file cannot be opened or locked.
     #[error("the lock `{}` cannot be opened", .path.display())]
@@ -88,6 +93,14 @@ pub enum LockError {
         #[source]
         source: std::io::Error,
     },
+}
+
+/// What to do about a stranger who holds a lock.
+#[must_use]
+pub fn end_it(pid: u32) -> String {
+    format!(
+        ", who has no business with it: `sudo kill -9 {pid}` ends that process; since this command nobody like that can open the file any more"
+    )
 }
 
 /// Locks the file at `path`, which is made where it is missing; `None` when somebody else
@@ -104,16 +117,42 @@ pub(super) fn take_file(path: &Path) -> std::io::Result<Option<Flock<File>>> {
         .write(true)
         .create(true)
         .truncate(false)
-        .mode(0o644);
+        .mode(0o600);
     let file = match open(&mut to_write) {
         // The lock is the kernel's, and needs nothing to be written.
         Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => open(OpenOptions::new().read(true))?,
         opened => opened?,
     };
+    close_to_others(&file);
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(held) => Ok(Some(held)),
         Err((_, Errno::EWOULDBLOCK)) => Ok(None),
         Err((_, errno)) => Err(errno.into()),
+    }
+}
+
+/// Takes from a file what an earlier version, or an umask, let others do with it: to open it
+/// is enough to lock it for ever.
+pub(super) fn close_to_others(file: &File) {
+    let Ok(about) = file.metadata() else { return };
+    if about.is_file() && about.mode() & 0o077 != 0 {
+        // Only its owner and root can; somebody else's is not ours to mend.
+        file.set_permissions(Permissions::from_mode(0o600)).ok();
+    }
+}
+
+/// Whether others than its owner can open the file at `path`, and so lock it.
+#[must_use]
+pub fn is_open_to_others(path: &Path) -> bool {
+    let folder = path.parent().and_then(|folder| std::fs::metadata(folder).ok());
+    let enters = folder.is_some_and(|folder| folder.mode() & 0o011 != 0);
+    enters && std::fs::symlink_metadata(path).is_ok_and(|about| about.is_file() && about.mode() & 0o066 != 0)
+}
+
+/// Takes from the file at `path`, where it is there, what others can do with it.
+pub fn close(path: &Path) {
+    if let Ok(file) = open_to_look(path) {
+        close_to_others(&file);
     }
 }
 
@@ -128,9 +167,7 @@ impl Lock {
             source,
         };
         let Some(mut held) = take_file(path).map_err(io)? else {
-            return Err(LockError::Held {
-                holder: describe_holder(path),
-            });
+            return Err(held_by(path));
         };
         // For people only: on a full disk the lock is as good without it.
         write_holder(&mut held, holder).ok();
@@ -151,9 +188,9 @@ impl Lock {
         let mut waiting = Some(waiting);
         loop {
             match Lock::take(path, holder) {
-                Err(LockError::Held { holder }) if Instant::now() < deadline => {
+                Err(LockError::Held { holder, stranger }) if Instant::now() < deadline => {
                     if let Some(tell) = waiting.take() {
-                        tell(holder);
+                        tell(holder + &stranger.map(end_it).unwrap_or_default());
                     }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
@@ -167,34 +204,24 @@ impl Lock {
 /// somebody else's attempt fail.
 #[must_use]
 pub fn current_holder(path: &Path) -> Option<String> {
-    let file = std::fs::metadata(path).ok()?;
-    let listed = || is_listed(file.ino());
-    let held = match read_holder(path) {
-        // Where the first process of all is hidden, others may be.
-        Some(holder) if Process::of(holder.pid).is_none() => Process::of(1).is_none() && listed(),
-        Some(holder) => has_open(holder.pid, &file).unwrap_or_else(listed),
-        None => listed(),
-    };
-    held.then(|| describe_holder(path))
+    let file = open_to_look(path).ok()?;
+    let written = read_holder(&file);
+    if let Some(written) = &written
+        && who::holds(written.pid, &file) == Some(true)
+    {
+        return Some(written.describe(Timestamp::now()));
+    }
+    let pid = who::holder(&file)?;
+    let (holder, stranger) = describe(pid, written, &file);
+    Some(holder + &stranger.map(end_it).unwrap_or_default())
 }
 
-/// Whether a process has the file open; `None` when this user may not see that.
-fn has_open(pid: u32, wanted: &Metadata) -> Option<bool> {
-    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
-    let mut open = files
-        .flatten()
-        .filter_map(|file| std::fs::metadata(file.path()).ok());
-    Some(open.any(|file| (file.dev(), file.ino()) == (wanted.dev(), wanted.ino())))
-}
-
-/// Whether the kernel's list of locks has it. It stops all locking for that, which took 10
-/// to 15 ms.
-fn is_listed(inode: u64) -> bool {
-    let inode = format!(":{inode} ");
-    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
-    locks
-        .lines()
-        .any(|line| line.contains(" FLOCK ") && line.contains(&inode))
+fn open_to_look(path: &Path) -> std::io::Result<File> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path)
 }
 
 fn write_holder(file: &mut File, holder: &Holder) -> std::io::Result<()> {
@@ -203,17 +230,41 @@ fn write_holder(file: &mut File, holder: &Holder) -> std::io::Result<()> {
     file.write_all(&serde_json::to_vec(holder)?)
 }
 
-fn read_holder(path: &Path) -> Option<Holder> {
+fn read_holder(file: &File) -> Option<Holder> {
     let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(4096).read_to_string(&mut text));
+    let read = file.take(4096).read_to_string(&mut text);
     read.ok().and_then(|_| serde_json::from_str(&text).ok())
 }
 
-fn describe_holder(path: &Path) -> String {
-    read_holder(path).map_or_else(
-        || "another `bg` command".to_owned(),
-        |holder| holder.describe(Timestamp::now()),
-    )
+fn held_by(path: &Path) -> LockError {
+    // It may be free again by now.
+    let unknown = || ("another `bg` command".to_owned(), None);
+    let (holder, stranger) = open_to_look(path).map_or_else(
+        |_| unknown(),
+        |file| {
+            let written = read_holder(&file);
+            match who::holder(&file) {
+                Some(pid) => describe(pid, written, &file),
+                None => unknown(),
+            }
+        },
+    );
+    LockError::Held { holder, stranger }
+}
+
+/// The process that holds a lock, in words, and whether it is a stranger; what is written in
+/// the file counts where that process wrote it.
+fn describe(pid: u32, written: Option<Holder>, file: &File) -> (String, Option<u32>) {
+    let who = Who::of(pid);
+    let stranger = who.is_strange(file).then_some(pid);
+    let words = match written {
+        Some(written) if stranger.is_none() && (written.pid == pid || pid == 0) => {
+            written.describe(Timestamp::now())
+        }
+        _ if pid == 0 => "a process that cannot be seen from here".to_owned(),
+        _ => who.describe(),
+    };
+    (words, stranger)
 }
 
 #[cfg(test)]

@@ -11,10 +11,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+use tokio::process::Child;
 
 use crate::host::checkout::links::Escape;
-use crate::host::command::CommandError;
+use crate::host::command::{Command, CommandError};
 use crate::host::git::{BROUGHT, hardened};
+use crate::host::space;
 use crate::host::store::FileError;
 use crate::host::trust::Untrusted;
 use crate::host::worktree::secrets;
@@ -23,6 +26,10 @@ use stream::Stream;
 
 /// How long git may take: it reads and squeezes 100 MB in about ten seconds.
 const PACK_WITHIN: Duration = Duration::from_secs(600);
+
+/// What lies there at most at the same time: the plain tarball, what git reads, its objects and
+/// the bundle of them.
+const COPIES: u64 = 4;
 
 /// What a host is told of a parcel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +92,12 @@ pub enum ParcelError {
     /// Root packs, and somebody else could put a link to what is root's in its place.
     #[error("root packs only what nobody else can change")]
     Untrusted(#[from] Untrusted),
+    /// More than there is room for, or than such a file can honestly hold.
+    #[error("it holds more than {} MB, which is more than there is room for or than a file of its size holds", .limit >> 20)]
+    TooLarge {
+        /// What is taken at most.
+        limit: u64,
+    },
     /// A link that leads out of it.
     #[error("the link `{}` leads out of it, to `{}`", .0.link.display(), .0.target.display())]
     Escapes(Escape),
@@ -105,15 +118,16 @@ pub enum ParcelError {
 /// # Errors
 /// Names what is in the way.
 pub async fn pack(path: &Path, subject: &str, folder: Option<&Path>) -> Result<Parcel, ParcelError> {
-    let desk = tempfile::tempdir().map_err(FileError::at("write into", &std::env::temp_dir()))?;
+    let desk = Desk::new()?;
     let listing = desk.path().join("stream");
-    let mut stream = Stream::create(&listing)?;
+    let limit = space::room(desk.path()).map_or(u64::MAX, |room| room.bytes / COPIES);
+    let mut stream = Stream::create(&listing, limit)?;
     if fs::metadata(path).map_err(FileError::at("read", path))?.is_dir() {
         folder::write(path, &mut stream).await?;
     } else {
-        tarball::write(path, folder, desk.path(), &mut stream).await?;
+        tarball::write(path, folder, desk.path(), limit, &mut stream).await?;
     }
-    if stream.names().is_empty() {
+    if stream.is_empty() {
         return Err(ParcelError::Empty {
             path: path.to_owned(),
         });
@@ -135,6 +149,38 @@ pub async fn pack(path: &Path, subject: &str, folder: Option<&Path>) -> Result<P
             .collect(),
         file,
     })
+}
+
+/// Where it is packed. It goes away with this process, however that ends.
+struct Desk {
+    // Dropped before whoever sees to it otherwise.
+    folder: TempDir,
+    _keeper: Option<Child>,
+}
+
+/// Run by a shell: waits until nobody holds its input open any more. A git that is still at work
+/// in the folder may need a moment to find it gone.
+const KEEPER: &str = r#"cat >/dev/null
+for again in 1 2 3 4 5; do
+    rm -rf -- "$1" && [ ! -e "$1" ] && exit
+    sleep 1
+done"#;
+
+impl Desk {
+    fn new() -> Result<Desk, ParcelError> {
+        let folder = tempfile::tempdir().map_err(FileError::at("write into", &std::env::temp_dir()))?;
+        let keeper = Command::new("sh")
+            .args(["-c", KEEPER, "bg-keeper"])
+            .arg(folder.path());
+        Ok(Desk {
+            _keeper: keeper.watching_us().alongside().ok(),
+            folder,
+        })
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
 }
 
 /// Has git make the commit and write it to `bundle`; returns its hash.

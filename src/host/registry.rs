@@ -99,7 +99,7 @@ impl Registry {
         }
         let mut folders = Vec::new();
         // Root's rights given up: root's registry said for whom.
-        if !nix::unistd::Uid::effective().is_root() && command::actor().is_none() {
+        if !nix::unistd::Uid::effective().is_root() && !command::acts_for_somebody() {
             let home = command::home().map(|home| home.join(".config"));
             let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or(home);
             folders.extend(config.map(|folder| folder.join("bluegreen/apps")));

@@ -72,6 +72,46 @@ pub fn lay_out(layout: &Layout) -> Result<Vec<PathBuf>, FileError> {
     Ok(created)
 }
 
+/// Makes `folder` and what is missing above it, each 0755, whatever the umask is and whatever
+/// the folder above would have them inherit. What is there stays as it is.
+///
+/// # Errors
+/// When one cannot be made.
+pub fn make_all(folder: &Path) -> io::Result<()> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = folder.parent() {
+        make_all(above)?;
+    }
+    match fs::create_dir(folder) {
+        Ok(()) => fs::set_permissions(folder, Permissions::from_mode(0o755)),
+        // Somebody else was faster.
+        Err(_) if folder.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes `folder` where nobody but its owner can enter it.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_private(folder: &Path) -> Result<(), FileError> {
+    create_folder(folder, 0o700)
+}
+
+/// Lets others enter `folder`; of the files that are `kept` in it they have nothing.
+///
+/// # Errors
+/// When a mode cannot be set.
+pub fn let_others_in(folder: &Path, kept: &[&str]) -> Result<(), FileError> {
+    let kept = kept.iter().map(|name| folder.join(name));
+    for file in kept.filter(|file| file.is_file()) {
+        set_mode(&file, 0o600)?;
+    }
+    set_mode(folder, 0o755)
+}
+
 fn create_folder(folder: &Path, mode: u32) -> Result<(), FileError> {
     DirBuilder::new()
         .recursive(true)

@@ -36,7 +36,7 @@ impl SystemFolders {
             Some(apps) => SystemFolders::beside(Path::new(&apps)),
             None => {
                 let home =
-                    command::home().filter(|_| !Uid::effective().is_root() && command::actor().is_none());
+                    command::home().filter(|_| !Uid::effective().is_root() && !command::acts_for_somebody());
                 let own = home.map(|home| home.join(".local/bin"));
                 let system = SystemFolders::of_the_system();
                 SystemFolders {

@@ -239,6 +239,8 @@ struct Build<'a> {
 
 impl Build<'_> {
     async fn run(&self, app_folder: &Path, files: &[PathBuf]) -> Result<(), VenvError> {
+        // uv locks a file in it that anybody may open.
+        store::make_private(self.path)?;
         let create = self.tool.create(self.interpreter, self.path);
         self.step(create).await.map_err(|source| VenvError::Create {
             python: self.interpreter.path.clone(),
@@ -278,6 +280,7 @@ impl Build<'_> {
             made_at: jiff::Timestamp::now(),
         };
         let text = serde_json::to_vec_pretty(&about).unwrap_or_default();
+        store::let_others_in(self.path, &[".lock"])?;
         // First everything else is on the disk, then the word that it is.
         store::flush_all(self.path).await?;
         store::write_whole(&self.path.join(COMPLETE), &text, 0o644)?;

@@ -31,6 +31,8 @@ pub struct Call {
     output: Output,
     unread: BytesMut,
     complaint: BytesMut,
+    /// What ended the output while something was fed.
+    last: Option<Option<Chunk>>,
     /// The engine's first line.
     pub hello: Hello,
 }
@@ -126,6 +128,7 @@ impl Call {
             output,
             unread: BytesMut::new(),
             complaint: BytesMut::new(),
+            last: None,
             hello: Hello {
                 protocol: 0,
                 version: String::new(),
@@ -215,6 +218,33 @@ impl Call {
         self.input.write(bytes).await
     }
 
+    /// The same, and hears meanwhile what the command prints: one that reads nothing while it
+    /// prints would otherwise wait for us, and we for it.
+    ///
+    /// # Errors
+    /// As [`Call::feed`].
+    pub async fn feed_and_hear(
+        &mut self,
+        bytes: Bytes,
+        mut print: impl FnMut(&[u8], &[u8]),
+    ) -> Result<(), SshError> {
+        if bytes.is_empty() {
+            return self.feed(bytes).await;
+        }
+        let write = self.input.write(bytes);
+        tokio::pin!(write);
+        loop {
+            tokio::select! {
+                written = &mut write => return written,
+                chunk = self.output.next(), if self.last.is_none() => match chunk {
+                    Some(Chunk::Stdout(bytes)) => print(&bytes, &[]),
+                    Some(Chunk::Stderr(bytes)) => print(&[], &bytes),
+                    last => self.last = Some(last),
+                },
+            }
+        }
+    }
+
     /// The next thing the engine says. Safe to drop and ask again.
     pub async fn next(&mut self) -> Heard {
         loop {
@@ -244,7 +274,11 @@ impl Call {
         if !self.complaint.is_empty() {
             return Raw::Stderr(self.complaint.split().freeze());
         }
-        match self.output.next().await {
+        let chunk = match self.last.take() {
+            Some(last) => last,
+            None => self.output.next().await,
+        };
+        match chunk {
             Some(Chunk::Stdout(bytes)) => Raw::Stdout(bytes),
             Some(Chunk::Stderr(bytes)) => Raw::Stderr(bytes),
             Some(Chunk::Exit(code)) => Raw::Ended(code),

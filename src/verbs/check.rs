@@ -5,6 +5,7 @@ mod app;
 mod before;
 mod boot;
 mod clock;
+mod daemon;
 mod limits;
 mod logs;
 mod machine;

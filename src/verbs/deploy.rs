@@ -141,6 +141,7 @@ enum Slot {
 async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Failure> {
     wake::wake(run.app, &run.sink).await;
     adopted::data_is_where_it_belongs(run.app, run.from.color)?;
+    slot::is_ours_to_take(run.app, run.idle()).await?;
     room::writable(run.app)?;
     room::left(run.app)?;
     memory::left(run.app, run.idle(), BG_TOML.as_ref()).await?;
@@ -160,6 +161,7 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     let (idle, ()) = tokio::try_join!(slot::finish_requests(app, color, &run.sink), compiled)?;
     run.still_idle().await?;
     memory::left(app, color, BG_TOML.as_ref()).await?;
+    slot::is_ours_to_take(app, color).await?;
     migrate::schema(run, &mut manifest, ask).await?;
     run.enter(
         Phase::Replacing,

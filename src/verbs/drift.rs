@@ -53,6 +53,15 @@ pub enum Drift {
         /// What differs.
         why: String,
     },
+    /// Another user's process has the port of the live color.
+    Stolen {
+        /// The color.
+        live: Standing,
+        /// Who has it.
+        by: slot::Foreign,
+        /// Whether visitors are kept from it by the maintenance page.
+        maintenance: bool,
+    },
     /// The list that PM2 starts from after a reboot lacks the live color.
     Unsaved {
         /// The entry's name.
@@ -80,6 +89,19 @@ impl Drift {
             Drift::Strange { live, why } => {
                 format!("{live} is live, and what serves it is not what PM2 keeps for it: {why}")
             }
+            Drift::Stolen {
+                live,
+                by,
+                maintenance,
+            } => {
+                let what = by.what();
+                match (by.is_reached(), maintenance) {
+                    (true, false) => format!(
+                        "{what}, and {live} is live: visitors, with their cookies and passwords, reach that program"
+                    ),
+                    _ => format!("{what}, and {live} is live"),
+                }
+            }
             Drift::Unsaved { name } => {
                 format!("after a reboot PM2 would not start `{name}`, which is live, as it runs now")
             }
@@ -96,7 +118,7 @@ impl Drift {
             Drift::Dead {
                 live, by_hand: None, ..
             } => format!("start {live} again"),
-            Drift::Dead { .. } | Drift::Strange { .. } => return None,
+            Drift::Dead { .. } | Drift::Strange { .. } | Drift::Stolen { .. } => return None,
             Drift::Unsaved { .. } => "save PM2's list".to_owned(),
         })
     }
@@ -114,6 +136,11 @@ impl Drift {
                     ..
                 },
             ) => format!("{what}; `{command}` starts it"),
+            (None, Drift::Stolen { live, by, .. }) => format!(
+                "{what}; `bg switch {}` or `bg maintenance on` keeps visitors from it, {}",
+                live.color.other(),
+                by.way_out()
+            ),
             (None, Drift::Strange { live, .. }) => format!(
                 "{what}; `bg deploy` or `bg switch {}` moves traffic to one that it keeps",
                 live.color.other()
@@ -150,7 +177,10 @@ pub async fn look(app: &App, story: &Story, route: Option<Route>) -> Vec<Drift> 
         return drift;
     }
     let Some(daemon) = daemon else { return drift };
-    let served = served(app, &daemon, &now.live);
+    let served = match stolen(app, &now).await {
+        None => served(app, &daemon, &now.live),
+        stolen => stolen,
+    };
     let unsaved = match (&daemon, &served) {
         (Daemon::Up(entries), None) => unsaved(app, route.color, entries),
         _ => None,
@@ -217,6 +247,16 @@ fn runs(app: &App, daemon: &Daemon, live: &Standing) -> bool {
     gate::kept(app, daemon, live.color, manifest).is_ok()
 }
 
+/// Compares whose the port is with whose the app is.
+async fn stolen(app: &App, now: &Left) -> Option<Drift> {
+    let by = slot::foreign(app, now.live.color).await?;
+    Some(Drift::Stolen {
+        live: now.live.clone(),
+        by,
+        maintenance: now.maintenance,
+    })
+}
+
 /// Compares with PM2 and with what has the port.
 fn served(app: &App, daemon: &Daemon, live: &Standing) -> Option<Drift> {
     let manifest = releases::read(&app.layout, live.release.as_ref()?).ok()?;
@@ -247,5 +287,6 @@ pub async fn still_dead(app: &App, live: &Standing) -> bool {
         return false;
     };
     matches!(served(app, &daemon, live), Some(Drift::Dead { .. }))
+        && slot::foreign(app, live.color).await.is_none()
         && !slot::runs_anything(app, live.color).await
 }

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use crate::host::app::App;
 use crate::host::command;
 use crate::host::journal::{Journal, JournalError};
-use crate::host::lock::{Holder, Lock, LockError, user_name};
+use crate::host::lock::{self, Holder, Lock, LockError, user_name};
 use crate::host::process;
 use crate::host::stories;
 use crate::model::color::{Color, Route};
@@ -336,8 +336,18 @@ pub(super) async fn open(
 
 fn lock_failure(app: &App, error: LockError) -> Failure {
     let failure = match error {
-        LockError::Held { holder } => Failure::new(Kind::Locked, format!("another run goes on: {holder}"))
+        LockError::Held {
+            holder,
+            stranger: None,
+        } => Failure::new(Kind::Locked, format!("another run goes on: {holder}"))
             .hint("`--wait` waits for it to end; a dead one never holds the lock"),
+        LockError::Held {
+            holder,
+            stranger: Some(pid),
+        } => Failure::new(
+            Kind::Locked,
+            format!("the app is locked by {holder}{}", lock::end_it(pid)),
+        ),
         other => Failure::failed("the app's lock cannot be taken")
             .because(other)
             .hint(format!("is `{}` the owner of this app?", user_name())),

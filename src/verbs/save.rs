@@ -1,10 +1,13 @@
 //! PM2's list, kept for a reboot: one command of this PM2 at a time.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::host::app::App;
 use crate::host::lock::{Holder, Lock, LockError};
 use crate::host::pm2::Pm2Error;
+use crate::host::store;
+use crate::model::color::Color;
 use crate::model::event::Event;
 use crate::model::failure::Failure;
 
@@ -37,7 +40,7 @@ pub async fn save(app: &App) -> Result<(), SaveError> {
     if app.pm2.is_saved().await {
         return Ok(());
     }
-    let lock = app.entry.pm2_home.join("bluegreen.lock");
+    let lock = lock_of(app);
     let holder = Holder::this(&format!("save for {}", app.name()));
     let _lock = Lock::wait(&lock, &holder, PATIENCE, |_| ())
         .await
@@ -46,6 +49,24 @@ pub async fn save(app: &App) -> Result<(), SaveError> {
             LockError::Io { .. } => SaveError::Closed(error),
         })?;
     Ok(app.pm2.save().await?)
+}
+
+/// Held by whoever has this PM2 write its list.
+#[must_use]
+pub fn lock_of(app: &App) -> PathBuf {
+    app.entry.pm2_home.join("bluegreen.lock")
+}
+
+/// Every file that a command of this app locks.
+#[must_use]
+pub fn locks(app: &App) -> Vec<PathBuf> {
+    let seats = app.layout.seats();
+    let in_seats = store::names(&seats).unwrap_or_default();
+    let in_seats = in_seats.iter().filter(|name| name.ends_with(".lock"));
+    let mut all = vec![app.layout.lock(), app.nginx_files.reload_lock(), lock_of(app)];
+    all.extend(Color::BOTH.map(|color| app.layout.hold(color)));
+    all.extend(in_seats.map(|name| seats.join(name)));
+    all
 }
 
 /// The same within a run; returns what there is to tell of it.

@@ -16,19 +16,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
 use crate::host::front;
-use crate::host::lock::{Holder, Lock};
+use crate::host::lock::{self, Holder, Lock};
 use crate::host::nginx::files::{self, Change, Kind};
 use crate::host::nginx::render;
 use crate::host::registry::Registry;
 use crate::host::store;
-use crate::model::color::Route;
+use crate::model::color::{Color, Route};
 use crate::model::config::Config;
-use crate::model::event::Sink;
+use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind as FailureKind};
 
 use self::ground::Ground;
 use self::programs::Programs;
-use super::{slot, traffic};
+use super::{save, slot, traffic};
 
 /// How long a running command is waited for before the host is changed under it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -89,9 +89,16 @@ pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<S
     }
     lay_out(&app, &ground)?;
     let _lock = lock(&app, &ground).await?;
+    for color in Color::BOTH {
+        if let Some(foreign) = slot::foreign(&app, color).await {
+            let text = format!("{}; {}", foreign.what(), foreign.way_out());
+            sink.emit(Event::Warned { text });
+        }
+    }
     wanted.programs.permit(&app).await?;
     nginx::change_over(&app, &ground, wanted.nginx, &wanted.targets, sink).await?;
     link::forget_former_answers(&app, &ground)?;
+    close_locks(&app, &ground)?;
     register(&app, &ground, &registry)?;
     wanted.programs.place(&app)?;
     reached(&app, &set_up).await?;
@@ -239,6 +246,14 @@ pub(super) async fn lock(app: &App, ground: &Ground) -> Result<Lock, Failure> {
         })
 }
 
+/// Those that an earlier version left open to everybody.
+fn close_locks(app: &App, ground: &Ground) -> Result<(), Failure> {
+    lock::close(&app.nginx_files.reload_lock());
+    let _rights = owner::rights(ground)?;
+    save::locks(app).iter().for_each(|path| lock::close(path));
+    Ok(())
+}
+
 pub(super) fn register(app: &App, ground: &Ground, registry: &Registry) -> Result<(), Failure> {
     let config = toml::to_string(&app.config)
         .map_err(|error| Failure::failed("the configuration cannot be kept").because(error))?;
@@ -253,7 +268,7 @@ pub(super) fn register(app: &App, ground: &Ground, registry: &Registry) -> Resul
 
 fn write(path: PathBuf, text: &str) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or(&path);
-    let made = std::fs::create_dir_all(folder).map_err(store::FileError::at("make", folder));
+    let made = store::make_all(folder).map_err(store::FileError::at("make", folder));
     made.and_then(|()| store::write_whole(&path, text.as_bytes(), 0o644))
         .map_err(|error| Failure::failed(format!("`{}` cannot be written", path.display())).because(error))
 }

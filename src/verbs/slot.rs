@@ -31,7 +31,7 @@ use super::{adopted, traffic};
 
 pub(super) use free::running_in;
 pub use free::{Idle, clear, drained, finish_requests, free, has_lost_one, runs_anything};
-pub use port::{is_where_nginx_asks, port_of_old};
+pub use port::{Foreign, foreign, is_ours_to_take, is_where_nginx_asks, port_of_old};
 
 /// Added to the app's own time to stop before PM2 kills it: PM2 must never be the first.
 pub(super) const PM2_MARGIN: Duration = Duration::from_secs(5);
@@ -142,6 +142,7 @@ pub async fn start(
 ) -> Result<Running, Failure> {
     let since = Instant::now();
     let port = manifest.ports.of(color);
+    is_ours_to_take(app, color).await?;
     if let Some(holder) = sockets::holder(port) {
         return Err(
             Failure::failed(format!("port {port} of {color} is taken by {holder}")).hint(format!(

@@ -128,6 +128,13 @@ pub async fn status(app: &App) -> Status {
     let slots = vec![blue, green];
     let mut notes = adopted::notes(app, Color::Blue).await;
     notes.extend(adopted::notes(app, Color::Green).await);
+    for color in Color::BOTH
+        .into_iter()
+        .filter(|color| live.as_ref().is_none_or(|live| live.color != *color))
+    {
+        let foreign = slot::foreign(app, color).await;
+        notes.extend(foreign.map(|foreign| format!("{}; {}", foreign.what(), foreign.way_out())));
+    }
     let release = live.as_ref().and_then(|live| live.release.as_ref());
     Status {
         app: app.name().to_owned(),

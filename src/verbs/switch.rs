@@ -251,6 +251,7 @@ async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Passe
     let app = run.app;
     let manifest = slot::read_manifest(app, release)?;
     slot::is_where_nginx_asks(app, color, &manifest)?;
+    slot::is_ours_to_take(app, color).await?;
     if manifest.adopted.is_some() {
         return adopted::ready(run, color, manifest).await;
     }
@@ -335,6 +336,7 @@ async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
     let drained = run
         .until_interrupted(async {
             slot::is_where_nginx_asks(app, color, &slot::read_manifest(app, &target)?)?;
+            slot::is_ours_to_take(app, color).await?;
             wake::wake(app, &run.sink).await;
             let idle = slot::finish_requests(app, color, &run.sink).await?;
             run.still_idle().await?;

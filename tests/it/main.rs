@@ -46,6 +46,7 @@ mod slot;
 mod source;
 mod ssh;
 mod static_build;
+mod umask;
 mod user;
 mod walk;
 mod worker;

@@ -27,7 +27,7 @@ impl Command {
     }
 
     /// In our own process group and with our standard input, so that it may ask who sits at
-    /// the terminal. Past its deadline it alone is killed.
+    /// the terminal; not once root became somebody else. Past its deadline it alone is killed.
     #[must_use]
     pub fn at_the_terminal(mut self) -> Command {
         self.input = Input::Ours;
@@ -37,11 +37,11 @@ impl Command {
     pub(super) fn connect(&self, command: &mut tokio::process::Command) -> Result<(), CommandError> {
         match &self.input {
             Input::Nothing => {}
-            Input::Ours => {
+            // In the process group of whoever starts it.
+            Input::Ours if self.stays_at_the_terminal() => {
                 command.stdin(Stdio::inherit());
-                // The process group of whoever starts it.
-                command.process_group(nix::unistd::getpgrp().as_raw());
             }
+            Input::Ours => {}
             Input::File(path) => {
                 let file = File::open(path).map_err(|source| self.not_started(source))?;
                 command.stdin(file);

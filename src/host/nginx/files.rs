@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use similar::TextDiff;
 
 use super::render::Rendered;
+use crate::host::store;
 
 /// What has to be done about a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,7 +221,7 @@ fn write(change: &Change) -> io::Result<()> {
 /// Writes beside `path` and renames over it, so that no reader meets half a file.
 fn replace(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(folder)?;
+    store::make_all(folder)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // Hidden and without `.conf`, so that no `*` or `*.conf` of NGINX catches it.
     let beside = folder.join(format!(".{name}.{}.new", std::process::id()));

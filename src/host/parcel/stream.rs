@@ -19,18 +19,24 @@ const MESSAGE: &str = "files that bg was brought\n";
 pub(super) struct Stream {
     path: PathBuf,
     out: BufWriter<File>,
-    names: BTreeSet<PathBuf>,
+    /// Each name with the size of what it names.
+    names: BTreeMap<PathBuf, u64>,
     links: BTreeMap<PathBuf, PathBuf>,
+    limit: u64,
+    left: u64,
 }
 
 impl Stream {
-    pub(super) fn create(path: &Path) -> Result<Stream, ParcelError> {
+    /// With no more than `limit` bytes of files.
+    pub(super) fn create(path: &Path, limit: u64) -> Result<Stream, ParcelError> {
         let file = File::create(path).map_err(FileError::at("write", path))?;
         let mut stream = Stream {
             path: path.to_owned(),
             out: BufWriter::new(file),
-            names: BTreeSet::new(),
+            names: BTreeMap::new(),
             links: BTreeMap::new(),
+            limit,
+            left: limit,
         };
         let head = format!(
             "commit {BROUGHT}\ncommitter bg <bg@localhost> 0 +0000\ndata {}\n{MESSAGE}",
@@ -40,9 +46,9 @@ impl Stream {
         Ok(stream)
     }
 
-    /// The names so far.
-    pub(super) fn names(&self) -> &BTreeSet<PathBuf> {
-        &self.names
+    /// Whether nothing has come so far.
+    pub(super) fn is_empty(&self) -> bool {
+        self.names.is_empty()
     }
 
     /// A file of `length` bytes.
@@ -75,14 +81,23 @@ impl Stream {
     /// Another name for an earlier file.
     pub(super) fn again(&mut self, name: &Path, earlier: &Path) -> Result<(), ParcelError> {
         check(earlier)?;
-        if !self.names.contains(earlier) {
-            let why = "a second name for a file that is not there";
-            return Err(ParcelError::Name {
+        let wrong = |why| {
+            Err(ParcelError::Name {
                 path: name.to_owned(),
                 why,
-            });
+            })
+        };
+        // Its target counts from where it stands, and would lead elsewhere from here.
+        if self.links.contains_key(earlier) {
+            return wrong("a second name for a link");
         }
-        self.take_name(name)?;
+        let Some(size) = self.names.get(earlier).copied() else {
+            return wrong("a second name for a file that is not there");
+        };
+        if name == earlier {
+            return wrong("a second name for itself");
+        }
+        self.take_name(name, size)?;
         let line = [b"C ", &quoted(earlier)[..], b" ", &quoted(name), b"\n"].concat();
         self.put(&line)
     }
@@ -94,11 +109,11 @@ impl Stream {
         }
         self.put(b"done\n")?;
         self.out.flush().map_err(FileError::at("write", &self.path))?;
-        Ok(self.names)
+        Ok(self.names.into_keys().collect())
     }
 
     fn entry(&mut self, mode: &str, name: &Path, length: u64) -> Result<(), ParcelError> {
-        self.take_name(name)?;
+        self.take_name(name, length)?;
         let line = [
             format!("M {mode} inline ").as_bytes(),
             &quoted(name),
@@ -108,10 +123,26 @@ impl Stream {
         self.put(&line)
     }
 
-    fn take_name(&mut self, name: &Path) -> Result<(), ParcelError> {
+    fn take_name(&mut self, name: &Path, size: u64) -> Result<(), ParcelError> {
         check(name)?;
-        self.links.remove(name);
-        self.names.insert(name.to_owned());
+        let left = self.left.checked_sub(size);
+        self.left = left.ok_or(ParcelError::TooLarge { limit: self.limit })?;
+        // A file in the place of a folder above, and what lay below this name, are no more.
+        for above in name.ancestors().skip(1) {
+            self.names.remove(above);
+            self.links.remove(above);
+        }
+        while let Some(below) = self
+            .names
+            .range(name.to_owned()..)
+            .next()
+            .map(|(below, _)| below.clone())
+            && below.starts_with(name)
+        {
+            self.names.remove(&below);
+            self.links.remove(&below);
+        }
+        self.names.insert(name.to_owned(), size);
         Ok(())
     }
 

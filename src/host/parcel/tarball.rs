@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Component, Path, PathBuf};
+use std::process::ExitStatus;
 
 use tar::{Archive, EntryType};
 
@@ -19,9 +21,10 @@ pub(super) async fn write(
     path: &Path,
     folder: Option<&Path>,
     desk: &Path,
+    limit: u64,
     stream: &mut Stream,
 ) -> Result<(), ParcelError> {
-    let plain = plain(path, desk).await?;
+    let plain = plain(path, desk, limit).await?;
     let no_tarball = |source| ParcelError::NoTarball {
         path: path.to_owned(),
         source: Some(source),
@@ -35,34 +38,64 @@ pub(super) async fn write(
     Ok(())
 }
 
+/// How much larger than itself a squeezed file may be: sources come to a tenth, and a file of
+/// zeros, which nobody releases, to a thousandth and less.
+const SQUEEZED: u64 = 100;
+
+/// A small file may hold this much, whatever it has itself.
+const ALWAYS: u64 = 256 << 20;
+
 /// The tarball without what it was squeezed by.
-async fn plain(path: &Path, desk: &Path) -> Result<PathBuf, ParcelError> {
+async fn plain(path: &Path, desk: &Path, limit: u64) -> Result<PathBuf, ParcelError> {
     let unread = |error| FileError::at("read", path)(error);
     let mut head = Vec::new();
     let file = File::open(path).map_err(unread)?;
     (&file).take(4).read_to_end(&mut head).map_err(unread)?;
     let plain = desk.join("plain.tar");
+    let size = file.metadata().map_err(unread)?.len();
+    let limit = limit.min(size.saturating_mul(SQUEEZED).max(ALWAYS));
     if head.starts_with(&GZIP) {
         let again = File::open(path).map_err(unread)?;
         let mut into = File::create(&plain).map_err(FileError::at("write", &plain))?;
-        let copied = io::copy(&mut flate2::read::MultiGzDecoder::new(again), &mut into);
-        copied.map_err(|source| ParcelError::NoTarball {
+        let unpacked = flate2::read::MultiGzDecoder::new(again);
+        let copied = io::copy(&mut unpacked.take(limit.saturating_add(1)), &mut into);
+        let copied = copied.map_err(|source| ParcelError::NoTarball {
             path: path.to_owned(),
             source: Some(source),
         })?;
+        if copied > limit {
+            return Err(ParcelError::TooLarge { limit });
+        }
     } else if head.starts_with(&ZSTD) {
         let unpack = Command::new("zstd").args(["--quiet", "--decompress", "-o"]);
-        unpack
+        let unpacked = unpack
             .arg(&plain)
             .arg("--")
             .arg(path)
             .deadline(super::PACK_WITHIN)
-            .run()
+            .writing_at_most(limit)
+            .finish()
             .await?;
+        if is_full(&unpacked.status, &plain, limit) {
+            return Err(ParcelError::TooLarge { limit });
+        }
+        if !unpacked.status.success() {
+            let said = unpacked.stdout + &unpacked.stderr;
+            return Err(ParcelError::NoTarball {
+                path: path.to_owned(),
+                source: Some(io::Error::other(said.trim().to_owned())),
+            });
+        }
     } else {
         return Ok(path.to_owned());
     }
     Ok(plain)
+}
+
+/// Whether a program ended because its file may not grow.
+fn is_full(status: &ExitStatus, file: &Path, limit: u64) -> bool {
+    let full = std::fs::metadata(file).is_ok_and(|about| about.len() >= limit);
+    status.signal() == Some(nix::libc::SIGXFSZ) || (full && !status.success())
 }
 
 /// The one folder that everything lies in, unless the app is looked for by its name.
@@ -141,7 +174,11 @@ fn put(
     match (kind, target) {
         (EntryType::Symlink, Some(target)) => stream.link(&name, &target),
         (EntryType::Link, Some(earlier)) => stream.again(&name, &below(&earlier, top)),
-        (EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse, _) => {
+        (EntryType::GNUSparse, _) => Err(sparse(whole)),
+        (EntryType::Regular | EntryType::Continuous, _) if is_sparse(entry).map_err(damaged)? => {
+            Err(sparse(whole))
+        }
+        (EntryType::Regular | EntryType::Continuous, _) => {
             let mode = entry.header().mode().map_err(damaged)?;
             let length = entry.size();
             stream.file(&name, mode & 0o100 != 0, length, entry)
@@ -154,5 +191,24 @@ fn put(
                 _ => "something of an unknown kind",
             },
         }),
+    }
+}
+
+/// The same in the later way of GNU's, in which the entry holds a list and the file's parts.
+fn is_sparse(entry: &mut tar::Entry<'_, impl Read>) -> io::Result<bool> {
+    let Some(about) = entry.pax_extensions()? else {
+        return Ok(false);
+    };
+    let keys: io::Result<Vec<bool>> = about
+        .map(|one| Ok(one?.key_bytes().starts_with(b"GNU.sparse.")))
+        .collect();
+    Ok(keys?.contains(&true))
+}
+
+/// A few bytes of it can stand for any number of them.
+fn sparse(path: PathBuf) -> ParcelError {
+    ParcelError::Strange {
+        path,
+        what: "a file with holes (`tar --sparse`)",
     }
 }

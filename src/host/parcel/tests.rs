@@ -72,7 +72,7 @@ async fn the_hash_is_that_of_names_modes_and_contents() {
 #[test]
 fn a_file_that_shrinks_while_it_is_read_is_noticed() {
     let temp = tempfile::tempdir().unwrap();
-    let mut stream = Stream::create(&temp.path().join("stream")).unwrap();
+    let mut stream = Stream::create(&temp.path().join("stream"), u64::MAX).unwrap();
     let error = stream.file(Path::new("a"), false, 10, &b"short"[..]).unwrap_err();
     assert!(matches!(error, ParcelError::Changed(_)), "{error}");
 }

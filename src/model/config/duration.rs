@@ -160,7 +160,17 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused() {
-        for text in ["", "5", "-3s", "soon", "2 fortnights", "10us", "1.0005s", "100000h", "9223372036854775807s"] {
+        for text in [
+            "",
+            "5",
+            "-3s",
+            "soon",
+            "2 fortnights",
+            "10us",
+            "1.0005s",
+            "100000h",
+            "9223372036854775807s",
+        ] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }

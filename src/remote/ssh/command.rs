@@ -16,6 +16,9 @@ use super::error::SshError;
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How many pieces of output may wait for their reader before the server has to.
 const WAITING: usize = 256;
+/// How many may while somebody writes. A host that prints without end must not fill our memory:
+/// past this it has to wait, and whoever writes without reading runs into their own deadline.
+const MOST_WAITING: usize = 8 * WAITING;
 
 /// Something that came from a command.
 #[derive(Debug)]
@@ -227,11 +230,18 @@ impl Pump {
     async fn give(&mut self, chunk: Chunk) {
         self.sent += 1;
         let enough = self.sent.saturating_sub(WAITING);
+        let least = self.sent.saturating_sub(MOST_WAITING);
+        let reader = self.taken.clone();
+        let has_room = async |mut reader: watch::Receiver<usize>, enough| {
+            reader.wait_for(|taken| *taken >= enough).await.map(drop)
+        };
         tokio::select! {
             biased;
-            _ = self.taken.wait_for(|taken| *taken >= enough) => {}
+            _ = has_room(reader.clone(), enough) => {}
             _ = self.writing.wait_for(|writing| *writing), if !self.input_is_gone => {}
         }
+        // An error says that nobody reads any more: what is sent then goes nowhere.
+        has_room(reader, least).await.ok();
         self.to_output.send(chunk).ok();
     }
 

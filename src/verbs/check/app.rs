@@ -125,6 +125,10 @@ pub(super) async fn next_port(report: &mut Report, app: &App) {
     if listeners.is_empty() {
         return;
     }
+    if let Some(foreign) = slot::foreign(app, color).await {
+        report.wrong("ports", foreign.what(), &foreign.way_out());
+        return;
+    }
     let kept = app.pm2.list().await.map(Daemon::entries).unwrap_or_default();
     let first: Vec<u32> = kept.iter().filter_map(|entry| entry.pid).collect();
     // Most servers hold the socket in their first process: whole trees, and whoever else it

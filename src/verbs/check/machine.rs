@@ -10,9 +10,9 @@ use crate::host::{envfile, process, sockets, space};
 use crate::model::color::Color;
 use crate::model::config::Installer;
 
-use super::super::adopted;
 use super::super::memory::{self, Memory};
-use super::Report;
+use super::super::{adopted, slot};
+use super::{Report, daemon};
 
 /// Room for one more release with its environment; below it a deploy may fail half-way
 /// through a build. A Flask environment with a few packages has 30 to 300 MB.
@@ -23,6 +23,8 @@ const INODES: u64 = 50_000;
 
 pub(super) async fn look(report: &mut Report, app: &App) {
     pm2(report, app).await;
+    daemon::sockets(report, app);
+    daemon::locks(report, app);
     ports(report, app).await;
     for color in Color::BOTH {
         for note in adopted::notes(app, color).await {
@@ -72,8 +74,28 @@ async fn pm2(report: &mut Report, app: &App) {
 }
 
 async fn ports(report: &mut Report, app: &App) {
+    let live = app.link.read().ok();
     for color in Color::BOTH {
         let port = app.config.process.ports.of(color);
+        if let Some(foreign) = slot::foreign(app, color).await {
+            let reached = live.is_some_and(|live| live.color == color && !live.maintenance);
+            match reached && foreign.is_reached() {
+                true => report.wrong(
+                    "ports",
+                    format!(
+                        "{}, and {color} is live: visitors reach that program",
+                        foreign.what()
+                    ),
+                    &format!(
+                        "`bg switch {}` or `bg maintenance on` keeps visitors from it; {}",
+                        color.other(),
+                        foreign.way_out()
+                    ),
+                ),
+                false => report.wrong("ports", foreign.what(), &foreign.way_out()),
+            }
+            continue;
+        }
         let ours = app
             .pm2
             .named(&adopted::process_name(app, color))

@@ -28,7 +28,9 @@ pub async fn mend(app: &App, journal: &mut Journal, drift: &Drift, sink: &dyn Si
         Drift::Unsaved { .. } => keep(app).await?,
         // The daemon was brought back before, or said why it does not come.
         Drift::Asleep { .. } => return Ok(()),
-        Drift::Dead { .. } | Drift::Strange { .. } => return drift::tell(std::slice::from_ref(drift), sink),
+        Drift::Dead { .. } | Drift::Strange { .. } | Drift::Stolen { .. } => {
+            return drift::tell(std::slice::from_ref(drift), sink);
+        }
     }
     sink.emit(Event::Recovered { what: drift.what() });
     Ok(())

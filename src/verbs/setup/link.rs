@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::host::app::App;
 use crate::host::nginx::files;
 use crate::host::nginx::render::Rendered;
-use crate::host::{releases, trust};
+use crate::host::{releases, store, trust};
 use crate::model::color::{Color, Route};
 use crate::model::failure::Failure;
 
@@ -41,7 +41,7 @@ fn failed(app: &App) -> Failure {
 
 fn fill(app: &App, targets: &[Rendered], kept: bool) -> Result<(), Failure> {
     for route in Route::ALL {
-        std::fs::create_dir_all(app.nginx_files.target(route)).map_err(|error| failed(app).because(error))?;
+        store::make_all(&app.nginx_files.target(route)).map_err(|error| failed(app).because(error))?;
     }
     // Compared only now that nobody else can come between.
     files::plan(targets)

@@ -11,6 +11,7 @@ use crate::sandbox::afar::{Afar, Server};
 use crate::sandbox::outcome::Outcome;
 
 mod brought;
+mod flood;
 mod pruned;
 mod refused;
 

@@ -1,0 +1,195 @@
+//! A terminal of its own for what somebody else's program is to run in: whoever can reach
+//! the one that a shell of root's reads can type into that shell, and read what is typed.
+
+mod relay;
+
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::process::CommandExt;
+use std::process::{ExitStatus, Stdio};
+
+use nix::fcntl::OFlag;
+use nix::unistd::{Uid, User};
+use rustix::pty::OpenptFlags;
+use rustix::termios::{self, Termios};
+
+use crate::host::command;
+use crate::host::program::THIS;
+
+/// Names the terminal that was made for this process, by the number that the kernel has for it.
+const OURS: &str = "BG_TERMINAL";
+
+/// Whether a program of `owner` must not get the terminal that this process has.
+#[must_use]
+pub fn is_kept_from(owner: &User) -> bool {
+    if owner.uid.is_root() || was_made_for_us() {
+        return false;
+    }
+    let me = Uid::effective();
+    let connected = connected();
+    if me.is_root() || command::acts_for_somebody() {
+        return connected.contains(&true) || has_one();
+    }
+    // By `sudo -u` say, which may lend the terminal that it was typed at.
+    let descriptors = ["/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2"];
+    let mut owners = connected
+        .iter()
+        .zip(descriptors)
+        .filter(|(is_terminal, _)| **is_terminal)
+        .filter_map(|(_, path)| Some(std::fs::metadata(path).ok()?.uid()));
+    owners.any(|uid| uid != me.as_raw()) || controlling_owner().is_some_and(|uid| uid != me.as_raw())
+}
+
+/// Which of the three standard streams are terminals.
+fn connected() -> [bool; 3] {
+    [
+        io::stdin().is_terminal(),
+        io::stdout().is_terminal(),
+        io::stderr().is_terminal(),
+    ]
+}
+
+fn has_one() -> bool {
+    let flags = (OFlag::O_NOCTTY | OFlag::O_CLOEXEC).bits();
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open("/dev/tty")
+        .is_ok()
+}
+
+/// The kernel's number for the controlling terminal, 0 without one.
+fn number() -> u32 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat
+        .rsplit_once(')')
+        .map(|(_, fields)| fields)
+        .unwrap_or_default();
+    let number = fields.split_whitespace().nth(4);
+    // The kernel prints it with a sign.
+    number
+        .and_then(|number| number.parse::<i64>().ok())
+        .map_or(0, |number| u32::try_from(number & 0xffff_ffff).unwrap_or(0))
+}
+
+/// Who owns the controlling terminal, where it is a pseudo-terminal.
+fn controlling_owner() -> Option<u32> {
+    let number = number();
+    let (major, minor) = (
+        (number >> 8) & 0xfff,
+        (number & 0xff) | ((number >> 12) & 0xf_ff00),
+    );
+    let path = (major == 136).then(|| format!("/dev/pts/{minor}"))?;
+    Some(std::fs::metadata(path).ok()?.uid())
+}
+
+fn was_made_for_us() -> bool {
+    let number = number();
+    number != 0 && std::env::var(OURS).is_ok_and(|made| made == number.to_string())
+}
+
+/// Runs this very command again in a session of its own, on a terminal of its own where it
+/// has one now, and passes on what is typed and what is shown until it ends.
+///
+/// # Errors
+/// When no terminal can be had, or the program cannot be started.
+pub async fn stand_between() -> io::Result<ExitStatus> {
+    // Whoever became the owner must not be looked into by programs of theirs.
+    nix::sys::prctl::set_dumpable(false)?;
+    let connected = connected();
+    let mut words = std::env::args_os();
+    let mut again = std::process::Command::new(THIS);
+    if let Some(name) = words.next() {
+        again.arg0(name);
+    }
+    again.args(words);
+    let pair = match connected.contains(&true) {
+        true => Some(Pair::open(connected)?),
+        false => None,
+    };
+    command::begin_session(&mut again);
+    if let Some(pair) = &pair {
+        pair.connect(&mut again, connected)?;
+    }
+    relay::run(again, pair, connected).await
+}
+
+/// Both ends of a pseudo-terminal.
+struct Pair {
+    ours: OwnedFd,
+    theirs: OwnedFd,
+    usual: Option<Termios>,
+}
+
+impl Pair {
+    /// With the settings and the size of the terminal that we have.
+    fn open(connected: [bool; 3]) -> io::Result<Pair> {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let ours = rustix::pty::openpt(flags)?;
+        rustix::pty::grantpt(&ours)?;
+        rustix::pty::unlockpt(&ours)?;
+        let name = rustix::pty::ptsname(&ours, Vec::new())?;
+        let name = std::path::PathBuf::from(std::ffi::OsString::from(name.to_string_lossy().into_owned()));
+        let theirs = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags((OFlag::O_NOCTTY | OFlag::O_CLOEXEC).bits())
+            .open(name)?;
+        let theirs = OwnedFd::from(theirs);
+        let usual = with_ours(connected, |terminal| termios::tcgetattr(terminal)).transpose()?;
+        if let Some(usual) = &usual {
+            let mut settings = usual.clone();
+            // Where nothing is typed, ours stays as it is and ends the lines itself.
+            if !connected[0] {
+                settings.output_modes -= termios::OutputModes::OPOST;
+            }
+            termios::tcsetattr(&theirs, termios::OptionalActions::Now, &settings)?;
+        }
+        let pair = Pair { ours, theirs, usual };
+        relay::resize(&pair.ours, connected);
+        Ok(pair)
+    }
+
+    fn connect(&self, again: &mut std::process::Command, connected: [bool; 3]) -> io::Result<()> {
+        let end = || Ok::<Stdio, io::Error>(Stdio::from(self.theirs.try_clone()?));
+        let [stdin, stdout, stderr] = connected;
+        if stdin {
+            again.stdin(end()?);
+        }
+        if stdout {
+            again.stdout(end()?);
+        }
+        if stderr {
+            again.stderr(end()?);
+        }
+        let number = rustix::fs::fstat(&self.theirs)?.st_rdev;
+        // As `/proc` counts, which has 32 bits for it.
+        let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
+        let counted = (minor & 0xff) | (major << 8) | ((minor & !0xff) << 12);
+        again.env(OURS, counted.to_string());
+        let theirs = self.theirs.try_clone()?;
+        // SAFETY: between fork and exec only `ioctl` is called, which is async-signal-safe,
+        // allocates nothing and takes no lock.
+        #[allow(unsafe_code)]
+        unsafe {
+            again.pre_exec(move || {
+                rustix::process::ioctl_tiocsctty(&theirs)?;
+                Ok(())
+            })
+        };
+        Ok(())
+    }
+}
+
+/// Asks the first of our streams that is a terminal.
+fn with_ours<T>(connected: [bool; 3], ask: impl FnOnce(std::os::fd::BorrowedFd<'_>) -> T) -> Option<T> {
+    use std::os::fd::AsFd;
+    match connected {
+        [true, ..] => Some(ask(io::stdin().as_fd())),
+        [_, true, _] => Some(ask(io::stdout().as_fd())),
+        [_, _, true] => Some(ask(io::stderr().as_fd())),
+        _ => None,
+    }
+}

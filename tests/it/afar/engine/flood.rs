@@ -1,0 +1,65 @@
+//! A host that prints without end, at every step: the client stays small.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::sandbox::afar::Afar;
+
+/// How long each flood is looked at: on any line some hundred megabytes come in that time.
+const WATCHED: Duration = Duration::from_secs(6);
+
+/// What the client may have at most, in kB: it has some 40 MB, the program to bring among them.
+const MOST: u64 = 160 << 10;
+
+fn peak(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[test]
+fn a_host_that_prints_without_end_does_not_fill_the_clients_memory() {
+    let mut afar = Afar::new(1);
+    let floods = [
+        (
+            "zeros while the engine is brought",
+            "exec cat /dev/zero",
+            "exit 127",
+        ),
+        ("lines while the engine is brought", "exec yes", "exit 127"),
+        ("empty lines", "exec yes ''", "exit 127"),
+        ("complaints", "exec cat /dev/zero >&2", "exit 127"),
+        ("zeros for a hello", "exit 1", "exec cat /dev/zero"),
+        ("lines for a hello", "exit 1", "exec yes '{}'"),
+        (
+            "a hello and then zeros",
+            "exit 1",
+            "echo '{\"hello\":{\"protocol\":1,\"version\":\"99.0.0\"}}'; exec cat /dev/zero",
+        ),
+    ];
+    for (what, upload, engine) in floods {
+        let script = format!(
+            "#!/bin/sh\ncase $SSH_ORIGINAL_COMMAND in\n*bluegreen-upload*) {upload} ;;\n*uname*) echo; uname -sm ;;\n*) {engine} ;;\nesac\n"
+        );
+        let file = afar.servers[0].install("flood", &script);
+        afar.servers[0].reopen(&[&format!("ForceCommand {}", file.display())]);
+        afar.introduce();
+        let mut command = afar.command(&["status", "--app", "shop", "--hosts", "web1"]);
+        let mut client = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let until = Instant::now() + WATCHED;
+        let mut most = 0;
+        while Instant::now() < until && client.try_wait().unwrap().is_none() {
+            most = peak(client.id()).map_or(most, |peak| peak.max(most));
+            std::thread::yield_now();
+        }
+        client.kill().ok();
+        client.wait().unwrap();
+        assert!(most < MOST, "{what}: the client had {most} kB");
+        eprintln!("{what}: {most} kB");
+    }
+}
