@@ -36,6 +36,7 @@ pub mod pm2;
 pub mod process;
 pub mod program;
 pub mod prune;
+pub mod readers;
 pub mod registry;
 pub mod releases;
 pub mod resolve;

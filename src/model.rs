@@ -12,6 +12,7 @@ pub(crate) mod hostile;
 pub mod journal;
 pub mod layout;
 pub mod listen;
+pub mod password;
 pub mod recovery;
 pub mod release;
 pub mod seat;

@@ -115,7 +115,7 @@ async fn propose(ask: &Ask, config: Option<Config>, caller: &Caller<'_>) -> Resu
     let text = shown.config.clone().unwrap_or_default();
     let failed = || Failure::failed(format!("`{}` cannot be written", path.display()));
     let _rights = user::borrow_from_author(&path).map_err(|error| failed().because(error))?;
-    store::write_whole(&path, text.as_bytes(), 0o644).map_err(|error| failed().because(error))?;
+    store::write_whole(&path, text.as_bytes(), Config::MODE).map_err(|error| failed().because(error))?;
     Ok(Adopting {
         app: shown.app,
         process: shown.process,

@@ -10,13 +10,10 @@ use crate::host::nginx::{Nginx, names};
 use crate::host::pm2::Pm2;
 use crate::host::{store, user};
 use crate::model::color::Color;
-use crate::model::config::read::ConfigError;
+use crate::model::config::read::{ConfigError, LONGEST};
 use crate::model::config::{Config, SwitchWay};
 use crate::model::layout::{Entry, Layout, NginxLayout};
 use crate::model::listen::{ListenError, Listener};
-
-/// More than any configuration: the starter with every key explained has 8 KiB.
-const LONGEST_CONFIG: u64 = 1 << 20;
 
 /// An app that is set up on this host.
 #[derive(Clone, Debug)]
@@ -126,7 +123,12 @@ pub fn read_config(path: &Path) -> Result<Config, AppError> {
 /// never waits for a pipe to be filled.
 fn read(path: &Path) -> io::Result<String> {
     let _rights = user::borrow_from_author(path)?;
-    io::read_to_string(store::read_plain(path, LONGEST_CONFIG)?.as_slice())
+    let bytes = store::read_plain(path, LONGEST as u64 + 1)?;
+    // Of one that is cut off somewhere it is only said that it is too long.
+    if bytes.len() > LONGEST {
+        return Ok(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    io::read_to_string(bytes.as_slice())
 }
 
 fn doors(config: &Config) -> Result<Vec<Door>, AppError> {

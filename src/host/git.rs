@@ -7,10 +7,10 @@ use crate::host::command::{Command, CommandError};
 use crate::host::store::FileError;
 
 mod brought;
+mod credentials;
 mod fetch;
 
 pub use brought::BROUGHT;
-pub use fetch::without_password;
 
 /// How long git may take for a bundle that lies on this host.
 const TAKE_WITHIN: Duration = Duration::from_secs(300);
@@ -98,6 +98,9 @@ pub enum GitError {
     /// A file of the mirror cannot be changed.
     #[error("cannot clear up after an earlier fetch")]
     Leftover(#[source] FileError),
+    /// The mirror cannot be made, or not for its owner alone.
+    #[error("cannot make a mirror that only its owner can read")]
+    Closed(#[source] FileError),
     /// Git itself failed.
     #[error("cannot read the mirror `{}`", .mirror.display())]
     Mirror {

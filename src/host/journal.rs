@@ -262,7 +262,7 @@ fn set_aside(path: &Path, file: &mut File, folded: u64, fresh: &[u8]) -> std::io
     damaged.write_all(&bad.concat())?;
     damaged.sync_all()?;
     whole.extend(good.concat());
-    store::write_whole(path, &whole, 0o644).map_err(std::io::Error::other)?;
+    store::write_whole(path, &whole, 0o640).map_err(std::io::Error::other)?;
     Ok(aside)
 }
 

@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
@@ -36,9 +36,10 @@ impl FileError {
 }
 
 /// Creates what is missing of an app's folders and says what that was, parents first.
-/// Folders that others must pass (NGINX's worker on its way to static files) are 0755, what
-/// may hold log lines 0750, copies of the environment file 0700, whatever the umask is.
-/// A folder that is there keeps its mode, but for the one with the copies.
+/// Folders that others must pass (NGINX's worker on its way to static files) are 0755, or 0711
+/// where the source lies, what may hold log lines 0750, copies of the environment file 0700,
+/// whatever the umask is. A folder that is there keeps its mode, but for what an earlier
+/// version left open to those who have no business there.
 ///
 /// # Errors
 /// When a folder cannot be created, or something else has its name.
@@ -49,7 +50,7 @@ pub fn lay_out(layout: &Layout) -> Result<Vec<PathBuf>, FileError> {
     let wanted = [
         (layout.root().to_owned(), 0o755),
         (bin, 0o755),
-        (layout.releases(), 0o755),
+        (layout.releases(), 0o711),
         (layout.manifests(), 0o750),
         (layout.venvs(), 0o755),
         (layout.envs(), 0o700),
@@ -69,6 +70,20 @@ pub fn lay_out(layout: &Layout) -> Result<Vec<PathBuf>, FileError> {
         created.push(folder);
     }
     set_mode(&layout.envs(), 0o700)?;
+    let closed = [
+        (layout.config(), 0o027),
+        (layout.mirror(), 0o077),
+        (layout.manifests(), 0o007),
+        (layout.state(), 0o007),
+        (layout.runs(), 0o007),
+    ];
+    for (path, open) in closed {
+        narrow(&path, open)?;
+    }
+    // Where NGINX's group was given them, they are closed to all others.
+    if fs::symlink_metadata(layout.releases()).is_ok_and(|about| about.mode() & 0o006 != 0) {
+        narrow(&layout.releases(), 0o066)?;
+    }
     Ok(created)
 }
 
@@ -110,6 +125,16 @@ pub fn let_others_in(folder: &Path, kept: &[&str]) -> Result<(), FileError> {
         set_mode(&file, 0o600)?;
     }
     set_mode(folder, 0o755)
+}
+
+/// Takes rights of others away, whatever more they have; what is missing, or a link, is left.
+fn narrow(path: &Path, open: u32) -> Result<(), FileError> {
+    match fs::symlink_metadata(path) {
+        Ok(about) if !about.is_symlink() && about.mode() & open != 0 => {
+            set_mode(path, about.mode() & 0o7777 & !open)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn create_folder(folder: &Path, mode: u32) -> Result<(), FileError> {

@@ -119,6 +119,10 @@ pub struct Config {
 }
 
 impl Config {
+    /// The mode of its file: a token may stand in it, and only its owner's group has business
+    /// there besides.
+    pub const MODE: u32 = 0o640;
+
     /// What a host has to know: not which others there are.
     #[must_use]
     pub fn of_one_host(self) -> Config {

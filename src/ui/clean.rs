@@ -21,7 +21,7 @@ pub(super) enum Lines {
     One,
     /// All but the first stand to the right of everything that we write.
     Indented,
-    /// It is a page of its own.
+    /// It is a page of its own, in which lines that look like ours stand further right.
     Kept,
     /// The same, where each line begins with a sign.
     Diff,
@@ -60,7 +60,22 @@ pub(super) fn text(text: &str, lines: Lines) -> String {
             (c, _) => drop(write!(shown, "\\u{{{:x}}}", u32::from(c))),
         }
     }
-    shown
+    match lines {
+        Lines::Kept | Lines::Diff => shown.split_inclusive('\n').map(apart).collect(),
+        Lines::One | Lines::Indented => shown,
+    }
+}
+
+/// A line of a page, told apart from those that we write.
+fn apart(line: &str) -> String {
+    let labels = ["error:", "caused by:", "traffic:", "hint:"];
+    let text = line.strip_prefix("  ").unwrap_or(line);
+    let mut chars = text.chars();
+    let marked = chars.next().is_some_and(|mark| "✓✗!·…●○│".contains(mark)) && chars.next() == Some(' ');
+    match marked || labels.iter().any(|label| line.starts_with(label)) {
+        true => format!("    {line}"),
+        false => line.to_owned(),
+    }
 }
 
 /// Lines of a log, without the colors that many programs write.

@@ -5,6 +5,7 @@ mod app;
 mod before;
 mod boot;
 mod clock;
+mod closed;
 mod daemon;
 mod limits;
 mod logs;
@@ -164,6 +165,9 @@ async fn on(
         report.warn("set-up", found, "`bg setup` does that");
     }
     let etc = SystemFolders::of_this_user().etc;
+    if set_up {
+        closed::look(report, &app, ground);
+    }
     site::look(report, &app, ground, set_up).await;
     if set_up {
         visitors::look(report, &app, ground).await;

@@ -291,6 +291,6 @@ fn keep_what_was_applied(app: &App) -> Result<(), Failure> {
     if crate::host::app::read_config(&path).is_ok_and(|applied| applied == app.config) {
         return Ok(());
     }
-    store::write_whole(&path, text.as_bytes(), 0o644)
+    store::write_whole(&path, text.as_bytes(), crate::model::config::Config::MODE)
         .map_err(|error| Failure::failed("the configuration was not kept").because(error))
 }

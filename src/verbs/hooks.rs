@@ -49,7 +49,7 @@ impl Scene {
     pub fn of_root(run: &Run<'_>) -> Scene {
         let app = run.app;
         let secrets = secrets(run);
-        let redactor = Redactor::new(&secrets);
+        let redactor = Redactor::of_app(&app.config, std::slice::from_ref(&secrets));
         let secrets = secrets
             .into_iter()
             .map(|(name, value)| (name, value.expose().to_owned()));
@@ -271,13 +271,13 @@ pub async fn succeed(
         Ok(status) if status.success() => {
             run.sink.emit(Event::HookRan {
                 hook: name.to_owned(),
-                command: line.to_owned(),
+                command: scene.redact(line),
                 took_ms: millis(began.elapsed()),
             });
             return Ok(());
         }
         Ok(status) => CommandError::Failed {
-            command: line.to_owned(),
+            command: scene.redact(line),
             status,
             output: String::new(),
         },

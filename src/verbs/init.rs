@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::guess;
 use crate::host::store;
-use crate::model::config::starter;
+use crate::model::config::{Config, starter};
 use crate::model::failure::{Failure, Kind};
+use crate::model::password::without_password;
 
 /// What was written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,13 +32,17 @@ pub async fn init(folder: &Path, force: bool) -> Result<Started, Failure> {
     let guess = guess::guess(folder).await;
     let text = starter::starter(&guess)
         .map_err(|error| Failure::failed("the starter cannot be written").because(error))?;
-    store::write_whole(&path, text.as_bytes(), 0o644)
+    store::write_whole(&path, text.as_bytes(), Config::MODE)
         .map_err(|error| Failure::failed(format!("`{}` cannot be written", path.display())).because(error))?;
     Ok(Started {
         path,
         guessed: vec![
             format!("app = {}", guess.app),
-            format!("source.git = {}, branch {}", guess.git, guess.branch),
+            format!(
+                "source.git = {}, branch {}",
+                without_password(&guess.git),
+                guess.branch
+            ),
             format!("the WSGI app = {}", guess.module),
             format!("a health check = {}", guess.health),
         ],

@@ -143,7 +143,7 @@ fn redactor(app: &App) -> Redactor {
         .filter_map(|name| std::fs::read_to_string(folder.join(name)).ok())
         .filter_map(|text| dotenv::parse(&text).ok())
         .collect();
-    Redactor::of_all(&files)
+    Redactor::of_app(&app.config, &files)
 }
 
 impl Log {

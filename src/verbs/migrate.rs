@@ -241,7 +241,7 @@ fn note(run: &Run<'_>) -> Option<String> {
     let path = run.app.layout.contract_note();
     let text = std::fs::read_to_string(&path).ok()?;
     std::fs::remove_file(path).ok();
-    let redactor = crate::host::dotenv::Redactor::new(&hooks::secrets(run));
+    let redactor = crate::host::dotenv::Redactor::of_app(&run.app.config, &[hooks::secrets(run)]);
     let line = text.lines().find(|line| !line.trim().is_empty())?;
     Some(redactor.redact(line.trim()))
 }

@@ -229,10 +229,13 @@ fn maintenance_page(app: &App) -> Result<Option<String>, Failure> {
 
 pub(super) fn lay_out(app: &App, ground: &Ground) -> Result<(), Failure> {
     owner::own_root(app, ground)?;
-    let _rights = owner::rights(ground)?;
-    store::lay_out(&app.layout).map(drop).map_err(|error| {
-        Failure::failed(format!("`{}` cannot be laid out", app.layout.root().display())).because(error)
-    })
+    {
+        let _rights = owner::rights(ground)?;
+        store::lay_out(&app.layout).map_err(|error| {
+            Failure::failed(format!("`{}` cannot be laid out", app.layout.root().display())).because(error)
+        })?;
+    }
+    owner::close_releases(app, ground)
 }
 
 pub(super) async fn lock(app: &App, ground: &Ground) -> Result<Lock, Failure> {
@@ -259,17 +262,17 @@ pub(super) fn register(app: &App, ground: &Ground, registry: &Registry) -> Resul
         .map_err(|error| Failure::failed("the configuration cannot be kept").because(error))?;
     if !is_applied(app) {
         let _rights = owner::rights(ground)?;
-        write(app.layout.config(), &config)?;
+        write(app.layout.config(), &config, Config::MODE)?;
     }
     let entry = toml::to_string(&app.entry)
         .map_err(|error| Failure::failed("the registry entry cannot be kept").because(error))?;
-    write(registry.path(app.name()), &entry)
+    write(registry.path(app.name()), &entry, 0o644)
 }
 
-fn write(path: PathBuf, text: &str) -> Result<(), Failure> {
+fn write(path: PathBuf, text: &str, mode: u32) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or(&path);
     let made = store::make_all(folder).map_err(store::FileError::at("make", folder));
-    made.and_then(|()| store::write_whole(&path, text.as_bytes(), 0o644))
+    made.and_then(|()| store::write_whole(&path, text.as_bytes(), mode))
         .map_err(|error| Failure::failed(format!("`{}` cannot be written", path.display())).because(error))
 }
 

@@ -351,8 +351,8 @@ pub(super) fn last_lines(log: &Path, from: u64, redactor: &Redactor, name: &str)
 /// What takes a release's secrets out of a text.
 #[must_use]
 pub fn redactor(app: &App, manifest: &Manifest) -> Redactor {
-    launcher::secrets(&app.layout, manifest)
-        .map_or_else(|_| Redactor::default(), |secrets| Redactor::new(&secrets))
+    let secrets = launcher::secrets(&app.layout, manifest).unwrap_or_default();
+    Redactor::of_app(&app.config, &[secrets])
 }
 
 fn log_length(app: &App, color: Color) -> u64 {

@@ -1,5 +1,7 @@
 //! The environment file's values are nowhere but in that file and in the app.
 
+mod forms;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -76,7 +78,8 @@ fn a_secret_is_nowhere_even_where_the_app_prints_it() {
     assert_eq!(holding, Vec::<PathBuf>::new());
 }
 
-fn files_with(folder: &Path, text: &[u8]) -> Vec<PathBuf> {
+/// The files below `folder` that hold `text`.
+pub fn files_with(folder: &Path, text: &[u8]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().flatten() {
         let (path, kind) = (entry.path(), entry.file_type().unwrap());

@@ -8,6 +8,9 @@ use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
 
+use crate::model::config::Config;
+use crate::model::password::is_secret_name;
+
 use super::forms::{self, Form, PART, Place};
 use super::views::View;
 use super::{Value, Variables};
@@ -54,18 +57,6 @@ const PLAIN_WORDS: &[&str] = &[
     "warning",
     "www",
     "yes",
-];
-
-/// A variable with one of these in its name holds a secret, whatever it looks like.
-const SECRET_NAMES: &[&str] = &[
-    "PASS",
-    "PWD",
-    "SECRET",
-    "TOKEN",
-    "KEY",
-    "PIN",
-    "CREDENTIAL",
-    "SALT",
 ];
 
 /// A shorter value is not looked for: it would be found everywhere, and is guessed at once.
@@ -144,6 +135,24 @@ impl Redactor {
             forms,
             automata,
         })))
+    }
+
+    /// Guards what `config` holds of secrets too: a variable whose name says so, the webhook's
+    /// address, and the password of the repository's.
+    #[must_use]
+    pub fn of_app(config: &Config, files: &[Variables]) -> Redactor {
+        let mut own: Variables = config
+            .env
+            .set
+            .iter()
+            .filter(|(name, _)| is_secret_name(name))
+            .map(|(name, value)| (name.clone(), Value(value.clone())))
+            .collect();
+        let webhook = config.notify.webhook.clone();
+        own.extend(webhook.map(|url| ("webhook".to_owned(), Value(url))));
+        let login = config.source.git.as_deref().and_then(login);
+        own.extend(login.map(|login| ("source.git".to_owned(), Value(login.to_owned()))));
+        Redactor::of_all(files.iter().chain([&own]))
     }
 
     /// `text` without the values. A name that was put in is not searched again.
@@ -312,12 +321,21 @@ fn password(value: &str) -> Option<&str> {
     login.split_once(':').map(|(_, password)| password)
 }
 
+/// What logs in at an HTTP address: the password, else the token in the user's place.
+fn login(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (login, _) = rest.split(['/', '?', '#']).next()?.rsplit_once('@')?;
+    match login.split_once(':') {
+        Some((_, password)) => Some(password),
+        None => Some(login).filter(|_| scheme.starts_with("http")),
+    }
+}
+
 /// Where a value counts as a secret, if at all.
 fn place_of(name: &str, value: &str) -> Option<Place> {
     let length = value.chars().count();
     let digits = value.chars().filter(char::is_ascii_digit).count();
-    let name = name.to_ascii_uppercase();
-    let named = SECRET_NAMES.iter().any(|word| name.contains(word));
+    let named = is_secret_name(name);
     let plain = PLAIN_WORDS.contains(&value.to_ascii_lowercase().as_str());
     if length < SHORTEST {
         return None;

@@ -1,8 +1,11 @@
 //! Commits that came without a server: from a bundle that a client has brought.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
+
+use crate::host::store::FileError;
 
 use super::{Git, GitError, hardened};
 
@@ -66,6 +69,14 @@ impl Git {
     pub(super) async fn create(&self) -> Result<(), GitError> {
         super::fetch::remove_leftovers(&self.mirror).map_err(GitError::Leftover)?;
         let init = hardened().args(["init", "--quiet", "--bare", "--template="]);
+        // Before there is anything in it: the source is nobody else's on this host.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.mirror)
+            .and_then(|()| fs::set_permissions(&self.mirror, Permissions::from_mode(0o700)))
+            .map_err(FileError::at("make", &self.mirror))
+            .map_err(GitError::Closed)?;
         self.expect(init.arg(&self.mirror)).await?;
         Ok(())
     }

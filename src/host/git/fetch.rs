@@ -7,6 +7,9 @@ use std::time::Duration;
 use crate::host::command::{Command, CommandError};
 use crate::host::git::{Git, GitError, hardened};
 use crate::host::store::FileError;
+use crate::model::password::without_password;
+
+use super::credentials::Address;
 
 /// Variables by which a host reaches the outside; ssh's own are handled apart.
 const PASSED_ON: &[&str] = &[
@@ -30,13 +33,14 @@ impl Git {
     /// When the remote cannot be read or is too slow, or the mirror cannot be written.
     pub async fn fetch(&self, url: &str, deadline: Duration) -> Result<(), GitError> {
         self.create().await?;
+        let address = Address::parse(url);
         let fetch = self
             .command()
             .args(["fetch", "--quiet", "--prune", "--no-recurse-submodules"])
-            .args(["--end-of-options", url])
+            .args(["--end-of-options", &address.url])
             .args(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"])
             .deadline(deadline);
-        self.reach(fetch, url).await
+        self.reach(address.log_in(fetch), url).await
     }
 
     async fn reach(&self, command: Command, url: &str) -> Result<(), GitError> {
@@ -59,10 +63,11 @@ impl Git {
     /// # Errors
     /// Git's own words when it cannot, or that it takes too long.
     pub async fn reachable(&self, url: &str, deadline: Duration) -> Result<(), GitError> {
+        let address = Address::parse(url);
         let ask = hardened()
-            .args(["ls-remote", "--quiet", "--end-of-options", url, "HEAD"])
+            .args(["ls-remote", "--quiet", "--end-of-options", &address.url, "HEAD"])
             .deadline(deadline);
-        self.reach(ask, url).await
+        self.reach(address.log_in(ask), url).await
     }
 
     /// What a fetch needs from its surroundings. ssh must never ask; a command of the user's
@@ -99,54 +104,4 @@ pub(super) fn remove_leftovers(folder: &Path) -> Result<(), FileError> {
         }
     }
     Ok(())
-}
-
-/// The text with `***` for what stands before the `@` of an HTTP address, or holds a
-/// password: the address may carry a token, and git repeats it in its messages.
-pub fn without_password(text: &str) -> String {
-    let mut shown = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("://") {
-        shown.push_str(before);
-        shown.push_str("://");
-        let end = after
-            .find(|c: char| c == '/' || c == '\'' || c.is_whitespace())
-            .unwrap_or(after.len());
-        let (authority, later) = after.split_at(end);
-        match authority.rsplit_once('@') {
-            Some((user, host))
-                if before.ends_with("http") || before.ends_with("https") || user.contains(':') =>
-            {
-                shown.push_str("***@");
-                shown.push_str(host);
-            }
-            _ => shown.push_str(authority),
-        }
-        rest = later;
-    }
-    shown + rest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_password_is_not_repeated() {
-        for (text, shown) in [
-            (
-                "fatal: 'https://token@host/a.git/' not found",
-                "fatal: 'https://***@host/a.git/' not found",
-            ),
-            ("ssh://git@host/a.git", "ssh://git@host/a.git"),
-            (
-                "ssh://me:secret@host/a and http://u:p@h",
-                "ssh://***@host/a and http://***@h",
-            ),
-            ("git@host:a.git", "git@host:a.git"),
-            ("https://host/a@b", "https://host/a@b"),
-        ] {
-            assert_eq!(without_password(text), shown);
-        }
-    }
 }

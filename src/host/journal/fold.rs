@@ -57,7 +57,7 @@ impl Fold {
             story,
         };
         if let Ok(text) = serde_json::to_vec(&fold) {
-            store::write_whole(&beside(path), &text, 0o644).ok();
+            store::write_whole(&beside(path), &text, 0o640).ok();
         }
     }
 }

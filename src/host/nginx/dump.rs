@@ -113,6 +113,13 @@ impl Dump {
         self.main("user").map(str::to_owned)
     }
 
+    /// The same with their group, where that is written too.
+    #[must_use]
+    pub fn workers(&self) -> &[String] {
+        let user = self.tree.iter().find(|d| d.name == "user");
+        user.map_or(&[], |d| &d.args)
+    }
+
     /// The first `error_log` outside of all blocks that is a file.
     #[must_use]
     pub fn error_log(&self) -> Option<PathBuf> {

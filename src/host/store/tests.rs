@@ -12,7 +12,7 @@ fn folders_are_laid_out_once() {
     assert_eq!(created.len(), 12);
     assert_eq!(created[0], layout.root());
     assert_eq!(mode(&layout.envs()), 0o700);
-    assert_eq!(mode(&layout.releases()), 0o755);
+    assert_eq!(mode(&layout.releases()), 0o711);
     assert_eq!(mode(&layout.runs()), 0o750);
     fs::set_permissions(layout.envs(), Permissions::from_mode(0o755)).unwrap();
     assert_eq!(lay_out(&layout).unwrap(), Vec::<PathBuf>::new());

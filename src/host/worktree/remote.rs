@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{WorkTree, WorkTreeError};
-use crate::host::git::without_password;
+use crate::model::password::without_password;
 
 /// Where a work tree's commits go.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Config;
 use super::place::dotted;
+use crate::model::password::{is_secret_name, without_password};
 
 /// What `bg setup` writes to the host. Everything else a deploy takes into its snapshot.
 const SETUP: [&str; 7] = [
@@ -41,7 +42,11 @@ impl fmt::Display for Change {
 pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     let (old, new) = (leaves(old), leaves(new));
     let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    let shown = |value: Option<&String>| value.cloned().unwrap_or_else(|| "not set".into());
+    let shown = |key: &str, value: Option<&String>| match value {
+        None => "not set".to_owned(),
+        Some(_) if is_secret(key) => "***".to_owned(),
+        Some(value) => without_password(value),
+    };
     // An empty list that got tables, or lost them, is told by its tables.
     let is_told_by_tables = |key: &str| {
         let table = format!("{key}[");
@@ -52,10 +57,17 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
         .filter(|key| old.get(*key) != new.get(*key) && !is_told_by_tables(key))
         .map(|key| Change {
             key: key.clone(),
-            old: shown(old.get(key)),
-            new: shown(new.get(key)),
+            old: shown(key, old.get(key)),
+            new: shown(key, new.get(key)),
         })
         .collect()
+}
+
+/// A value that nobody may read over an operator's shoulder, or in a journal.
+fn is_secret(key: &str) -> bool {
+    let last = key.rsplit('.').next().unwrap_or(key);
+    let named = key.starts_with("env.set.") || key.contains(".headers.");
+    key == "notify.webhook" || (named && is_secret_name(last))
 }
 
 /// Whether one of `changes` only takes effect through `bg setup`.

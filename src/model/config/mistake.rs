@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use crate::model::password::without_password;
+
 /// Mistakes drawn in full; a file with more has one cause that repeats itself.
 const SHOWN: usize = 10;
 
@@ -94,7 +96,7 @@ impl fmt::Display for ConfigError {
             .take(SHOWN)
             .map(|mistake| self.draw(mistake))
             .collect();
-        f.write_str(&drawn.join("\n\n"))?;
+        f.write_str(&without_password(&drawn.join("\n\n")))?;
         if count > SHOWN {
             write!(f, "\n\nand {} more", count - SHOWN)?;
         }

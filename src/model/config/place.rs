@@ -62,7 +62,8 @@ impl<'t> Places<'t> {
     pub(super) fn key(&self, path: &[&str]) -> Range<usize> {
         let written = path.split_last().and_then(|(name, parents)| {
             let table = self.get(parents)?.as_table()?;
-            let (key, _) = table.iter().find(|(key, _)| key.get_ref() == name)?;
+            // Looked up, not looked for: a table may have ten thousand keys.
+            let (key, _) = table.get_key_value(*name)?;
             Some(key.span())
         });
         written.unwrap_or_else(|| self.value(path))

@@ -8,14 +8,27 @@ pub use super::mistake::{ConfigError, Mistake};
 use super::place::Places;
 use super::rules;
 
+/// Bytes of a configuration, more than any has: the starter with every key explained is 8 KiB.
+/// Root reads those of others.
+pub const LONGEST: usize = 256 << 10;
+
 /// Reads the `text` of a `bg.toml`; `path` is only named in what is wrong.
 ///
 /// Touches nothing but the text: whether folders, users and ports exist is for the host.
 ///
 /// # Errors
-/// When the text is no TOML or has unknown, missing or mistyped keys: the first one. When
+/// When the text is too long or no TOML or has unknown, missing or mistyped keys: the first one. When
 /// all keys are right and values are not: all of them.
 pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
+    if text.len() > LONGEST {
+        let mistake = Mistake {
+            span: 0..0,
+            what: format!("the file is longer than {} KiB", LONGEST >> 10),
+            write: "a configuration is a few pages; lists that grow belong into files of the app".into(),
+            note: None,
+        };
+        return Err(ConfigError::new(path, "", vec![mistake]));
+    }
     let refuse = |mistakes: Vec<Mistake>| ConfigError::new(path, text, mistakes);
     let places = Places::parse(text).map_err(|error| refuse(vec![explain::syntax(&error, text)]))?;
     if let Some(mistake) = explain::list_for_table(&places) {
@@ -161,6 +174,76 @@ mod tests {
                 path.display()
             );
         }
+    }
+
+    /// What a file can grow in: what stands before, one piece of many, what stands behind.
+    const SHAPES: [(&str, &str, &str); 14] = [
+        ("[env.set]\n", "A# = \"1\"\n", ""),
+        ("[env.set]\n", "BG_# = \"1\"\n", ""),
+        ("[env.set]\n", "A# = 1\n", ""),
+        ("shared = [", "\"a#\",\n", "]"),
+        ("shared = [", "\"/a#\",\n", "]"),
+        ("health = [", "{ path = \"/#\" },\n", "]"),
+        ("", "[[health]]\npath = \"/#\"\n", ""),
+        ("", "[[health]]\npath = \"#\"\n", ""),
+        ("hosts = [", "\"h#\",", "]"),
+        ("hosts = [\"h1\"]\nfleet.groups.all = [", "\"h1\",", "]"),
+        ("", "[[worker]]\nname = \"w#\"\nrun = \"x\"\n", ""),
+        ("nginx.paths = [", "\"/#\",", "]"),
+        ("", "[[nginx.static]]\nurl = \"/#/\"\nfolder = \"s\"\n", ""),
+        ("hooks.before_build = [", "\"x #\",", "]"),
+    ];
+
+    fn large((before, piece, behind): (&str, &str, &str), bytes: usize) -> String {
+        let mut text = SMALL.replace("        ", "") + before;
+        for number in 0.. {
+            let piece = piece.replace('#', &number.to_string());
+            if text.len() + piece.len() + behind.len() > bytes {
+                break;
+            }
+            text.push_str(&piece);
+        }
+        text + behind
+    }
+
+    /// What this thread has worked, whatever else the machine does.
+    fn worked() -> std::time::Duration {
+        use nix::sys::resource::{UsageWho, getrusage};
+        let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
+        let micros = |time: nix::sys::time::TimeVal| time.tv_sec() * 1_000_000 + time.tv_usec();
+        std::time::Duration::from_micros((micros(usage.user_time()) + micros(usage.system_time())) as u64)
+    }
+
+    /// One file of the full length costs about what sixteen of a sixteenth do; in the square
+    /// it would be sixteen times that.
+    #[test]
+    fn a_long_file_costs_what_its_length_is() {
+        let path = Path::new("bg.toml");
+        for shape in SHAPES {
+            let took = |times: usize| {
+                let text = large(shape, LONGEST / times);
+                let tries = (0..2).map(|_| {
+                    let before = worked();
+                    for _ in 0..times {
+                        drop(parse(&text, path).map_err(|error| error.to_string()));
+                    }
+                    worked() - before
+                });
+                tries.min().unwrap()
+            };
+            let (short, long) = (took(16), took(1));
+            assert!(long < short * 6, "{shape:?}: {short:?} and {long:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_refused_by_name() {
+        let text = large(SHAPES[0], LONGEST + 64);
+        assert!(text.len() > LONGEST);
+        let error = parse(&text, Path::new("/srv/x/bg.toml")).unwrap_err().to_string();
+        assert!(error.starts_with("the file is longer than 256 KiB"), "{error}");
+        assert!(error.contains("/srv/x/bg.toml"), "{error}");
+        assert!(error.len() < 1000, "{error}");
     }
 
     #[test]

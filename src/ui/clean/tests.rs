@@ -116,6 +116,13 @@ fn a_log_loses_its_colors_and_keeps_its_lines() {
 }
 
 #[test]
+fn a_page_has_no_line_that_looks_like_ours() {
+    let said = "error: forged\n  ✓ traffic moved\n! x: y\n  a ✓ b\n!x\n";
+    let shown = "    error: forged\n      ✓ traffic moved\n    ! x: y\n  a ✓ b\n!x\n";
+    assert_eq!(log(said), shown);
+}
+
+#[test]
 fn json_writes_what_steers_as_its_number_and_reads_back_the_same() {
     let line = serde_json::to_string(&serde_json::json!({ "line": HOSTILE })).unwrap();
     let shown = json(&line);

@@ -122,7 +122,7 @@ fn told(sink: &dyn Sink, text: String) {
 fn write_config(path: &Path, text: &str) -> Result<(), Failure> {
     let failed = || Failure::failed(format!("`{}` cannot be written", path.display()));
     let _rights = user::borrow_from_author(path).map_err(|error| failed().because(error))?;
-    store::write_whole(path, text.as_bytes(), 0o644).map_err(|error| failed().because(error))
+    store::write_whole(path, text.as_bytes(), Config::MODE).map_err(|error| failed().because(error))
 }
 
 async fn steps(plan: &Plan, ask: &Ask, record: &Record, sink: &dyn Sink) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ use crate::host::pm2::Daemon;
 use crate::host::{envfile, process, sockets, space};
 use crate::model::color::Color;
 use crate::model::config::Installer;
+use crate::model::password::without_password;
 
 use super::super::memory::{self, Memory};
 use super::super::{adopted, slot};
@@ -194,7 +195,7 @@ async fn git(report: &mut Report, app: &App) {
         .reachable(url, Duration::from_secs(15))
         .await
     {
-        Ok(()) => report.fine("git", format!("`{url}` can be read")),
+        Ok(()) => report.fine("git", format!("`{}` can be read", without_password(url))),
         Err(error) => report.wrong(
             "git",
             error.to_string(),

@@ -2,12 +2,15 @@
 //! the app's owner gets the link folder, whose targets are tested for and never parsed. What
 //! lies in the owner's folders is written with the owner's rights, whoever runs setup.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::Uid;
 
 use crate::host::app::App;
 use crate::host::custody::{self, CustodyError, Maker};
+use crate::host::nginx::Nginx;
+use crate::host::readers;
 use crate::host::registry::Registry;
 use crate::host::trust;
 use crate::host::user::{self, Borrowed};
@@ -90,6 +93,35 @@ pub fn close_our_own(config: &Config, registry: &Registry) -> Result<(), Failure
         custody::close(&folder).map_err(|error| failed().because(error))?;
     }
     Ok(())
+}
+
+/// Closes the releases to all but their owner and NGINX's workers, which serve files of them.
+/// Only root gives a folder to a group that is not the owner's; elsewhere others can pass it
+/// and not list it.
+///
+/// # Errors
+/// When the system refuses.
+pub fn close_releases(app: &App, ground: &Ground) -> Result<(), Failure> {
+    let group = readers::of_nginx(&ground.dump).filter(|_| ground.is_roots() && workers_change_user(ground));
+    let Some(group) = group else { return Ok(()) };
+    let folder = app.layout.releases();
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    readers::close_to(app.layout.root(), &name, &ground.owner, group).map_err(|error| {
+        Failure::failed(format!("`{}` cannot be closed to other users", folder.display())).because(error)
+    })
+}
+
+/// Whether NGINX's workers are another user's than its master, as `user` says: only root's
+/// can be.
+fn workers_change_user(ground: &Ground) -> bool {
+    let nginx = Nginx {
+        bin: ground.entry.nginx_bin.clone(),
+        conf: ground.entry.nginx_conf.clone(),
+        pid_file: ground.entry.nginx_pid.clone(),
+    };
+    let Ok(master) = nginx.master() else { return true };
+    let about = std::fs::metadata(format!("/proc/{}", master.pid));
+    about.is_ok_and(|about| about.uid() == 0)
 }
 
 fn give(folder: &Path, ground: &Ground, names: &[&str], key: &str, maker: Maker) -> Result<(), Failure> {

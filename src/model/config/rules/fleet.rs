@@ -1,22 +1,26 @@
 //! Hosts: what SSH can be told, and names that mean one thing.
 
+use std::collections::BTreeSet;
+
 use super::super::Config;
 use super::Findings;
 use super::value::{Verdict, word, wrong, wrong_part};
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
     let (hosts, fleet) = (&config.hosts, &config.fleet);
-    let named_before = |index: usize| hosts.iter().take(index);
+    let mut known = BTreeSet::new();
     findings.each(
         "hosts",
-        hosts.iter().enumerate().map(|(index, host)| {
+        hosts.iter().map(|host| {
+            let is_new = known.insert(host.as_str());
             word(host, "deploy@web1.example.com")?;
-            match named_before(index).any(|before| before == host) {
-                true => wrong("is named twice", "write each host once"),
-                false => Ok(()),
+            match is_new {
+                true => Ok(()),
+                false => wrong("is named twice", "write each host once"),
             }
         }),
     );
+    let hosts = &known;
     if let Some(primary) = &fleet.primary {
         findings.value("fleet.primary", one_of(hosts, primary));
     }
@@ -35,8 +39,8 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
     }
 }
 
-fn one_of(hosts: &[String], name: &str) -> Verdict {
-    match hosts.iter().any(|host| host == name) {
+fn one_of(hosts: &BTreeSet<&str>, name: &str) -> Verdict {
+    match hosts.contains(name) {
         true => Ok(()),
         false => wrong_part(
             name,
@@ -46,9 +50,9 @@ fn one_of(hosts: &[String], name: &str) -> Verdict {
     }
 }
 
-fn group_name(hosts: &[String], name: &str) -> Verdict {
+fn group_name(hosts: &BTreeSet<&str>, name: &str) -> Verdict {
     word(name, "eu")?;
-    match hosts.iter().any(|host| host == name) || name.contains([',', '@']) {
+    match hosts.contains(name) || name.contains([',', '@']) {
         true => wrong(
             "cannot be told from a host",
             "write a name that no host has, as `eu`",
@@ -57,7 +61,7 @@ fn group_name(hosts: &[String], name: &str) -> Verdict {
     }
 }
 
-fn group(hosts: &[String], members: &[String]) -> Verdict {
+fn group(hosts: &BTreeSet<&str>, members: &[String]) -> Verdict {
     if members.is_empty() {
         return wrong("names no host", "write those of `hosts` that it stands for");
     }

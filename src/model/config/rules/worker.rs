@@ -1,6 +1,7 @@
 //! Workers: names that mean one thing, commands without a port, hosts that there are.
 
-use super::super::worker::Worker;
+use std::collections::BTreeSet;
+
 use super::super::{Config, run};
 use super::Findings;
 use super::process::{cannot_split, no_shell};
@@ -9,10 +10,12 @@ use super::value::{Verdict, text, wrong, wrong_part};
 use super::{not_too_long, some_time};
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
+    let hosts: BTreeSet<&str> = config.hosts.iter().map(String::as_str).collect();
+    let (mut names, mut replaced) = (BTreeSet::new(), BTreeSet::new());
     for (index, worker) in config.workers.iter().enumerate() {
         let key = |name: &str| format!("worker.{index}.{name}");
-        let before: Vec<&Worker> = config.workers.iter().take(index).collect();
-        findings.value(&key("name"), name(&before, &worker.name));
+        let is_new = names.insert(worker.name.as_str());
+        findings.value(&key("name"), name(is_new, &worker.name));
         findings.value(&key("run"), command(&worker.run));
         if let Some(ready) = &worker.ready_command {
             findings.value(&key("ready_command"), command(ready));
@@ -26,15 +29,16 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
         }
         findings.each(
             &key("hosts"),
-            worker.hosts.iter().map(|host| one_of(&config.hosts, host)),
+            worker.hosts.iter().map(|host| one_of(&hosts, host)),
         );
-        if let Some(replaced) = &worker.replaces {
-            findings.value(&key("replaces"), replaces(config, &before, replaced));
+        if let Some(entry) = &worker.replaces {
+            let is_new = replaced.insert(entry.as_str());
+            findings.value(&key("replaces"), replaces(config, is_new, entry));
         }
     }
 }
 
-fn name(before: &[&Worker], name: &str) -> Verdict {
+fn name(is_new: bool, name: &str) -> Verdict {
     if !is_app_name(name) {
         return wrong(
             "is no name for a worker",
@@ -47,9 +51,9 @@ fn name(before: &[&Worker], name: &str) -> Verdict {
             "write a name that does not end in `-blue` or `-green`",
         );
     }
-    match before.iter().any(|worker| worker.name == name) {
-        true => wrong("is the name of another worker", "write each name once"),
-        false => Ok(()),
+    match is_new {
+        true => Ok(()),
+        false => wrong("is the name of another worker", "write each name once"),
     }
 }
 
@@ -69,8 +73,8 @@ fn command(line: &str) -> Verdict {
     }
 }
 
-fn one_of(hosts: &[String], name: &str) -> Verdict {
-    match hosts.iter().any(|host| host == name) {
+fn one_of(hosts: &BTreeSet<&str>, name: &str) -> Verdict {
+    match hosts.contains(name) {
         true => Ok(()),
         false => wrong(
             format!("names `{name}`, which is none of `hosts`"),
@@ -79,7 +83,7 @@ fn one_of(hosts: &[String], name: &str) -> Verdict {
     }
 }
 
-fn replaces(config: &Config, before: &[&Worker], replaced: &str) -> Verdict {
+fn replaces(config: &Config, is_new: bool, replaced: &str) -> Verdict {
     text(replaced, "shop-sync")?;
     let own = format!("{}-", config.process.name);
     if replaced
@@ -91,12 +95,11 @@ fn replaces(config: &Config, before: &[&Worker], replaced: &str) -> Verdict {
             "write the name of the entry that did this job before",
         );
     }
-    let others = before.iter().filter_map(|worker| worker.replaces.as_deref());
-    match others.into_iter().any(|other| other == replaced) {
-        true => wrong(
+    match is_new {
+        true => Ok(()),
+        false => wrong(
             "is replaced by another worker already",
             "write it under one of them",
         ),
-        false => Ok(()),
     }
 }
