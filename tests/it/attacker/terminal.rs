@@ -178,3 +178,30 @@ fn what_exec_runs_has_a_terminal_of_its_own_or_none() {
     assert_eq!(seen["code"], 130, "{seen}");
     assert_eq!(seen["restored"], true, "{seen}");
 }
+
+#[test]
+fn a_worker_that_is_run_by_hand_has_a_terminal_of_its_own() {
+    let Some(shared) = Shared::new() else { return };
+    let attack = Attack::ready(&shared);
+    let body = format!(
+        "import os, signal, subprocess\nsubprocess.run({:?}.split())\nif not os.isatty(0): signal.pause()\n",
+        attack.line()
+    );
+    let worker = put(&shared, "worker.py", &body);
+    shared.sandbox.configure(|config| {
+        let line = format!("/usr/bin/python3 {}", worker.display());
+        let mut one: toml::Table = "name = 'sync'\nhandover = 'overlap'".parse().unwrap();
+        one.insert("run".into(), line.into());
+        config.insert("worker".into(), toml::Value::Array(vec![one.into()]));
+    });
+    shared.bg_as("root", &["setup"]).assert_code(0);
+    shared.bg_as(OWNER, &["deploy"]).assert_code(0);
+    for user in ["root", OWNER] {
+        let seen = attack.at_a_terminal(&shared, user, "", &["worker", "run", "sync"]);
+        assert_eq!(seen["code"], 0, "{seen}");
+        attack.assert_kept(&seen);
+        assert_eq!(seen["restored"], true, "{seen}");
+        let found = attack.found();
+        assert_ne!(found[0]["tty_nr"], 0, "it has one: {found:?}");
+    }
+}

@@ -1,7 +1,8 @@
 //! A host that prints without end, at every step: the client stays small.
 
-use std::fs;
-use std::process::Stdio;
+use std::fs::{self, File};
+use std::io::Read;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::sandbox::afar::Afar;
@@ -45,21 +46,52 @@ fn a_host_that_prints_without_end_does_not_fill_the_clients_memory() {
         let file = afar.servers[0].install("flood", &script);
         afar.servers[0].reopen(&[&format!("ForceCommand {}", file.display())]);
         afar.introduce();
-        let mut command = afar.command(&["status", "--app", "shop", "--hosts", "web1"]);
-        let mut client = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let until = Instant::now() + WATCHED;
-        let mut most = 0;
-        while Instant::now() < until && client.try_wait().unwrap().is_none() {
-            most = peak(client.id()).map_or(most, |peak| peak.max(most));
-            std::thread::yield_now();
-        }
-        client.kill().ok();
-        client.wait().unwrap();
-        assert!(most < MOST, "{what}: the client had {most} kB");
-        eprintln!("{what}: {most} kB");
+        let asked = afar.command(&["status", "--app", "shop", "--hosts", "web1"]);
+        assert_stays_small(what, asked);
     }
+}
+
+/// Looks at a client while it is flooded.
+#[track_caller]
+fn assert_stays_small(what: &str, mut command: Command) {
+    let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut client = command.spawn().unwrap();
+    let until = Instant::now() + WATCHED;
+    let mut most = 0;
+    while Instant::now() < until && client.try_wait().unwrap().is_none() {
+        most = peak(client.id()).map_or(most, |peak| peak.max(most));
+        std::thread::yield_now();
+    }
+    client.kill().ok();
+    client.wait().unwrap();
+    assert!(most < MOST, "{what}: the client had {most} kB");
+}
+
+/// Nobody listens to a host that is being sent something.
+#[test]
+fn a_host_that_prints_without_end_instead_of_taking_what_is_brought() {
+    let mut afar = Afar::deployed(1);
+    let app = afar.desk().join("app");
+    fs::create_dir(&app).unwrap();
+    let random = File::open("/dev/urandom").unwrap();
+    let mut much = File::create(app.join("much")).unwrap();
+    std::io::copy(&mut random.take(24 << 20), &mut much).unwrap();
+    let mark = afar.desk().join("flooded");
+    let hello = "{\"hello\":{\"protocol\":PROTOCOL,\"version\":\"VERSION\"}}"
+        .replace("PROTOCOL", &bluegreen::model::wire::PROTOCOL.to_string())
+        .replace("VERSION", env!("CARGO_PKG_VERSION"));
+    let script = format!(
+        "#!/bin/sh\necho '{hello}'\nread -r line\n\
+         case $line in *'\"receive\"'*) touch {}; exec cat /dev/zero ;; esac\n\
+         (printf '%s\\n' \"$line\"; cat) | {} engine | sed -u 1d\n",
+        mark.display(),
+        env!("CARGO_BIN_EXE_bluegreen")
+    );
+    let file = afar.servers[0].install("flood", &script);
+    afar.servers[0].reopen(&[&format!("ForceCommand {}", file.display())]);
+    afar.introduce();
+    let from = app.to_str().unwrap();
+    let brings = afar.command(&["deploy", "--app", "shop", "--hosts", "web1", "--from", from]);
+    assert_stays_small("zeros for a parcel", brings);
+    assert!(mark.exists(), "it was never sent anything");
 }
