@@ -62,6 +62,9 @@ const PLAIN_WORDS: &[&str] = &[
 /// A shorter value is not looked for: it would be found everywhere, and is guessed at once.
 const SHORTEST: usize = 3;
 
+/// The beginning of a value counts from this many bytes on, where an excerpt ends in it.
+const LEAST_BEGUN: usize = 4;
+
 /// Replaces the values of an environment file by `[NAME]` wherever they turn up.
 #[derive(Clone, Default)]
 pub struct Redactor(Option<Arc<Search>>);
@@ -208,6 +211,7 @@ impl Search {
                 self.find(search, &automaton.patterns, &view, &mut found);
             }
         }
+        found.extend(self.cut_off(text));
         found.sort_by_key(|found| (found.place.start, found.place.end));
         self.replace(text, found)
     }
@@ -239,6 +243,30 @@ impl Search {
                 });
             }
         }
+    }
+
+    /// What begins in front of the last `...`: an excerpt that was cut within a value.
+    fn cut_off(&self, text: &str) -> Option<Found> {
+        let end = text.rfind("...")?;
+        let before = text.as_bytes().get(..end)?;
+        let begun = |form: &Form| {
+            let longest = form.text.len().saturating_sub(1);
+            let prefix = |length: &usize| {
+                form.text
+                    .get(..*length)
+                    .is_some_and(|begun| before.ends_with(begun))
+            };
+            (form.place == Place::Anywhere).then(|| (LEAST_BEGUN..=longest).rev().find(prefix))?
+        };
+        let (form, length) = self
+            .forms
+            .iter()
+            .enumerate()
+            .filter_map(|(index, (_, form))| Some((index, begun(form)?)))
+            .max_by_key(|(_, length)| *length)?;
+        let place = end - length..end;
+        text.is_char_boundary(place.start)
+            .then_some(Found { place, form })
     }
 
     fn replace(&self, text: &str, found: Vec<Found>) -> String {

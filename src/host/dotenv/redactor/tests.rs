@@ -172,6 +172,23 @@ fn a_short_secret_counts_as_a_word() {
 }
 
 #[test]
+fn an_excerpt_that_ends_within_a_secret_shows_none_of_it() {
+    let redactor = guard("K", "correct-horse-battery");
+    for (text, shown) in [
+        (
+            "500: it said: the key is correct-ho...; tried again",
+            "500: it said: the key is [K]...; tried again",
+        ),
+        ("key=Y29ycmVjdC1ob3...", "key=[K]..."),
+        ("key=636f72726...", "key=[K]..."),
+        ("that is cor...", "that is cor..."),
+        ("...", "..."),
+    ] {
+        assert_eq!(redactor.redact(text), shown);
+    }
+}
+
+#[test]
 fn a_value_of_several_lines_counts_line_by_line() {
     let key = "-----BEGIN KEY-----\nMIIEpAIBAAKCAQEA\n/+first line of it\n-----END KEY-----";
     let redactor = guard("PEM", key);
