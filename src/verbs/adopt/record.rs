@@ -79,6 +79,7 @@ impl Seen {
             address: self.address,
             tls: self.tls,
             host: self.host.clone(),
+            secret: None,
         }
     }
 }
