@@ -74,9 +74,10 @@ impl App {
     /// # Errors
     /// When a listener makes no sense.
     pub fn with(entry: Entry, config: Config) -> Result<App, AppError> {
-        let doors = doors(&config)?;
+        let layout = Layout::new(&entry.root);
+        let doors = doors(&config, &layout)?;
         Ok(App {
-            layout: Layout::new(&entry.root),
+            layout,
             nginx_files: NginxLayout::of(&entry),
             link: Link::new(&entry.link_folder),
             mover: Mover::of(&entry),
@@ -131,7 +132,7 @@ fn read(path: &Path) -> io::Result<String> {
     io::read_to_string(bytes.as_slice())
 }
 
-fn doors(config: &Config) -> Result<Vec<Door>, AppError> {
+fn doors(config: &Config, layout: &Layout) -> Result<Vec<Door>, AppError> {
     let host = site_host(config);
     config
         .nginx
@@ -143,6 +144,7 @@ fn doors(config: &Config) -> Result<Vec<Door>, AppError> {
                 address: listener.address,
                 tls: listener.tls,
                 host: host.clone(),
+                secret: Some(layout.secret()),
             })
         })
         .collect()

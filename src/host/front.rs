@@ -5,6 +5,7 @@ use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -14,9 +15,11 @@ use crate::host::http::{Answer, Client, HttpError};
 use crate::model::color::{Color, Route};
 
 mod proof;
+mod secret;
 mod unproven;
 
 pub use proof::{Proof, Proven, ProvenAll, prove, prove_all, prove_route, prove_routes};
+pub use secret::Secret;
 pub use unproven::{Astray, NotProven, Unproven};
 
 /// The request header that asks for a proof, and the response header that carries it:
@@ -36,6 +39,8 @@ pub struct Door {
     pub tls: bool,
     /// The server name, sent as Host and SNI, without a port.
     pub host: String,
+    /// The file with the secret that the requests of a proof carry, where the app has one.
+    pub secret: Option<PathBuf>,
 }
 
 impl fmt::Display for Door {
@@ -248,7 +253,8 @@ pub async fn answers_for(door: &Door, host: &str, path: &str) -> bool {
     let (Ok(client), Ok(value)) = (Client::new(door.address, host, door.tls), value) else {
         return false;
     };
-    let headers = HeaderMap::from_iter([(HeaderName::from_static("x-bg-proof"), value)]);
+    let mut headers = secret::headers(door);
+    headers.insert(HeaderName::from_static("x-bg-proof"), value);
     let answer = client.ask("GET", path, headers, LIVE_DEADLINE).await;
     answer.is_ok_and(|answer| answer.header(PROOF_HEADER).is_some())
 }
@@ -269,7 +275,7 @@ pub async fn live_answer(door: &Door, app: &str) -> Result<LiveAnswer, FrontErro
     let client = Client::new(door.address, &door.host, door.tls).map_err(door_error)?;
     let path = format!("/.bg/{app}/live");
     let answer = client
-        .ask("GET", &path, HeaderMap::new(), LIVE_DEADLINE)
+        .ask("GET", &path, secret::headers(door), LIVE_DEADLINE)
         .await
         .map_err(door_error)?;
     if answer.status == 200 {

@@ -185,6 +185,11 @@ impl Layout {
     pub fn lock(&self) -> PathBuf {
         self.state().join("lock")
     }
+    /// The owner's copy of what the requests of a proof carry, 0600.
+    #[must_use]
+    pub fn secret(&self) -> PathBuf {
+        self.state().join("proof-secret")
+    }
     /// The journal.
     #[must_use]
     pub fn journal(&self) -> PathBuf {
@@ -200,8 +205,7 @@ impl Layout {
     pub fn outcomes(&self) -> PathBuf {
         self.state().join("outcomes")
     }
-    /// While a command has this locked, the launcher of a color waits instead of starting the
-    /// app: the slot's process is being taken away, and PM2 would bring it back.
+    /// While a command has this locked, the launcher of a color waits with starting the app.
     #[must_use]
     pub fn hold(&self, color: Color) -> PathBuf {
         self.state().join(format!("hold-{color}"))
@@ -324,6 +328,11 @@ impl NginxLayout {
     #[must_use]
     pub fn pass(&self) -> PathBuf {
         self.folder().join("pass.conf")
+    }
+    /// What the requests of a proof carry, for NGINX's master alone.
+    #[must_use]
+    pub fn secret(&self) -> PathBuf {
+        self.folder().join("secret.conf")
     }
     /// What is known of a site that was taken over, and its files as they were.
     #[must_use]

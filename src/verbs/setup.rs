@@ -8,6 +8,7 @@ pub(super) mod nginx;
 pub(super) mod owner;
 pub(super) mod places;
 pub mod programs;
+pub mod secret;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -135,6 +136,7 @@ pub(super) struct Wanted {
     pub(super) programs: Programs,
     registered: bool,
     applied: bool,
+    secret: bool,
 }
 
 impl Wanted {
@@ -152,6 +154,9 @@ impl Wanted {
                 Kind::Update => lines.push(format!("change {}", change.path.display())),
                 Kind::Same => {}
             }
+        }
+        if !self.secret {
+            lines.push("make the secret that the requests of a proof carry".to_owned());
         }
         if !self.registered {
             lines.push(format!("enter the app into the registry, as `{owner}`'s"));
@@ -185,6 +190,7 @@ pub(super) fn wanted(app: &App, ground: &Ground) -> Result<Wanted, Failure> {
     let registered = Registry::of_this_user()
         .find(app.name())
         .is_ok_and(|entry| entry == app.entry);
+    let secret = secret::is_kept(app);
     // From here on what the owner may have put there is read.
     let _rights = owner::rights(ground)?;
     let page = maintenance_page(app)?;
@@ -203,6 +209,7 @@ pub(super) fn wanted(app: &App, ground: &Ground) -> Result<Wanted, Failure> {
         programs,
         registered,
         applied: is_applied(app),
+        secret,
     })
 }
 

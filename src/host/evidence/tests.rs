@@ -14,6 +14,7 @@ fn evidence(address: SocketAddr) -> Evidence {
             address,
             tls: false,
             host: "shop.test".into(),
+            secret: None,
         },
         path: "/a b?c".into(),
         old: Some(OLD.parse().unwrap()),

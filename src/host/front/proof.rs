@@ -7,7 +7,9 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Astray, Door, FrontError, LiveAnswer, Nonce, NotProven, PROOF_HEADER, Unproven, live_answer};
+use super::{
+    Astray, Door, FrontError, LiveAnswer, Nonce, NotProven, PROOF_HEADER, Unproven, live_answer, secret,
+};
 use crate::host::http::{Answer, Client, HttpError};
 use crate::model::color::Route;
 
@@ -70,9 +72,10 @@ pub async fn prove(
 ) -> Result<Proven, NotProven> {
     let series = async {
         let client = Client::new(door.address, &door.host, door.tls).map_err(Astray::NoAnswer)?;
+        let headers = secret::headers(door);
         let mut status = 0;
         for n in 0..fresh.max(1) {
-            status = prove_once(&client, path, app, expected, &nonce.nth(n.into())).await?;
+            status = prove_once(&client, &headers, path, app, expected, &nonce.nth(n.into())).await?;
         }
         Ok(status)
     };
@@ -89,6 +92,7 @@ pub async fn prove(
 
 async fn prove_once(
     client: &Client,
+    headers: &HeaderMap,
     path: &str,
     app: &str,
     expected: SocketAddr,
@@ -98,7 +102,8 @@ async fn prove_once(
         let what = nonce.as_str().to_owned();
         Astray::NoAnswer(HttpError::BadRequest { what })
     })?;
-    let headers = HeaderMap::from_iter([(PROOF_NAME, value)]);
+    let mut headers = headers.clone();
+    headers.insert(PROOF_NAME, value);
     let answer = client
         .ask("GET", path, headers, ATTEMPT)
         .await

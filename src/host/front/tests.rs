@@ -12,6 +12,7 @@ fn door(server: &Server) -> Door {
         address: server.address,
         tls: false,
         host: "shop.test".into(),
+        secret: None,
     }
 }
 
@@ -104,6 +105,7 @@ async fn what_is_not_a_live_answer_is_explained() {
         address: deserted().await,
         tls: false,
         host: "shop.test".into(),
+        secret: None,
     };
     let error = live_answer(&door, "shop").await.unwrap_err();
     assert_eq!(error, FrontError::NotListening { door });

@@ -145,6 +145,8 @@ pub struct Facts {
     pub realip: bool,
     /// Names of the site besides those of bg.toml.
     pub names: Vec<String>,
+    /// Whether NGINX tells the route to whoever knows the app's secret, and to no other.
+    pub secret: bool,
     /// The words of each `listen` on which a server of ours refuses unknown names.
     pub refusing: Vec<String>,
 }

@@ -31,6 +31,8 @@ pub(super) struct Values {
     /// The live way; otherwise the reload way.
     live: bool,
     realip: bool,
+    /// Whether the route is told to whoever knows the secret alone.
+    secret: bool,
     /// Whether files named by their content are kept.
     assets: bool,
     /// In milliseconds, as NGINX writes them.
@@ -107,6 +109,7 @@ impl Values {
                 SwitchWay::Auto => return Err(RenderError::Undecided),
             },
             realip: facts.realip,
+            secret: facts.secret,
             paths: config
                 .nginx
                 .paths

@@ -101,6 +101,7 @@ pub async fn write(ground: &Ground<'_>) -> Result<Proposal, Failure> {
             .first()
             .cloned()
             .unwrap_or_else(|| "localhost".to_owned()),
+        secret: None,
     };
     let (health, expect) = health(&door, code.health.as_deref()).await;
     let app = guess::app_name(&tree.top);

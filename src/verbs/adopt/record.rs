@@ -81,6 +81,7 @@ impl Seen {
             address: self.address,
             tls: self.tls,
             host: self.host.clone(),
+            secret: None,
         }
     }
 }

@@ -70,6 +70,7 @@ pub async fn before(app: &App, takeover: &Takeover) -> (Vec<Seen>, Vec<String>) 
                 address: listener.address,
                 tls: listener.tls,
                 host: host.clone(),
+                secret: None,
             };
             for (path, to_the_app) in &paths {
                 all.push(look(&door, path, *to_the_app).await);
@@ -124,7 +125,10 @@ async fn prove(
     if seen.status.is_none() {
         return Ok(());
     }
-    let door = seen.door();
+    let door = Door {
+        secret: Some(app.layout.secret()),
+        ..seen.door()
+    };
     front::prove_route(&door, app.name(), route, Some(release.as_str()))
         .await
         .map_err(|error| Differs(in_one_line(&error)))?;

@@ -131,6 +131,7 @@ pub fn facts(config: &Config, ground: &Ground) -> Facts {
     };
     Facts {
         realip: ground.build.realip,
+        secret: true,
         names,
         refusing: refusing(config, ground, &files),
     }

@@ -11,7 +11,7 @@ use crate::model::failure::Failure;
 
 use super::super::traffic;
 use super::ground::Ground;
-use super::link;
+use super::{link, secret};
 
 /// The link folder and NGINX's files, from one way to the other: while NGINX parses what lies
 /// in the folder, by the old files or by the new ones, that is not its owner's.
@@ -28,6 +28,7 @@ pub async fn change_over(
     let parsed = ground.parses_link(&app.nginx_files);
     let kept = parsed || app.reloads();
     link::lay_out(app, ground, targets, kept)?;
+    secret::keep(app, ground)?;
     let applied = apply(app, ground, nginx, sink).await;
     let still_kept = if applied.is_ok() { app.reloads() } else { parsed };
     let handed_over = match still_kept == kept {

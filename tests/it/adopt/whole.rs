@@ -48,7 +48,7 @@ fn a_site_is_adopted_as_it_runs_and_released_from_then_on() {
         assert!(after.contains(kept), "no {kept:?} in {after}");
     }
     assert_eq!(sandbox.get("/static/shop.css").status, 200);
-    assert_eq!(sandbox.get("/static/../app.py").status, 404);
+    assert_eq!(sandbox.get("/static/../app.py").status, 400);
 
     let status = sandbox.status();
     assert_eq!(status["live"]["color"], "blue");

@@ -260,7 +260,12 @@ fn a_link_in_place_of_what_is_served_is_not_followed() {
     let closed = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(&theirs, closed).unwrap();
     let link = sandbox.link_folder();
-    let ask = || sandbox.get("/.bg/shop/live");
+    let secret = std::fs::read_to_string(sandbox.app_root().join("state/proof-secret")).unwrap();
+    let known = [("X-Bg-Secret", secret.trim())];
+    let ask = || {
+        let (to, host) = (sandbox.address(), crate::sandbox::HOST);
+        crate::sandbox::http::get_with(to, host, "/.bg/shop/live", &known).unwrap()
+    };
     assert_eq!(ask().status, 200);
     plant(
         &shared,

@@ -45,13 +45,65 @@ fn strangers_hear_nothing_of_the_route() {
         let port = sandbox.slot_address(Color::Blue).port().to_string();
         assert!(!page.contains(&port), "{page}");
     }
-    let here = ask("127.0.0.1".parse().unwrap(), sandbox.address(), LIVE, "");
-    assert!(here.contains("X-Bg-Color: blue\r\n"), "{here}");
+    let here: IpAddr = "127.0.0.1".parse().unwrap();
+    let kept = sandbox.app_root().join("state/proof-secret");
+    let secret = std::fs::read_to_string(&kept).unwrap();
+    let secret = format!("X-Bg-Secret: {}\r\n", secret.trim());
+    let told = ask(here, sandbox.address(), LIVE, &secret);
+    assert!(told.contains("X-Bg-Color: blue\r\n"), "{told}");
+    // A forwarder on this machine, as `ssh -L`, makes every visitor a local one.
+    let forwarder = forward(sandbox.address());
+    let wrong = format!("X-Bg-Secret: {}\r\n", "0".repeat(32));
+    for guessed in ["", "X-Bg-Secret: \r\n", "X-Bg-Secret: 1\r\n", &wrong] {
+        for to in [forwarder, sandbox.address()] {
+            let answer = ask(here, to, LIVE, guessed);
+            assert!(answer.starts_with("HTTP/1.1 404 "), "{guessed}{answer}");
+            leaks_nothing(&answer);
+            let page = ask(here, to, "/health", &format!("{guessed}{nonce}"));
+            assert!(page.starts_with("HTTP/1.1 200 "), "{page}");
+            assert!(!page.to_lowercase().contains("x-bg-"), "{page}");
+        }
+    }
+    // Nobody else reads it, nor gets to see it.
+    let parsed = super::rendered(&sandbox, "secret.conf");
+    for file in [&kept, &parsed] {
+        let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(file).unwrap());
+        assert_eq!(mode & 0o077, 0, "{}", file.display());
+    }
+    let word = secret["X-Bg-Secret: ".len()..].trim();
+    std::fs::remove_file(&kept).unwrap();
+    for args in [&["setup", "--plan"][..], &["setup"], &["check"], &["setup"]] {
+        let outcome = sandbox.bg(args);
+        assert!(!format!("{outcome}").contains(word), "{args:?}");
+    }
+    sandbox.bg(&["deploy"]).assert_code(0);
+    assert_eq!(std::fs::read_to_string(&kept).unwrap().trim(), word);
+    assert_eq!(sandbox.bg(&["setup"]).stdout, "nothing to change\n");
     // What a proxy on this machine passes on comes from somebody else.
     let passed_on = "X-Forwarded-For: 203.0.113.9\r\n";
-    let answer = ask("127.0.0.1".parse().unwrap(), sandbox.address(), LIVE, passed_on);
+    let answer = ask(here, sandbox.address(), LIVE, passed_on);
     assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
     leaks_nothing(&answer);
+}
+
+/// A port of this machine whose connections end at `to`.
+fn forward(to: SocketAddr) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut visitor in listener.incoming().flatten() {
+            let mut site = std::net::TcpStream::connect(to).unwrap();
+            let (mut back, mut sink) = (site.try_clone().unwrap(), visitor.try_clone().unwrap());
+            std::thread::spawn(move || {
+                std::io::copy(&mut visitor, &mut site).ok();
+            });
+            std::thread::spawn(move || {
+                std::io::copy(&mut back, &mut sink).ok();
+                sink.shutdown(std::net::Shutdown::Both).ok();
+            });
+        }
+    });
+    address
 }
 
 fn leaks_nothing(answer: &str) {

@@ -94,6 +94,7 @@ async fn a_real_nginx_is_asked_and_proven() {
         address,
         tls: false,
         host: "shop.test".into(),
+        secret: None,
     };
 
     let answer = live_answer(&door, "shop").await.unwrap();
@@ -166,6 +167,7 @@ async fn a_tls_listener_is_asked_by_name() {
         address,
         tls: true,
         host: "shop.test".into(),
+        secret: None,
     };
     let wanted = Proof {
         app: "shop".into(),
