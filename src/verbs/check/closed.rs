@@ -38,7 +38,27 @@ pub(super) fn look(report: &mut Report, app: &App, ground: &Ground) {
     if good {
         report.fine("privacy", "no other user reads bg.toml, the repository or a run");
     }
+    secret(report, app);
     releases(report, &layout.releases(), readers::of_nginx(&ground.dump));
+}
+
+/// Without it NGINX names the route to whatever comes from this machine, as earlier versions
+/// had it.
+fn secret(report: &mut Report, app: &App) {
+    let files = [app.nginx_files.secret(), app.layout.secret()];
+    for file in &files {
+        let found = match mode_of(file) {
+            None => format!(
+                "`{}` is missing: a forwarder on this host is told the route",
+                file.display()
+            ),
+            Some(mode) if mode & 0o077 != 0 => {
+                format!("`{}` is open to other users (mode {mode:04o})", file.display())
+            }
+            Some(_) => continue,
+        };
+        report.warn("proof secret", found, "`bg setup` makes what is missing");
+    }
 }
 
 fn releases(report: &mut Report, folder: &Path, nginx: Option<Gid>) {

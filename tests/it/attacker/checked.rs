@@ -99,8 +99,15 @@ fn in_the_live_way() {
         Bad::Foreign(link.clone(), 0),
         Bad::Foreign(link.join("maintenance-blue"), 0),
         Bad::Gone(link.join("answers")),
+        Bad::Open(root.join("state/proof-secret")),
+        Bad::Gone(root.join("state/proof-secret")),
+        Bad::Open(root.join("bg.toml")),
+        Bad::Open(root.join("state/lock")),
+        Bad::Open(root.join("repo.git")),
+        Bad::Open(root.join("envs")),
+        Bad::Open(root.join("releases")),
     ];
-    assert_eq!(tried(&shared, &all), 14);
+    assert_eq!(tried(&shared, &all), 21);
 }
 
 #[test]
