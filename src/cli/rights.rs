@@ -190,19 +190,26 @@ fn registered(here: &Here, author: &User) -> Result<Option<Entry>, Failure> {
 }
 
 fn several(path: &Path, error: Untrusted) -> Failure {
-    let hint = match &error {
-        Untrusted::Open { path, .. } => format!(
-            "`chmod go-w {}`, or run this as the user whose it is: `sudo -u NAME bg ...`",
-            path.display()
+    let (why, hint) = match &error {
+        Untrusted::Open { path, .. } => (
+            "more than one user can change it",
+            format!(
+                "`chmod go-w {}`, or run this as the user whose it is: `sudo -u NAME bg ...`",
+                path.display()
+            ),
         ),
-        _ => "give the file and the folders above it to one user, or to root".to_owned(),
+        Untrusted::Foreign { .. } => (
+            "more than one user can change it",
+            "give the file and the folders above it to one user, or to root".to_owned(),
+        ),
+        Untrusted::Endless(_) | Untrusted::Unseen { .. } => (
+            "who can change it cannot be seen",
+            "run this as the user whose it is: `sudo -u NAME bg ...`".to_owned(),
+        ),
     };
     Failure::new(
         Kind::Config,
-        format!(
-            "root does not act on `{}`: more than one user can change it",
-            path.display()
-        ),
+        format!("root does not act on `{}`: {why}", path.display()),
     )
     .because(error)
     .hint(hint)
