@@ -1,6 +1,6 @@
 //! `bg adopt`: which bg.toml it goes by, and the question before anything is changed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::host::app::App;
 use crate::host::registry::Registry;
@@ -44,7 +44,7 @@ pub async fn adopt(asked: &Adopt, here: &Here, caller: &Caller<'_>, ui: Ui) -> R
 }
 
 fn ask(asked: &Adopt, here: &Here) -> Ask {
-    let in_folder = matches!(here.config, AtHand::InFolder) && !Path::new("bg.toml").exists();
+    let in_folder = matches!(here.config, AtHand::Missing);
     Ask {
         name: asked.name.clone().or_else(|| here.app.clone()),
         yes: asked.yes && !asked.plan,

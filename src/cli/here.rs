@@ -25,8 +25,10 @@ pub struct Here {
 
 /// Where a configuration comes from.
 pub enum AtHand {
-    /// `./bg.toml`, if there is one.
+    /// `./bg.toml`, which was there when this was typed.
     InFolder,
+    /// There was no `./bg.toml`, and one that comes later is not looked at.
+    Missing,
     /// `--config`.
     File(PathBuf),
     /// A client's.
@@ -35,15 +37,26 @@ pub enum AtHand {
     None,
 }
 
+impl AtHand {
+    /// Looked at once: whoever could change it in between would be asked for nothing.
+    #[must_use]
+    pub fn in_folder() -> AtHand {
+        match Path::new("bg.toml").exists() {
+            true => AtHand::InFolder,
+            false => AtHand::Missing,
+        }
+    }
+}
+
 impl Here {
     /// The file of the configuration at hand.
     #[must_use]
     pub fn path_at_hand(&self) -> Option<&Path> {
         match &self.config {
-            AtHand::InFolder if self.app.is_some() || !Path::new("bg.toml").exists() => None,
+            AtHand::InFolder if self.app.is_some() => None,
             AtHand::InFolder => Some(Path::new("bg.toml")),
             AtHand::File(path) => Some(path),
-            AtHand::Sent(_) | AtHand::None => None,
+            AtHand::Missing | AtHand::Sent(_) | AtHand::None => None,
         }
     }
 

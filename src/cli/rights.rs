@@ -67,7 +67,7 @@ pub fn settle(
 /// # Errors
 /// When sudo does not say who called, or the configuration is about an app of another's.
 pub fn settle_sent(here: &mut Here, verb: &Verb) -> Result<(), Failure> {
-    if !Uid::effective().is_root() || matches!(here.config, AtHand::None) {
+    if !Uid::effective().is_root() {
         return Ok(());
     }
     let Some(number) = std::env::var_os("SUDO_UID") else {
@@ -121,15 +121,13 @@ fn packs_roots_own(verb: &Verb) -> bool {
     matches!(packed, Some(Ok(None)))
 }
 
-/// What a deploy reads on this machine before it asks another: the work tree, in which git
-/// does what is written there, and what is packed.
-fn read_here(here: &Here, verb: &Verb) -> Vec<PathBuf> {
+/// What a deploy reads on this machine before it asks another: what is packed, or the work tree,
+/// in which git does what is written there.
+fn read_here(here: &Here, verb: &Verb) -> Option<PathBuf> {
     let Verb::Deploy { origin, .. } = verb else {
-        return Vec::new();
+        return None;
     };
-    std::iter::once(here.folder())
-        .chain(origin.from.clone())
-        .collect()
+    Some(origin.from.clone().unwrap_or_else(|| here.folder()))
 }
 
 /// The one user besides root who can have written what lies at `paths`.
@@ -170,11 +168,26 @@ fn registered(here: &Here, author: &User) -> Result<Option<Entry>, Failure> {
         Some(app) => Some(app.clone()),
         None => here.whole_config()?.map(|config| config.app),
     };
-    let Some(entry) = named.and_then(|app| Registry::of_this_user().find(&app).ok()) else {
+    let registry = Registry::of_this_user();
+    let entry = match named {
+        Some(app) => registry.find(&app),
+        None => registry.only(),
+    };
+    let Ok(entry) = entry else {
         return Ok(None);
     };
     if author.name == entry.owner {
         return Ok(Some(entry));
+    }
+    if let AtHand::Sent(_) | AtHand::None = here.config {
+        let (app, owner) = (&entry.app, &entry.owner);
+        let what = format!(
+            "`{app}` belongs to `{owner}`, and `{}` asks through sudo",
+            author.name
+        );
+        return Err(Failure::new(Kind::Config, what).hint(format!(
+            "connect as `{owner}` or as root, as with `--hosts root@HOST`"
+        )));
     }
     Err(Failure::new(
         Kind::Config,
@@ -191,6 +204,13 @@ fn registered(here: &Here, author: &User) -> Result<Option<Entry>, Failure> {
 
 fn several(path: &Path, error: Untrusted) -> Failure {
     let (why, hint) = match &error {
+        Untrusted::Open { path, mode } if mode & 0o1000 != 0 => (
+            "more than one user can change it",
+            format!(
+                "`{}` is there for everybody: do this in a folder of root's own",
+                path.display()
+            ),
+        ),
         Untrusted::Open { path, .. } => (
             "more than one user can change it",
             format!(
@@ -202,7 +222,7 @@ fn several(path: &Path, error: Untrusted) -> Failure {
             "more than one user can change it",
             "give the file and the folders above it to one user, or to root".to_owned(),
         ),
-        Untrusted::Endless(_) | Untrusted::Unseen { .. } => (
+        Untrusted::Magic(_) | Untrusted::Endless(_) | Untrusted::Unseen { .. } => (
             "who can change it cannot be seen",
             "run this as the user whose it is: `sudo -u NAME bg ...`".to_owned(),
         ),

@@ -105,7 +105,7 @@ async fn carry_out(args: Args, ui: Ui) -> u8 {
     }
     let mut here = Here {
         app: args.app,
-        config: args.config.map_or(AtHand::InFolder, AtHand::File),
+        config: args.config.map_or_else(AtHand::in_folder, AtHand::File),
         place: None,
         author: None,
     };

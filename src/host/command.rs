@@ -1,6 +1,7 @@
 //! Starts a system program and waits for it: argv, never a shell string; a minimal
 //! environment; a session of its own; a deadline, after which all of it is killed.
 
+mod actor;
 mod fit;
 mod found;
 mod instead;
@@ -20,6 +21,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, User};
 
 use crate::host::trust::Untrusted;
+use actor::{ACTOR, FOR_ALL};
+pub use actor::{act_as, acts_for_somebody, home};
 pub use found::find_program;
 use output::read_capped;
 pub use session::begin_session;
@@ -34,28 +37,6 @@ static RUN: OnceLock<String> = OnceLock::new();
 /// From here on every program is marked as part of `run`.
 pub fn mark_run(run: &str) {
     RUN.get_or_init(|| run.to_owned());
-}
-
-static ACTOR: OnceLock<User> = OnceLock::new();
-
-/// From here on programs find the home and the name of `user`, not of whoever called us.
-pub fn act_as(user: &User) {
-    ACTOR.get_or_init(|| user.clone());
-}
-
-/// The home of whoever this process acts as.
-#[must_use]
-pub fn home() -> Option<PathBuf> {
-    match ACTOR.get() {
-        Some(user) => Some(user.dir.clone()),
-        None => std::env::var_os("HOME").map(PathBuf::from),
-    }
-}
-
-/// Whether root became somebody else, whose programs are started from here on.
-#[must_use]
-pub fn acts_for_somebody() -> bool {
-    ACTOR.get().is_some()
 }
 
 static FORGOTTEN: OnceLock<()> = OnceLock::new();
@@ -345,6 +326,7 @@ impl Command {
         }
         if let Some(user) = ACTOR.get() {
             command
+                .env("TMPDIR", FOR_ALL)
                 .env("HOME", &user.dir)
                 .env("USER", &user.name)
                 .env("LOGNAME", &user.name);

@@ -173,7 +173,7 @@ impl Pm2 {
         self.delete(&spec.name).await?;
         // There may be room elsewhere when what a slot held is to be brought back.
         let file = write_ecosystem(spec, scratch)
-            .or_else(|source| write_ecosystem(spec, &std::env::temp_dir()).map_err(|_| source))
+            .or_else(|source| write_ecosystem(spec, &tempfile::env::temp_dir()).map_err(|_| source))
             .map_err(|source| Pm2Error::Scratch {
                 folder: scratch.to_owned(),
                 source,

@@ -168,6 +168,18 @@ pub fn read_plain(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// More than any text that this program writes, or shares a folder with.
+pub const LONGEST_TEXT: u64 = 16 << 20;
+
+/// The same for a text.
+///
+/// # Errors
+/// As [`read_plain`]; and when it is no UTF-8.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let bytes = read_plain(path, LONGEST_TEXT)?;
+    String::from_utf8(bytes).map_err(io::Error::other)
+}
+
 /// Writes a file as a whole: beside its place under a name of its own, flushed to disk, then
 /// renamed over it. A new name that must not be there yet (`O_EXCL`, which follows no link):
 /// whoever can write into the folder could have a name that is known led anywhere.

@@ -32,7 +32,8 @@ impl Keeper {
         let known = User::from_uid(uid).ok().flatten();
         let own_group = known.and_then(|user| {
             let group = Group::from_gid(user.gid).ok().flatten()?;
-            (group.name == user.name).then_some(group.gid)
+            let alone = group.mem.iter().all(|member| *member == user.name);
+            (group.name == user.name && alone).then_some(group.gid)
         });
         Keeper { uid, own_group }
     }
@@ -44,9 +45,15 @@ impl Keeper {
     /// Whether somebody else may write; the keeper's own group is the keeper.
     fn shares(self, about: &Metadata) -> bool {
         let is_own = |gid: Gid| gid.as_raw() == about.gid();
-        let own_group = about.gid() == 0 || self.own_group.is_some_and(is_own);
+        let own_group = self.own_group.is_some_and(is_own) || (about.gid() == 0 && is_roots_group());
         about.mode() & 0o002 != 0 || (about.mode() & 0o020 != 0 && !own_group)
     }
+}
+
+/// Whether root's group has nobody else in it.
+fn is_roots_group() -> bool {
+    let group = Group::from_gid(Gid::from_raw(0)).ok().flatten();
+    group.is_none_or(|group| group.mem.iter().all(|member| member == "root"))
 }
 
 /// A path that somebody else can change.
@@ -68,6 +75,9 @@ pub enum Untrusted {
         /// Its permission bits.
         mode: u32,
     },
+    /// It leads where the kernel says, which is not what it reads as.
+    #[error("`{}` is a link of the kernel's, which leads elsewhere than it says", .0.display())]
+    Magic(PathBuf),
     /// It leads round and round.
     #[error("`{}` is a link without an end", .0.display())]
     Endless(PathBuf),
@@ -90,7 +100,7 @@ impl Untrusted {
             Untrusted::Foreign { path, .. }
             | Untrusted::Open { path, .. }
             | Untrusted::Unseen { path, .. } => path,
-            Untrusted::Endless(path) => path,
+            Untrusted::Magic(path) | Untrusted::Endless(path) => path,
         }
     }
 
@@ -175,6 +185,9 @@ fn walk(from: &Path, path: &Path, keeper: Keeper, links: u32) -> Result<PathBuf,
             Component::Normal(name) => {
                 let next = real.join(name);
                 let about = look(&next)?;
+                if about.is_symlink() && is_of_the_kernels(&real) {
+                    return Err(Untrusted::Magic(next));
+                }
                 if !keeper.owns(&about) {
                     return Err(foreign(next, &about));
                 }
@@ -198,6 +211,13 @@ fn walk(from: &Path, path: &Path, keeper: Keeper, links: u32) -> Result<PathBuf,
         }
     }
     Ok(real)
+}
+
+/// Whether the folder is one of `/proc`'s, wherever that is mounted: `cwd`, `root`, `exe` and
+/// `fd/N` there lead into another file system than their text, which is that of another
+/// process's view.
+fn is_of_the_kernels(folder: &Path) -> bool {
+    rustix::fs::statfs(folder).is_ok_and(|about| about.f_type == rustix::fs::PROC_SUPER_MAGIC)
 }
 
 fn look(path: &Path) -> Result<Metadata, Untrusted> {
@@ -229,140 +249,4 @@ pub fn name_of(uid: Uid) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
-
-    use super::*;
-
-    fn me() -> Keeper {
-        Keeper::user(Uid::effective())
-    }
-
-    fn mode(path: &Path, mode: u32) {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    }
-
-    #[test]
-    fn every_folder_on_the_way_counts() {
-        let temp = tempfile::tempdir().unwrap();
-        let inner = temp.path().join("a/b");
-        fs::create_dir_all(&inner).unwrap();
-        let file = inner.join("file");
-        fs::write(&file, "").unwrap();
-        mode(&file, 0o644);
-        assert_eq!(alone(&file, me()).unwrap(), file.canonicalize().unwrap());
-        let outer = temp.path().join("a");
-        for (place, bad, good) in [
-            (&file, 0o646, 0o644),
-            (&inner, 0o777, 0o755),
-            (&outer, 0o757, 0o755),
-        ] {
-            mode(place, bad);
-            assert_eq!(alone(&file, me()).unwrap_err().place(), place, "{bad:o}");
-            mode(place, good);
-        }
-        // What others cannot take away may lie beside what they add, and not hold it.
-        mode(&outer, 0o1777);
-        alone(&file, me()).unwrap();
-        assert!(alone(&outer, me()).is_err());
-    }
-
-    #[test]
-    fn a_link_is_followed_and_what_it_passes_counts() {
-        let temp = tempfile::tempdir().unwrap();
-        let (open, safe) = (temp.path().join("open"), temp.path().join("safe"));
-        for folder in [&open, &safe] {
-            fs::create_dir(folder).unwrap();
-            mode(folder, 0o755);
-            fs::write(folder.join("file"), "").unwrap();
-        }
-        let link = safe.join("link");
-        symlink("../open/file", &link).unwrap();
-        let real = open.join("file").canonicalize().unwrap();
-        assert_eq!(alone(&link, me()).unwrap(), real);
-        mode(&open, 0o777);
-        assert_eq!(alone(&link, me()).unwrap_err().place(), real.parent().unwrap());
-        symlink("round", safe.join("round")).unwrap();
-        assert!(matches!(
-            alone(&safe.join("round"), me()),
-            Err(Untrusted::Endless(_))
-        ));
-        assert!(alone(&safe.join("none"), me()).unwrap_err().is_missing());
-    }
-
-    /// What the second of two users could put there is neither root's word nor the first one's.
-    #[test]
-    fn a_path_has_one_author_or_none_that_could_be_named() {
-        if !Uid::effective().is_root() {
-            return;
-        }
-        let temp = tempfile::tempdir().unwrap();
-        mode(temp.path(), 0o755);
-        let (folder, file) = (temp.path().join("folder"), temp.path().join("folder/file"));
-        fs::create_dir(&folder).unwrap();
-        fs::write(&file, "").unwrap();
-        let link = temp.path().join("link");
-        symlink(&file, &link).unwrap();
-        let own = |path: &Path, uid: u32| std::os::unix::fs::lchown(path, Some(uid), Some(0)).unwrap();
-        let table = [
-            // folder, file, link: who is the author through the link
-            (0, 0, 0, Some(None)),
-            (65534, 65534, 0, Some(Some(65534))),
-            (0, 65534, 0, Some(Some(65534))),
-            (65534, 0, 0, Some(Some(65534))),
-            (0, 0, 65534, Some(Some(65534))),
-            (33, 65534, 0, None),
-            (65534, 65534, 33, None),
-        ];
-        for (of_folder, of_file, of_link, expected) in table {
-            own(&folder, of_folder);
-            own(&file, of_file);
-            own(&link, of_link);
-            let found = author(&link).ok().map(|uid| uid.map(Uid::as_raw));
-            assert_eq!(found, expected, "{of_folder} {of_file} {of_link}");
-        }
-        assert_eq!(table.len(), 7);
-        own(&link, 0);
-        own(&folder, 65534);
-        own(&file, 65534);
-        mode(&folder, 0o777);
-        assert!(author(&link).is_err(), "everybody can replace the file");
-        mode(&folder, 0o755);
-        mode(&file, 0o664);
-        nix::unistd::chown(&file, None, Some(Gid::from_raw(100))).unwrap();
-        assert!(author(&link).is_err(), "a group of others can write it");
-    }
-
-    #[test]
-    fn what_is_missing_is_made_where_only_root_can_make_a_name() {
-        if !Uid::effective().is_root() {
-            return;
-        }
-        let temp = tempfile::tempdir().unwrap();
-        mode(temp.path(), 0o755);
-        let missing = temp.path().join("templates/route.conf.tera");
-        roots_to_make(&missing).unwrap();
-        mode(temp.path(), 0o1777);
-        assert_eq!(roots_to_make(&missing).unwrap_err().place(), temp.path());
-        mode(temp.path(), 0o755);
-        nix::unistd::chown(temp.path(), Some(Uid::from_raw(65534)), None).unwrap();
-        assert!(roots_to_make(&missing).is_err());
-    }
-
-    #[test]
-    fn what_is_not_roots_is_not_roots_alone() {
-        let temp = tempfile::tempdir().unwrap();
-        let mine = temp.path().join("mine");
-        fs::create_dir(&mine).unwrap();
-        if !Uid::effective().is_root() {
-            assert!(matches!(roots_alone(&mine), Err(Untrusted::Foreign { .. })));
-            return;
-        }
-        roots_alone(&mine).unwrap();
-        nix::unistd::chown(&mine, Some(Uid::from_raw(65534)), None).unwrap();
-        let error = roots_alone(&mine).unwrap_err();
-        assert!(matches!(error, Untrusted::Foreign { .. }), "{error}");
-        fs::write(mine.join("file"), "").unwrap();
-        assert_eq!(roots_alone(&mine.join("file")).unwrap_err().place(), mine);
-    }
-}
+mod tests;

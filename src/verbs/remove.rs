@@ -151,7 +151,7 @@ pub async fn discard(app: &App) -> Result<(), Failure> {
 
 fn nginx_files(app: &App) -> Result<Vec<PathBuf>, Failure> {
     let files = &app.nginx_files;
-    let site = std::fs::read_to_string(files.site()).unwrap_or_default();
+    let site = store::read_text(&files.site()).unwrap_or_default();
     let mut mine = vec![files.folder()];
     let hook = std::fs::read_to_string(files.hook()).unwrap_or_default();
     if hook_is_ours(&hook, app.name(), files) {

@@ -222,7 +222,7 @@ fn maintenance_page(app: &App) -> Result<Option<String>, Failure> {
         return Ok(None);
     };
     let path = app.layout.shared().join(page);
-    match std::fs::read_to_string(&path) {
+    match store::read_text(&path) {
         Ok(text) => Ok(Some(text)),
         Err(_) if !app.layout.root().exists() => Ok(None),
         Err(error) => Err(Failure::new(

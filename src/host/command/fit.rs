@@ -26,12 +26,10 @@ impl Command {
         };
         // What is not there is reported by the start.
         let Some(found) = found else { return Ok(()) };
-        match trust::roots_alone(&found) {
-            Err(source) if !source.is_missing() => Err(CommandError::Untrusted {
-                program: found.display().to_string(),
-                source,
-            }),
-            _ => Ok(()),
-        }
+        // One that is missing can come to be before it is started.
+        trust::roots_to_make(&found).map_err(|source| CommandError::Untrusted {
+            program: found.display().to_string(),
+            source,
+        })
     }
 }

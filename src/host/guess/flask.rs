@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::host::store;
+
 /// Modules that often hold the app, those made for servers first.
 const MODULES: [&str; 5] = ["wsgi.py", "app.py", "main.py", "run.py", "application.py"];
 
@@ -27,7 +29,7 @@ pub(super) fn find_module(folder: &Path) -> Option<String> {
         .into_iter()
         .filter_map(|path| Some((path.file_name()?.to_str()?.to_owned(), path.join("__init__.py"))));
     modules.chain(packages).find_map(|(module, file)| {
-        let app = app_of(&fs::read_to_string(file).ok()?)?;
+        let app = app_of(&store::read_text(&file).ok()?)?;
         Some(format!("{module}:{app}"))
     })
 }
@@ -70,7 +72,7 @@ fn is_name(text: &str) -> bool {
 pub(super) fn health_path(folder: &Path) -> Option<String> {
     let sources: Vec<String> = python_files(folder)
         .iter()
-        .filter_map(|file| fs::read_to_string(file).ok())
+        .filter_map(|file| store::read_text(file).ok())
         .collect();
     HEALTH
         .iter()

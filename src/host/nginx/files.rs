@@ -120,7 +120,7 @@ fn compare(file: &Rendered) -> Result<Change, FilesError> {
         path: path.clone(),
         source,
     };
-    let old = match fs::read(&path) {
+    let old = match store::read_plain(&path, store::LONGEST_TEXT) {
         Ok(bytes) => {
             let about = fs::metadata(&path).map_err(read)?;
             Some(Old {

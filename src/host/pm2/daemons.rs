@@ -56,10 +56,10 @@ impl Running {
     /// When it does not say.
     pub async fn entries(&self) -> Result<Vec<Proc>, Pm2Error> {
         let pm2 = Pm2::new("pm2", &self.home);
-        let mut entries = match self.uid == Uid::effective() {
-            true => pm2.list().await?.entries(),
+        let mut entries = match Uid::effective().is_root() {
+            false => pm2.list().await?.entries(),
             // Over the socket and in no other way: whoever is silent has nothing of theirs started.
-            false => {
+            true => {
                 let list = pm2.call("getMonitorData").await.map_err(Pm2Error::List)?;
                 let odd = |_| Pm2Error::List(RpcError::Odd("a list of entries"));
                 entry::from_json(list).map_err(odd)?

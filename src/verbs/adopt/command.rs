@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::host::guess;
 use crate::host::process;
 use crate::host::sockets;
+use crate::host::store;
 
 use super::found::Found;
 
@@ -218,7 +219,7 @@ fn program(script: &str, args: &[&str], place: &Place<'_>) -> Next {
         .into_owned();
     let above = path.parent().unwrap_or(place.folder);
     let below = above.strip_prefix(place.folder).unwrap_or(Path::new(""));
-    let source = std::fs::read_to_string(&path).unwrap_or_default();
+    let source = store::read_text(&path).unwrap_or_default();
     if let Some(app) = guess::app_in(&source).filter(|_| place.gunicorn) {
         let mut words = vec!["-m".to_owned(), "gunicorn".to_owned()];
         if !below.as_os_str().is_empty() {

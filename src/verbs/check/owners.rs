@@ -110,6 +110,7 @@ fn fix(error: &Untrusted) -> String {
     match error {
         Untrusted::Foreign { .. } => format!("look at who wrote it, then chown root {place}, and `bg setup`"),
         Untrusted::Open { .. } => format!("chmod go-w {place}"),
+        Untrusted::Magic(_) => "name the file itself".to_owned(),
         Untrusted::Endless(_) | Untrusted::Unseen { .. } => "`bg setup` writes what is missing".to_owned(),
     }
 }

@@ -10,6 +10,7 @@ use crate::host::nginx::dump::{Dump, Server};
 use crate::host::nginx::render::site_mark;
 use crate::host::nginx::{Nginx, NginxError};
 use crate::host::registry::{Registry, RegistryError};
+use crate::host::store;
 use crate::model::config::{Config, SwitchWay};
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::{Entry, NginxLayout};
@@ -241,8 +242,7 @@ fn can_reload(owner: &User) -> bool {
 fn site_file(config: &Config, files: &NginxLayout) -> Option<PathBuf> {
     let (app, include) = (&config.app, &config.nginx.include);
     let clashes = config.nginx.site.is_none() && app.starts_with("bg-");
-    let is_there =
-        || std::fs::read_to_string(files.site()).is_ok_and(|text| text.starts_with(&site_mark(app)));
+    let is_there = || store::read_text(&files.site()).is_ok_and(|text| text.starts_with(&site_mark(app)));
     match clashes && !is_there() {
         true => Some(include.join(format!("{app}.site.conf"))),
         false => config.nginx.site.clone(),
@@ -250,7 +250,7 @@ fn site_file(config: &Config, files: &NginxLayout) -> Option<PathBuf> {
 }
 
 fn is_ours(files: &NginxLayout, app: &str) -> Result<bool, Failure> {
-    match std::fs::read_to_string(files.site()) {
+    match store::read_text(&files.site()) {
         Ok(text) => Ok(text.starts_with(&site_mark(app))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
         Err(error) => {

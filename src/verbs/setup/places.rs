@@ -5,7 +5,7 @@ use std::path::Path;
 use nix::unistd::Uid;
 
 use crate::host::nginx::render::{hook_is_ours, written_for};
-use crate::host::trust;
+use crate::host::{store, trust};
 use crate::model::config::Config;
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::NginxLayout;
@@ -105,7 +105,9 @@ pub fn places(config: &Config, files: &NginxLayout, site_is_ours: bool) -> Resul
 /// # Errors
 /// Names the file that is not ours.
 pub fn nobodys(config: &Config, files: &NginxLayout, site_is_ours: bool) -> Result<(), Failure> {
-    let read = |path: &Path| std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let read = |path: &Path| {
+        store::read_plain(path, store::LONGEST_TEXT).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    };
     let refused = |path: &Path, text: &str, hint: &str| {
         let whose = match written_for(text) {
             Some(other) => format!("belongs to app `{other}`"),

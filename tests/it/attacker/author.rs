@@ -11,6 +11,7 @@ use super::bait::{Bait, plant, state};
 use crate::sandbox::outcome::Outcome;
 use crate::sandbox::set;
 use crate::sandbox::shared::{OTHER, OWNER, Shared};
+use crate::sandbox::wait::wait_until;
 
 /// A program of the owner's that writes down who runs it.
 struct Trap {
@@ -330,6 +331,7 @@ fn what_is_packed_is_read_with_the_rights_of_whoever_can_change_it() {
     let output = shared
         .command_as("root", &line)
         .env("HOME", &home)
+        .env("TMPDIR", &home)
         .env("SUDO_USER", OWNER)
         .output()
         .unwrap();
@@ -355,4 +357,106 @@ fn what_is_packed_is_read_with_the_rights_of_whoever_can_change_it() {
     let outcome = shared.bg_as("root", &["deploy", "--from", mixed.to_str().unwrap()]);
     assert_ne!(outcome.code, Some(0), "{outcome}");
     bait.assert_untold(&shared, &outcome);
+}
+
+/// A bg.toml that comes while root works in a folder of everybody's is not the one that was
+/// looked for at the start.
+#[test]
+fn a_bg_toml_that_comes_later_is_nobodys() {
+    let Some(shared) = Shared::new() else { return };
+    let (sandbox, trap) = (&shared.sandbox, Trap::new(&shared));
+    let root = sandbox.root();
+    let (programs, open) = (root.join("programs"), root.join("open"));
+    for folder in [&programs, &open, &root.join("build")] {
+        fs::create_dir(folder).unwrap();
+    }
+    fs::write(root.join("build/app.py"), "").unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o1777)).unwrap();
+    // Packing takes as long as the attacker needs.
+    let real = shared
+        .command_as("root", &["sh", "-c", "command -v git"])
+        .output()
+        .unwrap();
+    let real = String::from_utf8(real.stdout).unwrap();
+    let git = programs.join("git");
+    let wait = format!(
+        "#!/bin/sh\ntouch '{0}/packing'\nwhile [ ! -e '{0}/go' ]; do sleep 0.02; done\nexec '{1}' \"$@\"\n",
+        root.display(),
+        real.trim()
+    );
+    fs::write(&git, wait).unwrap();
+    fs::set_permissions(&git, fs::Permissions::from_mode(0o755)).unwrap();
+    let usual = fs::read_to_string(sandbox.config()).unwrap();
+    let hook = format!(
+        "{{ run = \"/bin/sh -c 'id -u >> {}'\", on = \"client\" }}",
+        trap.ran.display()
+    );
+    let text = format!("{usual}\n[hooks]\nbefore_build = {hook}\non_failure = {hook}\n");
+    let build = root.join("build").display().to_string();
+    let line = [
+        shared.program(),
+        "deploy",
+        "--hosts",
+        "127.0.0.1:1",
+        "--from",
+        &build,
+    ];
+    let path = std::env::join_paths(
+        std::iter::once(programs.clone()).chain(std::env::split_paths(&crate::sandbox::path_with_tools())),
+    );
+    let mut child = shared
+        .command_as("root", &line)
+        .env("PATH", path.unwrap())
+        .current_dir(&open)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until(std::time::Duration::from_secs(30), "it packs", || {
+        root.join("packing").exists()
+    });
+    let planted = open.join("bg.toml");
+    fs::write(&planted, text).unwrap();
+    chown(&planted, Some(shared.owner.uid.as_raw()), None).unwrap();
+    fs::write(root.join("go"), "").unwrap();
+    assert_ne!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(trap.ran_as(), [] as [u32; 0]);
+}
+
+/// Root by sudo is whoever called it, with a configuration sent or without one.
+#[test]
+fn an_engine_that_sudo_started_acts_for_nobody_else() {
+    let Some(shared) = Shared::deployed() else { return };
+    let line = [shared.program(), "engine"];
+    let other = nix::unistd::User::from_name(OTHER).unwrap().unwrap().uid;
+    let asked = |caller: nix::unistd::Uid, request: &str| {
+        let mut child = shared
+            .command_as("root", &line)
+            .env("SUDO_UID", caller.to_string())
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        std::io::Write::write_all(&mut input, format!("{request}\n").as_bytes()).unwrap();
+        drop(input);
+        String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+    };
+    for request in [
+        r#"{"app":"shop","verb":"releases"}"#,
+        r#"{"verb":"releases"}"#,
+        r#"{"app":"shop","verb":{"remove":{"yes":true,"purge":true}}}"#,
+        r#"{"app":"shop","verb":{"setup":{"plan":true}}}"#,
+    ] {
+        let said = asked(other, request);
+        assert!(
+            said.contains("belongs to `nobody`, and `www-data` asks through sudo"),
+            "{request}: {said}"
+        );
+    }
+    let said = asked(shared.owner.uid, r#"{"app":"shop","verb":"releases"}"#);
+    assert!(
+        !said.contains("asks through sudo") && said.contains("releases"),
+        "{said}"
+    );
+    assert!(shared.sandbox.live_color().is_some());
 }

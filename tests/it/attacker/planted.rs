@@ -9,7 +9,11 @@ use crate::sandbox::set;
 use crate::sandbox::shared::{OWNER, Shared};
 
 /// What is planted, and how it is taken away again; `{root}`, `{link}` and `{bait}` are folders.
-const PLANTS: [(&str, &str); 14] = [
+const PLANTS: [(&str, &str); 15] = [
+    (
+        "mv '{root}/shared/page.html' '{root}/p'; mkfifo '{root}/shared/page.html'",
+        "rm '{root}/shared/page.html'; mv '{root}/p' '{root}/shared/page.html'",
+    ),
     (
         "rm '{root}/state/lock'; ln -s '{bait}/victim' '{root}/state/lock'",
         "rm '{root}/state/lock'",
@@ -69,7 +73,11 @@ const PLANTS: [(&str, &str); 14] = [
 ];
 
 /// The same for the folder of the link, which is the owner's in the live way alone.
-const IN_THE_LINK_FOLDER: [(&str, &str); 7] = [
+const IN_THE_LINK_FOLDER: [(&str, &str); 8] = [
+    (
+        "rm '{link}/maintenance.html'; mkfifo '{link}/maintenance.html'",
+        "rm '{link}/maintenance.html'",
+    ),
     (
         "rm '{link}/maintenance.html'; ln -s '{bait}/victim' '{link}/maintenance.html'",
         "rm '{link}/maintenance.html'",
@@ -103,12 +111,12 @@ const IN_THE_LINK_FOLDER: [(&str, &str); 7] = [
 #[test]
 fn no_planted_link_leads_root_anywhere_in_the_live_way() {
     let plants: Vec<_> = PLANTS.into_iter().chain(IN_THE_LINK_FOLDER).collect();
-    assert_eq!(tried("live", &plants), 21);
+    assert_eq!(tried("live", &plants), 23);
 }
 
 #[test]
 fn no_planted_link_leads_root_anywhere_in_the_reload_way() {
-    assert_eq!(tried("reload", &PLANTS), 14);
+    assert_eq!(tried("reload", &PLANTS), 15);
 }
 
 fn tried(way: &'static str, plants: &[(&str, &str)]) -> usize {

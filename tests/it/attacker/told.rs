@@ -49,7 +49,7 @@ fn no_bg_toml_has_root_run_parse_write_or_give_away_what_is_not_the_apps() {
         &format!(
             "cd '{desk}'; printf '#!/bin/sh\\ntouch {trap}\\n' > nginx; chmod 755 nginx; \
          echo 'load_module {desk}/evil.so;' > nginx.conf; mkdir templates; echo 'x' > templates/route.conf.tera; \
-         ln -s '{nginx}' linked; ln -s '{bait}' bait",
+         ln -s '{nginx}' linked; mkfifo fifo; ln -s '{bait}' bait",
             desk = desk.display(),
             trap = trap.display(),
             nginx = crate::sandbox::front::program().display(),
@@ -69,7 +69,7 @@ fn no_bg_toml_has_root_run_parse_write_or_give_away_what_is_not_the_apps() {
     fs::create_dir(&bare).unwrap();
     let gifts = || state(&sandbox.root().join("opt"));
     let kept = gifts();
-    let table: [(&str, Change); 22] = [
+    let table: [(&str, Change); 25] = [
         ("nginx.bin", at("nginx", "bin", &desk.join("nginx"))),
         (
             "nginx.bin through a link",
@@ -128,6 +128,18 @@ fn no_bg_toml_has_root_run_parse_write_or_give_away_what_is_not_the_apps() {
             at("nginx", "templates", Path::new("/etc/bluegreen-templates-later")),
         ),
         (
+            "nginx.bin as another process sees it",
+            at("nginx", "bin", Path::new("/proc/self/root/usr/sbin/nginx")),
+        ),
+        (
+            "nginx.conf as another process sees it",
+            at("nginx", "conf", Path::new("/proc/self/root/etc/nginx/nginx.conf")),
+        ),
+        (
+            "nginx.site that never ends",
+            at("nginx", "site", &desk.join("fifo")),
+        ),
+        (
             "nginx.bin that is another program",
             at("nginx", "bin", Path::new("/bin/sh")),
         ),
@@ -155,7 +167,7 @@ fn no_bg_toml_has_root_run_parse_write_or_give_away_what_is_not_the_apps() {
         assert_eq!(uid, 1, "{name}");
         fs::write(sandbox.config(), &usual).unwrap();
     }
-    assert_eq!(table.len(), 22);
+    assert_eq!(table.len(), 25);
     for missing in ["/root/bluegreen-attack", "/var/lib/bluegreen-attack"] {
         assert!(!Path::new(missing).exists(), "{missing}");
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::host::{guess, user};
+use crate::host::{guess, store, user};
 use crate::model::failure::Failure;
 
 use super::super::command::{self, Next, Place};
@@ -44,7 +44,7 @@ pub(super) fn look(found: &Found, top: &Path) -> Result<(Code, Next, String), Fa
     }
     let wanted = requirements
         .iter()
-        .filter_map(|file| std::fs::read_to_string(folder.join(file)).ok());
+        .filter_map(|file| store::read_text(&folder.join(file)).ok());
     let is_named = |text: String| text.lines().any(|line| line.trim_start().starts_with("gunicorn"));
     let in_requirements = wanted.into_iter().any(is_named);
     let bin = now.python.parent().unwrap_or(Path::new("/"));
