@@ -3,6 +3,17 @@
 
 use std::ops::Range;
 
+/// Reads the escape that a text begins with: how long it is, and what it stands for.
+type Read = fn(&[u8]) -> Option<(usize, Vec<u8>)>;
+
+const ESCAPE: u8 = 0x1b;
+
+/// What escapes begin with.
+const MARKS: [u8; 5] = [b'%', b'+', b'\\', b'&', ESCAPE];
+
+/// How many escapes deep a text is read: what goes through a shell, a log and a report has three.
+const DEEPEST: usize = 3;
+
 /// A text, or what it says once escapes in it were undone.
 pub(super) struct View {
     pub(super) bytes: Vec<u8>,
@@ -17,23 +28,30 @@ impl View {
             bytes: text.as_bytes().to_vec(),
             places: None,
         };
+        if !raw.bytes.iter().any(|byte| MARKS.contains(byte)) {
+            return vec![raw];
+        }
+        // Each kind by itself, since a secret may hold what another kind would undo; and one
+        // within another, as a URL in JSON in a page.
+        let kinds: [Read; 6] = [
+            |rest| percent(rest, false),
+            |rest| percent(rest, true),
+            backslash,
+            entity,
+            color,
+            any,
+        ];
         let mut views = Vec::new();
-        if raw.bytes.contains(&b'%') {
-            views.push(raw.undo(|rest| percent(rest, false)));
-        }
-        if raw.bytes.contains(&b'+') {
-            views.push(raw.undo(|rest| percent(rest, true)));
-        }
-        if raw.bytes.contains(&b'\\') {
-            let once = raw.undo(backslash);
-            // JSON within JSON.
-            if once.bytes.contains(&b'\\') {
-                views.push(once.undo(backslash));
+        for read in kinds {
+            let first = views.len();
+            for _ in 0..DEEPEST {
+                let outer = views.get(first..).and_then(<[View]>::last).unwrap_or(&raw);
+                let inner = outer.undo(read);
+                if inner.bytes == outer.bytes {
+                    break;
+                }
+                views.push(inner);
             }
-            views.push(once);
-        }
-        if raw.bytes.contains(&b'&') {
-            views.push(raw.undo(entity));
         }
         views.push(raw);
         views
@@ -50,7 +68,7 @@ impl View {
 
     /// With each escape replaced by what it stands for. `read` is given what is left, and
     /// says how long the escape is that it begins with.
-    fn undo(&self, read: impl Fn(&[u8]) -> Option<(usize, Vec<u8>)>) -> View {
+    fn undo(&self, read: Read) -> View {
         let mut view = View {
             bytes: Vec::with_capacity(self.bytes.len()),
             places: None,
@@ -59,19 +77,35 @@ impl View {
         let mut at = 0;
         while let Some(byte) = self.bytes.get(at) {
             let rest = self.bytes.get(at..).unwrap_or_default();
-            let (used, said) = read(rest).unwrap_or_default();
-            let used = used.max(1);
+            let (used, said) = read(rest).unwrap_or_else(|| (1, vec![*byte]));
             let place = self.place(&(at..at + used));
-            match said.is_empty() {
-                true => view.bytes.push(*byte),
-                false => view.bytes.extend(said),
-            }
+            view.bytes.extend(said);
             places.resize(view.bytes.len(), (place.start, place.end));
             at += used;
         }
         view.places = Some(places);
         view
     }
+}
+
+/// Whatever it is.
+fn any(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
+    match rest.first()? {
+        b'%' => percent(rest, false),
+        b'\\' => backslash(rest),
+        b'&' => entity(rest),
+        &ESCAPE => color(rest),
+        _ => None,
+    }
+}
+
+/// What colors a terminal's text, and is taken out where that is shown.
+fn color(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
+    let words = rest.strip_prefix(b"\x1b[")?;
+    let end = words
+        .iter()
+        .position(|byte| !matches!(byte, b'0'..=b'9' | b';' | b':'))?;
+    (words.get(end) == Some(&b'm')).then(|| (end + 3, Vec::new()))
 }
 
 fn percent(rest: &[u8], plus: bool) -> Option<(usize, Vec<u8>)> {
@@ -99,6 +133,11 @@ fn backslash(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
         b'f' => plain(12),
         b'x' => {
             let code = number(digits.get(..2)?, 16)?;
+            Some((4, vec![u8::try_from(code).ok()?]))
+        }
+        b'0'..=b'3' => {
+            let octal = rest.get(1..4)?;
+            let code = number(octal, 8)?;
             Some((4, vec![u8::try_from(code).ok()?]))
         }
         b'u' => unicode(digits),

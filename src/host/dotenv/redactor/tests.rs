@@ -233,3 +233,56 @@ fn a_text_that_repeats_a_part_of_a_secret_costs_no_more_than_its_length() {
         began.elapsed()
     );
 }
+
+/// One kind of escape within another, as a text has that went through several hands.
+#[test]
+fn a_secret_is_taken_out_however_deep_it_is_escaped() {
+    let secret = "p@ss:w/rd!\"Zq9";
+    let redactor = guard("TOKEN", secret);
+    let url = |text: &str| percent(text, |byte| byte.is_ascii_alphanumeric(), true, false);
+    let json = |text: &str| serde_json::to_string(text).unwrap();
+    let html = |text: &str| {
+        let named = |c: char| match c {
+            '&' => "&amp;".to_owned(),
+            '"' => "&quot;".to_owned(),
+            '@' => "&#64;".to_owned(),
+            c => c.to_string(),
+        };
+        text.chars().map(named).collect::<String>()
+    };
+    let octal = |text: &str| {
+        let shown = |byte: u8| match byte.is_ascii_alphanumeric() {
+            true => char::from(byte).to_string(),
+            false => format!("\\{byte:03o}"),
+        };
+        text.bytes().map(shown).collect::<String>()
+    };
+    let colored = |text: &str| {
+        let (first, rest) = text.split_at(4);
+        format!("\x1b[1;31m{first}\x1b[0m\x1b[38:5:1m{rest}\x1b[m")
+    };
+    let texts = [
+        url(&url(secret)),
+        url(&url(&url(secret))),
+        json(&url(secret)),
+        json_ascii(&url(secret)),
+        json(&html(secret)),
+        html(&html(secret)),
+        json(&json(&json(secret))),
+        octal(secret),
+        colored(secret),
+        json(&colored(secret)),
+        url(&json(secret)),
+    ];
+    for text in &texts {
+        let shown = redactor.redact(&format!("before {text} after"));
+        assert!(shown.contains("[TOKEN]"), "{text:?}: {shown:?}");
+        assert!(
+            shown.starts_with("before ") && shown.ends_with(" after"),
+            "{shown:?}"
+        );
+    }
+    assert_eq!(texts.len(), 11);
+    let innocent = "100%25 of \\u0041 &amp; \x1b[1mbold\x1b[0m";
+    assert_eq!(redactor.redact(innocent), innocent);
+}
