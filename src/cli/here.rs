@@ -193,16 +193,23 @@ impl Here {
     /// # Errors
     /// When there is none.
     pub(super) fn entry(&self) -> Result<Entry, Failure> {
+        self.registered()?.map_err(registry_failure)
+    }
+
+    /// What the registry has of the app that is meant.
+    ///
+    /// # Errors
+    /// When the configuration at hand cannot be read.
+    pub(super) fn registered(&self) -> Result<Result<Entry, RegistryError>, Failure> {
         let registry = Registry::of_this_user();
         let named = match &self.app {
             Some(app) => Some(app.clone()),
-            None => self.config_at_hand()?.map(|config| config.app),
+            None => self.whole_config()?.map(|config| config.app),
         };
-        let entry = match named {
+        Ok(match named {
             Some(app) => registry.find(&app),
             None => registry.only(),
-        };
-        entry.map_err(registry_failure)
+        })
     }
 
     /// The app with the configuration at hand, if that may be used without `bg setup`.

@@ -7,16 +7,14 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
-use crate::host::registry::Registry;
 use crate::host::trust::{self, Untrusted};
-use crate::host::user;
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::Entry;
 
 use super::args::Verb;
 use super::here::{AtHand, Here};
 use super::hosts::{self, Chosen};
-use super::user::become_owner;
+use super::user::{become_owner, become_user};
 
 /// Decides which machines the command is for, and gives root's rights up where they are not
 /// root's to use. What is left in `here` can be acted on.
@@ -156,24 +154,13 @@ fn author(paths: &[PathBuf]) -> Result<Option<User>, Failure> {
 }
 
 fn become_author(author: Option<&User>) -> Result<(), Failure> {
-    let Some(author) = author else { return Ok(()) };
-    user::become_user(author)
-        .map_err(|error| Failure::failed(format!("cannot become `{}`", author.name)).because(error))
+    author.map_or(Ok(()), become_user)
 }
 
 /// The app that the configuration at hand names, where it is set up here. Whoever wrote that
 /// has no say about the app of somebody else's.
 fn registered(here: &Here, author: &User) -> Result<Option<Entry>, Failure> {
-    let named = match &here.app {
-        Some(app) => Some(app.clone()),
-        None => here.whole_config()?.map(|config| config.app),
-    };
-    let registry = Registry::of_this_user();
-    let entry = match named {
-        Some(app) => registry.find(&app),
-        None => registry.only(),
-    };
-    let Ok(entry) = entry else {
+    let Ok(entry) = here.registered()? else {
         return Ok(None);
     };
     if author.name == entry.owner {

@@ -40,8 +40,16 @@ pub fn become_owner(entry: &Entry) -> Result<(), Failure> {
             Failure::new(Kind::Usage, what).hint(format!("type: sudo -u {} bluegreen {line}", entry.owner))
         );
     }
-    user::become_user(&owner)
-        .map_err(|error| Failure::failed(format!("cannot become `{}`", entry.owner)).because(error))
+    become_user(&owner)
+}
+
+/// Gives root's rights up for `user`'s.
+///
+/// # Errors
+/// When the system refuses.
+pub fn become_user(user: &User) -> Result<(), Failure> {
+    user::become_user(user)
+        .map_err(|error| Failure::failed(format!("cannot become `{}`", user.name)).because(error))
 }
 
 /// Before a command becomes a program of the app's owner: where it has a terminal that they

@@ -228,20 +228,19 @@ fn give_one(path: &Path, owner: &User) -> Result<(), CustodyError> {
 }
 
 /// Closes a folder of our own that others can write in, as one that was made under a loose
-/// umask; says whether it was. What is somebody else's, or is not there, stays as it is.
+/// umask. What is somebody else's, or is not there, stays as it is.
 ///
 /// # Errors
 /// When the system refuses.
-pub fn close(folder: &Path) -> Result<bool, CustodyError> {
-    let Ok(held) = hold(folder) else { return Ok(false) };
+pub fn close(folder: &Path) -> Result<(), CustodyError> {
+    let Ok(held) = hold(folder) else { return Ok(()) };
     let about = held.metadata().map_err(refused("read", folder))?;
     let is_shared = about.mode() & 0o1000 != 0;
     if is_shared || about.uid() != Uid::effective().as_raw() || about.mode() & 0o022 == 0 {
-        return Ok(false);
+        return Ok(());
     }
     let closed = Permissions::from_mode(about.mode() & 0o7755);
-    held.set_permissions(closed).map_err(refused("closed", folder))?;
-    Ok(true)
+    held.set_permissions(closed).map_err(refused("closed", folder))
 }
 
 /// Makes `folder` where it is missing, and root's alone with all that is in it, as a folder

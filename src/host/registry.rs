@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::host::command;
-use crate::host::trust::{self, Keeper};
+use crate::host::trust::{self, Keeper, Untrusted};
 use crate::model::config::is_app_name;
 use crate::model::layout::Entry;
 
@@ -33,7 +33,7 @@ pub enum RegistryError {
     NoName(String),
     /// It says what is started and for whom, and somebody else can change it.
     #[error("the registry can be changed by others")]
-    Untrusted(#[from] trust::Untrusted),
+    Untrusted(#[from] Untrusted),
     /// The file of one app is that of another.
     #[error("the registry entry `{}` is that of `{}`", .path.display(), .found.escape_debug())]
     Mixed {
@@ -141,7 +141,9 @@ impl Registry {
         for folder in &self.folders {
             let path = folder.join(format!("{app}.toml"));
             let me = Keeper::user(nix::unistd::Uid::effective());
-            trust::alone(&path, me).map(drop).or_else(unless_missing)?;
+            trust::alone(&path, me)
+                .map(drop)
+                .or_else(Untrusted::unless_missing)?;
             match std::fs::read_to_string(&path) {
                 Ok(text) => return of(app, parse(&path, &text)?, path),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -189,13 +191,6 @@ impl Registry {
     pub fn path(&self, app: &str) -> PathBuf {
         let folder = self.folders.first().map_or(Path::new(SYSTEM), PathBuf::as_path);
         folder.join(format!("{app}.toml"))
-    }
-}
-
-fn unless_missing(error: trust::Untrusted) -> Result<(), trust::Untrusted> {
-    match error.is_missing() {
-        true => Ok(()),
-        false => Err(error),
     }
 }
 

@@ -45,8 +45,9 @@ impl Keeper {
     /// Whether somebody else may write; the keeper's own group is the keeper.
     fn shares(self, about: &Metadata) -> bool {
         let is_own = |gid: Gid| gid.as_raw() == about.gid();
-        let own_group = self.own_group.is_some_and(is_own) || (about.gid() == 0 && is_roots_group());
-        about.mode() & 0o002 != 0 || (about.mode() & 0o020 != 0 && !own_group)
+        // Asked last: it reads the host's list of groups.
+        let own_group = || self.own_group.is_some_and(is_own) || (about.gid() == 0 && is_roots_group());
+        about.mode() & 0o002 != 0 || (about.mode() & 0o020 != 0 && !own_group())
     }
 }
 
@@ -101,6 +102,17 @@ impl Untrusted {
             | Untrusted::Open { path, .. }
             | Untrusted::Unseen { path, .. } => path,
             Untrusted::Magic(path) | Untrusted::Endless(path) => path,
+        }
+    }
+
+    /// For who minds what others can change, and not that there is nothing yet.
+    ///
+    /// # Errors
+    /// Itself, but where there is simply nothing.
+    pub fn unless_missing(self) -> Result<(), Untrusted> {
+        match self.is_missing() {
+            true => Ok(()),
+            false => Err(self),
         }
     }
 

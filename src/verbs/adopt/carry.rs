@@ -211,8 +211,7 @@ fn end(app: &App, record: &mut Record) -> Result<(), Failure> {
 fn write_history(app: &App, record: &Record) -> Result<(), Failure> {
     let failed = |error| Failure::failed("the history cannot be written").because(error);
     let owner = super::super::remove::owner(app)?;
-    let _rights = user::borrow(&owner)
-        .map_err(|error| Failure::failed(format!("cannot act as `{}`", owner.name)).because(error))?;
+    let _rights = super::super::remove::rights(&owner)?;
     let mut journal = Journal::open(&app.layout.journal()).map_err(failed)?;
     let run = RunId::new(Timestamp::now(), std::process::id(), None);
     let from = Route::to(record.color);

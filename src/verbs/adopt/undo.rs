@@ -111,7 +111,7 @@ pub async fn undo(ask: &Ask, config: Option<Config>, sink: &dyn Sink) -> Result<
     };
     if record.done {
         let owner = User::from_name(&record.entry.owner).ok().flatten();
-        let _rights = owner.as_ref().map(rights).transpose()?;
+        let _rights = owner.as_ref().map(remove::rights).transpose()?;
         nothing_was_deployed(&record)?;
     }
     let changes = record.way_back()?;
@@ -173,7 +173,7 @@ pub(super) async fn put_back(record: &Record, sink: &dyn Sink) -> Result<(), Fai
     let _lock = lock(&app, &owner)?;
     from_nginx(&app, record, back).await?;
     {
-        let _rights = rights(&owner)?;
+        let _rights = remove::rights(&owner)?;
         data::unshare(&record.checkout, &app.layout.shared(), &record.moved)
             .map_err(|error| Failure::failed("the data was not moved back").because(error))?;
     }
@@ -198,16 +198,11 @@ pub(super) async fn put_back(record: &Record, sink: &dyn Sink) -> Result<(), Fai
     Ok(())
 }
 
-fn rights(owner: &User) -> Result<user::Borrowed, Failure> {
-    user::borrow(owner)
-        .map_err(|error| Failure::failed(format!("cannot act as `{}`", owner.name)).because(error))
-}
-
 fn lock(app: &App, owner: &User) -> Result<Option<Lock>, Failure> {
     if !app.layout.state().is_dir() {
         return Ok(None);
     }
-    let _rights = rights(owner)?;
+    let _rights = remove::rights(owner)?;
     Lock::take(&app.layout.lock(), &Holder::this("adopt --undo"))
         .map(Some)
         .map_err(|error| {
@@ -247,7 +242,7 @@ fn root(app: &App, owner: &User) -> Result<(), Failure> {
     for name in Layout::NAMES.iter().filter(|name| **name != "shared") {
         remove::delete_of(&root.join(name), owner)?;
     }
-    let _rights = rights(owner)?;
+    let _rights = remove::rights(owner)?;
     std::fs::remove_dir(app.layout.shared()).ok();
     std::fs::remove_dir(root).ok();
     Ok(())

@@ -1,9 +1,9 @@
 //! What the requests of a proof carry: made once, kept where NGINX's master and the app's
 //! owner read it, and nobody else.
 
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::{fs, io};
 
 use crate::host::app::App;
 use crate::host::front::Secret;
@@ -45,7 +45,7 @@ pub fn keep(app: &App, ground: &Ground) -> Result<(), Failure> {
                 app.name(),
                 secret.text()
             );
-            made(app.nginx_files.folder().as_path()).map_err(|error| failed(&parsed).because(error))?;
+            store::make_all(&app.nginx_files.folder()).map_err(|error| failed(&parsed).because(error))?;
             store::write_whole(&parsed, text.as_bytes(), 0o600)
                 .map_err(|error| failed(&parsed).because(error))?;
             secret
@@ -58,12 +58,4 @@ pub fn keep(app: &App, ground: &Ground) -> Result<(), Failure> {
             .map_err(|error| failed(&owners).because(error))?;
     }
     Ok(())
-}
-
-fn made(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    fs::create_dir_all(folder)?;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
 }
