@@ -123,8 +123,8 @@ async fn candidates(dump: &Dump, config: Option<&Config>) -> Result<Asked, Failu
         }
         let entries = match home.entries().await {
             Ok(entries) => entries,
-            // Anybody can be silent; that stops nobody else's adoption.
-            Err(error) if wanted.is_none() && home.uid != Uid::effective() => {
+            // Anybody can be silent, or about to end; that stops nobody else's adoption.
+            Err(error) if wanted.is_none() => {
                 all.silent.push(format!(
                     "PM2 of {} in {} was passed over: {}",
                     trust::name_of(home.uid),
