@@ -88,6 +88,16 @@ fn proposal(plan: &Outcome) -> (String, Config) {
     (text.to_owned(), config)
 }
 
+/// Gives green a port that no other test takes: one that is merely free when it is proposed
+/// may not be any more when a release is started on it.
+fn keep_green(config: &mut Table) -> Port {
+    let port = Port::free();
+    let ports = config["process"]["ports"].as_table_mut().unwrap();
+    let proposed = ports.insert("green".to_owned(), i64::from(port.number()).into());
+    assert!(proposed.is_some_and(|port| port.is_integer()));
+    port
+}
+
 fn site_file() -> PathBuf {
     "bg.toml".into()
 }
@@ -147,6 +157,7 @@ fn a_program_with_its_port_in_it_is_proposed_behind_gunicorn_and_released() {
         "bin",
         crate::sandbox::front::program().to_str().unwrap(),
     );
+    let _green = keep_green(&mut table);
     set(&mut table, "nginx", "switch", "live");
     set(&mut table, "env", "file", "app.env");
     set(&mut table, "gate", "soak", "0s");
@@ -252,6 +263,7 @@ fn pages_from_the_checkout_and_tls_are_proposed_and_follow_the_color() {
         "link_folder",
         site.sandbox.link_folder().to_str().unwrap(),
     );
+    let _green = keep_green(&mut table);
     set(&mut table, "nginx", "switch", "live");
     set(&mut table, "env", "file", "app.env");
     set(&mut table, "gate", "soak", "0s");
