@@ -59,7 +59,7 @@ pub fn walk(seed: u64, steps: &[Step]) -> Walked {
 #[test]
 fn short_walks_end_where_they_must() {
     let seeds = [1, 2, 3];
-    let mut kills = 0;
+    let (mut kills, mut meant) = (0, 0);
     for seed in seeds {
         let steps = steps(seed, 8);
         let walked = walk(seed, &steps);
@@ -67,8 +67,10 @@ fn short_walks_end_where_they_must() {
         assert_eq!(walked.failed, 0, "seed {seed}: {steps:?}");
         assert!(walked.requests > 100, "seed {seed}: {walked:?}");
         kills += walked.kills;
+        meant += steps.iter().filter(|step| step.kills()).count();
     }
-    assert!(kills > 2, "only {kills} commands were killed");
+    assert!(meant > 2, "only {meant} steps kill a command");
+    assert_eq!(kills, meant as u64, "commands that were killed");
 }
 
 #[test]

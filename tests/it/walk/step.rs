@@ -83,6 +83,11 @@ pub fn any() -> impl Strategy<Value = Step> {
 }
 
 impl Step {
+    /// Whether a command is killed in it.
+    pub fn kills(&self) -> bool {
+        matches!(self, Step::Kill(..) | Step::KillMaintenance(..))
+    }
+
     /// Takes it, and looks whether all is as it must be.
     pub fn take(&self, ground: &mut Ground) {
         match self {
@@ -106,23 +111,25 @@ impl Step {
                 ground.maintenance = *on;
                 ground.stays();
             }
-            Step::Kill(verb, after) => {
+            Step::Kill(verb, after) => until_killed(*after, |after| {
                 ground.prepare(*verb);
-                killed(ground, &[verb.word()], *after);
+                let ended = killed(ground, &[verb.word()], after);
                 // Before anybody has looked, a healthy release answers.
                 ground.somebody_answers();
                 ground.repaired();
                 ground.whatever_moved();
-            }
-            Step::KillMaintenance(on, after) => {
-                killed(ground, &page(*on), *after);
+                ended
+            }),
+            Step::KillMaintenance(on, after) => until_killed(*after, |after| {
+                let ended = killed(ground, &page(*on), after);
                 // Either may answer until somebody has looked.
                 ground.maintenance = true;
                 ground.somebody_answers();
                 ground.repaired();
                 ground.page_may_be_up();
                 ground.stays();
-            }
+                ended
+            }),
             Step::Pm2Killed => {
                 ground.kill_pm2();
                 ground.repaired();
@@ -182,17 +189,30 @@ fn page(on: bool) -> [&'static str; 2] {
     ["maintenance", if on { "on" } else { "off" }]
 }
 
-fn killed(ground: &mut Ground, args: &[&str], after: u64) {
+/// A command that was over before it could be killed is typed again and killed earlier, so
+/// that a fast machine kills as many as a slow one.
+fn until_killed(after: u64, mut take: impl FnMut(u64) -> Option<u64>) {
+    let mut next = Some(after);
+    while let Some(after) = next {
+        next = take(after);
+    }
+}
+
+/// Kills a command after so many milliseconds; when to try again where it was over by then.
+fn killed(ground: &mut Ground, args: &[&str], after: u64) -> Option<u64> {
+    let started = Instant::now();
     let mut running = ground.start(args);
-    let until = Instant::now() + Duration::from_millis(after);
+    let until = started + Duration::from_millis(after);
     while Instant::now() < until && !running.has_ended() {
         std::thread::sleep(Duration::from_millis(1));
     }
-    if !running.has_ended() {
+    let ended = running.has_ended().then(|| started.elapsed());
+    if ended.is_none() {
         running.signal(nix::sys::signal::Signal::SIGKILL);
         ground.kills += 1;
     }
     running.wait();
+    ended.map(|took| u64::try_from(took.as_millis() / 2).unwrap_or(0))
 }
 
 fn two(ground: &mut Ground, one: Verb, other: Verb) {
