@@ -193,7 +193,13 @@ impl Here {
     /// # Errors
     /// When there is none.
     pub(super) fn entry(&self) -> Result<Entry, Failure> {
-        self.registered()?.map_err(registry_failure)
+        self.registered()?.map_err(|error| match error {
+            RegistryError::Unknown { .. } if self.app.is_none() => {
+                Failure::new(Kind::Config, error.to_string())
+                    .hint("`bg setup` sets up what bg.toml describes")
+            }
+            error => registry_failure(error),
+        })
     }
 
     /// What the registry has of the app that is meant.

@@ -119,10 +119,16 @@ pub fn open_connections(port: u16) -> usize {
 /// Where one of `pids` takes connections from other machines, on whatever port.
 #[must_use]
 pub fn open_to_the_network(pids: &[u32]) -> Vec<SocketAddr> {
-    let open = sockets(0, LISTEN)
+    let mut found = listening(pids);
+    found.retain(|address| !address.ip().is_loopback());
+    found
+}
+
+/// Where one of `pids` takes connections, on whatever port.
+#[must_use]
+pub fn listening(pids: &[u32]) -> Vec<SocketAddr> {
+    let mut found: Vec<SocketAddr> = sockets(0, LISTEN)
         .into_iter()
-        .filter(|one| !one.address.is_loopback());
-    let mut found: Vec<SocketAddr> = open
         .filter(|one| owner(one.inode, pids).is_some())
         .map(|one| SocketAddr::new(one.address, one.port))
         .collect();

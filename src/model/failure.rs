@@ -59,6 +59,10 @@ impl fmt::Display for Traffic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Traffic::Untouched => f.write_str("untouched"),
+            Traffic::Unchanged { live } if live.release.is_none() => {
+                f.write_str("unchanged, nothing is live")
+            }
+            Traffic::PutBack { live } if live.release.is_none() => f.write_str("put back, nothing is live"),
             Traffic::Unchanged { live } => write!(f, "unchanged, {live} is live"),
             Traffic::PutBack { live } => write!(f, "put back, {live} is live again"),
             Traffic::Moved { live } => write!(f, "moved, {live} is live"),

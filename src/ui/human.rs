@@ -290,7 +290,11 @@ fn counted(event: &Event, style: Style, mark: &str) -> String {
     let last = last_old_ms.map_or(String::new(), |last| {
         format!(", last old answer after {last:.0} ms")
     });
-    let enough = if *enough { "" } else { " (not enough to tell)" };
+    let enough = if *enough {
+        ""
+    } else {
+        " (too few to tell whether the switch lost any)"
+    };
     let window = seconds(*window_ms as f64);
     let mut text = sign(
         style,

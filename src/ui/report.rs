@@ -250,7 +250,7 @@ fn history(lines: &[Line]) -> String {
     let mut text = String::new();
     for line in lines {
         let mark = if line.done { "✓" } else { "✗" };
-        let at = line.at.strftime("%Y-%m-%d %H:%M:%S");
+        let at = line.at.strftime("%Y-%m-%d %H:%M:%S UTC");
         writeln!(
             text,
             "{mark} {at}  {:<11} {}  ({}, {})",

@@ -157,7 +157,8 @@ async fn first_healthy_round(app: &App, running: &Running, started: Instant) -> 
             Err(Identity::Wrong(problem)) => return Err(Refusal::new(problem)),
         }
         if started.elapsed() >= settings.timeout.0 {
-            let problem = format!("{not_yet} within {}", settings.timeout);
+            let elsewhere = refusal::elsewhere(running);
+            let problem = format!("{not_yet} within {}{elsewhere}", settings.timeout);
             return Err(Refusal::of_checks(problem, &tried));
         }
         watch(app, running, pause).await?;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
 use crate::host::journal::Journal;
+use crate::host::lock;
 use crate::host::releases;
 use crate::model::color::Color;
 use crate::model::failure::Failure;
@@ -12,6 +13,9 @@ use crate::model::journal::Record;
 use crate::model::release::ReleaseId;
 
 use super::run;
+
+/// What is said of a run that has no end.
+const DIED: &str = "died half-way";
 
 /// One run, as `bg history` lists it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,7 +42,13 @@ pub fn history(app: &App, lines: usize) -> Result<Vec<Line>, Failure> {
     let enough = |records: &[Record]| all_of(records).len() >= lines;
     let records =
         Journal::latest(&app.layout.journal(), enough).map_err(|error| run::journal_failure(app, error))?;
-    Ok(all_of(&records).into_iter().rev().take(lines).collect())
+    let mut lines: Vec<Line> = all_of(&records).into_iter().rev().take(lines).collect();
+    if let Some(newest) = lines.first_mut().filter(|line| line.summary == DIED)
+        && lock::current_holder(&app.layout.lock()).is_some()
+    {
+        "goes on".clone_into(&mut newest.summary);
+    }
+    Ok(lines)
 }
 
 /// A line for each run that began in these records, oldest first.
@@ -54,7 +64,7 @@ fn all_of(records: &[Record]) -> Vec<Line> {
                 verb: verb.to_string(),
                 by: by.clone(),
                 done: false,
-                summary: "died half-way, or goes on".to_owned(),
+                summary: DIED.to_owned(),
             }),
             Record::Enter { .. } => {}
             Record::Commit { run, at, summary, .. } => end(&mut all, &run.0, *at, true, summary),

@@ -246,7 +246,7 @@ pub async fn restore(
     match revive(app, color, before, nonce, &Quiet).await {
         Ok(_) => {
             sink.emit(Event::Noted {
-                text: format!("{color} runs {} again, ready for a rollback", before.short()),
+                text: format!("{color} runs {} again, as before", before.short()),
             });
             Ok(true)
         }

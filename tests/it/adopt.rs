@@ -4,6 +4,7 @@ mod afar;
 mod cuts;
 mod daemons;
 mod data;
+mod exposed;
 mod owners;
 mod proposed;
 mod refused;

@@ -6,3 +6,4 @@ mod json;
 mod looking;
 mod readme;
 mod shell;
+mod words;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bluegreen::model::color::Color;
 
+use crate::sandbox::ports::Port;
 use crate::sandbox::wait::wait_until;
 use crate::sandbox::{HOST, SECRET, Sandbox, http, python, set};
 
@@ -28,7 +29,7 @@ fn answers_that_are_not_healthy_are_explained_and_what_is_advised_helps() {
             &[
                 "/moved: 301 redirects to `https://shop.test/moved`",
                 "set `health.path`",
-                "`expect = [301]`",
+                "`headers = { X-Forwarded-Proto = \"https\" }`",
             ],
         ),
         (
@@ -127,6 +128,18 @@ fn serve_with(sandbox: &Sandbox, line: &str) {
         executable(&repo.join("serve"), &format!("#!/bin/sh\n{line}\n"));
     });
     sandbox.configure(|config| set(config, "process", "run", "{{ release }}/serve {{ port }}"));
+}
+
+#[test]
+fn an_app_that_listens_on_another_port_is_told_which() {
+    let sandbox = Sandbox::deployed_with(impatient);
+    let other = Port::free();
+    let line = format!("exec gunicorn --bind 127.0.0.1:{} app:app", other.number());
+    serve_with(&sandbox, &line);
+    let refused = sandbox.bg(&["deploy"]);
+    let told = format!("the app listens on 127.0.0.1:{} instead", other.number());
+    sandbox.assert_five(&refused, 1, &told, Color::Blue);
+    refused.assert_says("has to use `{{ port }}`");
 }
 
 #[test]

@@ -47,6 +47,12 @@ fn a_second_deploy_is_told_who_holds_the_lock_or_waits_for_it() {
     let shown = sandbox.bg(&["status"]);
     assert!(shown.stdout.contains("running now: `deploy` by "), "{shown}");
     assert!(!shown.stdout.contains("died"), "{shown}");
+    let history = sandbox.bg(&["history"]);
+    let newest = history.stdout.lines().next().unwrap_or_default();
+    assert!(
+        newest.contains(" UTC  deploy ") && newest.contains("goes on"),
+        "{history}"
+    );
     assert_eq!(sandbox.live_color(), Some(Color::Blue));
 
     let mut patient = Told::start(&sandbox, &["deploy", "--wait=60s"]);

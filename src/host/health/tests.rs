@@ -148,7 +148,15 @@ async fn every_refusal_says_what_to_do() {
         (
             reply("301 Moved", "Location: https://shop.test/health\r\n", ""),
             "301 redirects to `https://shop.test/health`: the app wants HTTPS, another host or another path; \
-             set `health.path` to one that answers, or expect it with `expect = [301]`",
+             set `health.path` to one that answers, or say what the balancer says, as \
+             `headers = { X-Forwarded-Proto = \"https\" }` of `[[health]]`; to expect the redirect would let pass \
+             an app that answers nothing else",
+        ),
+        (
+            reply("302 Found", "Location: /login\r\n", ""),
+            "302 redirects to `/login`: the app wants HTTPS, another host or another path; \
+             set `health.path` to one that answers; to expect the redirect would let pass \
+             an app that answers nothing else",
         ),
         (
             reply("400 Bad", "", "Host not\n<b>trusted</b>"),
@@ -157,7 +165,8 @@ async fn every_refusal_says_what_to_do() {
         ),
         (
             reply("401 Who", "", ""),
-            "401: the path asks for a login: set `health.path` to one that does not, or `expect = [401]`",
+            "401: the path asks for a login: set `health.path` to one that does not, or send what it wants with \
+             `headers = { Authorization = \"...\" }` of `[[health]]`",
         ),
         (
             reply("404 No", "", ""),

@@ -14,7 +14,8 @@ pub enum Unhealthy {
     /// A redirect that the check does not expect.
     #[error(
         "{status} redirects to `{location}`: the app wants HTTPS, another host or another path; \
-         set `health.path` to one that answers, or expect it with `expect = [{status}]`"
+         {}; to expect the redirect would let pass an app that answers nothing else",
+        way_past(.location)
     )]
     Redirected {
         /// 301, 302, 303, 307 or 308.
@@ -36,7 +37,10 @@ pub enum Unhealthy {
         said: String,
     },
     /// 401.
-    #[error("401: the path asks for a login: set `health.path` to one that does not, or `expect = [401]`")]
+    #[error(
+        "401: the path asks for a login: set `health.path` to one that does not, or send what it wants with \
+         `headers = {{ Authorization = \"...\" }}` of `[[health]]`"
+    )]
     LoginWanted,
     /// 404.
     #[error("404: the app has no `{path}`: set `health.path` to one that it answers")]
@@ -92,6 +96,17 @@ pub enum Unhealthy {
         /// What should be.
         wanted: String,
     },
+}
+
+/// Where a balancer takes TLS off, NGINX is asked without it and says so to the app.
+fn way_past(location: &str) -> &'static str {
+    match location.starts_with("https:") {
+        true => {
+            "set `health.path` to one that answers, or say what the balancer says, as \
+             `headers = { X-Forwarded-Proto = \"https\" }` of `[[health]]`"
+        }
+        false => "set `health.path` to one that answers",
+    }
 }
 
 /// Whether `answer`, to a request in the name of `host`, is what `check` asks for.

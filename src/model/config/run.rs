@@ -12,9 +12,12 @@ pub enum RunError {
     /// There is no word.
     #[error("there is no word in it")]
     Empty,
-    /// `{{` without `}}`, or another template tag.
+    /// A template tag that is not `{{`.
     #[error("`{0}` opens no variable in double braces")]
     Braces(String),
+    /// `{{` without `}}`, with what follows it.
+    #[error("`{}` is not closed by `}}}}`", .0.trim_end())]
+    Open(String),
     /// A variable that does not exist.
     #[error("`{{{{ {0} }}}}` is not known")]
     Variable(String),
@@ -44,9 +47,10 @@ fn close_braces(run: &str) -> Result<String, RunError> {
     let mut pieces = run.split("{{");
     let mut closed = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
-        let (name, rest) = piece
-            .split_once("}}")
-            .ok_or_else(|| RunError::Braces("{{".into()))?;
+        let (name, rest) = piece.split_once("}}").ok_or_else(|| open(piece))?;
+        if name.contains('}') {
+            return Err(open(piece));
+        }
         let name = name.trim();
         if !VARIABLES.contains(&name) {
             return Err(RunError::Variable(name.into()));
@@ -54,6 +58,14 @@ fn close_braces(run: &str) -> Result<String, RunError> {
         closed.push_str(&format!("{{{{{name}}}}}{rest}"));
     }
     Ok(closed)
+}
+
+/// With one character more than it needs, to tell it from a variable that is closed.
+fn open(piece: &str) -> RunError {
+    let end = piece.find('}').map_or(piece.len(), |brace| brace + 1);
+    let more = piece.get(end..).and_then(|rest| rest.chars().next());
+    let shown = piece.get(..end).unwrap_or(piece);
+    RunError::Open(format!("{{{{{shown}{}", more.map_or(String::new(), String::from)))
 }
 
 #[cfg(test)]
@@ -72,7 +84,14 @@ mod tests {
     fn what_cannot_be_split_says_why() {
         assert_eq!(words("  "), Err(RunError::Empty));
         assert_eq!(words("gunicorn 'app"), Err(RunError::Quotes));
-        assert_eq!(words("gunicorn {{ port"), Err(RunError::Braces("{{".into())));
+        assert_eq!(words("gunicorn {{ port"), Err(RunError::Open("{{ port".into())));
+        for run in [
+            "{{ venv }}/gunicorn {{ port } app:app",
+            "{{ venv }}/gunicorn {{ port } {{ color }}",
+            "{{ venv }}/gunicorn {{ port } app }}",
+        ] {
+            assert_eq!(words(run), Err(RunError::Open("{{ port } ".into())));
+        }
         assert_eq!(words("{% if x %}gunicorn"), Err(RunError::Braces("{%".into())));
         assert_eq!(
             words("gunicorn {{ prot }}"),

@@ -13,7 +13,7 @@ use crate::model::color::Color;
 use crate::model::gunicorn::{Around, Gunicorn};
 
 use super::Report;
-use crate::verbs::slot;
+use crate::verbs::{adopted, slot};
 
 /// NGINX's own `keepalive_timeout` of an upstream.
 const UPSTREAM_IDLE: Duration = Duration::from_secs(60);
@@ -85,7 +85,12 @@ pub(super) fn addresses(report: &mut Report, app: &App) {
     let mut open = 0;
     for color in Color::BOTH {
         let port = app.config.process.ports.of(color);
-        let Some(pid) = holder_of_ours(app, color, port) else {
+        let adopted = adopted::in_slot(app, color);
+        let pid = match &adopted {
+            Some(adopted) => adopted::still_there(adopted).map(|process| process.pid),
+            None => holder_of_ours(app, color, port),
+        };
+        let Some(pid) = pid else {
             continue;
         };
         looked_at += 1;
@@ -96,10 +101,17 @@ pub(super) fn addresses(report: &mut Report, app: &App) {
                 format!(
                     "{color}'s process {pid} listens on {address}, which other machines can reach past NGINX"
                 ),
-                &format!(
-                    "bind it to 127.0.0.1:{}, or keep others out with a firewall",
-                    address.port()
-                ),
+                &match adopted {
+                    Some(_) => format!(
+                        "releases are started on 127.0.0.1: deploy one, and until then keep others from port {} with a \
+                         firewall",
+                        address.port()
+                    ),
+                    None => format!(
+                        "bind it to 127.0.0.1:{}, or keep others out with a firewall",
+                        address.port()
+                    ),
+                },
             );
         }
     }

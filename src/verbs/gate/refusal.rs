@@ -2,11 +2,26 @@
 
 use crate::host::app::App;
 use crate::host::health::{self, Probe, Unhealthy};
+use crate::host::{process, sockets};
 use crate::model::color::Color;
 use crate::model::failure::Failure;
 use crate::verbs::slot::{self, Running};
 
 use super::{Identity, who_answers};
+
+/// Where the app listens, if that is nowhere near its port.
+pub(super) fn elsewhere(running: &Running) -> String {
+    let port = running.manifest.ports.of(running.color);
+    let found = sockets::listening(&process::tree(running.process.pid));
+    if found.is_empty() || found.iter().any(|address| address.port() == port) {
+        return String::new();
+    }
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    format!(
+        "; the app listens on {} instead: `process.run`, or what it starts, has to use `{{{{ port }}}}`",
+        found.join(", ")
+    )
+}
 
 /// Why the gate stayed shut.
 #[derive(Debug)]

@@ -154,12 +154,16 @@ async fn drain(app: &App, color: Color, sink: &dyn Sink) -> Result<usize, Failur
         }
         if !told {
             told = true;
+            let words = still_open_words(color, open);
+            let then = match settings.connections {
+                OpenConnections::Close => {
+                    let ends = app.config.process.stop_timeout;
+                    format!(", then the app is told to end, for which it has {ends}")
+                }
+                OpenConnections::Wait | OpenConnections::Refuse => String::new(),
+            };
             sink.emit(Event::Noted {
-                text: format!(
-                    "{}: waiting up to {}",
-                    still_open_words(color, open),
-                    Span(patience)
-                ),
+                text: format!("{words}: waiting up to {}{then}", Span(patience)),
             });
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

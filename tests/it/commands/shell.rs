@@ -64,7 +64,7 @@ fn the_shell_function_runs_the_program_for_our_commands_and_the_builtin_for_all_
             "{shell:?}: {out}{err}"
         );
         assert!(
-            err.contains("hint: `bg init`, then `bg setup`"),
+            err.contains("hint: `bg setup` sets up what bg.toml describes"),
             "hints say what works here: {err}"
         );
         assert!(out.contains("code=3"), "its exit code is passed on: {out}{err}");
@@ -85,7 +85,7 @@ fn the_shell_function_runs_the_program_for_our_commands_and_the_builtin_for_all_
     let outcome = sandbox.bg(&["status"]);
     outcome
         .assert_code(3)
-        .assert_says("hint: `bluegreen init`, then `bluegreen setup`");
+        .assert_says("hint: `bluegreen setup` sets up what bg.toml describes");
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn what_is_typed_wrong_is_a_usage_error_and_what_is_not_there_a_configuration_er
     nothing_set_up
         .assert_code(3)
         .assert_says("no app `shop` is set up on this host");
-    nothing_set_up.assert_says("hint: `bluegreen init`, then `bluegreen setup`");
+    nothing_set_up.assert_says("hint: `bluegreen setup` sets up what bg.toml describes");
     std::fs::remove_file(sandbox.config()).unwrap();
     for verb in ["setup", "check"] {
         let outcome = sandbox.bg(&[verb]);

@@ -103,6 +103,7 @@ pub(super) fn cannot_split(error: &RunError) -> Verdict {
             "is empty",
             "write `\"{{ venv }}/bin/python -m gunicorn -b 127.0.0.1:{{ port }} app:app\"`",
         ),
+        RunError::Open(part) => wrong_part(part, what, "close it, as `{{ port }}`"),
         RunError::Braces(tag) => wrong_part(
             tag,
             what,

@@ -143,7 +143,7 @@ fn is_chance(told: &str) -> bool {
 /// A line in which what was measured is a word. Counts and codes stay.
 fn measured(line: &str) -> String {
     let line = without(line, ", last old answer after ", " ms");
-    let line = line.replace(" (not enough to tell)", "");
+    let line = line.replace(" (too few to tell whether the switch lost any)", "");
     let words: Vec<&str> = line.split(' ').collect();
     let mut shown: Vec<String> = Vec::new();
     for (at, word) in words.iter().enumerate() {
