@@ -1,7 +1,7 @@
 //! The engine on a host: the one that was uploaded before, else one that is installed there
 //! and is no older, else uploaded now.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::time::timeout;
@@ -22,8 +22,15 @@ const UPLOAD_WITHIN: Duration = Duration::from_secs(300);
 /// What is kept of what a host prints beside the answer, as start-up files of shells do.
 const PRINTED: usize = 64 << 10;
 
-/// How long a small question may take.
-const QUESTION_WITHIN: Duration = Duration::from_secs(20);
+/// So many of its last lines are shown.
+const SHOWN: usize = 3;
+
+/// How long a small question may take: a login shell's start-up was seen to take 0.3 s.
+const QUESTION_WITHIN: Duration = Duration::from_secs(10);
+
+/// Printed in front of the answer to a question: a login shell may have printed something
+/// before, and an account that runs no commands prints something else.
+const MARK: &str = "bluegreen asked:";
 
 /// No engine could be had on a host.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +44,20 @@ pub enum EngineError {
     /// There is nothing to upload.
     #[error("there is no program to upload")]
     NoProgram(#[from] NoProgram),
+    /// The account is for something else than commands, or a start-up file ends its shell.
+    #[error("the account runs no commands{}", said(.printed))]
+    NoCommands {
+        /// What was printed instead.
+        printed: String,
+    },
+    /// Nothing that was started there came to an end.
+    #[error("no command that was sent there ended within {} s{}", .within.as_secs(), said(.printed))]
+    Hangs {
+        /// How long it was waited for.
+        within: Duration,
+        /// What was printed meanwhile.
+        printed: String,
+    },
     /// The host is another kind of machine.
     #[error("the host is {theirs}, this program is for {ours}")]
     OtherMachine {
@@ -94,9 +115,11 @@ impl Engine {
         let brought = Engine {
             program: format!("{FOLDER}/{}/bluegreen", program.hash),
         };
+        let began = Instant::now();
         if let Some(call) = brought.try_start(connection).await? {
             return Ok((brought, call));
         }
+        let machine = machine(connection, began).await?;
         let installed = Engine {
             program: "bluegreen".to_owned(),
         };
@@ -105,7 +128,7 @@ impl Engine {
         {
             return Ok((installed, call));
         }
-        upload(connection, program).await?;
+        upload(connection, program, machine).await?;
         uploaded();
         let call = brought.start(connection, false).await?;
         Ok((brought, call))
@@ -152,9 +175,25 @@ fn is_no_older(theirs: &str) -> bool {
     numbers(theirs) >= numbers(env!("CARGO_PKG_VERSION"))
 }
 
-async fn upload(connection: &Connection, program: &Program) -> Result<(), EngineError> {
-    // The line's end first: a login shell may have printed something without one.
-    let theirs = ask(connection, &["sh", "-c", "echo; uname -sm"]).await?;
+/// What kind of machine it is, asked of an account that may run nothing at all.
+async fn machine(connection: &Connection, began: Instant) -> Result<String, EngineError> {
+    let script = format!("echo; echo '{MARK}' `uname -sm`");
+    let words = ["sh", "-c", &script];
+    let ended = send(connection, &words, Bytes::new(), QUESTION_WITHIN).await?;
+    let answer = ended.stdout.lines().find_map(|line| line.strip_prefix(MARK));
+    match (answer, ended.code) {
+        (Some(machine), _) => Ok(machine.trim().to_owned()),
+        (None, Some(_)) => Err(EngineError::NoCommands {
+            printed: ended.in_short(),
+        }),
+        (None, None) => Err(EngineError::Hangs {
+            within: began.elapsed(),
+            printed: ended.in_short(),
+        }),
+    }
+}
+
+async fn upload(connection: &Connection, program: &Program, theirs: String) -> Result<(), EngineError> {
     let ours = format!("Linux {}", std::env::consts::ARCH);
     if theirs != ours {
         return Err(EngineError::OtherMachine { theirs, ours });
@@ -170,55 +209,67 @@ async fn upload(connection: &Connection, program: &Program) -> Result<(), Engine
         &program.hash,
         &limit,
     ];
-    match timeout(UPLOAD_WITHIN, send(connection, &words, content)).await {
-        Err(_) => Err(EngineError::TooSlow),
-        Ok(ended) => match ended? {
-            (0, _, _) => Ok(()),
-            (65, _, _) => Err(EngineError::Damaged),
-            (66, _, complaint) => Err(EngineError::DoesNotRun { complaint }),
-            (124, _, _) => Err(EngineError::TooSlow),
-            (code, _, complaint) => Err(EngineError::Refused { code, complaint }),
-        },
+    let ended = send(connection, &words, content, UPLOAD_WITHIN).await?;
+    let complaint = ended.stderr;
+    match ended.code {
+        Some(0) => Ok(()),
+        Some(65) => Err(EngineError::Damaged),
+        Some(66) => Err(EngineError::DoesNotRun { complaint }),
+        Some(124) | None => Err(EngineError::TooSlow),
+        Some(code) => Err(EngineError::Refused { code, complaint }),
     }
 }
 
-async fn ask(connection: &Connection, words: &[&str]) -> Result<String, EngineError> {
-    match timeout(QUESTION_WITHIN, send(connection, words, Bytes::new())).await {
-        Err(_) => Err(EngineError::TooSlow),
-        Ok(ended) => {
-            let (_, stdout, _) = ended?;
-            Ok(stdout.lines().last().unwrap_or_default().trim().to_owned())
-        }
+/// How a command ended.
+struct Ended {
+    /// `None` where it had not by its deadline.
+    code: Option<u32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ended {
+    /// The last of what was printed, on a line.
+    fn in_short(&self) -> String {
+        let lines = self.stdout.lines().chain(self.stderr.lines());
+        let lines: Vec<&str> = lines.map(str::trim).filter(|line| !line.is_empty()).collect();
+        let last = lines.get(lines.len().saturating_sub(SHOWN)..).unwrap_or_default();
+        last.join(" / ")
     }
 }
 
-/// Runs a command with `bytes` as its input: its exit code and what it printed.
+/// Runs a command with `bytes` as its input, and hears what it prints until `deadline`.
 async fn send(
     connection: &Connection,
     words: &[&str],
     bytes: Bytes,
-) -> Result<(u32, String, String), SshError> {
+    deadline: Duration,
+) -> Result<Ended, SshError> {
     let (mut input, mut output) = connection.exec(words).await?;
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let feed = async {
         // A command that ends early says why itself.
         input.write(bytes).await.ok();
         input.end().await;
     };
     let read = async {
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         loop {
             match output.next().await {
                 Some(Chunk::Stdout(bytes)) => keep(&mut stdout, &bytes),
                 Some(Chunk::Stderr(bytes)) => keep(&mut stderr, &bytes),
-                Some(Chunk::Exit(code)) => break Ok((code, stdout, stderr)),
-                Some(Chunk::Signal(_)) | None => break Ok((1, stdout, stderr)),
+                Some(Chunk::Exit(code)) => break Ok(code),
+                Some(Chunk::Signal(_)) | None => break Ok(1),
                 Some(Chunk::Lost(error)) => break Err(error),
             }
         }
     };
-    let ((), read) = tokio::join!(feed, read);
+    let ended = timeout(deadline, async { tokio::join!(feed, read).1 }).await;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    read.map(|(code, stdout, stderr)| (code, text(stdout), text(stderr)))
+    Ok(Ended {
+        code: ended.ok().transpose()?,
+        stdout: text(stdout),
+        stderr: text(stderr),
+    })
 }
 
 /// Adds what a host prints, of which the end says how it went.

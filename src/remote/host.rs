@@ -166,6 +166,13 @@ impl Host {
                     .to_owned()
             }
             EngineError::OtherMachine { .. } | EngineError::DoesNotRun { .. } => by_hand.to_owned(),
+            EngineError::NoCommands { .. } | EngineError::Hangs { .. } => format!(
+                "`ssh {} true` must end at once with exit code 0: give `{}` a login shell that runs commands \
+                 (`getent passwd {1}` there shows which it has), take `ForceCommand`, `command=` and restrictions \
+                 to SFTP away, and see that its start-up files, as `.bashrc`, neither exit nor wait",
+                self.name,
+                self.user()
+            ),
             EngineError::Damaged | EngineError::TooSlow => self.look_for_room(),
             EngineError::Refused { complaint, .. } if complaint.contains("o space left") => self.look_for_room(),
             EngineError::Refused { .. } => format!(

@@ -181,5 +181,6 @@ fn print_of(key: &Path) -> String {
     told.split(' ').nth(1).unwrap().to_owned()
 }
 
+mod accounts;
 mod keys;
 mod trust;
