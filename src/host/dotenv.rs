@@ -70,16 +70,85 @@ pub enum Problem {
 /// The first line that is none of these.
 pub fn parse(text: &str) -> Result<Variables, DotenvError> {
     let mut variables = Variables::new();
-    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut line = 1;
-    while !rest.is_empty() {
-        let (used, found) = parse_entry(rest).map_err(|problem| DotenvError { line, problem })?;
-        variables.extend(found);
-        let (done, left) = rest.split_at(used);
-        line += done.matches('\n').count();
-        rest = left;
+    for entry in entries(text) {
+        variables.extend(entry?.found);
     }
     Ok(variables)
+}
+
+/// A value that names a variable as a shell would read it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Literal {
+    /// The line that it begins on, counted from 1.
+    pub line: usize,
+    /// Whose value it is.
+    pub name: String,
+    /// `${HOME}`.
+    pub reference: String,
+}
+
+/// The values of a file in which `${NAME}` stays as it is written, though other readers of
+/// such files would put something in its place. In single quotes, or behind a backslash, it
+/// is meant so.
+#[must_use]
+pub fn literals(text: &str) -> Vec<Literal> {
+    let named = |entry: Entry<'_>| {
+        let (name, _) = entry.found?;
+        let (_, right) = entry.text.split_once('=')?;
+        let right = right.trim_start();
+        let right = match right.starts_with('"') {
+            true => right,
+            false => plain(right.split('\n').next()?),
+        };
+        let reference = reference(right).filter(|_| !right.starts_with('\''))?;
+        Some(Literal {
+            line: entry.line,
+            name,
+            reference: reference.to_owned(),
+        })
+    };
+    entries(text).map_while(Result::ok).filter_map(named).collect()
+}
+
+/// The first `${NAME}` without a backslash in front.
+fn reference(text: &str) -> Option<&str> {
+    text.match_indices("${").find_map(|(at, _)| {
+        let escaped = text.get(..at)?.ends_with('\\');
+        let rest = text.get(at..)?;
+        let end = rest.find('}')?;
+        parse_name(rest.get(2..end)?).ok().filter(|_| !escaped)?;
+        rest.get(..=end)
+    })
+}
+
+/// A line of the file, or several where a quote spans them.
+struct Entry<'t> {
+    line: usize,
+    text: &'t str,
+    found: Option<(String, Value)>,
+}
+
+/// Each entry; nothing comes after the first that is none.
+fn entries(text: &str) -> impl Iterator<Item = Result<Entry<'_>, DotenvError>> {
+    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut line = 1;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let (used, found) = match parse_entry(rest) {
+            Ok(read) => read,
+            Err(problem) => {
+                rest = "";
+                return Some(Err(DotenvError { line, problem }));
+            }
+        };
+        let (text, left) = rest.split_at(used);
+        let entry = Entry { line, text, found };
+        line += text.matches('\n').count();
+        rest = left;
+        Some(Ok(entry))
+    })
 }
 
 /// Reads the entry that `text` begins with: the bytes it takes and what it says.

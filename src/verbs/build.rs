@@ -7,7 +7,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use crate::host::app::App;
-use crate::host::dotenv::{self, DotenvError};
+use crate::host::dotenv::{self, DotenvError, Literal};
 use crate::host::envfile::{self, EnvFileError};
 use crate::host::git::{Commit, Git};
 use crate::host::lock::user_name;
@@ -121,9 +121,29 @@ fn check_env_file(run: &Run<'_>) -> Result<(), Failure> {
     let path =
         envfile::look(&run.app.layout, file).map_err(|error: EnvFileError| refused(run, what, error))?;
     let text = std::fs::read_to_string(&path).map_err(|error| refused(run, what, error))?;
+    for literal in dotenv::literals(&text) {
+        run.sink.emit(Event::Warned {
+            text: as_written(file, &literal),
+        });
+    }
     dotenv::parse(&text)
         .map(drop)
         .map_err(|source| refused(run, what, EnvSyntax { path, source }))
+}
+
+/// What is said of a value that looks as if it were to be expanded.
+#[must_use]
+pub(super) fn as_written(file: &Path, literal: &Literal) -> String {
+    let Literal {
+        line,
+        name,
+        reference,
+    } = literal;
+    format!(
+        "{} line {line}: `{reference}` in `{name}` stays as it is written; write the value itself, or put it into \
+         single quotes where that is meant",
+        file.display()
+    )
 }
 
 /// Later than every name that was given before, also to a release that never became one.

@@ -14,6 +14,7 @@ mod names;
 mod owners;
 mod site;
 mod tls;
+mod twice;
 mod visitors;
 
 use std::os::unix::fs::MetadataExt;
@@ -177,6 +178,7 @@ async fn on(
     machine::look(report, &app).await;
     app::settings(report, &app);
     app::addresses(report, &app);
+    twice::look(report, &app);
     limits::look(report, &app, ground);
     boot::look(report, &app, &etc);
     logs::look(report, &app, &etc).await;

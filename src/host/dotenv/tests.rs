@@ -100,3 +100,16 @@ fn values_are_replaced_by_their_names() {
     }
     assert_eq!(Redactor::default().redact("hunter2secret"), "hunter2secret");
 }
+
+#[test]
+fn a_value_that_others_would_expand_is_found_by_its_line() {
+    let text = "A=1\nHOME_OF=${HOME}/x\n# B=${NO}\nC='${MEANT}'\nD=\"a\n${E}\"\nF=\"\\${ESCAPED}\"\nG=$PLAIN\n\
+                H=p${w{rd\nexport I=x # ${COMMENT}\nJ=postgres://${USER}:x@h\n";
+    let found: Vec<(usize, String, String)> = literals(text)
+        .into_iter()
+        .map(|literal| (literal.line, literal.name, literal.reference))
+        .collect();
+    let expected = [(2, "HOME_OF", "${HOME}"), (5, "D", "${E}"), (11, "J", "${USER}")];
+    let expected = expected.map(|(line, name, reference)| (line, name.to_owned(), reference.to_owned()));
+    assert_eq!(found, expected);
+}

@@ -37,7 +37,8 @@ pub(super) fn gunicorn(app: &App) -> Option<Gunicorn> {
     Some(found.with_file(&String::from_utf8_lossy(&text)))
 }
 
-fn live_folder(app: &App) -> Option<PathBuf> {
+/// The app's folder in the live release.
+pub(super) fn live_folder(app: &App) -> Option<PathBuf> {
     let color = app.link.read().ok()?.color;
     let release = releases::slot(&app.layout, color)?;
     let manifest = slot::read_manifest(app, &release).ok()?;

@@ -60,9 +60,7 @@ fn nothing(report: &mut Report, app: &App, etc: &Path, log: &Path) {
     let group = owner.and_then(|owner| Group::from_gid(owner.gid).ok().flatten());
     let group = group.map_or_else(|| app.entry.owner.clone(), |group| group.name);
     let file = etc.join("logrotate.d").join(format!("bluegreen-{}", app.name()));
-    let install = match find_program(Path::new("logrotate"))
-        .or_else(|| find_program(Path::new("/usr/sbin/logrotate")))
-    {
+    let install = match find_program(Path::new("logrotate")) {
         Some(_) => String::new(),
         None => "apt install logrotate; then ".to_owned(),
     };

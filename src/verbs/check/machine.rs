@@ -6,11 +6,12 @@ use crate::host::app::App;
 use crate::host::command::Command;
 use crate::host::git::Git;
 use crate::host::pm2::Daemon;
-use crate::host::{envfile, process, sockets, space};
+use crate::host::{dotenv, envfile, process, sockets, space};
 use crate::model::color::Color;
 use crate::model::config::Installer;
 use crate::model::password::without_password;
 
+use super::super::build::as_written;
 use super::super::memory::{self, Memory};
 use super::super::{adopted, slot};
 use super::{Report, daemon};
@@ -208,10 +209,17 @@ async fn git(report: &mut Report, app: &App) {
 fn environment_file(report: &mut Report, app: &App) {
     if let Some(file) = &app.config.env.file {
         match envfile::look(&app.layout, file) {
-            Ok(_) => report.fine(
-                "environment file",
-                format!("{} is there and private", file.display()),
-            ),
+            Ok(path) => {
+                report.fine(
+                    "environment file",
+                    format!("{} is there and private", file.display()),
+                );
+                let text = std::fs::read_to_string(path).unwrap_or_default();
+                for literal in dotenv::literals(&text) {
+                    let found = as_written(file, &literal);
+                    report.warn("environment file", found, "nothing is expanded in it");
+                }
+            }
             Err(error) => report.wrong(
                 "environment file",
                 error.to_string(),

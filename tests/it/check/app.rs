@@ -162,3 +162,59 @@ fn an_app_with_too_few_files_and_connections_that_the_kernel_cuts_off_are_found(
         "net.core.somaxconn=1000000",
     );
 }
+
+#[test]
+fn code_that_two_colors_run_twice_and_values_that_nobody_expands_are_found_without_sbin_on_the_path() {
+    let sandbox = Sandbox::new();
+    sandbox.commit("a scheduler", |folder| {
+        repo::replace(
+            &folder.join("app.py"),
+            "app = Flask(__name__)\n",
+            "app = Flask(__name__)\napp.secret_key = os.urandom(24)\n",
+        );
+        let text = "from apscheduler import Scheduler\n\ndef begin():\n    jobs = BackgroundScheduler()\n";
+        fs::write(folder.join("jobs.py"), text).unwrap();
+        fs::create_dir(folder.join("tests")).unwrap();
+        fs::write(folder.join("tests/test_jobs.py"), text).unwrap();
+    });
+    sandbox.configure(|config| set(config, "nginx", "bin", "nginx"));
+    let file = sandbox.app_root().join("shared/app.env");
+    let before = fs::read_to_string(&file).unwrap();
+    fs::write(&file, before + "DATABASE_URL=postgres://${DB_USER}@db/shop\n").unwrap();
+    sandbox.bg(&["setup"]).assert_code(0);
+    sandbox
+        .bg(&["deploy"])
+        .assert_code(0)
+        .assert_says("`${DB_USER}` in `DATABASE_URL` stays as it is written");
+    // The PATH of an ordinary user on Debian.
+    let path = crate::sandbox::path_with_tools();
+    let folders = std::env::split_paths(&path).filter(|folder| !folder.ends_with("sbin"));
+    let output = sandbox
+        .bg_command(&["check", "--json"])
+        .env("PATH", std::env::join_paths(folders).unwrap())
+        .output()
+        .unwrap();
+    let check = crate::sandbox::outcome::Outcome::new(&["check"], &output, std::time::Duration::ZERO);
+    assert!(!check.stdout.contains("is not installed"), "{check}");
+    for (subject, found, fix) in [
+        (
+            "scheduler",
+            "jobs.py line 4 starts a `BackgroundScheduler`",
+            "[[worker]]",
+        ),
+        (
+            "secret key",
+            "another `SECRET_KEY` at every start",
+            "environment file",
+        ),
+        (
+            "environment file",
+            "`${DB_USER}` in `DATABASE_URL`",
+            "nothing is expanded",
+        ),
+    ] {
+        let bad = bad_about(&check, subject);
+        assert_found(&bad, "warning", found, fix);
+        assert_eq!(bad.len(), 1, "{check}");
+    }
+}
