@@ -2,19 +2,23 @@
 //! NGINX made to follow the link where nothing else is wrong; and what somebody did without
 //! bg noted or undone.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
 use crate::host::journal::Journal;
+use crate::host::releases;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Standing, Traffic};
 
 use super::traffic::{self, Sight};
-use super::{drift, proof, recover, run, wake, workers};
+use super::{drift, gate, proof, recover, run, wake, workers};
 
 mod mend;
+
+/// How often a live color that PM2 has only just started is looked at.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// What there was to repair.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -85,12 +89,50 @@ pub async fn repair(app: &App, patience: Duration, sink: &dyn Sink) -> Result<Re
         mend::mend(app, &mut journal, &one, sink).await?;
     }
     let live = traffic::standing(app, route.color);
+    serves(app, &live, sink).await?;
     workers_to(app, &journal, &live, sink).await?;
     Ok(Repaired {
         plan: shown.plan,
         done: true,
         live: Some(live),
     })
+}
+
+/// PM2 says that a process runs long before it answers, and visitors get errors until then.
+/// What only a person can mend was told before.
+async fn serves(app: &App, live: &Standing, sink: &dyn Sink) -> Result<(), Failure> {
+    let Some(manifest) = live
+        .release
+        .as_ref()
+        .and_then(|id| releases::read(&app.layout, id).ok())
+    else {
+        return Ok(());
+    };
+    let color = live.color;
+    let deadline = Instant::now() + manifest.config.gate.timeout.0;
+    let refusal = loop {
+        let Ok(running) = gate::warm(app, color, manifest.clone()).await else {
+            return Ok(());
+        };
+        match gate::brief(app, &running).await {
+            Ok(_) => return Ok(()),
+            Err(refusal) if refusal.is_early() && Instant::now() < deadline => {
+                tokio::time::sleep(AGAIN).await;
+            }
+            Err(refusal) => break refusal,
+        }
+    };
+    if refusal.is_early() {
+        let down = Failure::failed(format!("{live} is live and does not serve: {}", refusal.problem));
+        let hint = format!("`bg logs {color}` shows what it said; `bg rollback` moves traffic away from it");
+        return Err(down
+            .hint(hint)
+            .with_traffic(Traffic::Unchanged { live: live.clone() }));
+    }
+    sink.emit(Event::Warned {
+        text: format!("{live} is live and unwell: {}", refusal.problem),
+    });
+    Ok(())
 }
 
 async fn workers_to(app: &App, journal: &Journal, live: &Standing, sink: &dyn Sink) -> Result<(), Failure> {

@@ -201,9 +201,11 @@ fn after_pm2_was_stopped_the_next_command_brings_everything_back() {
     repair
         .assert_code(0)
         .assert_says("PM2's daemon was down and keeps flask-blue, flask-green, neighbour again");
-    wait_until(Duration::from_secs(30), "green answers again", || {
-        sandbox.live_color() == Some(Color::Green)
-    });
+    assert_eq!(
+        sandbox.live_color(),
+        Some(Color::Green),
+        "done, and nothing serves: {repair}"
+    );
     stop();
     let rollback = sandbox.bg(&["rollback"]);
     rollback.assert_code(0).assert_says("PM2's daemon was down");
