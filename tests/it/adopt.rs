@@ -11,5 +11,6 @@ mod restarted;
 mod scene;
 mod sites;
 mod undone;
+mod variables;
 mod whole;
 mod workers;

@@ -29,6 +29,8 @@ pub struct Found {
     pub exposed: Option<IpAddr>,
     /// `PM2_HOME`.
     pub pm2_home: PathBuf,
+    /// The process of that PM2 itself.
+    pub daemon: u32,
     /// PM2's program.
     pub pm2_bin: PathBuf,
     /// Whose it is.
@@ -90,6 +92,7 @@ pub async fn look(dump: &Dump, name: Option<&str>, config: Option<&Config>) -> R
         port,
         exposed,
         pm2_home: chosen.home.home.clone(),
+        daemon: chosen.home.pid,
         pm2_bin: program(config, chosen.home.pid)?,
         owner,
         folder,

@@ -28,7 +28,7 @@ use super::super::slot::Running;
 use super::data::{self, Data};
 use super::found::{self, Found};
 use super::record::{Seen, SiteFile};
-use super::{Ask, carry, proposal, seen};
+use super::{Ask, carry, proposal, seen, variables};
 
 /// Everything that was found, and what would become of it.
 #[derive(Debug)]
@@ -305,6 +305,7 @@ impl Plan {
             checkout: top.unwrap_or_else(|| found.folder.clone()),
             changes: self.state.as_ref().map(|state| state.changes.clone()),
             data,
+            variables: variables::its_own(found),
             at: Timestamp::now(),
         }
     }
