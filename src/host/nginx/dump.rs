@@ -1,12 +1,14 @@
 //! The configuration that NGINX reads, as `nginx -T` prints it, and what can be asked of it.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::syntax::{self, Directive, Place};
 
 mod passed;
 mod read;
+mod ways;
+
+pub(super) use ways::values;
 
 /// How deep includes are followed: NGINX itself refuses a circle.
 const DEEPEST: usize = 16;
@@ -247,19 +249,6 @@ impl Dump {
             .filter(|d| d.name == "upstream" && !d.args.first().is_some_and(|name| is_used(name)))
             .flat_map(|upstream| upstream.block.iter().map(|server| server.place.clone()))
             .collect()
-    }
-
-    /// Every port of this machine that something is passed to over HTTP.
-    #[must_use]
-    pub fn passed_ports(&self) -> BTreeSet<u16> {
-        let mut ports = BTreeSet::new();
-        walk(&self.tree, &mut |d| {
-            if d.name == "proxy_pass" || (d.name == "server" && d.block.is_empty()) {
-                let fixed = d.args.first().and_then(|target| target.split('$').next());
-                ports.extend(fixed.and_then(local_port));
-            }
-        });
-        ports
     }
 
     /// Every folder that NGINX serves files from: `root` and `alias`, as written.

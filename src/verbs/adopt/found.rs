@@ -202,7 +202,7 @@ fn choose<'a>(
         .hint("`bg adopt NAME` names one; each gets an app of its own")),
         (None, _, Some(one)) => Err(can_be_proven(one)
             .err()
-            .unwrap_or_else(|| nothing_passed(&one.entry))),
+            .unwrap_or_else(|| nothing_passed(&one.entry, dump))),
         (None, _, None) => Err(nobody(all, named, dump)),
     }
 }
@@ -226,12 +226,35 @@ fn can_be_proven(one: &Candidate) -> Result<(), Failure> {
     Ok(())
 }
 
-fn nothing_passed(entry: &Proc) -> Failure {
+fn nothing_passed(entry: &Proc, dump: &Dump) -> Failure {
     refused(format!(
         "`{}` listens on no port that NGINX passes requests to",
         entry.name
     ))
+    .showing(without_a_port(dump))
     .hint("it needs a TCP port of its own on 127.0.0.1, and a `proxy_pass` to it")
+}
+
+/// The lines that may lead to it all the same, and what to write there.
+fn without_a_port(dump: &Dump) -> Vec<String> {
+    let ways = dump.ways_without_a_port().into_iter();
+    ways.flat_map(|way| {
+        let (what, fix) = match way.text.contains("unix:") {
+            true => (
+                "a unix socket, through which two colors cannot be told apart",
+                "bind the app to a port, `127.0.0.1:PORT`, and write `proxy_pass http://127.0.0.1:PORT;`",
+            ),
+            false => (
+                "a variable, which can lead anywhere",
+                "write the address itself, `proxy_pass http://127.0.0.1:PORT;`, in a `location` for each",
+            ),
+        };
+        [
+            format!("{}: `{}` is {what}", way.place, way.text),
+            format!("    {fix}"),
+        ]
+    })
+    .collect()
 }
 
 fn nobody(all: &[Candidate], named: Option<&str>, dump: &Dump) -> Failure {
@@ -250,9 +273,11 @@ fn nobody(all: &[Candidate], named: Option<&str>, dump: &Dump) -> Failure {
     {
         return failure;
     }
-    refused("NGINX passes requests to none of PM2's processes").hint(format!(
-        "PM2 has {known}; a `proxy_pass` to the port of one of them is needed"
-    ))
+    refused("NGINX passes requests to none of PM2's processes")
+        .showing(without_a_port(dump))
+        .hint(format!(
+            "PM2 has {known}; a `proxy_pass` to the port of one of them is needed"
+        ))
 }
 
 fn names<'a>(entries: impl Iterator<Item = &'a Proc>) -> String {

@@ -90,6 +90,32 @@ fn what_does_not_fit_is_refused_and_nothing_is_touched() {
     refused.assert_says(&format!("{place}:8: a variable stands behind the app's address"));
     refused.assert_says(&format!("{place}:13: a file cache"));
     site.assert_untouched(&text);
+
+    // Nothing that leads by a port: the lines are named, with what to write there.
+    let address = format!("http://127.0.0.1:{}", site.port());
+    let pool = format!("map $cookie_preview $pool {{ default {address}; }}\n{before}");
+    let pool = pool.replace(&format!("proxy_pass {address};"), "proxy_pass $pool;");
+    site.serve(&pool);
+    let refused = site.sandbox.bg(&["adopt", "--yes"]);
+    refused.assert_code(3);
+    refused.assert_says(&format!("{place}:1: a variable holds the app's address"));
+    refused.assert_says(&format!("{place}:9: the app is reached by a variable"));
+    refused.assert_says(&format!("write the address here: `proxy_pass {address};`"));
+    site.assert_untouched(&pool);
+    for (way, what) in [
+        ("http://unix:/run/shop.sock", "a unix socket"),
+        ("http://$host", "a variable"),
+    ] {
+        let text = before.replace(&address, way);
+        fs::write(site.vhost(), &text).unwrap();
+        let refused = site.sandbox.bg(&["adopt", "--yes"]);
+        refused.assert_code(3);
+        refused.assert_says("NGINX passes requests to none of PM2's processes");
+        refused.assert_says(&format!("{place}:8: `{way}` is {what}"));
+        refused.assert_says("write");
+        refused.assert_says("`proxy_pass http://127.0.0.1:PORT;`");
+        assert_eq!(site.vhost_text(), text);
+    }
     site.serve(&before);
 
     let stopped = site.pm2().args(["stop", PROCESS]).output().unwrap();
