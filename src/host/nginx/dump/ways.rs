@@ -1,11 +1,46 @@
 //! Where requests are passed to: the ports of this machine, and what hides one.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-use super::super::syntax::Directive;
-use super::{Dump, Found, local_port, walk};
+use super::super::syntax::{Directive, Place};
+use super::{Dump, Found, authority, local_port, walk};
 
 impl Dump {
+    /// Every way to `port` on this machine (`proxy_pass` and its kin, and servers of
+    /// upstreams) that stands outside of the folder `ours`.
+    #[must_use]
+    pub fn others_that_pass_to(&self, port: u16, ours: &Path) -> Vec<Found> {
+        let unused = self.unused_upstreams();
+        self.find(|d| {
+            let target = d.args.first().map_or("", String::as_str);
+            let passes = d.name.ends_with("_pass") || (d.name == "server" && d.block.is_empty());
+            let reached = !unused.contains(&d.place);
+            passes && reached && !d.place.file.starts_with(ours) && local_port(target) == Some(port)
+        })
+    }
+
+    /// The servers of upstreams that nothing passes to.
+    fn unused_upstreams(&self) -> Vec<Place> {
+        let mut passes: Vec<&str> = Vec::new();
+        walk(&self.tree, &mut |d| {
+            if d.name.ends_with("_pass") {
+                passes.extend(d.args.first().map(|target| authority(target)));
+            }
+        });
+        let is_used = |name: &str| {
+            let mut passes = passes.iter();
+            passes.any(|target| match target.split_once('$') {
+                Some((fixed, _)) => name.starts_with(fixed),
+                None => target.split(':').next() == Some(name),
+            })
+        };
+        self.http()
+            .filter(|d| d.name == "upstream" && !d.args.first().is_some_and(|name| is_used(name)))
+            .flat_map(|upstream| upstream.block.iter().map(|server| server.place.clone()))
+            .collect()
+    }
+
     /// Every port of this machine that something is passed to over HTTP, by a variable too
     /// where that is given an address.
     #[must_use]
