@@ -56,7 +56,7 @@ pub struct Taken {
     pub listens: Vec<String>,
     /// Certificate and key, as written.
     pub tls: Option<(String, String)>,
-    /// Prefixes and exact paths that go to the app.
+    /// Prefixes and exact paths that go to the app, as they are asked for.
     pub paths: Vec<String>,
     /// Whether something goes there by a regular expression or a name, of which no path is
     /// known.

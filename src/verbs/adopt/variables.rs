@@ -7,7 +7,7 @@ use super::found::Found;
 
 /// Variables that come from a shell, a session or PM2 itself, and that no app was given on
 /// purpose.
-const NOT_THE_APPS: [&str; 40] = [
+const NOT_THE_APPS: [&str; 41] = [
     "COLORTERM",
     "COLUMNS",
     "DBUS_SESSION_BUS_ADDRESS",
@@ -34,6 +34,7 @@ const NOT_THE_APPS: [&str; 40] = [
     "PROMPT_COMMAND",
     "PS1",
     "PWD",
+    "PYTHONUNBUFFERED",
     "SHELL",
     "SHLVL",
     "SILENT",
