@@ -1,6 +1,6 @@
 //! Which process of PM2's answers behind NGINX, and whether it can be adopted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -195,16 +195,50 @@ fn choose<'a>(
     let (first, second) = (with_ports.next(), with_ports.next());
     match (first, second, fitting.first()) {
         (Some(one), None, _) => can_be_proven(one).map(|()| *one),
-        (Some(_), Some(_), _) => Err(refused(format!(
-            "NGINX passes requests to several of PM2's processes: {}",
-            names(fitting.iter().map(|one| &one.entry))
-        ))
-        .hint("`bg adopt NAME` names one; each gets an app of its own")),
+        (Some(_), Some(_), _) => Err(several(&fitting)),
         (None, _, Some(one)) => Err(can_be_proven(one)
             .err()
             .unwrap_or_else(|| nothing_passed(&one.entry, dump))),
         (None, _, None) => Err(nobody(all, named, dump)),
     }
+}
+
+/// More than one could be meant; a name helps only where they have different ones.
+fn several(fitting: &[&Candidate]) -> Failure {
+    let mut reached = fitting.iter().filter(|one| !one.ports.is_empty());
+    let Some(first) = reached.next() else {
+        return refused("NGINX passes requests to none of PM2's processes");
+    };
+    let others: Vec<&&Candidate> = reached.collect();
+    let name = &first.entry.name;
+    if others.iter().any(|one| one.entry.name != *name) {
+        return refused(format!(
+            "NGINX passes requests to several of PM2's processes: {}",
+            names(fitting.iter().map(|one| &one.entry))
+        ))
+        .hint("`bg adopt NAME` names one; each gets an app of its own");
+    }
+    if others.iter().any(|one| one.home != first.home) {
+        let homes = fitting.iter().map(|one| one.home.home.display().to_string());
+        return refused(format!(
+            "several PM2s keep a `{name}`: {}",
+            homes.collect::<Vec<_>>().join(", ")
+        ))
+        .hint("`PM2_HOME`, or `pm2.home` in bg.toml, says which is meant");
+    }
+    let ports: BTreeSet<u16> = fitting.iter().flat_map(|one| one.ports.iter().copied()).collect();
+    let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+    let ids: Vec<String> = others.iter().map(|one| one.entry.id.to_string()).collect();
+    refused(format!(
+        "PM2 runs `{name}` {} times, on port {}, and a color is one process of PM2's",
+        others.len() + 1,
+        ports.join(" and ")
+    ))
+    .hint(format!(
+        "leave one: `pm2 delete {}`, and `instances: 1` in its file; gunicorn's `--workers` starts as many \
+         processes behind one port. An `upstream` then has that port alone",
+        ids.join(" ")
+    ))
 }
 
 /// PM2 holds the port of a cluster itself, so nothing shows which of its processes answers.
