@@ -50,6 +50,7 @@ fn ask(asked: &Adopt, here: &Here) -> Ask {
         yes: asked.yes && !asked.plan,
         move_data: asked.move_data,
         leave_data: asked.leave_data,
+        leave_env: asked.leave_env,
         conf: asked.nginx.clone(),
         root: asked.root.clone(),
         write: in_folder.then(|| std::env::current_dir().unwrap_or_default().join("bg.toml")),
@@ -66,19 +67,33 @@ async fn carry_out(
     if asked.undo {
         return adopt::undo(ask, config, caller).await;
     }
-    if asked.move_data || asked.leave_data {
+    if asked.move_data || asked.leave_data || asked.leave_env {
         let name = config
             .as_ref()
             .map(|config| config.app.clone())
             .or_else(|| ask.name.clone());
         if let Some(app) = adopted(name, here) {
-            return match asked.move_data {
-                true => adopt::move_data(&app, ask.yes),
-                false => adopt::leave_data(&app, ask.yes),
-            };
+            return told_later(&app, ask);
         }
     }
     adopt::adopt(ask, config, caller).await
+}
+
+/// What becomes of data and variables, once the process is adopted.
+fn told_later(app: &App, ask: &Ask) -> Result<Adopting, Failure> {
+    let moved = ask
+        .move_data
+        .then(|| adopt::move_data(app, ask.yes))
+        .transpose()?;
+    let left = ask.leave_data || ask.leave_env;
+    let left = left.then(|| adopt::leave(app, ask)).transpose()?;
+    let (mut moved, left) = (moved.unwrap_or_default(), left.unwrap_or_default());
+    moved.steps.extend(left.steps);
+    Ok(Adopting {
+        app: app.name().to_owned(),
+        done: moved.done || left.done,
+        ..moved
+    })
 }
 
 /// The app where it is there already.

@@ -6,6 +6,7 @@ mod error;
 pub mod files;
 pub mod master;
 pub mod names;
+pub mod raw;
 pub mod render;
 pub mod syntax;
 pub mod takeover;

@@ -26,6 +26,9 @@ pub struct Adopted {
     /// Data that lies in the work tree, relative to it, and that the next release needs.
     #[serde(default)]
     pub data: Vec<PathBuf>,
+    /// Variables that PM2 gave it and nobody else, by name: a release gets none from PM2.
+    #[serde(default)]
+    pub variables: Vec<String>,
     /// When it was adopted.
     pub at: Timestamp,
 }

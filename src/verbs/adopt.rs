@@ -12,6 +12,7 @@ pub mod record;
 mod seen;
 mod shown;
 mod undo;
+mod variables;
 
 use std::path::PathBuf;
 
@@ -24,7 +25,7 @@ use crate::model::failure::Failure;
 
 use data::Data;
 
-pub use later::{leave_data, move_data};
+pub use later::{leave, move_data};
 pub use undo::undo;
 
 /// NGINX's main file, where nobody names another.
@@ -41,6 +42,8 @@ pub struct Ask {
     pub move_data: bool,
     /// Whether the next release shall do without that data.
     pub leave_data: bool,
+    /// Whether the next release shall do without the variables that PM2 gave the process.
+    pub leave_env: bool,
     /// NGINX's main file, where there is no bg.toml yet.
     pub conf: Option<PathBuf>,
     /// The root, where there is no bg.toml yet.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::host::app::App;
 use crate::host::process::{self, Process};
 use crate::host::server_tree;
-use crate::host::{releases, sockets};
+use crate::host::{dotenv, envfile, releases, sockets};
 use crate::model::adopted::Adopted;
 use crate::model::color::Color;
 use crate::model::event::{Event, Sink};
@@ -179,6 +179,13 @@ pub async fn notes(app: &App, color: Color) -> Vec<String> {
             WHAT_TO_DO
         ));
     }
+    let missing = missing_variables(app, adopted);
+    if !missing.is_empty() {
+        notes.push(format!(
+            "PM2 gave it variables that a release would start without ({}): {WHERE_VARIABLES_GO}",
+            missing.join(", ")
+        ));
+    }
     notes
 }
 
@@ -251,6 +258,51 @@ pub fn data_is_where_it_belongs(app: &App, live: Color) -> Result<(), Failure> {
         listed(&left)
     ))
     .hint(WHAT_TO_DO)
+    .with_traffic(traffic::unchanged(app)))
+}
+
+/// Which of the variables that PM2 gave an adopted process a release would not have, by what
+/// bg.toml and its environment file say now.
+#[must_use]
+pub fn missing_variables(app: &App, adopted: &Adopted) -> Vec<String> {
+    let env = &app.config.env;
+    let in_file = env.file.as_ref().map(|file| {
+        let path = match envfile::look(&app.layout, file) {
+            Ok(path) => path,
+            Err(envfile::EnvFileError::Missing(_)) => return Some(dotenv::Variables::new()),
+            Err(_) => return None,
+        };
+        let text = std::fs::read_to_string(path).ok()?;
+        dotenv::parse(&text).ok()
+    });
+    // A file that cannot be used stops the build, which says so better.
+    let Some(in_file) = in_file.unwrap_or_else(|| Some(dotenv::Variables::new())) else {
+        return Vec::new();
+    };
+    let mut names = adopted.variables.clone();
+    names.retain(|name| !env.set.contains_key(name) && !in_file.contains_key(name));
+    names
+}
+
+/// What a user can do about variables that a release would not have.
+pub const WHERE_VARIABLES_GO: &str = "write them into a file in `shared`, mode 0600, that `env.file` in bg.toml names, or those that \
+     are no secrets into `env.set`; `pm2 env ID` shows the values; `bg adopt --leave-env` does without them";
+
+/// A release that would start without variables that the adopted process has is not made: on
+/// another database it would pass every check.
+///
+/// # Errors
+/// Names the variables, and the ways to go on.
+pub fn variables_are_given(app: &App, live: Color) -> Result<(), Failure> {
+    let missing = in_slot(app, live).map_or_else(Vec::new, |adopted| missing_variables(app, &adopted));
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::failed(format!(
+        "PM2 gave the adopted process variables that a new release would start without: {}",
+        missing.join(", ")
+    ))
+    .hint(WHERE_VARIABLES_GO)
     .with_traffic(traffic::unchanged(app)))
 }
 

@@ -141,6 +141,7 @@ enum Slot {
 async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Failure> {
     wake::wake(run.app, &run.sink).await;
     adopted::data_is_where_it_belongs(run.app, run.from.color)?;
+    adopted::variables_are_given(run.app, run.from.color)?;
     slot::is_ours_to_take(run.app, run.idle()).await?;
     room::writable(run.app)?;
     room::left(run.app)?;

@@ -12,5 +12,6 @@ mod restarted;
 mod scene;
 mod sites;
 mod undone;
+mod variables;
 mod whole;
 mod workers;

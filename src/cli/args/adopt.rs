@@ -24,6 +24,10 @@ pub struct Adopt {
     /// Leave that data where it is: the next release starts without it
     #[arg(long, conflicts_with_all = ["undo", "move_data"])]
     pub leave_data: bool,
+    /// Start the next release without the variables that PM2 gave the process
+    #[arg(long, conflicts_with = "undo")]
+    #[serde(default)]
+    pub leave_env: bool,
     /// Write the bg.toml that fits what runs here, and stop
     #[arg(long, conflicts_with_all = ["undo", "yes"])]
     pub propose: bool,

@@ -1,12 +1,15 @@
 //! The configuration that NGINX reads, as `nginx -T` prints it, and what can be asked of it.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::raw;
 use super::syntax::{self, Directive, Place};
 
 mod passed;
 mod read;
+mod ways;
+
+pub(super) use ways::values;
 
 /// How deep includes are followed: NGINX itself refuses a circle.
 const DEEPEST: usize = 16;
@@ -90,6 +93,20 @@ impl Dump {
             }
         }
         Dump::of(files)
+    }
+
+    /// The same with the files' own bytes where they are no UTF-8, which the output of a
+    /// command is made into.
+    #[must_use]
+    pub fn with_their_bytes(self) -> Dump {
+        let own = |(path, text): (PathBuf, String)| {
+            let odd = text.contains(char::REPLACEMENT_CHARACTER);
+            let disk = odd.then(|| raw::read(&path).ok()).flatten();
+            let same = |disk: &String| raw::shown(disk).trim_end() == text.trim_end();
+            let text = disk.filter(same).unwrap_or(text);
+            (path, text)
+        };
+        Dump::of(self.files.into_iter().map(own).collect())
     }
 
     fn of(files: Vec<(PathBuf, String)>) -> Dump {
@@ -213,53 +230,6 @@ impl Dump {
             }
         });
         found
-    }
-
-    /// Every way to `port` on this machine (`proxy_pass` and its kin, and servers of
-    /// upstreams) that stands outside of the folder `ours`.
-    #[must_use]
-    pub fn others_that_pass_to(&self, port: u16, ours: &Path) -> Vec<Found> {
-        let unused = self.unused_upstreams();
-        self.find(|d| {
-            let target = d.args.first().map_or("", String::as_str);
-            let passes = d.name.ends_with("_pass") || (d.name == "server" && d.block.is_empty());
-            let reached = !unused.contains(&d.place);
-            passes && reached && !d.place.file.starts_with(ours) && local_port(target) == Some(port)
-        })
-    }
-
-    /// The servers of upstreams that nothing passes to.
-    fn unused_upstreams(&self) -> Vec<Place> {
-        let mut passes: Vec<&str> = Vec::new();
-        walk(&self.tree, &mut |d| {
-            if d.name.ends_with("_pass") {
-                passes.extend(d.args.first().map(|target| authority(target)));
-            }
-        });
-        let is_used = |name: &str| {
-            let mut passes = passes.iter();
-            passes.any(|target| match target.split_once('$') {
-                Some((fixed, _)) => name.starts_with(fixed),
-                None => target.split(':').next() == Some(name),
-            })
-        };
-        self.http()
-            .filter(|d| d.name == "upstream" && !d.args.first().is_some_and(|name| is_used(name)))
-            .flat_map(|upstream| upstream.block.iter().map(|server| server.place.clone()))
-            .collect()
-    }
-
-    /// Every port of this machine that something is passed to over HTTP.
-    #[must_use]
-    pub fn passed_ports(&self) -> BTreeSet<u16> {
-        let mut ports = BTreeSet::new();
-        walk(&self.tree, &mut |d| {
-            if d.name == "proxy_pass" || (d.name == "server" && d.block.is_empty()) {
-                let fixed = d.args.first().and_then(|target| target.split('$').next());
-                ports.extend(fixed.and_then(local_port));
-            }
-        });
-        ports
     }
 
     /// Every folder that NGINX serves files from: `root` and `alias`, as written.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
 
+use super::raw;
 use super::render::Rendered;
 use crate::host::store;
 
@@ -31,7 +32,7 @@ pub struct Change {
     /// A unified diff, empty when there is nothing to do.
     pub diff: String,
     old: Option<Old>,
-    new: String,
+    new: Vec<u8>,
 }
 
 /// A file as it was.
@@ -133,9 +134,10 @@ fn compare(file: &Rendered) -> Result<Change, FilesError> {
         Err(source) if source.kind() == io::ErrorKind::NotFound => None,
         Err(source) => return Err(read(source)),
     };
+    let new = raw::encode(&file.text);
     let kind = match &old {
         None => Kind::Create,
-        Some(old) if old.bytes == file.text.as_bytes() && !old.is_anothers() => Kind::Same,
+        Some(old) if old.bytes == new && !old.is_anothers() => Kind::Same,
         Some(_) => Kind::Update,
     };
     let before = old.as_ref().map_or(String::new(), |old| {
@@ -143,7 +145,8 @@ fn compare(file: &Rendered) -> Result<Change, FilesError> {
     });
     let name = path.display().to_string();
     let from = if old.is_some() { name.as_str() } else { "/dev/null" };
-    let diff = TextDiff::from_lines(before.as_str(), file.text.as_str())
+    let after = String::from_utf8_lossy(&new);
+    let diff = TextDiff::from_lines(before.as_str(), &*after)
         .unified_diff()
         .header(from, &name)
         .to_string();
@@ -151,7 +154,7 @@ fn compare(file: &Rendered) -> Result<Change, FilesError> {
         kind,
         diff,
         old,
-        new: file.text.clone(),
+        new,
         path,
     })
 }
@@ -208,7 +211,7 @@ fn keep(change: &Change, folder: &Path) -> io::Result<()> {
 }
 
 fn write(change: &Change) -> io::Result<()> {
-    let bytes = change.new.as_bytes();
+    let bytes = change.new.as_slice();
     match &change.old {
         Some(old) => {
             let (mode, uid, gid) = old.mode_and_owner();

@@ -9,7 +9,7 @@ mod target;
 
 use std::path::{Path, PathBuf};
 
-use super::dump::{Dump, walk};
+use super::dump::{Dump, values, walk};
 use super::render::Rendered;
 use super::syntax::{Directive, Place};
 use edits::Edits;
@@ -56,7 +56,7 @@ pub struct Taken {
     pub listens: Vec<String>,
     /// Certificate and key, as written.
     pub tls: Option<(String, String)>,
-    /// Prefixes and exact paths that go to the app.
+    /// Prefixes and exact paths that go to the app, as they are asked for.
     pub paths: Vec<String>,
     /// Whether something goes there by a regular expression or a name, of which no path is
     /// known.
@@ -150,13 +150,22 @@ impl<'d> Walk<'d> {
         let mut found = Vec::new();
         for block in http {
             walk(std::slice::from_ref(*block), &mut |d| {
-                let value = match d.name.as_str() {
-                    "set" => d.args.get(1).into_iter().collect::<Vec<_>>(),
-                    "map" => d.block.iter().filter_map(|entry| entry.args.first()).collect(),
-                    _ => Vec::new(),
-                };
-                if value.iter().any(|value| self.targets.is_apps(value)) {
+                if values(d).iter().any(|value| self.targets.is_apps(value)) {
                     found.push(d);
+                }
+            });
+        }
+        let names: Vec<&str> = found
+            .iter()
+            .filter_map(|d| d.args.get(usize::from(d.name != "set")))
+            .map(String::as_str)
+            .collect();
+        let mut passes = Vec::new();
+        for block in http {
+            walk(std::slice::from_ref(*block), &mut |d| {
+                let target = d.args.first().filter(|_| d.name == "proxy_pass");
+                if target.is_some_and(|target| names.iter().any(|name| target.ends_with(name))) {
+                    passes.push(d);
                 }
             });
         }
@@ -164,8 +173,15 @@ impl<'d> Walk<'d> {
             self.refuse(
                 d,
                 "a variable holds the app's address",
-                "write the address in each `proxy_pass` itself",
+                "name the app by its address alone",
             );
+        }
+        let fix = format!(
+            "write the address here: `proxy_pass http://127.0.0.1:{};`",
+            self.wish.port
+        );
+        for d in passes {
+            self.refuse(d, "the app is reached by a variable", fix.clone());
         }
     }
 

@@ -1,5 +1,6 @@
 //! What PM2 says about one of its entries, from its socket, its command line or its dump.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,9 +42,20 @@ pub struct Proc {
     pub interpreter: String,
     /// Whether it is a module of PM2 itself, which is never in the dump.
     pub module: bool,
+    /// The variables that it is started with, each with a hash of its value, which may be a
+    /// secret.
+    pub variables: BTreeMap<String, u64>,
     /// A hash of what else it is started with: variables, which may hold secrets, and PM2's
     /// settings.
     pub settings: u64,
+}
+
+/// What stands for the value of a variable.
+#[must_use]
+pub fn hashed(value: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Proc {
@@ -160,6 +172,19 @@ impl Settings {
         word.unwrap_or_default().to_owned()
     }
 
+    /// A number arrives as its digits, anything else as its JSON.
+    fn variables(&self) -> BTreeMap<String, u64> {
+        let env = self.rest.get("env").and_then(Value::as_object);
+        let value = |value: &Value| match value {
+            Value::String(text) => hashed(text),
+            other => hashed(&other.to_string()),
+        };
+        env.into_iter()
+            .flatten()
+            .map(|(name, one)| (name.clone(), value(one)))
+            .collect()
+    }
+
     /// The keys of an object come sorted, whoever wrote it.
     fn settings(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -185,6 +210,7 @@ impl From<Listed> for Proc {
             status: settings.status(),
             cluster: settings.word("exec_mode") == "cluster_mode",
             interpreter: settings.word("exec_interpreter"),
+            variables: settings.variables(),
             settings: settings.settings(),
             restarts: count(&settings.restart_time),
             unstable_restarts: count(&settings.unstable_restarts),
@@ -295,6 +321,7 @@ mod tests {
             cluster: false,
             interpreter: String::new(),
             module: false,
+            variables: [("BG_NONCE".to_owned(), hashed("1"))].into(),
             settings: list[0].settings,
         };
         assert_eq!(list, [expected]);

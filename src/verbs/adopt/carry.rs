@@ -165,6 +165,9 @@ fn stand_in(plan: &Plan, ask: &Ask) -> Result<(), Failure> {
     let mut manifest = manifest(plan)?;
     if let Some(adopted) = &mut manifest.adopted {
         adopted.data = if ask.leave_data { Vec::new() } else { paths(plan) };
+        if ask.leave_env {
+            adopted.variables.clear();
+        }
         let _rights = setup::owner::rights(ground)?;
         let folder = app.layout.release(&plan.release);
         let failed = |error: FileError| Failure::failed("the slot cannot be made").because(error);

@@ -1,6 +1,6 @@
 //! Which process of PM2's answers behind NGINX, and whether it can be adopted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +29,8 @@ pub struct Found {
     pub exposed: Option<IpAddr>,
     /// `PM2_HOME`.
     pub pm2_home: PathBuf,
+    /// The process of that PM2 itself.
+    pub daemon: u32,
     /// PM2's program.
     pub pm2_bin: PathBuf,
     /// Whose it is.
@@ -90,6 +92,7 @@ pub async fn look(dump: &Dump, name: Option<&str>, config: Option<&Config>) -> R
         port,
         exposed,
         pm2_home: chosen.home.home.clone(),
+        daemon: chosen.home.pid,
         pm2_bin: program(config, chosen.home.pid)?,
         owner,
         folder,
@@ -192,16 +195,50 @@ fn choose<'a>(
     let (first, second) = (with_ports.next(), with_ports.next());
     match (first, second, fitting.first()) {
         (Some(one), None, _) => can_be_proven(one).map(|()| *one),
-        (Some(_), Some(_), _) => Err(refused(format!(
+        (Some(_), Some(_), _) => Err(several(&fitting)),
+        (None, _, Some(one)) => Err(can_be_proven(one)
+            .err()
+            .unwrap_or_else(|| nothing_passed(&one.entry, dump))),
+        (None, _, None) => Err(nobody(all, named, dump)),
+    }
+}
+
+/// More than one could be meant; a name helps only where they have different ones.
+fn several(fitting: &[&Candidate]) -> Failure {
+    let mut reached = fitting.iter().filter(|one| !one.ports.is_empty());
+    let Some(first) = reached.next() else {
+        return refused("NGINX passes requests to none of PM2's processes");
+    };
+    let others: Vec<&&Candidate> = reached.collect();
+    let name = &first.entry.name;
+    if others.iter().any(|one| one.entry.name != *name) {
+        return refused(format!(
             "NGINX passes requests to several of PM2's processes: {}",
             names(fitting.iter().map(|one| &one.entry))
         ))
-        .hint("`bg adopt NAME` names one; each gets an app of its own")),
-        (None, _, Some(one)) => Err(can_be_proven(one)
-            .err()
-            .unwrap_or_else(|| nothing_passed(&one.entry))),
-        (None, _, None) => Err(nobody(all, named, dump)),
+        .hint("`bg adopt NAME` names one; each gets an app of its own");
     }
+    if others.iter().any(|one| one.home != first.home) {
+        let homes = fitting.iter().map(|one| one.home.home.display().to_string());
+        return refused(format!(
+            "several PM2s keep a `{name}`: {}",
+            homes.collect::<Vec<_>>().join(", ")
+        ))
+        .hint("`PM2_HOME`, or `pm2.home` in bg.toml, says which is meant");
+    }
+    let ports: BTreeSet<u16> = fitting.iter().flat_map(|one| one.ports.iter().copied()).collect();
+    let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+    let ids: Vec<String> = others.iter().map(|one| one.entry.id.to_string()).collect();
+    refused(format!(
+        "PM2 runs `{name}` {} times, on port {}, and a color is one process of PM2's",
+        others.len() + 1,
+        ports.join(" and ")
+    ))
+    .hint(format!(
+        "leave one: `pm2 delete {}`, and `instances: 1` in its file; gunicorn's `--workers` starts as many \
+         processes behind one port. An `upstream` then has that port alone",
+        ids.join(" ")
+    ))
 }
 
 /// PM2 holds the port of a cluster itself, so nothing shows which of its processes answers.
@@ -223,12 +260,35 @@ fn can_be_proven(one: &Candidate) -> Result<(), Failure> {
     Ok(())
 }
 
-fn nothing_passed(entry: &Proc) -> Failure {
+fn nothing_passed(entry: &Proc, dump: &Dump) -> Failure {
     refused(format!(
         "`{}` listens on no port that NGINX passes requests to",
         entry.name
     ))
+    .showing(without_a_port(dump))
     .hint("it needs a TCP port of its own on 127.0.0.1, and a `proxy_pass` to it")
+}
+
+/// The lines that may lead to it all the same, and what to write there.
+fn without_a_port(dump: &Dump) -> Vec<String> {
+    let ways = dump.ways_without_a_port().into_iter();
+    ways.flat_map(|way| {
+        let (what, fix) = match way.text.contains("unix:") {
+            true => (
+                "a unix socket, through which two colors cannot be told apart",
+                "bind the app to a port, `127.0.0.1:PORT`, and write `proxy_pass http://127.0.0.1:PORT;`",
+            ),
+            false => (
+                "a variable, which can lead anywhere",
+                "write the address itself, `proxy_pass http://127.0.0.1:PORT;`, in a `location` for each",
+            ),
+        };
+        [
+            format!("{}: `{}` is {what}", way.place, way.text),
+            format!("    {fix}"),
+        ]
+    })
+    .collect()
 }
 
 fn nobody(all: &[Candidate], named: Option<&str>, dump: &Dump) -> Failure {
@@ -247,9 +307,11 @@ fn nobody(all: &[Candidate], named: Option<&str>, dump: &Dump) -> Failure {
     {
         return failure;
     }
-    refused("NGINX passes requests to none of PM2's processes").hint(format!(
-        "PM2 has {known}; a `proxy_pass` to the port of one of them is needed"
-    ))
+    refused("NGINX passes requests to none of PM2's processes")
+        .showing(without_a_port(dump))
+        .hint(format!(
+            "PM2 has {known}; a `proxy_pass` to the port of one of them is needed"
+        ))
 }
 
 fn names<'a>(entries: impl Iterator<Item = &'a Proc>) -> String {

@@ -11,7 +11,7 @@ use crate::model::release::Manifest;
 
 use super::super::{adopted, remove};
 use super::record::Record;
-use super::{Adopting, data};
+use super::{Adopting, Ask, data};
 
 /// An app that is there already is not adopted again.
 pub(super) fn refuse_unless_unfinished(entry: &Entry) -> Result<(), Failure> {
@@ -81,30 +81,37 @@ pub fn move_data(app: &App, yes: bool) -> Result<Adopting, Failure> {
     Ok(adopting)
 }
 
-/// Says that the next release does without the data.
+/// Says that the next release does without the data, or without the variables that PM2 gave
+/// the process, as was asked for.
 ///
 /// # Errors
 /// When that cannot be written down.
-pub fn leave_data(app: &App, yes: bool) -> Result<Adopting, Failure> {
+pub fn leave(app: &App, ask: &Ask) -> Result<Adopting, Failure> {
     let owner = remove::owner(app)?;
     let _rights = remove::rights(&owner)?;
     let mut manifest = in_a_slot(app)?;
-    let left = manifest
-        .adopted
-        .as_ref()
-        .map(adopted::left_behind)
-        .unwrap_or_default();
-    let mut adopting = told(
-        app,
-        "leave",
-        &left,
-        "where it is; the next release starts without it",
-    );
-    if !yes {
-        return Ok(adopting);
-    }
-    if let Some(known) = &mut manifest.adopted {
+    let Some(known) = &mut manifest.adopted else {
+        return Ok(Adopting::default());
+    };
+    let mut adopting = Adopting::default();
+    if ask.leave_data {
+        let left = adopted::left_behind(known);
+        adopting = told(
+            app,
+            "leave",
+            &left,
+            "where it is; the next release starts without it",
+        );
         known.data.clear();
+    }
+    if ask.leave_env {
+        let step = |name: &String| format!("leave {name} out of the next release's environment");
+        adopting.steps.extend(known.variables.iter().map(step));
+        adopting.app = app.name().to_owned();
+        known.variables.clear();
+    }
+    if !ask.yes {
+        return Ok(adopting);
     }
     releases::write(&app.layout, &manifest)
         .map_err(|error| Failure::failed("that cannot be written down").because(error))?;

@@ -9,6 +9,7 @@ use crate::host::app::App;
 use crate::host::command::find_program;
 use crate::host::nginx::Nginx;
 use crate::host::nginx::dump::Dump;
+use crate::host::nginx::raw;
 use crate::host::nginx::render;
 use crate::host::nginx::takeover::{self, Takeover, Wish};
 use crate::host::process::Process;
@@ -28,7 +29,7 @@ use super::super::slot::Running;
 use super::data::{self, Data};
 use super::found::{self, Found};
 use super::record::{Seen, SiteFile};
-use super::{Ask, carry, proposal, seen};
+use super::{Ask, carry, proposal, seen, variables};
 
 /// Everything that was found, and what would become of it.
 #[derive(Debug)]
@@ -61,7 +62,8 @@ async fn dump(conf: &Path, config: Option<&Config>) -> Result<Dump, Failure> {
         pid_file: PathBuf::new(),
     };
     let deadline = std::time::Duration::from_secs(15);
-    nginx.dump(deadline).await.map_err(|error| {
+    let dump = nginx.dump(deadline).await.map(Dump::with_their_bytes);
+    dump.map_err(|error| {
         Failure::failed("NGINX's configuration cannot be read, or is broken")
             .because(error)
             .hint("`bg adopt` needs NGINX's rights, which are root's as a rule: run it with sudo")
@@ -165,13 +167,12 @@ fn take(dump: &Dump, wish: &Wish) -> Result<Takeover, Failure> {
 fn as_read(dump: &Dump, takeover: &Takeover) -> Result<(), Failure> {
     for file in &takeover.files {
         let read = dump.files.iter().find(|(path, _)| *path == file.path);
-        let disk = std::fs::read_to_string(&file.path).unwrap_or_default();
+        let disk = raw::read(&file.path).unwrap_or_default();
         if read.is_none_or(|(_, text)| text.trim_end() != disk.trim_end()) {
-            return Err(Failure::failed(format!(
-                "`{}` was changed a moment ago, or is not UTF-8",
-                file.path.display()
-            ))
-            .hint("again, when nobody works on it"));
+            return Err(
+                Failure::failed(format!("`{}` was changed a moment ago", file.path.display()))
+                    .hint("again, when nobody works on it"),
+            );
         }
     }
     Ok(())
@@ -305,6 +306,7 @@ impl Plan {
             checkout: top.unwrap_or_else(|| found.folder.clone()),
             changes: self.state.as_ref().map(|state| state.changes.clone()),
             data,
+            variables: variables::its_own(found),
             at: Timestamp::now(),
         }
     }
@@ -325,7 +327,7 @@ impl Plan {
 
     /// The files that change, as they are and as they will be.
     pub(super) fn files(&self) -> Vec<SiteFile> {
-        let text_of = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+        let text_of = |path: &Path| raw::read(path).unwrap_or_default();
         let files = self.takeover.files.iter();
         files
             .map(|file| SiteFile {

@@ -11,42 +11,17 @@ use crate::host::guess;
 use crate::host::nginx::dump::Dump;
 use crate::host::nginx::takeover::Takeover;
 use crate::host::pm2::Proc;
-use crate::host::{process, sockets};
+use crate::host::sockets;
 use crate::model::config::Config;
 use crate::model::config::read;
 use crate::model::failure::{Failure, Kind};
 
 use super::data::Data;
 use super::found::Found;
+use super::variables;
 
 /// Health checks by their usual paths.
 const HEALTH: [&str; 5] = ["/health", "/healthz", "/_health", "/ping", "/api/health"];
-
-/// Variables that come from the shell or from PM2, and that no app was given on purpose.
-const NOT_THE_APPS: [&str; 22] = [
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "PWD",
-    "OLDPWD",
-    "LANG",
-    "LC_ALL",
-    "TERM",
-    "MAIL",
-    "SHLVL",
-    "TZ",
-    "HOSTNAME",
-    "NODE_APP_INSTANCE",
-    "NODE_CHANNEL_FD",
-    "NODE_CHANNEL_SERIALIZATION_MODE",
-    "VIRTUAL_ENV",
-    "PS1",
-    "SILENT",
-    "TMPDIR",
-    "DISPLAY",
-];
 
 /// A configuration, as text and as what it says.
 #[derive(Debug)]
@@ -142,10 +117,11 @@ pub async fn write(ground: &Ground<'_>) -> Result<Proposal, Failure> {
         another_port(ground)
     ));
     say(format!("workers = {}", next.workers.max(1)));
-    let variables = variables(found);
+    let variables = variables::all(found);
     if !variables.is_empty() {
         say(
-            "\n# The process has these variables from PM2; what the app needs of them belongs into"
+            "\n# The process has these variables from PM2, and a release gets none of them; what the app needs\n\
+             # belongs into"
                 .to_owned(),
         );
         say(format!(
@@ -214,33 +190,6 @@ fn another_port(ground: &Ground<'_>) -> u16 {
         .chain(1024..above)
         .find(is_free)
         .unwrap_or(above)
-}
-
-/// Their names, never their values.
-fn variables(found: &Found) -> Vec<String> {
-    let env = process::env(found.process.pid).unwrap_or_default();
-    let of_pm2 = |name: &str| {
-        name.starts_with("PM2_")
-            || name.starts_with("NVM_")
-            || name.starts_with("SSH_")
-            || name.starts_with("XDG_")
-            || name.starts_with("SUDO_")
-    };
-    let plain = |name: &str| {
-        name.chars()
-            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
-    };
-    let text = String::from_utf8_lossy(&env).into_owned();
-    let mut names: Vec<String> = text
-        .split('\0')
-        .filter_map(|one| one.split_once('='))
-        .map(|(name, _)| name.to_owned())
-        .filter(|name| {
-            plain(name) && !name.starts_with('_') && !of_pm2(name) && !NOT_THE_APPS.contains(&name.as_str())
-        })
-        .collect();
-    names.sort();
-    names
 }
 
 /// The first path that answers 200; else the front page with what it answers.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::front::Door;
 use crate::host::nginx::files::{self, Change};
+use crate::host::nginx::raw;
 use crate::host::nginx::render::Rendered;
 use crate::host::store;
 use crate::host::trust::{self, Untrusted};
@@ -206,7 +207,7 @@ impl SiteFile {
     /// As what it stands there now.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        match fs::read_to_string(&self.path) {
+        match raw::read(&self.path) {
             Ok(now) if now == self.before => Standing::Before,
             Ok(now) if now == self.after => Standing::After,
             _ => Standing::Changed,
@@ -214,9 +215,9 @@ impl SiteFile {
     }
 
     fn was_changed(&self) -> Failure {
-        let now = fs::read_to_string(&self.path).unwrap_or_default();
+        let now = raw::shown(&raw::read(&self.path).unwrap_or_default());
         let name = self.path.display().to_string();
-        let diff = similar::TextDiff::from_lines(self.after.as_str(), now.as_str())
+        let diff = similar::TextDiff::from_lines(raw::shown(&self.after).as_str(), now.as_str())
             .unified_diff()
             .header("as `bg` left it", &name)
             .to_string();

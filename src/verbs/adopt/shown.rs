@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::host::nginx::files;
+use crate::host::user;
 use crate::model::failure::Failure;
 
 use super::super::adopted;
@@ -74,6 +75,15 @@ impl Plan {
         )
     }
 
+    /// The environment file is read as whoever it belongs to.
+    fn missing_variables(&self) -> Vec<String> {
+        let adopted = self.adopted(Vec::new());
+        let Ok(_rights) = user::borrow(&self.found.owner) else {
+            return Vec::new();
+        };
+        adopted::missing_variables(&self.app, &adopted)
+    }
+
     fn warnings(&self, ask: &Ask) -> Vec<String> {
         let mut warnings = self.notes.clone();
         let not_shared: Vec<PathBuf> = self
@@ -101,6 +111,16 @@ impl Plan {
                  or `--leave-data` has said that the next release does without"
                     .to_owned(),
             );
+        }
+        let missing = self.missing_variables();
+        if !missing.is_empty() && !ask.leave_env {
+            warnings.push(format!(
+                "`{}` has variables from PM2 that a release does not get: {} (values hidden). No deploy begins \
+                 before they have a place: {}",
+                self.found.entry.name,
+                missing.join(", "),
+                adopted::WHERE_VARIABLES_GO
+            ));
         }
         for other in &self.found.others {
             warnings.push(format!("PM2 keeps `{}` too, which is left as it is", other.name));

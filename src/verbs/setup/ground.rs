@@ -8,9 +8,8 @@ use crate::host::command::find_program;
 use crate::host::nginx::build::Build;
 use crate::host::nginx::dump::{Dump, Server};
 use crate::host::nginx::render::site_mark;
-use crate::host::nginx::{Nginx, NginxError};
+use crate::host::nginx::{Nginx, NginxError, raw};
 use crate::host::registry::{Registry, RegistryError};
-use crate::host::store;
 use crate::model::config::{Config, SwitchWay};
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::{Entry, NginxLayout};
@@ -242,7 +241,7 @@ fn can_reload(owner: &User) -> bool {
 fn site_file(config: &Config, files: &NginxLayout) -> Option<PathBuf> {
     let (app, include) = (&config.app, &config.nginx.include);
     let clashes = config.nginx.site.is_none() && app.starts_with("bg-");
-    let is_there = || store::read_text(&files.site()).is_ok_and(|text| text.starts_with(&site_mark(app)));
+    let is_there = || raw::read(&files.site()).is_ok_and(|text| text.starts_with(&site_mark(app)));
     match clashes && !is_there() {
         true => Some(include.join(format!("{app}.site.conf"))),
         false => config.nginx.site.clone(),
@@ -250,7 +249,7 @@ fn site_file(config: &Config, files: &NginxLayout) -> Option<PathBuf> {
 }
 
 fn is_ours(files: &NginxLayout, app: &str) -> Result<bool, Failure> {
-    match store::read_text(&files.site()) {
+    match raw::read(&files.site()) {
         Ok(text) => Ok(text.starts_with(&site_mark(app))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
         Err(error) => {

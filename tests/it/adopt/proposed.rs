@@ -232,9 +232,11 @@ fn with_tls(site: &Site, plain: u16, tls: u16) -> String {
          \x20   root {};\n\
          \x20   location /api/ {{ proxy_pass http://127.0.0.1:{}/; proxy_set_header Host $host; }}\n\
          \x20   location = /health {{ proxy_pass http://127.0.0.1:{}; }}\n\
+         \x20   location \"/with space;{{}}/\" {{ proxy_pass http://127.0.0.1:{}/api/; }}\n\
          }}\n",
         site.sandbox.address(),
         site.checkout().join("static").display(),
+        site.port(),
         site.port(),
         site.port()
     )
@@ -252,7 +254,10 @@ fn pages_from_the_checkout_and_tls_are_proposed_and_follow_the_color() {
     let (text, config) = proposal(&plan);
     let address = site.sandbox.address().to_string();
     assert_eq!(config.nginx.listen, [format!("127.0.0.1:{tls} ssl"), address]);
-    assert_eq!(config.nginx.paths, ["/api/", "/health"]);
+    assert_eq!(
+        config.nginx.paths,
+        ["/api/", "/health", "/with%20space%3B%7B%7D/"]
+    );
     let chain = site.sandbox.front.sites().join("chain.pem");
     assert_eq!(config.nginx.tls.unwrap().certificate, chain);
 

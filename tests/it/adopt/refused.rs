@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::scene::{PROCESS, Site, by_hand};
+use super::scene::{PROCESS, Site, by_hand, venv};
 use crate::sandbox::wait::wait_until;
 use crate::sandbox::{HOST, http, set};
 
@@ -29,6 +29,47 @@ fn a_process_in_cluster_mode_is_refused_with_the_reason() {
         refused.assert_says("it cannot be proven which process answers");
         site.assert_untouched(&before);
     }
+}
+
+#[test]
+fn an_entry_with_several_instances_is_refused_with_what_leaves_one() {
+    let site = Site::without_process(by_hand, |_| {});
+    let mut args = site.gunicorn();
+    args.insert(2, "--reuse-port".to_owned());
+    let apps = serde_json::json!({"apps": [{
+        "name": PROCESS,
+        "script": venv().join("bin/python"),
+        "interpreter": "none",
+        "args": args,
+        "instances": 2,
+        "exec_mode": "fork",
+    }]});
+    fs::write(site.checkout().join("ecosystem.json"), apps.to_string()).unwrap();
+    let started = site.pm2().args(["start", "ecosystem.json"]).output().unwrap();
+    assert!(started.status.success(), "{started:?}");
+    let both = || {
+        let port = format!("{:04X}", site.port());
+        let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
+        let listens = |line: &&str| line.contains(&format!(":{port} 00000000:0000 0A"));
+        sockets.lines().filter(listens).count() == 2
+    };
+    wait_until(super::scene::LONG, "both listen", both);
+    let before = site.vhost_text();
+    for args in [&["adopt", "--yes"] as &[&str], &["adopt", PROCESS, "--yes"]] {
+        let refused = site.sandbox.bg(args);
+        refused.assert_code(3);
+        refused.assert_says(&format!(
+            "PM2 runs `{PROCESS}` 2 times, on port {}, and a color is one process",
+            site.port()
+        ));
+        refused.assert_says("leave one: `pm2 delete 1`, and `instances: 1`");
+        assert!(!refused.stderr.contains("adopt NAME"), "{refused}");
+        site.assert_untouched(&before);
+    }
+    // As it says.
+    let left = site.pm2().args(["delete", "1"]).output().unwrap();
+    assert!(left.status.success(), "{left:?}");
+    site.sandbox.bg(&["adopt"]).assert_code(0);
 }
 
 #[test]
@@ -90,6 +131,32 @@ fn what_does_not_fit_is_refused_and_nothing_is_touched() {
     refused.assert_says(&format!("{place}:8: a variable stands behind the app's address"));
     refused.assert_says(&format!("{place}:13: a file cache"));
     site.assert_untouched(&text);
+
+    // Nothing that leads by a port: the lines are named, with what to write there.
+    let address = format!("http://127.0.0.1:{}", site.port());
+    let pool = format!("map $cookie_preview $pool {{ default {address}; }}\n{before}");
+    let pool = pool.replace(&format!("proxy_pass {address};"), "proxy_pass $pool;");
+    site.serve(&pool);
+    let refused = site.sandbox.bg(&["adopt", "--yes"]);
+    refused.assert_code(3);
+    refused.assert_says(&format!("{place}:1: a variable holds the app's address"));
+    refused.assert_says(&format!("{place}:9: the app is reached by a variable"));
+    refused.assert_says(&format!("write the address here: `proxy_pass {address};`"));
+    site.assert_untouched(&pool);
+    for (way, what) in [
+        ("http://unix:/run/shop.sock", "a unix socket"),
+        ("http://$host", "a variable"),
+    ] {
+        let text = before.replace(&address, way);
+        fs::write(site.vhost(), &text).unwrap();
+        let refused = site.sandbox.bg(&["adopt", "--yes"]);
+        refused.assert_code(3);
+        refused.assert_says("NGINX passes requests to none of PM2's processes");
+        refused.assert_says(&format!("{place}:8: `{way}` is {what}"));
+        refused.assert_says("write");
+        refused.assert_says("`proxy_pass http://127.0.0.1:PORT;`");
+        assert_eq!(site.vhost_text(), text);
+    }
     site.serve(&before);
 
     let stopped = site.pm2().args(["stop", PROCESS]).output().unwrap();

@@ -1,5 +1,7 @@
 //! The way back, until the first deploy.
 
+use std::fs;
+
 use super::scene::{PROCESS, Site};
 
 #[test]
@@ -61,4 +63,33 @@ fn a_second_release_that_is_refused_has_used_up_the_process() {
     rollback.assert_code(1);
     rollback.assert_says("the adopted process `flask-backend` was stopped when a deploy needed its slot");
     rollback.assert_says("its work tree is still in");
+}
+
+#[test]
+fn a_byte_that_is_no_text_stays_as_it_is_and_comes_back() {
+    let site = Site::new();
+    let text = site
+        .vhost_text()
+        .replace("of pm2\n", "of pm2 \u{f7e9} caf\u{e9}\n");
+    let latin = |text: &str| {
+        let bytes = text.as_bytes().to_vec();
+        let at = text.find("\u{f7e9}").unwrap();
+        [&bytes[..at], b"\xe9".as_slice(), &bytes[at + 3..]].concat()
+    };
+    let before = latin(&text);
+    fs::write(site.vhost(), &before).unwrap();
+    let adopted = site.sandbox.bg(&["adopt", "--yes"]);
+    adopted.assert_code(0);
+    let after = fs::read(site.vhost()).unwrap();
+    let comment = latin("   # the port of pm2 \u{f7e9} caf\u{e9}\n");
+    assert!(after.windows(comment.len()).any(|one| one == comment));
+    assert!(String::from_utf8_lossy(&after).contains("pass.conf"), "{adopted}");
+    // What somebody has changed since is seen by its bytes too.
+    fs::write(site.vhost(), [&after[..], b"# \xe8\n"].concat()).unwrap();
+    let refused = site.sandbox.bg(&["adopt", "--undo", "--yes"]);
+    refused.assert_code(3);
+    refused.assert_says("was changed since");
+    fs::write(site.vhost(), &after).unwrap();
+    site.sandbox.bg(&["adopt", "--undo", "--yes"]).assert_code(0);
+    assert_eq!(fs::read(site.vhost()).unwrap(), before);
 }

@@ -2,6 +2,9 @@
 //! each is written out: a URI is not cut off, `$proxy_host` is another name, the default of
 //! `proxy_redirect` is gone, and a `rewrite ... break` above would hide the proof.
 
+use std::borrow::Cow;
+
+use super::super::raw;
 use super::super::syntax::Directive;
 use super::target::Target;
 use super::{Around, Walk};
@@ -135,10 +138,8 @@ impl<'d> Walk<'d> {
         let Some(server) = self.taken.servers.last_mut() else {
             return;
         };
-        match path_of(owner) {
-            Some(path) if !server.paths.iter().any(|known| known == path) => {
-                server.paths.push(path.to_owned())
-            }
+        match path_of(owner).map(as_asked) {
+            Some(path) if !server.paths.contains(&path) => server.paths.push(path),
             Some(_) => {}
             None => server.hidden = true,
         }
@@ -147,8 +148,16 @@ impl<'d> Walk<'d> {
 
 fn redirect(owner: &Directive, target: &Target<'_>) -> String {
     match (target.uri, path_of(owner)) {
-        (Some(_), Some(prefix)) => format!("proxy_redirect {} {prefix};", target.url),
+        (Some(_), Some(prefix)) => format!("proxy_redirect {} {};", word(target.url), word(prefix)),
         _ => format!("proxy_redirect {}/ /;", target.url),
+    }
+}
+
+/// One word to NGINX, in quotes where it must be.
+fn word(text: &str) -> Cow<'_, str> {
+    match text.contains(|c: char| c.is_whitespace() || ";{}#".contains(c)) {
+        true => format!("\"{text}\"").into(),
+        false => text.into(),
     }
 }
 
@@ -196,10 +205,45 @@ pub(super) fn path_of(location: &Directive) -> Option<&str> {
     }
 }
 
+/// A path of NGINX's, which is compared decoded, as a client asks for it.
+pub(super) fn as_asked(path: &str) -> String {
+    let mut asked = String::new();
+    for c in path.chars() {
+        match c.is_alphanumeric() || "/-._~!()*+,=:@".contains(c) {
+            true => asked.push(c),
+            false => asked.extend(
+                raw::encode(&c.to_string())
+                    .iter()
+                    .map(|byte| format!("%{byte:02X}")),
+            ),
+        }
+    }
+    asked
+}
+
 fn escaped(prefix: &str) -> String {
     let one = |c: char| match ".+*?(){}|".contains(c) {
         true => format!("[{c}]"),
         false => c.to_string(),
     };
     prefix.chars().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_is_asked_for_with_what_no_url_holds_escaped() {
+        let table = [
+            ("/api/v1.0/~u", "/api/v1.0/~u"),
+            ("/with space/", "/with%20space/"),
+            ("/a;b{c}$?#%\"/", "/a%3Bb%7Bc%7D%24%3F%23%25%22/"),
+            ("/café/", "/café/"),
+            ("/caf\u{f7e9}", "/caf%E9"),
+        ];
+        for (path, asked) in table {
+            assert_eq!(as_asked(path), asked);
+        }
+    }
 }

@@ -4,7 +4,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::super::syntax::Directive;
-use super::location::path_of;
+use super::location::{as_asked, path_of};
 use super::{Served, Walk};
 
 impl<'d> Walk<'d> {
@@ -57,7 +57,7 @@ impl<'d> Walk<'d> {
 /// location's own prefix names one.
 fn folder(owner: &Directive, d: &Directive, inside: &Path, behind: &str) -> Option<Served> {
     let prefix = path_of(owner);
-    let as_url = |path: &str| (path.starts_with('/') && path.ends_with('/')).then(|| path.to_owned());
+    let as_url = |path: &str| (path.starts_with('/') && path.ends_with('/')).then(|| as_asked(path));
     let named = prefix.filter(|_| d.name == "root" && !behind.contains('$'));
     let folder = match named.map(|prefix| prefix.trim_matches('/')) {
         Some(below) if inside.as_os_str().is_empty() && !below.is_empty() => PathBuf::from(below),
