@@ -138,7 +138,9 @@ fn links(report: &mut Report, app: &App, ground: &Ground, root: &str) {
         let what = format!(
             "links are followed in the folder served at {place}: one in the repository would serve the source, or what is shared"
         );
-        let fix = match ground.site_is_ours && place.file == app.nginx_files.site() {
+        let written =
+            place.file.starts_with(app.nginx_files.folder()) || place.file == app.nginx_files.site();
+        let fix = match ground.site_is_ours && written {
             true => "`bg setup` writes that file again".to_owned(),
             false => format!("`disable_symlinks on \"from={root}\";` beside it"),
         };
