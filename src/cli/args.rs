@@ -96,6 +96,10 @@ pub enum Verb {
         /// Show what would be done, change nothing
         #[arg(long)]
         plan: bool,
+        /// Replace what others, as certbot, changed in a file that bg wrote
+        #[arg(long)]
+        #[serde(default)]
+        overwrite: bool,
     },
     /// Build a release, start it in the idle color, gate it, and move traffic to it
     Deploy {

@@ -49,9 +49,9 @@ pub async fn dispatch(
         }
         Verb::Check { strict } => check(here, strict).await.map(Some),
         Verb::Adopt(asked) => adopt::adopt(&asked, here, caller, ui).await.map(Some),
-        Verb::Setup { plan } => {
+        Verb::Setup { plan, overwrite } => {
             let config = here.config_for_setup()?;
-            setup::setup(config, plan, caller)
+            setup::setup(config, setup::Ask { plan, overwrite }, caller)
                 .await
                 .map(Answer::SetUp)
                 .map(Some)

@@ -138,8 +138,14 @@ fn doors(config: &Config, layout: &Layout) -> Result<Vec<Door>, AppError> {
         .nginx
         .listen
         .iter()
-        .map(|text| {
-            let listener: Listener = text.parse()?;
+        .map(|text| text.parse::<Listener>().map_err(AppError::from))
+        // One that only sends visitors elsewhere has nothing to prove.
+        .filter(|listener| {
+            let sends_away = |listener: &Listener| config.nginx.redirect_to_https && !listener.tls;
+            !listener.as_ref().is_ok_and(sends_away)
+        })
+        .map(|listener| {
+            let listener = listener?;
             Ok(Door {
                 address: listener.address,
                 tls: listener.tls,

@@ -20,7 +20,7 @@ mod unproven;
 
 pub use proof::{Proof, Proven, ProvenAll, prove, prove_all, prove_route, prove_routes};
 pub use secret::Secret;
-pub use unproven::{Astray, NotProven, Unproven};
+pub use unproven::{Astray, NotProven, Sick, Unproven};
 
 /// The request header that asks for a proof, and the response header that carries it:
 /// `<nonce> <address of the upstream>`, written by NGINX.

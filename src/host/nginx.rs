@@ -11,6 +11,7 @@ pub mod render;
 pub mod syntax;
 pub mod takeover;
 mod values;
+pub mod written;
 
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};

@@ -1,9 +1,11 @@
 //! Links in the folders that NGINX serves of a release. It does not follow them, so those that
 //! stay inside of such a folder are made what they point at.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
 
+use crate::host::readers::Reader;
 use crate::host::store;
 use crate::model::config::Config;
 use crate::model::layout::Layout;
@@ -114,6 +116,93 @@ fn collect(release: &Path, folder: &Path, shared: &[PathBuf], found: &mut Vec<Pa
             _ => {}
         }
     }
+}
+
+/// Why NGINX would not serve what it is told to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unserved {
+    /// The folder is not there.
+    #[error("`{}` is not there, which is served as `{url}`", .folder.display())]
+    Missing {
+        /// The folder, in full.
+        folder: PathBuf,
+        /// What it is served as.
+        url: String,
+    },
+    /// Its modes keep NGINX's workers out.
+    #[error("NGINX's user `{user}` cannot read `{}` (mode {mode:04o})", .path.display())]
+    Closed {
+        /// A file, or a folder on the way, in full.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// Who is kept out.
+        user: String,
+    },
+}
+
+/// What of the static folders of the release `id` the workers would not get at: not more
+/// than some. Where they are not known, the folders alone are looked for.
+#[must_use]
+pub fn unserved(layout: &Layout, config: &Config, id: &ReleaseId, workers: Option<&Reader>) -> Vec<Unserved> {
+    let mut found = Vec::new();
+    for files in &config.nginx.static_files {
+        let folder = plain(&files.folder);
+        let is_shared = config
+            .shared
+            .iter()
+            .any(|shared| folder.starts_with(plain(shared)));
+        let above = match is_shared {
+            true => layout.shared(),
+            false => layout.release(id),
+        };
+        let place = above.join(&folder);
+        if !place.is_dir() {
+            found.push(Unserved::Missing {
+                folder: place,
+                url: files.url.clone(),
+            });
+            continue;
+        }
+        let Some(workers) = workers else { continue };
+        let mut way: Vec<&Path> = place
+            .ancestors()
+            .take_while(|path| path.starts_with(&above))
+            .collect();
+        way.reverse();
+        match way.into_iter().find(|folder| !workers.may_enter(folder)) {
+            Some(closed) => found.extend(closed_to(workers, closed)),
+            None => unread(workers, &place, &mut found),
+        }
+    }
+    found
+}
+
+fn unread(workers: &Reader, folder: &Path, found: &mut Vec<Unserved>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        // What is hidden, and what is linked, is not served.
+        let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        let (path, kind) = (entry.path(), entry.file_type());
+        if is_hidden || found.len() >= MOST {
+            continue;
+        }
+        match kind {
+            Ok(kind) if kind.is_dir() && workers.may_enter(&path) => unread(workers, &path, found),
+            Ok(kind) if kind.is_dir() || (kind.is_file() && !workers.may_read(&path)) => {
+                found.extend(closed_to(workers, &path));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn closed_to(workers: &Reader, path: &Path) -> Option<Unserved> {
+    let mode = fs::metadata(path).ok()?.permissions().mode() & 0o7777;
+    Some(Unserved::Closed {
+        path: path.to_owned(),
+        mode,
+        user: workers.name().to_owned(),
+    })
 }
 
 fn plain(path: &Path) -> PathBuf {

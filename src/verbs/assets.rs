@@ -1,5 +1,7 @@
 //! Files named by their content, kept before traffic moves.
 
+use crate::host::readers::Reader;
+use crate::host::statics::Unserved;
 use crate::host::store::FileError;
 use crate::host::{assets, releases, statics};
 use crate::model::config::StaticFiles;
@@ -13,11 +15,12 @@ use super::run::Run;
 /// such files when they are first asked for.
 ///
 /// # Errors
-/// When they cannot be copied; traffic has not moved.
+/// When they cannot be copied, or NGINX would serve none of a folder; traffic has not moved.
 pub async fn keep(run: &Run<'_>, release: Option<&ReleaseId>) -> Result<(), Failure> {
     let app = run.app;
     if let Some(id) = release {
         links(run, id);
+        are_served(run, id)?;
     }
     let statics = &app.config.nginx.static_files;
     if !is_wanted(statics) {
@@ -55,6 +58,34 @@ fn links(run: &Run<'_>, id: &ReleaseId) {
             ),
         });
     }
+}
+
+/// Pages whose scripts and styles are missing are no release.
+fn are_served(run: &Run<'_>, id: &ReleaseId) -> Result<(), Failure> {
+    let app = run.app;
+    let workers = Reader::of_workers(&app.nginx);
+    let unserved = statics::unserved(&app.layout, &app.config, id, workers.as_ref());
+    let Some(first) = unserved.first().cloned() else {
+        return Ok(());
+    };
+    let hint = match &first {
+        Unserved::Missing { .. } => {
+            "commit it, build it in `hooks.after_build`, or correct `folder` in `[[nginx.static]]`".to_owned()
+        }
+        Unserved::Closed { path, .. } if path.starts_with(app.layout.shared()) => {
+            format!("`chmod -R go+rX {}`", path.display())
+        }
+        Unserved::Closed { .. } => {
+            "whatever built it had another umask: `chmod -R go+rX FOLDER` as the last of `hooks.after_build`"
+                .to_owned()
+        }
+    };
+    let more = unserved.iter().skip(1).take(4).map(ToString::to_string);
+    let failure = Failure::failed(format!(
+        "NGINX would not serve the static files of {}",
+        id.short()
+    ));
+    Err(failure.because(first).showing(more).hint(hint))
 }
 
 fn not_kept(error: FileError) -> Failure {

@@ -15,7 +15,7 @@ use crate::model::journal::Phase;
 use crate::model::release::ReleaseId;
 
 use super::gate::{Passed, millis};
-use super::proof::{Unproven, back_from, prove, prove_back};
+use super::proof::{Before, Proof, Unhealthy, Unproven, back_from, prove, prove_back};
 use super::run::Run;
 use super::{save, step, traffic, workers};
 
@@ -95,13 +95,20 @@ pub async fn swap(
 ) -> Result<(), Failure> {
     let app = run.app;
     let release = passed.and_then(|passed| passed.standing().release);
+    let mut before = match passed {
+        Some(_) => Before::ask(app, run.from, run.live().release.is_some()).await,
+        None => Before::default(),
+    };
     run.enter(Phase::Swapping, to, release.as_ref(), None)?;
     let began = Instant::now();
     let note = || prober.into_iter().for_each(Running::swapped);
     let swapped = app.mover.swap(run.from, to, works.0, note).await;
     prober.into_iter().for_each(Running::followed);
     let reached = match swapped {
-        Ok(()) => prove(app, to, passed.is_some()).await,
+        Ok(()) => match prove(app, to, passed.is_some()).await {
+            Ok(proof) => as_healthy(run, to, proof, &mut before).await,
+            Err(unproven) => Err(unproven),
+        },
         Err(MoveError::Behind(unfollowed)) => Err(unfollowed.into()),
         Err(kept) => return Err(unmoved(app, run.from, kept).await),
     };
@@ -130,6 +137,31 @@ pub async fn swap(
             Err(put_back(app, run.from, to, unproven, &run.sink).await)
         }
     }
+}
+
+/// A color that fails may be live where the one before it failed in the same way.
+async fn as_healthy(run: &Run<'_>, to: Route, proof: Proof, before: &mut Before) -> Result<Proof, Unproven> {
+    if proof.sick.is_empty() {
+        return Ok(proof);
+    }
+    let (color, alike) = (to.color, before.was_alike(&proof.sick).await);
+    let source = Unhealthy(proof.sick);
+    if !alike {
+        return Err(Unproven::Unhealthy { color, source });
+    }
+    let why = match run.live() {
+        Standing { release: None, .. } => "nothing was live before".to_owned(),
+        live => format!("{} answered the same", live.color),
+    };
+    run.sink.emit(Event::Warned {
+        text: format!(
+            "{color} is reached, and is not healthy: {source}; traffic moves all the same, as {why}"
+        ),
+    });
+    Ok(Proof {
+        sick: Vec::new(),
+        ..proof
+    })
 }
 
 /// The link stands as it was; whether NGINX does too is looked at where root's program tried.
@@ -164,6 +196,13 @@ pub async fn put_back(app: &App, from: Route, to: Route, why: Unproven, sink: &d
         Unproven::Worker { what, .. } => (
             what.clone(),
             "`bg logs --worker NAME` shows the whole log; `on_failure = \"keep\"` would leave traffic there",
+        ),
+        Unproven::Unhealthy { color, .. } => (
+            format!(
+                "traffic reached {color}, which fails where {} does not",
+                from.color
+            ),
+            "`bg logs COLOR` shows what the app says to it",
         ),
         _ => (format!("traffic was not proven to reach {}", to.color), check),
     };

@@ -3,10 +3,14 @@
 use std::net::SocketAddr;
 
 use crate::host::app::App;
-use crate::host::front;
+use crate::host::front::{self, Sick};
 use crate::host::mover::{MoveError, Unfollowed};
 use crate::host::releases;
 use crate::model::color::{Color, Route};
+
+mod before;
+
+pub use before::Before;
 
 /// Fresh connections in a row that must reach the new slot, on each path and listener.
 /// Two NGINX workers share a listener at random, so eight in a row miss one of them once
@@ -20,6 +24,18 @@ pub struct Proof {
     pub paths: usize,
     /// Listeners.
     pub listeners: usize,
+    /// Where the slot was reached and is not healthy.
+    pub sick: Vec<Sick>,
+}
+
+/// A slot that is reached and fails.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", lines(.0))]
+pub struct Unhealthy(pub Vec<Sick>);
+
+fn lines(sick: &[Sick]) -> String {
+    let lines: Vec<String> = sick.iter().map(Sick::to_string).collect();
+    lines.join("\n  ")
 }
 
 /// Why NGINX is not known to follow the link.
@@ -39,6 +55,15 @@ pub enum Unproven {
         /// What it did.
         #[source]
         source: front::Unproven,
+    },
+    /// It does, and that color fails where the one before it did not.
+    #[error("{color} is reached, and is not healthy")]
+    Unhealthy {
+        /// Which.
+        color: Color,
+        /// How.
+        #[source]
+        source: Unhealthy,
     },
     /// It does, and a worker does not run on that release.
     #[error("{problem}")]
@@ -100,7 +125,8 @@ pub(super) async fn prove_back(
     proven.map_err(|unproven| followed.err().map_or(unproven, Unproven::from))
 }
 
-/// Proves that NGINX answers by `route`, on its own endpoint and on the site's paths.
+/// Proves that NGINX answers by `route`, on its own endpoint and on the site's paths. A slot
+/// that is reached and fails is proven too: whether it may be live is another question.
 ///
 /// # Errors
 /// What it answered instead.
@@ -123,6 +149,7 @@ pub async fn prove(app: &App, route: Route, slot_is_full: bool) -> Result<Proof,
         .map(|proven| Proof {
             paths: proven.paths,
             listeners: proven.listeners,
+            sick: proven.sick,
         })
         .map_err(|source| Unproven::Answers {
             color: route.color,

@@ -9,6 +9,7 @@ pub(super) mod owner;
 pub(super) mod places;
 pub mod programs;
 pub mod secret;
+mod wanted;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,8 +19,9 @@ use serde::{Deserialize, Serialize};
 use crate::host::app::App;
 use crate::host::front;
 use crate::host::lock::{self, Holder, Lock};
-use crate::host::nginx::files::{self, Change, Kind};
+use crate::host::nginx::files::Kind;
 use crate::host::nginx::render;
+use crate::host::nginx::written::Written;
 use crate::host::registry::Registry;
 use crate::host::store;
 use crate::model::color::{Color, Route};
@@ -28,11 +30,20 @@ use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind as FailureKind};
 
 use self::ground::Ground;
-use self::programs::Programs;
+pub(super) use self::wanted::{is_applied, wanted};
 use super::{save, slot, traffic};
 
 /// How long a running command is waited for before the host is changed under it.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ask {
+    /// Change nothing.
+    pub plan: bool,
+    /// Replace what others changed in a file that `bg` wrote.
+    pub overwrite: bool,
+}
 
 /// What setup found and did.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -54,9 +65,9 @@ pub struct SetUp {
 /// # Errors
 /// When something on the host stands against it; then nothing is changed, or everything
 /// put back.
-pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<SetUp, Failure> {
+pub async fn setup(config: Config, ask: Ask, sink: &dyn Sink) -> Result<SetUp, Failure> {
     let registry = Registry::of_this_user();
-    if !plan_only {
+    if !ask.plan {
         owner::close_our_own(&config, &registry)?;
     }
     let ground = ground::survey(&config, &registry).await?;
@@ -68,7 +79,7 @@ pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<S
         let _rights = owner::rights(&ground)?;
         live_port_stays(&app)?;
     }
-    let wanted = wanted(&app, &ground)?;
+    let mut wanted = wanted(&app, &ground)?;
     let mut set_up = SetUp {
         changes: wanted.describe(&app),
         diffs: wanted
@@ -85,8 +96,19 @@ pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<S
         ),
         snippet: (!ground.site_is_ours).then(|| snippet(&app)),
     };
-    if plan_only {
+    if ask.plan {
         return Ok(set_up);
+    }
+    wanted.replaces_nothing_of_others(&app, ask.overwrite)?;
+    for change in std::mem::take(&mut wanted.left) {
+        if ask.overwrite {
+            wanted.nginx.retain(|same| same.path != change.path);
+            wanted.nginx.push(change);
+            continue;
+        }
+        sink.emit(Event::Noted {
+            text: format!("{} stays as others have changed it", change.path.display()),
+        });
     }
     lay_out(&app, &ground)?;
     let _lock = lock(&app, &ground).await?;
@@ -97,7 +119,15 @@ pub async fn setup(config: Config, plan_only: bool, sink: &dyn Sink) -> Result<S
         }
     }
     wanted.programs.permit(&app).await?;
+    let written: Vec<(PathBuf, Vec<u8>)> = wanted
+        .nginx
+        .iter()
+        .map(|change| (change.path.clone(), change.after().to_vec()))
+        .collect();
     nginx::change_over(&app, &ground, wanted.nginx, &wanted.targets, sink).await?;
+    Written::of(&app.nginx_files).keep(&written).map_err(|error| {
+        Failure::failed("what was written into NGINX's files cannot be noted").because(error)
+    })?;
     link::forget_former_answers(&app, &ground)?;
     close_locks(&app, &ground)?;
     register(&app, &ground, &registry)?;
@@ -125,113 +155,6 @@ fn live_port_stays(app: &App) -> Result<(), Failure> {
         "leave {color} its port, change that of {other}, `bg setup` and `bg deploy`: then {other} is live, and {color}'s can change"
     ))
     .with_traffic(traffic::unchanged(app)))
-}
-
-/// Everything that setup writes, compared with what is there.
-pub(super) struct Wanted {
-    folders: Vec<PathBuf>,
-    pub(super) targets: Vec<render::Rendered>,
-    shown: Vec<Change>,
-    pub(super) nginx: Vec<Change>,
-    pub(super) programs: Programs,
-    registered: bool,
-    applied: bool,
-    secret: bool,
-}
-
-impl Wanted {
-    fn describe(&self, app: &App) -> Vec<String> {
-        let mut lines: Vec<String> = Vec::new();
-        let owner = &app.entry.owner;
-        let made = |path: &PathBuf| match path == app.nginx_files.link_folder() && app.reloads() {
-            true => format!("make {}", path.display()),
-            false => format!("make {}, for `{owner}`", path.display()),
-        };
-        lines.extend(self.folders.iter().map(made));
-        for change in self.shown.iter().chain(&self.nginx) {
-            match change.kind {
-                Kind::Create => lines.push(format!("write {}", change.path.display())),
-                Kind::Update => lines.push(format!("change {}", change.path.display())),
-                Kind::Same => {}
-            }
-        }
-        if !self.secret {
-            lines.push("make the secret that the requests of a proof carry".to_owned());
-        }
-        if !self.registered {
-            lines.push(format!("enter the app into the registry, as `{owner}`'s"));
-        }
-        if !self.applied {
-            lines.push("keep this bg.toml as the one that is applied".to_owned());
-        }
-        lines.extend(self.programs.describe(app));
-        lines
-    }
-}
-
-pub(super) fn wanted(app: &App, ground: &Ground) -> Result<Wanted, Failure> {
-    let config = &app.config;
-    let failed = |error: render::RenderError| {
-        Failure::new(
-            FailureKind::Config,
-            "the NGINX files cannot be written from this configuration",
-        )
-        .because(error)
-    };
-    let (way, facts) = (app.entry.switch, &names::facts(config, ground));
-    let mut rendered = render::render(config, &app.layout, &app.nginx_files, way, facts).map_err(failed)?;
-    if ground.site_is_ours {
-        rendered
-            .push(render::render_site(config, &app.layout, &app.nginx_files, way, facts).map_err(failed)?);
-    }
-    let nginx = files::plan(&rendered)
-        .map_err(|error| Failure::failed("a file cannot be compared").because(error))?;
-    let programs = programs::wanted(app, ground)?;
-    let registered = Registry::of_this_user()
-        .find(app.name())
-        .is_ok_and(|entry| entry == app.entry);
-    let secret = secret::is_kept(app);
-    // From here on what the owner may have put there is read.
-    let _rights = owner::rights(ground)?;
-    let page = maintenance_page(app)?;
-    let targets =
-        render::link_targets(config, &app.layout, &app.nginx_files, page.as_deref()).map_err(failed)?;
-    Ok(Wanted {
-        folders: [app.layout.root(), app.nginx_files.link_folder()]
-            .into_iter()
-            .filter(|path| !path.is_dir())
-            .map(PathBuf::from)
-            .collect(),
-        // What stands in the way of one is said, or taken away, when it is written.
-        shown: files::plan(&targets).unwrap_or_default(),
-        targets,
-        nginx,
-        programs,
-        registered,
-        applied: is_applied(app),
-        secret,
-    })
-}
-
-fn is_applied(app: &App) -> bool {
-    crate::host::app::read_config(&app.layout.config()).is_ok_and(|applied| applied == app.config)
-}
-
-fn maintenance_page(app: &App) -> Result<Option<String>, Failure> {
-    let Some(page) = &app.config.nginx.maintenance_page else {
-        return Ok(None);
-    };
-    let path = app.layout.shared().join(page);
-    match store::read_text(&path) {
-        Ok(text) => Ok(Some(text)),
-        Err(_) if !app.layout.root().exists() => Ok(None),
-        Err(error) => Err(Failure::new(
-            FailureKind::Config,
-            format!("`{}` cannot be read", path.display()),
-        )
-        .because(error)
-        .hint("`nginx.maintenance_page` in bg.toml names it")),
-    }
 }
 
 pub(super) fn lay_out(app: &App, ground: &Ground) -> Result<(), Failure> {
@@ -289,7 +212,14 @@ async fn reached(app: &App, set_up: &SetUp) -> Result<(), Failure> {
         Ok(_) => return Ok(()),
         Err(error) => error,
     };
+    let redirects = matches!(error, front::FrontError::Redirected { .. });
     let failure = Failure::failed("NGINX does not answer for this app yet").because(error);
+    let failure = match redirects {
+        true => failure.hint(
+            "a listener that only sends visitors to the encrypted one: `redirect_to_https = true` in `[nginx]`, beside `443 ssl` in `listen`, says so",
+        ),
+        false => failure,
+    };
     Err(match &set_up.snippet {
         Some(snippet) => failure.showing(snippet.lines().map(str::to_owned)).hint(format!(
             "add these lines to `{}`, then `nginx -t`, reload, and `bg setup` again",

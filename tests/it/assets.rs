@@ -2,6 +2,7 @@
 //! long as a release that is kept has them.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use bluegreen::model::color::Color;
@@ -284,5 +285,52 @@ fn nginxs_workers_reach_what_an_owner_with_a_tight_umask_kept() {
     assert_eq!(
         shared.not_the_owners(&sandbox.app_root().join("assets")),
         Vec::<std::path::PathBuf>::new()
+    );
+}
+
+/// A page whose scripts and styles are missing is no release.
+#[test]
+fn a_release_whose_static_files_nginx_cannot_serve_is_refused() {
+    let sandbox = Sandbox::deployed();
+    sandbox.commit("moves its files", |repo| {
+        fs::rename(repo.join("static"), repo.join("assets")).unwrap();
+    });
+    let deploy = sandbox.bg(&["deploy"]);
+    sandbox.assert_five(
+        &deploy,
+        1,
+        "/static` is not there, which is served as `/static/`",
+        Color::Blue,
+    );
+    deploy.assert_says("correct `folder` in `[[nginx.static]]`");
+
+    if !nix::unistd::Uid::effective().is_root() {
+        eprintln!("not tried: NGINX's workers are another user only where root starts it");
+        return;
+    }
+    sandbox.commit("moves them back, built under umask 077", |repo| {
+        fs::rename(repo.join("assets"), repo.join("static")).unwrap();
+    });
+    sandbox.configure(|config| set(config, "hooks", "after_build", "chmod 600 static/shop.css"));
+    let deploy = sandbox.bg(&["deploy"]);
+    sandbox.assert_five(&deploy, 1, "static/shop.css` (mode 0600)", Color::Blue);
+    deploy.assert_says("cannot read `");
+    deploy.assert_says("as the last of `hooks.after_build`");
+    assert_eq!(sandbox.get("/static/shop.css").status, 200);
+
+    let live = sandbox.app_root().join("slots/blue/static");
+    let closed = |mode| fs::set_permissions(&live, fs::Permissions::from_mode(mode)).unwrap();
+    closed(0o700);
+    let check = sandbox.bg(&["check"]);
+    check.assert_code(1);
+    assert!(check.stdout.contains("static` (mode 0700)"), "{check}");
+    closed(0o755);
+    let check = sandbox.bg(&["check"]);
+    check.assert_code(0);
+    assert!(
+        check
+            .stdout
+            .contains("NGINX can read what it serves of both colors"),
+        "{check}"
     );
 }

@@ -1,6 +1,7 @@
 //! What NGINX makes of the link: every trap in front of the app, with the real thing.
 
 pub mod apps;
+mod certbot;
 mod kept;
 mod maintenance;
 mod private;

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{
-    Astray, Door, FrontError, LiveAnswer, Nonce, NotProven, PROOF_HEADER, Unproven, live_answer, secret,
+    Astray, Door, FrontError, LiveAnswer, Nonce, NotProven, PROOF_HEADER, Sick, Unproven, live_answer, secret,
 };
 use crate::host::http::{Answer, Client, HttpError};
 use crate::model::color::Route;
@@ -19,6 +19,13 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 /// The pause before a failed proof is tried again: short beside the 25 to 142 ms in which
 /// old workers still answered after a reload, long beside one request.
 const PAUSE: Duration = Duration::from_millis(25);
+
+/// A slot that answers 500 and more is asked again for this long: an app that warms up
+/// comes to itself, and visitors meet one that does not no longer than that.
+const RECOVERY: Duration = Duration::from_secs(1);
+
+/// What NGINX says by itself of a slot that it asked and that did not answer.
+const UNANSWERED: [u16; 2] = [502, 504];
 
 /// `PROOF_HEADER` as reqwest wants it.
 const PROOF_NAME: HeaderName = HeaderName::from_static("x-bg-proof");
@@ -45,20 +52,24 @@ pub struct Proven {
     pub requests: u32,
     /// The status of the last one.
     pub status: u16,
+    /// The last one, where the slot failed: reached, and not healthy.
+    pub sick: Option<Sick>,
 }
 
 /// Every path on every listener is proven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProvenAll {
     /// How many paths; 0 while the maintenance page is up, when only the route can be shown.
     pub paths: usize,
     /// How many listeners.
     pub listeners: usize,
+    /// Where the slot was reached and answered 500 or more.
+    pub sick: Vec<Sick>,
 }
 
 /// Sends `fresh` requests (at least one) for `path`, one after the other, each on a fresh connection with
-/// a nonce of its own made from `nonce`; each must have been answered by `expected`, with
-/// a status below 500.
+/// a nonce of its own made from `nonce`; each must have been answered by `expected`. The
+/// first answer of 500 or more ends them: it may have taken long.
 ///
 /// # Errors
 /// The first request that shows something else.
@@ -73,20 +84,29 @@ pub async fn prove(
     let series = async {
         let client = Client::new(door.address, &door.host, door.tls).map_err(Astray::NoAnswer)?;
         let headers = secret::headers(door);
-        let mut status = 0;
-        for n in 0..fresh.max(1) {
-            status = prove_once(&client, &headers, path, app, expected, &nonce.nth(n.into())).await?;
+        let mut proven = Proven {
+            requests: 0,
+            status: 0,
+            sick: None,
+        };
+        while proven.requests < fresh.max(1) && proven.sick.is_none() {
+            let nonce = nonce.nth(proven.requests.into());
+            let answer = prove_once(&client, &headers, path, app, expected, &nonce).await?;
+            proven.requests += 1;
+            proven.status = answer.status;
+            proven.sick = (answer.status >= 500).then(|| Sick {
+                path: path.to_owned(),
+                door: door.clone(),
+                status: answer.status,
+                said: answer.excerpt(),
+            });
         }
-        Ok(status)
+        Ok(proven)
     };
-    let status = series.await.map_err(|astray: Astray| NotProven::Path {
+    series.await.map_err(|astray: Astray| NotProven::Path {
         path: path.to_owned(),
         door: door.clone(),
         astray: Box::new(astray),
-    })?;
-    Ok(Proven {
-        requests: fresh.max(1),
-        status,
     })
 }
 
@@ -97,7 +117,7 @@ async fn prove_once(
     app: &str,
     expected: SocketAddr,
     nonce: &Nonce,
-) -> Result<u16, Astray> {
+) -> Result<Answer, Astray> {
     let value = HeaderValue::from_str(nonce.as_str()).map_err(|_| {
         let what = nonce.as_str().to_owned();
         Astray::NoAnswer(HttpError::BadRequest { what })
@@ -109,7 +129,7 @@ async fn prove_once(
         .await
         .map_err(Astray::NoAnswer)?;
     look(&answer, app, expected, nonce)?;
-    Ok(answer.status)
+    Ok(answer)
 }
 
 fn look(answer: &Answer, app: &str, expected: SocketAddr, nonce: &Nonce) -> Result<(), Astray> {
@@ -135,7 +155,7 @@ fn look(answer: &Answer, app: &str, expected: SocketAddr, nonce: &Nonce) -> Resu
             found: found.to_owned(),
             wanted: expected,
         })
-    } else if status >= 500 {
+    } else if UNANSWERED.contains(&status) {
         Err(Astray::Failed {
             status,
             upstream: expected,
@@ -183,7 +203,8 @@ struct Claim {
 }
 
 impl Claim {
-    async fn check(&self, proof: &Proof) -> Result<(), NotProven> {
+    /// Reached; where the slot failed, how.
+    async fn check(&self, proof: &Proof) -> Result<Option<Sick>, NotProven> {
         let Proof {
             app,
             route,
@@ -194,10 +215,10 @@ impl Claim {
         match &self.path {
             None => prove_route(&self.door, app, *route, release.as_deref())
                 .await
-                .map(drop),
+                .map(|_| None),
             Some(path) => prove(&self.door, path, app, *upstream, *fresh, &Nonce::fresh())
                 .await
-                .map(drop),
+                .map(|proven| proven.sick),
         }
     }
 
@@ -265,17 +286,20 @@ async fn prove_claims(
             running.spawn(insist(claim, proof.clone(), until, deadline));
         }
     }
-    let mut failures: Vec<NotProven> = running
-        .join_all()
-        .await
-        .into_iter()
-        .filter_map(Result::err)
-        .collect();
+    let (mut failures, mut sick) = (Vec::new(), Vec::new());
+    for claim in running.join_all().await {
+        match claim {
+            Ok(found) => sick.extend(found),
+            Err(failure) => failures.push(failure),
+        }
+    }
     failures.sort_by_cached_key(ToString::to_string);
+    sick.sort_by_cached_key(ToString::to_string);
     if failures.is_empty() {
         Ok(ProvenAll {
             paths: paths.len(),
             listeners: doors.len(),
+            sick,
         })
     } else {
         Err(Unproven {
@@ -285,13 +309,28 @@ async fn prove_claims(
     }
 }
 
-async fn insist(claim: Claim, proof: Proof, until: Instant, deadline: Duration) -> Result<(), NotProven> {
-    let mut last = None;
+async fn insist(
+    claim: Claim,
+    proof: Proof,
+    until: Instant,
+    deadline: Duration,
+) -> Result<Option<Sick>, NotProven> {
+    let (mut last, mut failed): (_, Option<(Sick, Instant)>) = (None, None);
     loop {
-        match tokio::time::timeout_at(until, claim.check(&proof)).await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(failure)) => last = Some(failure),
-            Err(_) => return Err(last.unwrap_or_else(|| claim.too_slow(deadline))),
+        let ends = failed.as_ref().map_or(until, |(_, ends)| *ends);
+        match tokio::time::timeout_at(ends, claim.check(&proof)).await {
+            Ok(Ok(None)) => return Ok(None),
+            Ok(Ok(Some(sick))) => {
+                let ends = ends.min(Instant::now() + RECOVERY);
+                failed = Some((sick, failed.map_or(ends, |(_, before)| before)));
+            }
+            Ok(Err(failure)) => (last, failed) = (Some(failure), None),
+            Err(_) => {
+                return match failed {
+                    Some((sick, _)) => Ok(Some(sick)),
+                    None => Err(last.unwrap_or_else(|| claim.too_slow(deadline))),
+                };
+            }
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -125,7 +125,8 @@ async fn a_proof_is_the_nonce_and_the_slot() {
         proven,
         Ok(Proven {
             requests: 3,
-            status: 302
+            status: 302,
+            sick: None
         })
     );
 }
@@ -164,6 +165,40 @@ async fn what_is_not_a_proof_is_explained() {
         words(proven_by(|_| "\r\n\r\nConnection: close".into()).await),
         "`/a` on DOOR was not answered: the answer is not HTTP, or its headers are far too large"
     );
+}
+
+#[tokio::test]
+async fn a_slot_that_fails_is_reached_and_told() {
+    let failing = |head: &str| match head.starts_with("GET /.bg/") {
+        true => green(),
+        false => reply("500 Oh", &proof(head, NEW), "no\ndatabase"),
+    };
+    let server = Server::answering(failing).await;
+    let wanted = wanted(Route::to(Color::Green));
+    let deadline = Duration::from_millis(300);
+    let proven = prove_all(&[door(&server)], &["/".into()], &wanted, deadline).await;
+    let sick: Vec<String> = proven.unwrap().sick.iter().map(ToString::to_string).collect();
+    let told = format!("`/` on {} is answered 500: no database", door(&server));
+    assert_eq!(sick, [told]);
+}
+
+#[tokio::test]
+async fn a_slot_that_comes_to_itself_is_healthy() {
+    let failures = AtomicUsize::new(3);
+    let take = |left: usize| left.checked_sub(1);
+    let server = Server::answering(move |head| {
+        if head.starts_with("GET /.bg/") {
+            return green();
+        }
+        let failed = failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take);
+        let status = if failed.is_ok() { "503 Wait" } else { "200 OK" };
+        reply(status, &proof(head, NEW), "")
+    })
+    .await;
+    let wanted = wanted(Route::to(Color::Green));
+    let deadline = Duration::from_secs(20);
+    let proven = prove_all(&[door(&server)], &["/".into()], &wanted, deadline).await;
+    assert_eq!(proven.unwrap().sick, []);
 }
 
 #[tokio::test]
@@ -213,7 +248,8 @@ async fn every_path_on_every_listener_is_proven_again_until_it_holds() {
         proven,
         Ok(ProvenAll {
             paths: 2,
-            listeners: 2
+            listeners: 2,
+            sick: Vec::new()
         })
     );
     // Of each path on the quiet listener two requests, and one about the route.
@@ -256,7 +292,8 @@ async fn in_maintenance_the_route_alone_is_the_proof() {
         proven,
         Ok(ProvenAll {
             paths: 0,
-            listeners: 1
+            listeners: 1,
+            sick: Vec::new()
         })
     );
     let other = prove_route(&doors[0], "shop", Route::to(Color::Green), None)

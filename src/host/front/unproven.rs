@@ -92,16 +92,30 @@ pub enum Astray {
         /// All of them, in NGINX's words.
         found: String,
     },
-    /// The right slot, and an error.
+    /// The right slot was asked and did not answer.
     #[error("was answered {status} by {upstream}: {said}")]
     Failed {
-        /// The status, 500 or more.
+        /// The status, 502 or 504.
         status: u16,
         /// The slot.
         upstream: SocketAddr,
         /// The start of the body.
         said: String,
     },
+}
+
+/// The expected slot answered, and not as a healthy one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{path}` on {door} is answered {status}: {said}")]
+pub struct Sick {
+    /// The path.
+    pub path: String,
+    /// Where.
+    pub door: Door,
+    /// The status, 500 or more.
+    pub status: u16,
+    /// The start of the body.
+    pub said: String,
 }
 
 /// No proof before the deadline.

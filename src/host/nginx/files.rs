@@ -201,13 +201,41 @@ pub fn apply(changes: Vec<Change>, backup: &Path) -> Result<Applied, FilesError>
     Ok(applied)
 }
 
-/// A copy of the old text, named by its whole path with `%` for `/`.
+/// The whole path as one name.
+pub(super) fn flat(path: &Path) -> String {
+    path.to_string_lossy().replace('/', "%")
+}
+
+impl Change {
+    /// What is there.
+    #[must_use]
+    pub fn before(&self) -> Option<&[u8]> {
+        self.old.as_ref().map(|old| old.bytes.as_slice())
+    }
+
+    /// The same without anything to do.
+    #[must_use]
+    pub fn left(self) -> Change {
+        Change {
+            kind: Kind::Same,
+            diff: String::new(),
+            ..self
+        }
+    }
+
+    /// What shall be there.
+    #[must_use]
+    pub fn after(&self) -> &[u8] {
+        self.new.as_bytes()
+    }
+}
+
+/// A copy of the old text.
 fn keep(change: &Change, folder: &Path) -> io::Result<()> {
     let Some(old) = &change.old else {
         return Ok(());
     };
-    let name = change.path.to_string_lossy().replace('/', "%");
-    replace(&folder.join(name), &old.bytes, 0o600, None)
+    replace(&folder.join(flat(&change.path)), &old.bytes, 0o600, None)
 }
 
 fn write(change: &Change) -> io::Result<()> {

@@ -74,12 +74,13 @@ proptest! {
         config.nginx.static_files[0].folder = folder.into();
         let layout = Layout::new(&config.root);
         let nginx = NginxLayout::new(&config);
-        let Ok(site) = render_site(&config, &layout, &nginx, SwitchWay::Live, &Facts::default()) else {
+        let Ok([inside, site]) = render_site(&config, &layout, &nginx, SwitchWay::Live, &Facts::default()) else {
             return Ok(());
         };
         let usual = shape(&[syntax::parse(Path::new("s"), &usual_site())]);
-        let tree = syntax::parse(Path::new("s"), &site.text);
-        prop_assert_eq!(shape(std::slice::from_ref(&tree)), usual, "{}", site.text);
+        let text = inside.text + &site.text;
+        let tree = syntax::parse(Path::new("s"), &text);
+        prop_assert_eq!(shape(std::slice::from_ref(&tree)), usual, "{}", text);
         let mut names = Vec::new();
         dump::walk(&tree, &mut |d| if d.name == "server_name" { names.push(d.args.clone()) });
         prop_assert!(names.iter().all(|args| *args == [server.clone()]), "{:?} of {:?}", names, server);
@@ -123,7 +124,8 @@ fn usual_site() -> String {
         SwitchWay::Live,
         &Facts::default(),
     );
-    site.unwrap().text
+    let [server, site] = site.unwrap();
+    server.text + &site.text
 }
 
 /// Deeper than the stack would hold, and longer than anything that could be gone through

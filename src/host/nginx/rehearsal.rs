@@ -126,7 +126,7 @@ impl Rehearsal {
                 let text = text.replace("{port}", &self.port.to_string());
                 std::fs::write(files.site(), text.replace("{bg}", "bg/shop")).unwrap();
             }
-            None => all.push(render_site(config, layout, files, self.way, &facts).unwrap()),
+            None => all.extend(render_site(config, layout, files, self.way, &facts).unwrap()),
         }
         files::apply(files::plan(&all).unwrap(), &files.folder().join("backup")).unwrap();
         std::fs::create_dir_all(files.answers()).unwrap();

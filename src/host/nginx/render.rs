@@ -84,6 +84,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     (PROXY, include_str!("../../../templates/nginx/proxy.conf.tera")),
     (PASS, include_str!("../../../templates/nginx/pass.conf.tera")),
     (SITE, include_str!("../../../templates/nginx/site.conf.tera")),
+    (SERVER, include_str!("../../../templates/nginx/server.conf.tera")),
     (COLOR, include_str!("../../../templates/nginx/color.conf.tera")),
     (
         PAGE,
@@ -96,6 +97,7 @@ const ROUTE: &str = "route.conf.tera";
 const PROXY: &str = "proxy.conf.tera";
 const PASS: &str = "pass.conf.tera";
 const SITE: &str = "site.conf.tera";
+const SERVER: &str = "server.conf.tera";
 const COLOR: &str = "color.conf.tera";
 const PAGE: &str = "maintenance.html.tera";
 
@@ -147,6 +149,8 @@ pub struct Facts {
     pub names: Vec<String>,
     /// Whether NGINX tells the route to whoever knows the app's secret, and to no other.
     pub secret: bool,
+    /// Whether this NGINX knows `http2 on`; before, it was a word of `listen`.
+    pub http2_directive: bool,
     /// The words of each `listen` on which a server of ours refuses unknown names.
     pub refusing: Vec<String>,
 }
@@ -186,7 +190,8 @@ pub fn render(
     Ok(all)
 }
 
-/// A whole site for those who have none. Its text begins with [`site_mark`].
+/// A whole site for those who have none: what its `server` holds, and the site's file, whose
+/// text begins with [`site_mark`].
 ///
 /// # Errors
 /// As [`render`], and for listeners, names, paths and folders that are none.
@@ -196,10 +201,14 @@ pub fn render_site(
     nginx: &NginxLayout,
     way: SwitchWay,
     facts: &Facts,
-) -> Result<Rendered, RenderError> {
+) -> Result<[Rendered; 2], RenderError> {
     let values = Values::new(config, layout, nginx, way, facts)?;
-    let site = values::Site::new(config, values)?;
-    fill(&templates(config, layout)?, SITE, nginx.site(), &site)
+    let site = values::Site::new(config, values, facts)?;
+    let templates = templates(config, layout)?;
+    Ok([
+        fill(&templates, SERVER, nginx.folder().join("server.conf"), &site)?,
+        fill(&templates, SITE, nginx.site(), &site)?,
+    ])
 }
 
 /// What stands behind the link: the marks and settings of the four routes and the

@@ -94,7 +94,7 @@ async fn apps_share_no_name_and_the_longest_one_fits() {
         let (layout, files) = (Layout::new(&config.root), NginxLayout::new(&config));
         let realip = app != "shop-proof";
         let mut all = render(&config, &layout, &files, SwitchWay::Live, &facts(realip)).unwrap();
-        all.push(render_site(&config, &layout, &files, SwitchWay::Live, &facts(true)).unwrap());
+        all.extend(render_site(&config, &layout, &files, SwitchWay::Live, &facts(true)).unwrap());
         assert!(all.last().unwrap().text.starts_with(&site_mark(app)));
         files::apply(files::plan(&all).unwrap(), &files.folder().join("backup")).unwrap();
     }
@@ -163,11 +163,18 @@ async fn a_site_with_tls_passes_nginx_own_test() {
         .listen
         .push(format!("127.0.0.1:{} ssl http2", free_port()));
     let site = render_site(&r.config, &r.layout, &r.files, SwitchWay::Live, &facts(true)).unwrap();
-    files::apply(files::plan(&[site]).unwrap(), &r.files.folder().join("backup")).unwrap();
+    files::apply(files::plan(&site).unwrap(), &r.files.folder().join("backup")).unwrap();
     let dump = r.nginx.dump(PATIENCE).await.unwrap();
     let server = dump.servers().pop().unwrap();
     assert_eq!((server.listens.len(), server.http2), (2, true));
-    assert_eq!(server.includes, [r.files.route(), r.files.proxy()]);
+    assert_eq!(
+        server.includes,
+        [
+            r.files.folder().join("server.conf"),
+            r.files.route(),
+            r.files.proxy()
+        ]
+    );
     assert!(dump.http_includes(&r.files.hook()) && dump.http_includes(&r.files.upstreams()));
     let ports = r.config.process.ports;
     assert_eq!(dump.others_that_pass_to(ports.blue, &r.files.folder()), []);

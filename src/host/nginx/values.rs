@@ -53,6 +53,11 @@ pub(super) struct Site {
     #[serde(flatten)]
     values: Values,
     listen: Vec<String>,
+    /// Listeners whose visitors are sent to the encrypted one, and its port where it is not 443.
+    redirecting: Vec<String>,
+    tls_port: String,
+    /// Whether `http2 on` is written; otherwise it stands in `listen`.
+    http2: bool,
     server_names: Vec<String>,
     tls: Option<Tls>,
     max_body_size: String,
@@ -132,7 +137,7 @@ impl Values {
 }
 
 impl Site {
-    pub(super) fn new(config: &Config, values: Values) -> Result<Site, RenderError> {
+    pub(super) fn new(config: &Config, values: Values, facts: &Facts) -> Result<Site, RenderError> {
         let nginx = &config.nginx;
         let listeners = nginx
             .listen
@@ -156,9 +161,23 @@ impl Site {
                 listen: listener.text.clone(),
             });
         }
+        let (redirecting, listen): (Vec<Listener>, Vec<Listener>) = listeners
+            .into_iter()
+            .partition(|listener| nginx.redirect_to_https && !listener.tls);
+        let tls_port = listen.iter().find(|listener| listener.tls);
+        let tls_port = tls_port.map(|listener| listener.address.port());
+        let with_http2 = |listener: Listener| match nginx.http2 && !facts.http2_directive {
+            true if listener.tls && !listener.http2 && !listener.http3 => listener.text + " http2",
+            _ => listener.text,
+        };
         Ok(Site {
             values,
-            listen: listeners.into_iter().map(|listener| listener.text).collect(),
+            listen: listen.into_iter().map(with_http2).collect(),
+            redirecting: redirecting.into_iter().map(|listener| listener.text).collect(),
+            tls_port: tls_port
+                .filter(|port| *port != 443)
+                .map_or_else(String::new, |port| format!(":{port}")),
+            http2: nginx.http2 && facts.http2_directive,
             server_names: words("nginx.server_names", &nginx.server_names)?,
             tls,
             max_body_size: size(&nginx.max_body_size)?,

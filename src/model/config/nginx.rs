@@ -32,6 +32,12 @@ pub struct Nginx {
     /// listeners on which nobody else's site answers for those.
     #[serde(default)]
     pub refuse_unknown_names: bool,
+    /// Whether listeners without `ssl` only send visitors to the one that has it.
+    #[serde(default)]
+    pub redirect_to_https: bool,
+    /// Whether the encrypted listeners speak HTTP/2, in whichever words this NGINX has for it.
+    #[serde(default)]
+    pub http2: bool,
     /// What the site listens on, as in NGINX's `listen`: `80`, `127.0.0.1:8080`, `443 ssl`.
     #[serde(default = "defaults::listen")]
     pub listen: Vec<String>,

@@ -1,13 +1,9 @@
 //! NGINX and the site: version, switch way, includes, other ways to a slot, files that
 //! must not be served, folders that its workers must be able to enter.
 
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
-
-use nix::unistd::User;
-
 use crate::host::app::App;
 use crate::host::front;
+use crate::host::readers::Reader;
 use crate::model::color::Color;
 use crate::model::config::SwitchWay;
 
@@ -165,12 +161,14 @@ fn folders(report: &mut Report, app: &App) {
         places.push(app.layout.slots());
         places.push(app.layout.releases());
     }
-    let Some(user) = worker_user(app) else { return };
-    let name = &user.name;
+    let Some(workers) = Reader::of_workers(&app.nginx) else {
+        return;
+    };
+    let name = workers.name();
     for place in places {
         let closed = super::ancestors(&place)
             .into_iter()
-            .find(|folder| folder.is_dir() && !may_enter(folder, &user));
+            .find(|folder| folder.is_dir() && !workers.may_enter(folder));
         match closed {
             None => report.fine("folders", format!("`{name}` can look into {}", place.display())),
             Some(folder) => report.wrong(
@@ -184,32 +182,6 @@ fn folders(report: &mut Report, app: &App) {
             ),
         }
     }
-}
-
-/// Whoever the running workers are; nothing can be said while there are none.
-fn worker_user(app: &App) -> Option<User> {
-    let worker = app.nginx.master().ok()?.workers().into_iter().next()?;
-    let process = std::fs::metadata(format!("/proc/{}", worker.pid)).ok()?;
-    User::from_uid(process.uid().into()).ok().flatten()
-}
-
-fn may_enter(folder: &Path, user: &User) -> bool {
-    let Ok(about) = std::fs::metadata(folder) else {
-        return true;
-    };
-    let mode = about.permissions().mode();
-    if user.uid.is_root() {
-        return true;
-    }
-    if about.uid() == user.uid.as_raw() {
-        return mode & 0o100 != 0;
-    }
-    let name = std::ffi::CString::new(user.name.clone()).unwrap_or_default();
-    let groups = nix::unistd::getgrouplist(&name, user.gid).unwrap_or_default();
-    if groups.iter().any(|group| group.as_raw() == about.gid()) {
-        return mode & 0o010 != 0;
-    }
-    mode & 0o001 != 0
 }
 
 async fn secrets(report: &mut Report, app: &App) {

@@ -1,9 +1,14 @@
 //! What visitors can have the app believe, or get to see, by the site's own configuration.
 
+use std::collections::BTreeSet;
+
 use crate::host::app::App;
 use crate::host::nginx::render;
+use crate::host::readers::Reader;
+use crate::host::statics::Unserved;
 use crate::host::{front, releases, statics};
 use crate::model::color::Color;
+use crate::model::release::ReleaseId;
 
 use super::super::setup::ground::Ground;
 use super::Report;
@@ -19,6 +24,7 @@ pub(super) async fn look(report: &mut Report, app: &App, ground: &Ground) {
     upgrades(report, app, ground, id);
     hosts(report, app, ground, id).await;
     links(report, app, ground, &root);
+    served(report, app);
 }
 
 fn upgrades(report: &mut Report, app: &App, ground: &Ground, id: &str) {
@@ -96,13 +102,45 @@ async fn hosts(report: &mut Report, app: &App, ground: &Ground, id: &str) {
     }
 }
 
+/// Both colors' files, as they lie there.
+fn served(report: &mut Report, app: &App) {
+    if app.config.nginx.static_files.is_empty() {
+        return;
+    }
+    let workers = Reader::of_workers(&app.nginx);
+    let held: BTreeSet<ReleaseId> = Color::BOTH
+        .into_iter()
+        .filter_map(|color| releases::slot(&app.layout, color))
+        .collect();
+    let mut all_well = !held.is_empty();
+    for id in held {
+        let unserved = statics::unserved(&app.layout, &app.config, &id, workers.as_ref());
+        let Some(first) = unserved.first() else { continue };
+        all_well = false;
+        let more = match unserved.len() {
+            1 => String::new(),
+            count => format!(", and {} more", count - 1),
+        };
+        let fix = match first {
+            Unserved::Missing { .. } => "the folder that `[[nginx.static]]` names, and a deploy".to_owned(),
+            Unserved::Closed { path, .. } => format!("`chmod -R go+rX {}`", path.display()),
+        };
+        report.wrong("static files", format!("{first}{more}"), &fix);
+    }
+    if all_well {
+        report.fine("static files", "NGINX can read what it serves of both colors");
+    }
+}
+
 fn links(report: &mut Report, app: &App, ground: &Ground, root: &str) {
     let followed = ground.dump.follows_links(root);
     for place in &followed {
         let what = format!(
             "links are followed in the folder served at {place}: one in the repository would serve the source, or what is shared"
         );
-        let fix = match ground.site_is_ours && place.file == app.nginx_files.site() {
+        let written =
+            place.file.starts_with(app.nginx_files.folder()) || place.file == app.nginx_files.site();
+        let fix = match ground.site_is_ours && written {
             true => "`bg setup` writes that file again".to_owned(),
             false => format!("`disable_symlinks on \"from={root}\";` beside it"),
         };

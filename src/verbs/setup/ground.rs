@@ -174,7 +174,12 @@ pub fn site(config: &Config, files: &NginxLayout, dump: &Dump) -> Vec<Server> {
             .ok()
             .map(|listener| listener.address.port())
     };
-    let ports: Vec<u16> = config.nginx.listen.iter().filter_map(|text| port(text)).collect();
+    let answers = |text: &&String| {
+        let listener = text.parse::<Listener>();
+        !config.nginx.redirect_to_https || listener.is_ok_and(|listener| listener.tls)
+    };
+    let listen = config.nginx.listen.iter().filter(answers);
+    let ports: Vec<u16> = listen.filter_map(|text| port(text)).collect();
     let ours = |server: &Server| {
         let named = server
             .names
@@ -203,7 +208,8 @@ fn decide(
         .listen
         .iter()
         .filter_map(|text| text.parse::<Listener>().ok());
-    let http2_or_3 = listeners.any(|listener| listener.http2 || listener.http3)
+    let http2_or_3 = config.nginx.http2
+        || listeners.any(|listener| listener.http2 || listener.http3)
         || site.iter().any(|server| server.http2 || server.http3);
     let can_reload = can_reload(owner);
     let ground = way::Ground {

@@ -19,6 +19,9 @@ const PROTOCOLS: [&str; 4] = ["ssl", "http2", "quic", "proxy_protocol"];
 /// The first version with `ssl_reject_handshake`.
 const REJECTS: (u64, u64, u64) = (1, 19, 4);
 
+/// The first version with `http2 on`.
+const HTTP2_ON: (u64, u64, u64) = (1, 25, 1);
+
 /// A site of ours takes no requests away from one that is there. NGINX looks at the address
 /// first and at the name then; of two that are the same it asks whichever it reads first, and
 /// only warns.
@@ -133,6 +136,7 @@ pub fn facts(config: &Config, ground: &Ground) -> Facts {
         realip: ground.build.realip,
         secret: true,
         names,
+        http2_directive: ground.build.version >= HTTP2_ON,
         refusing: refusing(config, ground, &files),
     }
 }

@@ -38,7 +38,8 @@ pub async fn change_over(
     applied.and(handed_over)
 }
 
-fn backups(app: &App) -> PathBuf {
+/// Where old texts are kept.
+pub(super) fn backups(app: &App) -> PathBuf {
     app.nginx_files.folder().join("backup")
 }
 

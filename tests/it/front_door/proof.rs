@@ -229,3 +229,55 @@ fn every_listener_is_asked() {
     deploy.assert_code(0);
     deploy.assert_says("proven on 1 path and 2 listeners");
 }
+
+/// A color that is reached and fails is another matter than one that is not reached.
+#[test]
+fn a_color_that_fails_as_the_other_does_may_be_live_and_one_that_fails_alone_may_not() {
+    let sandbox = Sandbox::new();
+    let down = sandbox.root().join("down");
+    let body = format!(
+        "def front_page():\n    if os.path.exists({:?}): return \"no database\", 500",
+        down.display().to_string()
+    );
+    sandbox.commit_edit("needs a database", "def front_page():", &body);
+    fs::write(&down, "").unwrap();
+    sandbox.bg(&["setup"]).assert_code(0);
+    let first = sandbox.bg(&["deploy"]);
+    first.assert_code(0);
+    first.assert_says("blue is reached, and is not healthy: `/` on http://");
+    first.assert_says("is answered 500: no database");
+    first.assert_says("as nothing was live before");
+    assert_eq!(sandbox.live_color(), Some(Color::Blue));
+
+    sandbox.commit_edit("another greeting", "Good day", "Hello");
+    let second = sandbox.bg(&["deploy"]);
+    second.assert_code(0);
+    second.assert_says("traffic moves all the same, as blue answered the same");
+    sandbox.bg(&["rollback"]).assert_code(0);
+    assert_eq!(sandbox.live_color(), Some(Color::Blue));
+
+    fs::remove_file(&down).unwrap();
+    sandbox.commit_edit(
+        "a mistake",
+        "    session[\"visits\"] = ",
+        "    session[visits] = ",
+    );
+    let broken = sandbox.bg(&["deploy"]);
+    sandbox.assert_five(
+        &broken,
+        5,
+        "traffic reached green, which fails where blue does not",
+        Color::Blue,
+    );
+    broken.assert_says("green is reached, and is not healthy");
+
+    // The way back is proven where the one who gets traffic back fails, too.
+    fs::write(&down, "").unwrap();
+    sandbox.commit_edit(
+        "another mistake",
+        "return \"no database\", 500",
+        "return \"no database\", 503",
+    );
+    let worse = sandbox.bg(&["deploy"]);
+    sandbox.assert_five(&worse, 5, "is answered 503: no database", Color::Blue);
+}

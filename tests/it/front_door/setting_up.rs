@@ -34,7 +34,7 @@ fn a_plan_changes_nothing_and_a_second_time_there_is_nothing_to_change() {
     }
     sandbox.configure(|config| set(config, "nginx", "max_body_size", "7m"));
     let plan = sandbox.bg(&["setup", "--plan"]);
-    assert!(plan.stdout.contains("+    client_max_body_size 7m;"), "{plan}");
+    assert!(plan.stdout.contains("+client_max_body_size 7m;"), "{plan}");
     assert_eq!(everything(&sandbox), after);
     sandbox.bg(&["setup"]).assert_code(0);
     assert_eq!(sandbox.bg(&["setup"]).stdout, "nothing to change\n");
@@ -87,12 +87,12 @@ fn templates_of_ones_own_are_used_and_broken_ones_put_back() {
     let folder = sandbox.app_root().join("templates");
     fs::create_dir_all(&folder).unwrap();
     let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/nginx");
-    let site = fs::read_to_string(built_in.join("site.conf.tera")).unwrap();
+    let site = fs::read_to_string(built_in.join("server.conf.tera")).unwrap();
     let mine = site.replace(
         "client_max_body_size",
-        "add_header X-Mine yes;\n    client_max_body_size",
+        "add_header X-Mine yes;\nclient_max_body_size",
     );
-    fs::write(folder.join("site.conf.tera"), &mine).unwrap();
+    fs::write(folder.join("server.conf.tera"), &mine).unwrap();
     sandbox.bg(&["setup"]).assert_code(0);
     sandbox.bg(&["deploy"]).assert_code(0);
     assert_eq!(sandbox.get("/static/shop.css").header("x-mine"), Some("yes"));
@@ -101,14 +101,14 @@ fn templates_of_ones_own_are_used_and_broken_ones_put_back() {
 
     // NGINX does not take it.
     fs::write(
-        folder.join("site.conf.tera"),
+        folder.join("server.conf.tera"),
         mine.replace("add_header", "no_such_thing"),
     )
     .unwrap();
     let setup = sandbox.bg(&["setup"]);
     sandbox.assert_five(&setup, 1, "its files were put back", Color::Blue);
     setup.assert_says("unknown directive \"no_such_thing\"");
-    setup.assert_says(&site_file(&sandbox).display().to_string());
+    setup.assert_says(&rendered(&sandbox, "server.conf").display().to_string());
     assert_eq!(nginx_files(&everything(&sandbox)), nginx_files(&good), "{setup}");
     sandbox.front.reload();
     assert_eq!(sandbox.live_color(), Some(Color::Blue));
@@ -116,22 +116,22 @@ fn templates_of_ones_own_are_used_and_broken_ones_put_back() {
     // It makes no sense as a template.
     let before = everything(&sandbox);
     fs::write(
-        folder.join("site.conf.tera"),
+        folder.join("server.conf.tera"),
         mine.replace("{% endfor %}", "{{ no_such_value }}"),
     )
     .unwrap();
     let setup = sandbox.bg(&["setup"]);
-    sandbox.assert_five(&setup, 3, "site.conf.tera", Color::Blue);
+    sandbox.assert_five(&setup, 3, "server.conf.tera", Color::Blue);
     assert_eq!(nginx_files(&everything(&sandbox)), nginx_files(&before));
 
     // NGINX takes it and the route is not reached any more: setup says so.
     fs::write(
-        folder.join("site.conf.tera"),
+        folder.join("server.conf.tera"),
         mine.replace("route.conf\"", "proxy.conf\""),
     )
     .unwrap();
     sandbox.bg(&["setup"]).assert_code(1);
-    fs::write(folder.join("site.conf.tera"), &mine).unwrap();
+    fs::write(folder.join("server.conf.tera"), &mine).unwrap();
     sandbox.bg(&["setup"]).assert_code(0);
     assert_eq!(sandbox.live_color(), Some(Color::Blue));
     assert!(nginx_takes_its_configuration(&sandbox));
@@ -304,6 +304,7 @@ fn a_host_of_an_earlier_version_is_taken_over_by_setup() {
     let earlier = text.replace("answers/$bg_shop_color.json", "$bg_shop_color/answer.json");
     assert_ne!(text, earlier);
     fs::write(&route, earlier).unwrap();
+    fs::remove_dir_all(rendered(&sandbox, "written")).unwrap();
     let entry = sandbox.registry().join("shop.toml");
     let lines = fs::read_to_string(&entry).unwrap();
     let lines: Vec<&str> = lines

@@ -115,7 +115,8 @@ async fn a_real_nginx_is_asked_and_proven() {
         prove("/a", green.address).await,
         Ok(Proven {
             requests: 4,
-            status: 200
+            status: 200,
+            sick: None
         })
     );
     let wrong = wording(prove("/a", blue.address).await);
@@ -181,7 +182,8 @@ async fn a_tls_listener_is_asked_by_name() {
         proven,
         Ok(ProvenAll {
             paths: 1,
-            listeners: 1
+            listeners: 1,
+            sick: Vec::new()
         })
     );
 }

@@ -21,6 +21,8 @@ pub(super) fn check(nginx: &Nginx, ports: Ports, findings: &mut Findings<'_, '_>
         nginx.server_names.iter().map(|name| server_name(name)),
     );
     findings.value("nginx.refuse_unknown_names", unknown_names(nginx));
+    findings.value("nginx.redirect_to_https", redirect(nginx));
+    findings.value("nginx.http2", http2(nginx));
     listeners(nginx, ports, findings);
     locations(nginx, findings);
     findings.value("nginx.max_body_size", size(&nginx.max_body_size));
@@ -173,6 +175,27 @@ fn listeners(nginx: &Nginx, ports: Ports, findings: &mut Findings<'_, '_>) {
             ),
         ),
         _ => {}
+    }
+}
+
+fn redirect(nginx: &Nginx) -> Verdict {
+    let encrypted = nginx.listen.iter().filter(|listen| is_encrypted(listen)).count();
+    match nginx.redirect_to_https {
+        true if encrypted == 0 || encrypted == nginx.listen.len() => wrong(
+            "needs a listener with `ssl` and one without",
+            "write `listen = [\"80\", \"443 ssl\"]`, and `[nginx.tls]`",
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn http2(nginx: &Nginx) -> Verdict {
+    match nginx.http2 && !nginx.listen.iter().any(|listen| is_encrypted(listen)) {
+        true => wrong(
+            "is spoken on encrypted listeners only, and there is none",
+            "write `listen = [\"443 ssl\"]`, and `[nginx.tls]`",
+        ),
+        false => Ok(()),
     }
 }
 
