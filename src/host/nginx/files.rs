@@ -226,7 +226,7 @@ impl Change {
     /// What shall be there.
     #[must_use]
     pub fn after(&self) -> &[u8] {
-        self.new.as_bytes()
+        &self.new
     }
 }
 
