@@ -50,7 +50,8 @@ pub fn decide(wanted: SwitchWay, ground: Ground) -> (SwitchWay, String) {
 }
 
 /// Why a reload would cost requests here, `None` when it would not.
-fn what_a_reload_loses(ground: Ground) -> Option<String> {
+#[must_use]
+pub fn what_a_reload_loses(ground: Ground) -> Option<String> {
     if ground.version < KEEPS_CONNECTIONS {
         Some(format!(
             "a reload of NGINX {} loses requests on kept-alive connections (cured in {})",

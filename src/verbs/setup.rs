@@ -80,8 +80,13 @@ pub async fn setup(config: Config, ask: Ask, sink: &dyn Sink) -> Result<SetUp, F
         live_port_stays(&app)?;
     }
     let mut wanted = wanted(&app, &ground)?;
+    let mut changes = wanted.describe(&app);
+    if nginx::needs_reload(&app, &ground, &wanted.nginx) {
+        let cost = nginx::cost(&ground).map_or_else(String::new, |cost| format!(" ({cost})"));
+        changes.push(format!("reload NGINX{cost}"));
+    }
     let mut set_up = SetUp {
-        changes: wanted.describe(&app),
+        changes,
         diffs: wanted
             .nginx
             .iter()

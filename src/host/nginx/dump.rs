@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::raw;
 use super::syntax::{self, Directive, Place};
 
+mod loaded;
 mod passed;
 mod read;
 mod ways;

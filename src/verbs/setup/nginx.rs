@@ -8,6 +8,7 @@ use crate::host::nginx::files::{self, Change, Kind};
 use crate::host::nginx::render::Rendered;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
+use crate::model::way;
 
 use super::super::traffic;
 use super::ground::Ground;
@@ -27,15 +28,43 @@ pub async fn change_over(
 ) -> Result<(), Failure> {
     let parsed = ground.parses_link(&app.nginx_files);
     let kept = parsed || app.reloads();
+    let counts = needs_reload(app, ground, &nginx);
     link::lay_out(app, ground, targets, kept)?;
     secret::keep(app, ground)?;
-    let applied = apply(app, ground, nginx, sink).await;
+    let applied = apply(app, ground, nginx, counts, sink).await;
     let still_kept = if applied.is_ok() { app.reloads() } else { parsed };
     let handed_over = match still_kept == kept {
         true => Ok(()),
         false => link::lay_out(app, ground, targets, still_kept),
     };
     applied.and(handed_over)
+}
+
+/// Whether NGINX has to read its configuration again for what is written.
+pub(super) fn needs_reload(app: &App, ground: &Ground, nginx: &[Change]) -> bool {
+    let mut changed = nginx.iter().filter(|change| change.kind != Kind::Same);
+    match secret::is_kept(app) {
+        true => changed.any(|change| ground.dump.is_changed_by(change)),
+        false => changed.next().is_some(),
+    }
+}
+
+/// What a reload costs the sites of this host, where it costs anything.
+pub(super) fn cost(ground: &Ground) -> Option<String> {
+    let servers = ground.dump.servers();
+    let why = way::what_a_reload_loses(way::Ground {
+        version: ground.build.version,
+        keepalive_min_timeout: servers
+            .iter()
+            .all(|server| server.keepalive_min_timeout.is_some()),
+        http2_or_3: servers.iter().any(|server| server.http2 || server.http3),
+        can_reload: true,
+    })?;
+    // With no site that answers there is nobody to lose a request.
+    let live = !servers.is_empty() && ground.running;
+    live.then(|| {
+        format!("NGINX is reloaded, which may cost every site on this host a request on each open connection: {why}")
+    })
 }
 
 /// Where old texts are kept.
@@ -45,7 +74,13 @@ pub(super) fn backups(app: &App) -> PathBuf {
 
 /// Writes NGINX's files, tests, reloads, and sees that it took effect. Whatever fails on
 /// the way puts the old files back.
-async fn apply(app: &App, ground: &Ground, nginx: Vec<Change>, sink: &dyn Sink) -> Result<(), Failure> {
+async fn apply(
+    app: &App,
+    ground: &Ground,
+    nginx: Vec<Change>,
+    needs_reload: bool,
+    sink: &dyn Sink,
+) -> Result<(), Failure> {
     let changed = nginx.iter().any(|change| change.kind != Kind::Same);
     if !changed && ground.running {
         return Ok(());
@@ -59,6 +94,10 @@ async fn apply(app: &App, ground: &Ground, nginx: Vec<Change>, sink: &dyn Sink) 
                 .with_traffic(traffic::unchanged(app)),
         );
     }
+    let reloads = needs_reload || !ground.running;
+    if let (true, Some(text)) = (reloads, cost(ground)) {
+        sink.emit(Event::Warned { text });
+    }
     let applied = files::apply(nginx, &backups(app)).map_err(|error| {
         Failure::failed("NGINX's files cannot be written")
             .because(error)
@@ -70,7 +109,13 @@ async fn apply(app: &App, ground: &Ground, nginx: Vec<Change>, sink: &dyn Sink) 
     })?;
     let tested = app.nginx.test(app.config.timeouts.reload.0).await;
     let took = match tested {
-        Ok(()) => reload(app).await,
+        Ok(()) if reloads => reload(app).await,
+        Ok(()) => {
+            sink.emit(Event::Noted {
+                text: "NGINX is not reloaded: nothing that it reads has another meaning".to_owned(),
+            });
+            return Ok(());
+        }
         Err(error) => Err(mover::Unfollowed::Reload(error)),
     };
     let Err(error) = took else {

@@ -35,9 +35,68 @@ fn a_plan_changes_nothing_and_a_second_time_there_is_nothing_to_change() {
     sandbox.configure(|config| set(config, "nginx", "max_body_size", "7m"));
     let plan = sandbox.bg(&["setup", "--plan"]);
     assert!(plan.stdout.contains("+client_max_body_size 7m;"), "{plan}");
+    assert!(plan.stdout.contains("would reload NGINX"), "{plan}");
     assert_eq!(everything(&sandbox), after);
     sandbox.bg(&["setup"]).assert_code(0);
     assert_eq!(sandbox.bg(&["setup"]).stdout, "nothing to change\n");
+}
+
+/// A reload may cost every site of the host a request: it is said before, and done only where
+/// NGINX would do something else after it.
+#[test]
+fn nginx_is_reloaded_only_for_what_it_reads_and_the_cost_is_said_before() {
+    let sandbox = Sandbox::with(|config| set(config, "nginx", "templates", "templates"));
+    let folder = sandbox.app_root().join("templates");
+    fs::create_dir_all(&folder).unwrap();
+    sandbox.bg(&["setup"]).assert_code(0);
+    sandbox.bg(&["deploy"]).assert_code(0);
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/nginx");
+    let route = fs::read_to_string(built_in.join("route.conf.tera")).unwrap();
+    let workers = sandbox.front.workers();
+
+    fs::write(
+        folder.join("route.conf.tera"),
+        route.clone() + "# a remark of mine\n",
+    )
+    .unwrap();
+    let plan = sandbox.bg(&["setup", "--plan"]);
+    assert!(!plan.stdout.contains("reload"), "{plan}");
+    let setup = sandbox.bg(&["setup"]);
+    setup.assert_code(0);
+    setup.assert_says("NGINX is not reloaded");
+    assert!(
+        fs::read_to_string(rendered(&sandbox, "route.conf"))
+            .unwrap()
+            .contains("of mine")
+    );
+    assert_eq!(sandbox.front.workers(), workers, "{setup}");
+
+    fs::write(
+        folder.join("route.conf.tera"),
+        route + "chunked_transfer_encoding on;\n",
+    )
+    .unwrap();
+    let plan = sandbox.bg(&["setup", "--plan"]);
+    let setup = sandbox.bg(&["setup"]);
+    setup.assert_code(0);
+    assert_ne!(sandbox.front.workers(), workers, "{setup}");
+    let told = "every site on this host a request on each open connection";
+    let version = std::process::Command::new(front::program())
+        .arg("-v")
+        .output()
+        .unwrap();
+    let version = String::from_utf8_lossy(&version.stderr).into_owned();
+    assert!(plan.stdout.contains("would reload NGINX"), "{plan}");
+    // `keepalive_min_timeout`, which cures it, stands nowhere here.
+    assert!(plan.stdout.contains(told), "{version}: {plan}");
+    let (before, after) = setup
+        .stderr
+        .split_once("NGINX reads the new configuration")
+        .unwrap();
+    assert!(
+        before.contains(told) && !after.contains(told),
+        "{version}: {setup}"
+    );
 }
 
 /// Every file below what setup may write to, with what is in it or where it points. Only
