@@ -10,6 +10,7 @@ use crate::host::{front, releases, statics};
 use crate::model::color::Color;
 use crate::model::release::ReleaseId;
 
+use super::super::adopted;
 use super::super::setup::ground::Ground;
 use super::Report;
 
@@ -102,7 +103,8 @@ async fn hosts(report: &mut Report, app: &App, ground: &Ground, id: &str) {
     }
 }
 
-/// Both colors' files, as they lie there.
+/// Both colors' files, as they lie there. An adopted one has links to what NGINX served before
+/// and nothing else.
 fn served(report: &mut Report, app: &App) {
     if app.config.nginx.static_files.is_empty() {
         return;
@@ -110,6 +112,7 @@ fn served(report: &mut Report, app: &App) {
     let workers = Reader::of_workers(&app.nginx);
     let held: BTreeSet<ReleaseId> = Color::BOTH
         .into_iter()
+        .filter(|color| adopted::in_slot(app, *color).is_none())
         .filter_map(|color| releases::slot(&app.layout, color))
         .collect();
     let mut all_well = !held.is_empty();
