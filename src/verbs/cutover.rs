@@ -15,7 +15,7 @@ use crate::model::journal::Phase;
 use crate::model::release::ReleaseId;
 
 use super::gate::{Passed, millis};
-use super::proof::{Before, Proof, Unhealthy, Unproven, back_from, prove, prove_back};
+use super::proof::{Proof, Unhealthy, Unproven, back_from, fails_alike, prove, prove_back};
 use super::run::Run;
 use super::{save, step, traffic, workers};
 
@@ -95,10 +95,6 @@ pub async fn swap(
 ) -> Result<(), Failure> {
     let app = run.app;
     let release = passed.and_then(|passed| passed.standing().release);
-    let mut before = match passed {
-        Some(_) => Before::ask(app, run.from, run.live().release.is_some()).await,
-        None => Before::default(),
-    };
     run.enter(Phase::Swapping, to, release.as_ref(), None)?;
     let began = Instant::now();
     let note = || prober.into_iter().for_each(Running::swapped);
@@ -106,7 +102,7 @@ pub async fn swap(
     prober.into_iter().for_each(Running::followed);
     let reached = match swapped {
         Ok(()) => match prove(app, to, passed.is_some()).await {
-            Ok(proof) => as_healthy(run, to, proof, &mut before).await,
+            Ok(proof) => as_healthy(run, to, proof).await,
             Err(unproven) => Err(unproven),
         },
         Err(MoveError::Behind(unfollowed)) => Err(unfollowed.into()),
@@ -140,18 +136,19 @@ pub async fn swap(
 }
 
 /// A color that fails may be live where the one before it failed in the same way.
-async fn as_healthy(run: &Run<'_>, to: Route, proof: Proof, before: &mut Before) -> Result<Proof, Unproven> {
+async fn as_healthy(run: &Run<'_>, to: Route, proof: Proof) -> Result<Proof, Unproven> {
     if proof.sick.is_empty() {
         return Ok(proof);
     }
-    let (color, alike) = (to.color, before.was_alike(&proof.sick).await);
+    let (color, live) = (to.color, run.live());
+    let alike = live.release.is_none() || fails_alike(run.app, live.color, &proof.sick).await;
     let source = Unhealthy(proof.sick);
     if !alike {
         return Err(Unproven::Unhealthy { color, source });
     }
-    let why = match run.live() {
+    let why = match live {
         Standing { release: None, .. } => "nothing was live before".to_owned(),
-        live => format!("{} answered the same", live.color),
+        live => format!("{} answers the same", live.color),
     };
     run.sink.emit(Event::Warned {
         text: format!(

@@ -265,7 +265,8 @@ async fn round(running: &Running, times: u32, pace: Pace) -> Round {
     health::round(&target, &config.health, times, config.gate.attempt.0, pace).await
 }
 
-fn has_tls(config: &Config) -> bool {
+/// Whether visitors come through TLS.
+pub(super) fn has_tls(config: &Config) -> bool {
     config
         .nginx
         .listen

@@ -1,6 +1,5 @@
 //! What a `bg.toml` that does not say means.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::HealthCheck;
@@ -31,15 +30,7 @@ pub(super) fn expect() -> Vec<u16> {
 }
 
 pub(super) fn health() -> Vec<HealthCheck> {
-    vec![HealthCheck {
-        path: "/".into(),
-        method: method(),
-        host: None,
-        headers: BTreeMap::new(),
-        expect: expect(),
-        contains: None,
-        json: None,
-    }]
+    vec![HealthCheck::of("/")]
 }
 
 pub(super) fn nginx_bin() -> PathBuf {

@@ -34,6 +34,22 @@ pub struct HealthCheck {
     pub json: Option<JsonCheck>,
 }
 
+impl HealthCheck {
+    /// The check of a path about which nothing else is said.
+    #[must_use]
+    pub fn of(path: &str) -> HealthCheck {
+        HealthCheck {
+            path: path.to_owned(),
+            method: defaults::method(),
+            host: None,
+            headers: BTreeMap::new(),
+            expect: defaults::expect(),
+            contains: None,
+            json: None,
+        }
+    }
+}
+
 /// A value in a JSON body.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -113,8 +113,7 @@ fn a_gate_that_one_host_does_not_pass_leaves_all_where_they_were() {
 
 /// The site of a host goes to `color` for ever, whatever the link says.
 fn nail(server: &Server, color: Color) {
-    let sites = server.sandbox.front.sites();
-    let site = sites.join("shop.conf");
+    let site = server.sandbox.front.conf().with_file_name("bg/shop/server.conf");
     let text = fs::read_to_string(&site).unwrap();
     let line = text.lines().find(|line| line.contains("proxy.conf")).unwrap();
     let past = format!("proxy_pass http://{};", server.sandbox.slot_address(color));

@@ -252,7 +252,7 @@ fn a_color_that_fails_as_the_other_does_may_be_live_and_one_that_fails_alone_may
     sandbox.commit_edit("another greeting", "Good day", "Hello");
     let second = sandbox.bg(&["deploy"]);
     second.assert_code(0);
-    second.assert_says("traffic moves all the same, as blue answered the same");
+    second.assert_says("traffic moves all the same, as blue answers the same");
     sandbox.bg(&["rollback"]).assert_code(0);
     assert_eq!(sandbox.live_color(), Some(Color::Blue));
 
