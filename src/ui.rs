@@ -2,6 +2,7 @@
 //! cleaned here, wherever it came from.
 
 mod adopting;
+mod apps;
 pub mod ask;
 mod clean;
 mod fleet;

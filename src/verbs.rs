@@ -18,6 +18,7 @@ pub mod gate;
 pub mod history;
 pub mod hooks;
 pub mod init;
+pub mod list;
 pub mod logs;
 pub mod maintenance;
 pub mod memory;

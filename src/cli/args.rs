@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::checks::Checks;
 use crate::model::color::Color;
 use crate::model::config::duration::Span;
-use crate::model::release::ReleaseId;
+use crate::model::release::{Beginning, ReleaseId};
 pub use adopt::Adopt;
 pub use choices::{OnOff, PromptShell};
 pub use worker::Worker;
@@ -152,9 +152,10 @@ pub enum Verb {
     },
     /// Go back to what served before
     Rollback {
-        /// Any kept release, without rebuilding it; its name in full, as `releases` prints it
+        /// Any kept release, without rebuilding it: the beginning of its name as `releases` prints it,
+        /// or of its commit
         #[arg(long, value_name = "RELEASE")]
-        to: Option<ReleaseId>,
+        to: Option<Beginning>,
         /// Go back past a contract release; the reason is recorded
         #[arg(long, value_name = "REASON")]
         force: Option<String>,
@@ -168,6 +169,8 @@ pub enum Verb {
         #[arg(long)]
         watch: bool,
     },
+    /// All apps of this host, and what is live of each
+    List,
     /// What was deployed, switched and rolled back, newest first
     History {
         /// Show everything that this run told

@@ -18,7 +18,7 @@ use crate::verbs::deploy::Ask;
 use crate::verbs::logs::Whose;
 use crate::verbs::source::Wanted;
 use crate::verbs::{
-    check, cool, deploy, history, init, logs, maintenance, plan, remove, repair, setup, sight, status,
+    check, cool, deploy, history, init, list, logs, maintenance, plan, remove, repair, setup, sight, status,
     switch, workers,
 };
 
@@ -91,6 +91,7 @@ pub async fn dispatch(
             keep_the_terminal(&here.entry()?).await?;
             Err(workers::run_by_hand(&here.open()?, &name, || ui.hand_over()).await)
         }
+        Verb::List => Ok(Some(Answer::Listed(list::list()))),
         Verb::Releases => history::kept(&here.open()?).map(Answer::Releases).map(Some),
         Verb::Exec { color, command } => {
             keep_the_terminal(&here.entry()?).await?;
@@ -179,7 +180,9 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
             .await
             .map(Answer::Deployed),
         Verb::Rollback { to, force, patience } => {
-            switch::rollback(&here.open()?, to, force.as_deref(), time(&patience), caller)
+            let app = here.open()?;
+            let to = to.map(|to| history::named(&app, &to)).transpose()?;
+            switch::rollback(&app, to, force.as_deref(), time(&patience), caller)
                 .await
                 .map(Answer::Deployed)
         }

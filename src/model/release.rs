@@ -112,6 +112,72 @@ impl AsRef<Path> for ReleaseId {
     }
 }
 
+/// The beginning of a release's name or of its commit, as people type it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Beginning(String);
+
+/// Text that no release's name or commit begins with.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`{0}` is the beginning of no release: expected four characters or more of a name as \
+     `20261123T181500Z-3f6f782`, or of a commit"
+)]
+pub struct NoBeginning(String);
+
+impl Beginning {
+    /// Whether the release may be meant.
+    #[must_use]
+    pub fn fits(&self, id: &ReleaseId) -> bool {
+        let short = id.short();
+        id.0.starts_with(&self.0) || short.starts_with(&self.0) || self.0.starts_with(short)
+    }
+
+    /// The release, where the name is a whole one.
+    #[must_use]
+    pub fn whole(&self) -> Option<ReleaseId> {
+        self.0.parse().ok()
+    }
+}
+
+impl TryFrom<String> for Beginning {
+    type Error = NoBeginning;
+
+    fn try_from(text: String) -> Result<Self, NoBeginning> {
+        let fits = |c: char| c.is_ascii_digit() || "abcdefTZ-".contains(c);
+        match (4..=64).contains(&text.len()) && text.chars().all(fits) {
+            true => Ok(Beginning(text)),
+            false => Err(NoBeginning(text)),
+        }
+    }
+}
+
+impl std::str::FromStr for Beginning {
+    type Err = NoBeginning;
+
+    fn from_str(text: &str) -> Result<Self, NoBeginning> {
+        Beginning::try_from(text.to_owned())
+    }
+}
+
+impl From<Beginning> for String {
+    fn from(beginning: Beginning) -> String {
+        beginning.0
+    }
+}
+
+impl From<ReleaseId> for Beginning {
+    fn from(id: ReleaseId) -> Beginning {
+        Beginning(id.0)
+    }
+}
+
+impl fmt::Display for Beginning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// The whole snapshot of a release, kept beside its checkout, so that an old release
 /// always starts with its own settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

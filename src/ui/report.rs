@@ -38,6 +38,7 @@ fn page(answer: &Answer, name: &str) -> String {
         Answer::History(lines) => history(lines),
         Answer::Run(events) => run(events, name),
         Answer::Timings(steps) => timings(steps),
+        Answer::Listed(apps) => super::apps::text(apps),
         Answer::Releases(kept) => releases(kept),
         Answer::Maintenance(set) => {
             let page = if set.on { "the maintenance page" } else { "the app" };

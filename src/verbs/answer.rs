@@ -11,6 +11,7 @@ use super::deploy::Deployed;
 use super::fleet::Fleet;
 use super::history::{Kept, Line, Timing};
 use super::init::Started;
+use super::list::Listed;
 use super::maintenance::MaintenanceSet;
 use super::plan::Planned;
 use super::remove::Removed;
@@ -49,6 +50,8 @@ pub enum Answer {
     Run(Vec<Value>),
     /// `bg history RUN --timings`.
     Timings(Vec<Timing>),
+    /// `bg list`.
+    Listed(Vec<Listed>),
     /// `bg releases`.
     Releases(Vec<Kept>),
     /// `bg maintenance`.

@@ -10,9 +10,9 @@ use crate::host::releases;
 use crate::model::color::Color;
 use crate::model::failure::Failure;
 use crate::model::journal::Record;
-use crate::model::release::ReleaseId;
+use crate::model::release::{Beginning, ReleaseId};
 
-use super::run;
+use super::{run, traffic};
 
 /// What is said of a run that has no end.
 const DIED: &str = "died half-way";
@@ -171,6 +171,27 @@ pub fn kept(app: &App) -> Result<Vec<Kept>, Failure> {
         }
     });
     Ok(lines.collect())
+}
+
+/// The kept release that is meant by the beginning of its name or of its commit. Of a whole
+/// name that none has, whoever uses it says what is wrong.
+///
+/// # Errors
+/// When none begins so, or several do.
+pub fn named(app: &App, beginning: &Beginning) -> Result<ReleaseId, Failure> {
+    let mut meant = releases::ids(&app.layout).unwrap_or_default();
+    meant.retain(|id| beginning.fits(id));
+    let what = match (meant.as_slice(), beginning.whole()) {
+        ([one], _) => return Ok(one.clone()),
+        ([], Some(whole)) => return Ok(whole),
+        ([], None) => format!("no kept release is called `{beginning}`, nor is its commit"),
+        (several, _) => format!("`{beginning}` may be any of {} releases", several.len()),
+    };
+    let names = meant.iter().rev().map(ToString::to_string);
+    Err(Failure::failed(what)
+        .showing(names)
+        .hint("`bg releases` lists those that are kept; name one by as much as it takes")
+        .with_traffic(traffic::unchanged(app)))
 }
 
 #[cfg(test)]

@@ -210,6 +210,17 @@ fn an_older_release_is_brought_back_without_building_anything() {
     let count = load.stop();
     assert_eq!(count.failed, 0, "{count:?}");
 
+    // By its commit, as people copy it; what several begin with is not guessed.
+    let (_, short) = first.split_once('-').unwrap();
+    let again = sandbox.bg(&["rollback", "--to", short]);
+    assert!(again.stdout.contains(short), "{again}");
+    again.assert_code(0);
+    let unclear = sandbox.bg(&["rollback", "--to", &first[..4]]);
+    sandbox.assert_five(&unclear, 1, "may be any of 3 releases", Color::Green);
+    unclear.assert_says(&first);
+    let nobodys = sandbox.bg(&["rollback", "--to", "1999"]);
+    sandbox.assert_five(&nobodys, 1, "no kept release is called `1999`", Color::Green);
+
     let unknown = sandbox.bg(&["rollback", "--to", "20200101T000000Z-0000000"]);
     sandbox.assert_five(&unknown, 1, "cannot be used", Color::Green);
     unknown.assert_says("releases` lists those that are kept");

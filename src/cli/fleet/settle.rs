@@ -70,7 +70,7 @@ async fn bring(errand: &Errand, host: &Host, wanted: &Standing, back: bool) -> R
     let patience = Patience::default();
     let verb = if back && matches!(errand.verb, Verb::Deploy { .. }) {
         Verb::Rollback {
-            to: Some(release),
+            to: Some(release.into()),
             force,
             patience,
         }

@@ -61,6 +61,18 @@ fn history_releases_and_status_tell_what_happened() {
         "{releases}"
     );
 
+    let list = sandbox.bg(&["list"]);
+    list.assert_code(0);
+    let root = sandbox.app_root();
+    assert!(
+        list.stdout.starts_with("shop  blue (") && list.stdout.contains(") is live  ("),
+        "{list}"
+    );
+    assert!(list.stdout.contains(root.to_str().unwrap()), "{list}");
+    let list = sandbox.bg(&["list", "--json"]).result();
+    assert_eq!(list["answer"][0]["app"], "shop");
+    assert_eq!(list["answer"][0]["live"]["color"], "blue");
+
     let status = sandbox.bg(&["status"]);
     status.assert_code(0);
     assert!(
