@@ -1,10 +1,11 @@
 //! A slot that holds an adopted process: what it is known by, how it is let go, and what
 //! there is to say about code that may change under it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::host::app::App;
+use crate::host::pm2::Proc;
 use crate::host::process::{self, Process};
 use crate::host::server_tree;
 use crate::host::{dotenv, envfile, releases, sockets};
@@ -169,7 +170,12 @@ pub async fn notes(app: &App, color: Color) -> Vec<String> {
         adopted.pm2_name,
         adopted.checkout.display()
     )];
-    notes.extend(restarted(app, color, adopted).await);
+    let entries = app.pm2.named(&adopted.pm2_name).await.unwrap_or_default();
+    notes.extend(restarted(color, adopted, &entries));
+    let by_itself = entries
+        .first()
+        .and_then(|entry| starts_again(&app.entry.pm2_home, entry));
+    notes.extend(by_itself);
     notes.extend(changed(color, &manifest, adopted).await);
     let data = left_behind(adopted);
     if !data.is_empty() {
@@ -189,8 +195,32 @@ pub async fn notes(app: &App, color: Color) -> Vec<String> {
     notes
 }
 
-async fn restarted(app: &App, color: Color, adopted: &Adopted) -> Option<String> {
-    let entries = app.pm2.named(&adopted.pm2_name).await.ok()?;
+/// What makes PM2 start an entry again while visitors are on it, and what takes that off. PM2
+/// has no word for no limit of memory: 0 is one that every process exceeds.
+#[must_use]
+pub fn starts_again(pm2_home: &Path, entry: &Proc) -> Option<String> {
+    let by = &entry.starts_again_by;
+    let off = by.iter().map(|name| match *name {
+        "cron_restart" => " --cron-restart 0",
+        "max_memory_restart" => " --max-memory-restart 1000G",
+        // It turns what is on off.
+        _ => " --watch",
+    });
+    let off: String = off.collect();
+    let named: Vec<String> = by.iter().map(|name| format!("`{name}`")).collect();
+    (!by.is_empty()).then(|| {
+        format!(
+            "{} of `{}` makes PM2 start it again while visitors are on it, and they meet 502: \
+             `PM2_HOME={} pm2 restart {}{off}` takes that off, and starts it again once",
+            named.join(", "),
+            entry.name,
+            pm2_home.display(),
+            entry.name
+        )
+    })
+}
+
+fn restarted(color: Color, adopted: &Adopted, entries: &[Proc]) -> Option<String> {
     let now = entries.first().and_then(|entry| Process::of(entry.pid?))?;
     let same = (now.pid, now.started) == (adopted.pid, adopted.started);
     (!same).then(|| {

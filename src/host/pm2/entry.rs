@@ -42,6 +42,8 @@ pub struct Proc {
     pub interpreter: String,
     /// Whether it is a module of PM2 itself, which is never in the dump.
     pub module: bool,
+    /// PM2's settings by which it starts this again although it runs well.
+    pub starts_again_by: Vec<&'static str>,
     /// The variables that it is started with, each with a hash of its value, which may be a
     /// secret.
     pub variables: BTreeMap<String, u64>,
@@ -162,6 +164,12 @@ const STARTED_BY: [&str; 14] = [
     "watch",
 ];
 
+/// What starts an entry again while it runs well.
+const STARTS_AGAIN: [&str; 3] = ["watch", "cron_restart", "max_memory_restart"];
+
+/// A limit of memory that no process reaches, which stands for none: 10^12 bytes.
+const NO_LIMIT: u64 = 1_000_000_000_000;
+
 impl Settings {
     fn status(&self) -> String {
         self.status.as_str().unwrap_or("unknown").to_owned()
@@ -170,6 +178,17 @@ impl Settings {
     fn word(&self, name: &str) -> String {
         let word = self.rest.get(name).and_then(Value::as_str);
         word.unwrap_or_default().to_owned()
+    }
+
+    fn starts_again_by(&self) -> Vec<&'static str> {
+        let is_set = |name: &&str| match self.rest.get(*name) {
+            Some(Value::Bool(on)) => *on,
+            Some(Value::String(text)) => !text.is_empty() && text != "0",
+            Some(Value::Array(all)) => !all.is_empty(),
+            Some(Value::Number(bytes)) => bytes.as_u64().is_some_and(|bytes| (1..NO_LIMIT).contains(&bytes)),
+            _ => false,
+        };
+        STARTS_AGAIN.into_iter().filter(is_set).collect()
     }
 
     /// A number arrives as its digits, anything else as its JSON.
@@ -210,6 +229,7 @@ impl From<Listed> for Proc {
             status: settings.status(),
             cluster: settings.word("exec_mode") == "cluster_mode",
             interpreter: settings.word("exec_interpreter"),
+            starts_again_by: settings.starts_again_by(),
             variables: settings.variables(),
             settings: settings.settings(),
             restarts: count(&settings.restart_time),
@@ -321,6 +341,7 @@ mod tests {
             cluster: false,
             interpreter: String::new(),
             module: false,
+            starts_again_by: Vec::new(),
             variables: [("BG_NONCE".to_owned(), hashed("1"))].into(),
             settings: list[0].settings,
         };

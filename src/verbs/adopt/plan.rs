@@ -22,10 +22,10 @@ use crate::model::failure::{Failure, Kind};
 use crate::model::layout::NginxLayout;
 use crate::model::release::{Manifest, ReleaseId};
 
-use super::super::gate;
 use super::super::setup::ground::{self, Ground};
 use super::super::setup::places;
 use super::super::slot::Running;
+use super::super::{adopted, gate};
 use super::data::{self, Data};
 use super::found::{self, Found};
 use super::record::{Seen, SiteFile};
@@ -195,6 +195,7 @@ async fn untracked(dump: &Dump, wish: &Wish, found: &Found) -> Vec<PathBuf> {
 
 fn warnings(found: &Found) -> Vec<String> {
     let mut notes = found.silent.clone();
+    notes.extend(adopted::starts_again(&found.pm2_home, &found.entry));
     if let Some(address) = found.exposed {
         notes.push(format!(
             "`{}` listens on {address}:{}, open to the network past NGINX; the next release is bound to 127.0.0.1",

@@ -93,3 +93,39 @@ fn a_process_that_crashes_comes_back_by_pm2() {
     site.wait_until_it_answers();
     assert_eq!(site.sandbox.status()["slots"][0]["health"]["state"], "healthy");
 }
+
+#[test]
+fn what_makes_pm2_start_it_again_is_told_with_what_takes_it_off() {
+    let site = Site::without_process(super::scene::by_hand, |_| {});
+    let apps = serde_json::json!({"apps": [{
+        "name": PROCESS,
+        "script": super::scene::venv().join("bin/python"),
+        "interpreter": "none",
+        "args": site.gunicorn(),
+        "watch": ["static"],
+        "cron_restart": "0 3 1 1 *",
+        "max_memory_restart": "1G",
+    }]});
+    fs::write(site.checkout().join("ecosystem.json"), apps.to_string()).unwrap();
+    let started = site.pm2().args(["start", "ecosystem.json"]).output().unwrap();
+    assert!(started.status.success(), "{started:?}");
+    site.wait_until_it_answers();
+    let named = "`watch`, `cron_restart`, `max_memory_restart` of `flask-backend` makes PM2 start it again";
+    let off = "pm2 restart flask-backend --watch --cron-restart 0 --max-memory-restart 1000G";
+    let adopted = site.sandbox.bg(&["adopt", "--yes"]);
+    adopted.assert_code(0);
+    let check = site.sandbox.bg(&["check"]);
+    for told in [&adopted, &check] {
+        let text = told.stdout.clone() + &told.stderr;
+        assert!(text.contains(named) && text.contains(off), "{told}");
+    }
+    let words: Vec<&str> = off.split(' ').skip(1).collect();
+    let done = site.pm2().args(words).output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    site.wait_until_it_answers();
+    assert!(
+        !notes(&site).contains("makes PM2 start it again"),
+        "{}",
+        notes(&site)
+    );
+}
