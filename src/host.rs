@@ -39,6 +39,7 @@ pub mod prune;
 pub mod readers;
 pub mod registry;
 pub mod releases;
+pub mod relocate;
 pub mod resolve;
 pub mod rotation;
 pub mod seats;
