@@ -4,6 +4,7 @@
 mod adopting;
 pub mod ask;
 mod clean;
+mod data;
 mod fleet;
 pub mod human;
 pub mod json;

@@ -39,6 +39,7 @@ fn page(answer: &Answer, name: &str) -> String {
         Answer::Run(events) => run(events, name),
         Answer::Timings(steps) => timings(steps),
         Answer::Releases(kept) => releases(kept),
+        Answer::Data(found) => super::data::text(found),
         Answer::Maintenance(set) => {
             let page = if set.on { "the maintenance page" } else { "the app" };
             format!("visitors get {page}; {} is behind the link\n", set.live)
@@ -314,6 +315,9 @@ fn releases(kept: &[Kept]) -> String {
             release.by
         )
         .ok();
+        if let Some(data) = &release.data {
+            writeln!(text, "    holds data, and is kept for it: {data}").ok();
+        }
     }
     text
 }

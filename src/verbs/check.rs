@@ -177,6 +177,7 @@ async fn on(
     machine::look(report, &app).await;
     app::settings(report, &app);
     app::addresses(report, &app);
+    app::data(report, &app);
     limits::look(report, &app, ground);
     boot::look(report, &app, &etc);
     logs::look(report, &app, &etc).await;

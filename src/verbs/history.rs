@@ -11,7 +11,7 @@ use crate::model::failure::Failure;
 use crate::model::journal::Record;
 use crate::model::release::ReleaseId;
 
-use super::run;
+use super::{data, run};
 
 /// One run, as `bg history` lists it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -129,6 +129,9 @@ pub struct Kept {
     pub colors: Vec<Color>,
     /// Whether it was refused or rolled back from.
     pub unfit: bool,
+    /// What was written into it, for which it is kept.
+    #[serde(default)]
+    pub data: Option<String>,
 }
 
 /// The releases on this host, newest first, and those that make no sense.
@@ -148,6 +151,7 @@ pub fn kept(app: &App) -> Result<Vec<Kept>, Failure> {
         Kept {
             colors: slots.iter().filter_map(holds).collect(),
             unfit: story.is_unfit(&id),
+            data: data::held_by(app, &id),
             subject: manifest
                 .as_ref()
                 .map_or_else(unread, |manifest| manifest.subject.clone()),
