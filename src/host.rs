@@ -39,8 +39,10 @@ pub mod prune;
 pub mod readers;
 pub mod registry;
 pub mod releases;
+pub mod relocate;
 pub mod resolve;
 pub mod rotation;
+pub mod seal;
 pub mod seats;
 pub mod server_tree;
 pub mod shared;
@@ -58,6 +60,7 @@ pub mod user;
 pub mod venv;
 pub mod webhook;
 pub mod worktree;
+pub mod written;
 
 #[cfg(test)]
 mod hostile_tests;

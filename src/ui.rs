@@ -5,6 +5,7 @@ mod adopting;
 mod apps;
 pub mod ask;
 mod clean;
+mod data;
 mod fleet;
 pub mod human;
 pub mod json;

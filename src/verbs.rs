@@ -11,6 +11,7 @@ pub mod check;
 pub mod contract;
 pub mod cool;
 pub mod cutover;
+pub mod data;
 pub mod deploy;
 pub mod drift;
 pub mod fleet;

@@ -14,7 +14,7 @@ use crate::model::color::Color;
 use crate::model::config::duration::Span;
 use crate::model::release::{Beginning, ReleaseId};
 pub use adopt::Adopt;
-pub use choices::{OnOff, PromptShell};
+pub use choices::{DataAction, OnOff, PromptShell};
 pub use worker::Worker;
 
 use super::source::Origin;
@@ -123,6 +123,10 @@ pub enum Verb {
         #[arg(long)]
         #[serde(default)]
         contract: bool,
+        /// Leave behind what the live release wrote into its own folder: the new one starts without it
+        #[arg(long)]
+        #[serde(default)]
+        leave_data: bool,
         /// Files that are no commit over there yet
         #[command(flatten)]
         #[serde(default)]
@@ -199,6 +203,12 @@ pub enum Verb {
     },
     /// The releases on this host
     Releases,
+    /// What the live release wrote into its own folder, which the next one would start without
+    Data {
+        /// What to do with it [default: show it]
+        #[command(subcommand)]
+        action: Option<DataAction>,
+    },
     /// Run a command in a color's release with its environment
     Exec {
         /// The color

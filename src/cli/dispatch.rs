@@ -18,11 +18,11 @@ use crate::verbs::deploy::Ask;
 use crate::verbs::logs::Whose;
 use crate::verbs::source::Wanted;
 use crate::verbs::{
-    check, cool, deploy, history, init, list, logs, maintenance, plan, remove, repair, setup, sight, status,
-    switch, workers,
+    check, cool, data, deploy, history, init, list, logs, maintenance, plan, remove, repair, setup, sight,
+    status, switch, workers,
 };
 
-use super::args::{self, OnOff, Patience, Verb};
+use super::args::{self, DataAction, OnOff, Patience, Verb};
 use super::here::Here;
 use super::source::Origin;
 use super::user::keep_the_terminal;
@@ -93,6 +93,16 @@ pub async fn dispatch(
         }
         Verb::List => Ok(Some(Answer::Listed(list::list()))),
         Verb::Releases => history::kept(&here.open()?).map(Answer::Releases).map(Some),
+        Verb::Data { action: None } => data::show(&here.app_to_deploy()?)
+            .await
+            .map(Answer::Data)
+            .map(Some),
+        Verb::Data {
+            action: Some(DataAction::Move),
+        } => data::move_to_shared(&here.app_to_deploy()?, caller)
+            .await
+            .map(Answer::Data)
+            .map(Some),
         Verb::Exec { color, command } => {
             keep_the_terminal(&here.entry()?).await?;
             Err(logs::exec(&here.open()?, color, &command, || ui.hand_over()))
@@ -134,11 +144,14 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
             reference,
             no_switch,
             plan: true,
+            leave_data,
             origin,
             ..
-        } => plan::plan(&here.app_to_deploy()?, &wanted(reference, origin), no_switch)
-            .await
-            .map(Answer::Planned),
+        } => {
+            let (app, wanted) = (here.app_to_deploy()?, wanted(reference, origin));
+            let plan = plan::plan(&app, &wanted, no_switch, leave_data);
+            plan.await.map(Answer::Planned)
+        }
         Verb::Deploy {
             reference,
             no_switch,
@@ -146,6 +159,7 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
             force_gate,
             backup,
             contract,
+            leave_data,
             origin,
             checks,
             patience,
@@ -157,6 +171,7 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
                 force_gate,
                 backup,
                 contract,
+                leave_data,
                 patience: time(&patience),
             };
             deploy::deploy(&here.app_to_deploy()?, &ask, caller)

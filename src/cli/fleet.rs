@@ -276,7 +276,10 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
         primary: None,
     };
     if let Verb::Deploy {
-        reference, origin, ..
+        reference,
+        origin,
+        leave_data,
+        ..
     } = &mut verb
         && let Some(primary) = hosts.get(errand.chosen.primary())
     {
@@ -287,6 +290,7 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
             force_gate: None,
             backup: false,
             contract: false,
+            leave_data: *leave_data,
             origin: origin.clone(),
             checks: Checks::default(),
             patience: Patience::default(),

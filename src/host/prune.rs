@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::host::checkout::PARTIAL;
 use crate::host::releases::{self, ReleaseError};
+use crate::host::seal;
 use crate::host::store::{self, FileError, TRASH};
 use crate::host::venv::COMPLETE;
 use crate::model::color::Color;
@@ -25,27 +26,33 @@ pub struct Pruned {
     pub envs: Vec<String>,
     /// Room given back, in bytes.
     pub bytes: u64,
+    /// Releases that stay although they are old: something was written into them.
+    pub holding: Vec<ReleaseId>,
     /// Releases that stay and whose snapshot cannot be read. While there is one, all Python
     /// environments and copies stay, for nobody knows which it needs.
     pub unreadable: Vec<ReleaseId>,
 }
 
+/// What may not go.
+pub struct Needs<'a> {
+    /// What a rollback or a worker needs.
+    pub releases: &'a BTreeSet<ReleaseId>,
+    /// The working folders in PM2's dump: every release that one of them lies in.
+    pub paths: &'a [PathBuf],
+    /// Whether something was written into a release that nobody else has.
+    pub holds_data: &'a dyn Fn(&ReleaseId) -> bool,
+}
+
 /// Removes the oldest releases beyond `keep`, then the Python environments and copies of the
 /// environment file that no kept release names, and what killed runs have left half done.
-/// Never removed: `needed`, what a slot names, and every folder that one of `needed_paths`
-/// (the working folders in PM2's dump) lies in. The caller holds the app's lock.
+/// Never removed: what a slot names, and what `needs` says. The caller holds the app's lock.
 ///
 /// # Errors
 /// When a folder cannot be read or something cannot be removed.
-pub fn prune(
-    layout: &Layout,
-    keep: usize,
-    needed: &BTreeSet<ReleaseId>,
-    needed_paths: &[PathBuf],
-) -> Result<Pruned, ReleaseError> {
+pub fn prune(layout: &Layout, keep: usize, needs: &Needs<'_>) -> Result<Pruned, ReleaseError> {
     let mut pruned = Pruned::default();
-    let occupied = Occupied::new(needed_paths);
-    let kept = prune_releases(layout, keep, needed, &occupied, &mut pruned)?;
+    let kept = prune_releases(layout, keep, needs, &mut pruned)?;
+    let occupied = Occupied::new(needs.paths);
     let (venvs, envs) = (store::names(&layout.venvs())?, store::names(&layout.envs())?);
     let mut unused: BTreeSet<String> = venvs.iter().chain(&envs).cloned().collect();
     for id in kept.into_iter().rev() {
@@ -84,10 +91,10 @@ pub fn prune(
 fn prune_releases(
     layout: &Layout,
     keep: usize,
-    needed: &BTreeSet<ReleaseId>,
-    occupied: &Occupied,
+    needs: &Needs<'_>,
     pruned: &mut Pruned,
 ) -> Result<BTreeSet<ReleaseId>, ReleaseError> {
+    let occupied = Occupied::new(needs.paths);
     let made: BTreeSet<ReleaseId> = releases::ids(layout)?.into_iter().collect();
     let mut all = made.clone();
     for name in store::names(&layout.releases())? {
@@ -101,7 +108,7 @@ fn prune_releases(
         .iter()
         .filter_map(|color| releases::slot(layout, *color));
     let mut must_stay = occupied.among(&layout.releases());
-    must_stay.extend(needed.iter().cloned().chain(slots));
+    must_stay.extend(needs.releases.iter().cloned().chain(slots));
     let mut kept: BTreeSet<ReleaseId> = all.intersection(&must_stay).cloned().collect();
     // A folder without a snapshot is what a killed run left: it takes nobody's place.
     for id in made.iter().rev() {
@@ -116,8 +123,14 @@ fn prune_releases(
         .partition(|id| occupied.has(&layout.release(id)));
     kept.extend(stay);
     for id in go {
+        if (needs.holds_data)(&id) {
+            kept.insert(id.clone());
+            pruned.holding.push(id);
+            continue;
+        }
         // The snapshot goes first: what has one has its folder.
         store::remove_tree(&layout.manifest(&id))?;
+        store::remove_tree(&seal::at(layout, &id))?;
         pruned.bytes += remove(&layout.release(&id))?;
         pruned.releases.push(id);
     }
@@ -197,8 +210,23 @@ mod tests {
     use super::*;
     use crate::host::releases::tests::Place;
 
-    fn nothing() -> BTreeSet<ReleaseId> {
-        BTreeSet::new()
+    fn prune(layout: &Layout, keep: usize, releases: &[ReleaseId], paths: &[PathBuf]) -> Pruned {
+        prune_but(layout, keep, releases, paths, None)
+    }
+
+    fn prune_but(
+        layout: &Layout,
+        keep: usize,
+        releases: &[ReleaseId],
+        paths: &[PathBuf],
+        holding: Option<&ReleaseId>,
+    ) -> Pruned {
+        let needs = Needs {
+            releases: &releases.iter().cloned().collect(),
+            paths,
+            holds_data: &|id| Some(id) == holding,
+        };
+        super::prune(layout, keep, &needs).unwrap()
     }
 
     fn left(folder: &Path) -> Vec<String> {
@@ -213,7 +241,7 @@ mod tests {
         let second = place.release(2, "old", "shared.env");
         let third = place.release(3, "new", "shared.env");
         let fourth = place.release(4, "new", "new.env");
-        let pruned = prune(layout, 2, &nothing(), &[]).unwrap();
+        let pruned = prune(layout, 2, &[], &[]);
         assert_eq!(pruned.releases, [first.clone(), second]);
         assert_eq!(pruned.venvs, ["old"]);
         assert_eq!(pruned.envs, ["old.env"]);
@@ -222,7 +250,7 @@ mod tests {
         assert_eq!(left(&layout.releases()), [third.as_str(), fourth.as_str()]);
         assert_eq!(left(&layout.venvs()), ["new"]);
         assert_eq!(left(&layout.envs()), ["new.env", "shared.env"]);
-        assert_eq!(prune(layout, 2, &nothing(), &[]).unwrap(), Pruned::default());
+        assert_eq!(prune(layout, 2, &[], &[]), Pruned::default());
     }
 
     #[test]
@@ -234,9 +262,9 @@ mod tests {
             .collect();
         releases::point_slot(layout, Color::Green, &ids[0]).unwrap();
         releases::point_slot(layout, Color::Blue, &ids[3]).unwrap();
-        let rollback = BTreeSet::from([ids[1].clone()]);
+        let rollback = [ids[1].clone()];
         let dump = [layout.release(&ids[2]).join("web"), PathBuf::from("/gone")];
-        let pruned = prune(layout, 1, &rollback, &dump).unwrap();
+        let pruned = prune(layout, 1, &rollback, &dump);
         assert_eq!(pruned.releases, [ids[4].clone()]);
         assert_eq!(releases::ids(layout).unwrap(), ids[..4]);
         assert_eq!(left(&layout.venvs()), ["v1", "v2", "v3", "v4"]);
@@ -252,7 +280,7 @@ mod tests {
         let elsewhere = place.temp.path().join("www");
         std::os::unix::fs::symlink(layout.root(), &elsewhere).unwrap();
         let dump = [Layout::new(elsewhere).release(&id).join("web")];
-        let pruned = prune(layout, 1, &nothing(), &dump).unwrap();
+        let pruned = prune(layout, 1, &[], &dump);
         assert_eq!(pruned.releases, [newer]);
         assert!(layout.release(&id).exists());
     }
@@ -272,7 +300,7 @@ mod tests {
             fs::create_dir_all(folder).unwrap();
         }
         fs::write(layout.envs().join(".kept.env.tmp"), "SECRET=").unwrap();
-        prune(layout, 5, &nothing(), &[]).unwrap();
+        prune(layout, 5, &[], &[]);
         assert_eq!(left(&layout.releases()), [kept.as_str()]);
         assert_eq!(left(&layout.venvs()), ["venv"]);
         assert_eq!(left(&layout.envs()), ["kept.env"]);
@@ -285,10 +313,25 @@ mod tests {
         place.release(1, "old", "old.env");
         let damaged = place.release(2, "unknown", "unknown.env");
         fs::write(layout.manifest(&damaged), "{").unwrap();
-        let pruned = prune(layout, 1, &nothing(), &[]).unwrap();
+        let pruned = prune(layout, 1, &[], &[]);
         assert_eq!(pruned.unreadable, [damaged]);
         assert_eq!(pruned.releases.len(), 1);
         assert_eq!(left(&layout.venvs()), ["old", "unknown"]);
         assert_eq!(left(&layout.envs()), ["old.env", "unknown.env"]);
+    }
+
+    #[test]
+    fn what_somebody_wrote_into_stays_and_is_told() {
+        let place = Place::new();
+        let layout = &place.layout;
+        let ids: Vec<ReleaseId> = (1..=3)
+            .map(|n| place.release(n, &format!("v{n}"), &format!("{n}.env")))
+            .collect();
+        let pruned = prune_but(layout, 1, &[], &[], Some(&ids[0]));
+        assert_eq!(pruned.holding, ids[..1]);
+        assert_eq!(pruned.releases, ids[1..2]);
+        assert!(layout.release(&ids[0]).exists());
+        assert_eq!(left(&layout.venvs()), ["v1", "v3"]);
+        assert_eq!(left(&layout.envs()), ["1.env", "3.env"]);
     }
 }

@@ -27,7 +27,7 @@ pub mod starter;
 pub mod worker;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -75,6 +75,10 @@ pub struct Config {
     /// Files and folders linked from `<root>/shared` into every release, relative paths.
     #[serde(default)]
     pub shared: Vec<PathBuf>,
+    /// What the app writes into its release and may go with it, as globs: no deploy is refused
+    /// for it. A pattern without `/` counts at every depth, one that fits a folder for all in it.
+    #[serde(default)]
+    pub scratch: Vec<String>,
     /// The Python environment.
     #[serde(default)]
     pub python: Python,
@@ -122,6 +126,39 @@ impl Config {
     /// The mode of its file: a token may stand in it, and only its owner's group has business
     /// there besides.
     pub const MODE: u32 = 0o640;
+
+    /// Whether `path`, from the release on, may go with it.
+    #[must_use]
+    pub fn is_scratch(&self, path: &Path) -> bool {
+        let options = glob::MatchOptions {
+            require_literal_separator: true,
+            ..glob::MatchOptions::new()
+        };
+        let fits = |text: &String| {
+            let text = text.trim_end_matches('/');
+            let anywhere = match text.contains('/') {
+                true => text.to_owned(),
+                false => format!("**/{text}"),
+            };
+            let pattern = glob::Pattern::new(&anywhere);
+            pattern.is_ok_and(|pattern| {
+                let mut above = path.ancestors();
+                above.any(|part| pattern.matches_path_with(part, options))
+            })
+        };
+        self.scratch.iter().any(fits)
+    }
+
+    /// The entry of `shared` that `path` is, or lies in.
+    #[must_use]
+    pub fn shares(&self, path: &Path) -> Option<PathBuf> {
+        let plain = |path: &PathBuf| -> PathBuf {
+            let parts = path.components();
+            parts.filter(|part| *part != Component::CurDir).collect()
+        };
+        let mut all = self.shared.iter().map(plain);
+        all.find(|shared| !shared.as_os_str().is_empty() && path.starts_with(shared))
+    }
 
     /// What a host has to know: not which others there are.
     #[must_use]

@@ -40,6 +40,7 @@ fn page(answer: &Answer, name: &str) -> String {
         Answer::Timings(steps) => timings(steps),
         Answer::Listed(apps) => super::apps::text(apps),
         Answer::Releases(kept) => releases(kept),
+        Answer::Data(found) => super::data::text(found),
         Answer::Maintenance(set) => {
             let page = if set.on { "the maintenance page" } else { "the app" };
             format!("visitors get {page}; {} is behind the link\n", set.live)
@@ -315,6 +316,9 @@ fn releases(kept: &[Kept]) -> String {
             release.by
         )
         .ok();
+        if let Some(data) = &release.data {
+            writeln!(text, "    holds data, and is kept for it: {data}").ok();
+        }
     }
     text
 }

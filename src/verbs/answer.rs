@@ -7,6 +7,7 @@ use crate::model::color::Color;
 
 use super::adopt::Adopting;
 use super::check::Report;
+use super::data::DataFound;
 use super::deploy::Deployed;
 use super::fleet::Fleet;
 use super::history::{Kept, Line, Timing};
@@ -54,6 +55,8 @@ pub enum Answer {
     Listed(Vec<Listed>),
     /// `bg releases`.
     Releases(Vec<Kept>),
+    /// `bg data`, `bg data move`.
+    Data(DataFound),
     /// `bg maintenance`.
     Maintenance(MaintenanceSet),
     /// `bg repair`.

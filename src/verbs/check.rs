@@ -179,6 +179,7 @@ async fn on(
     app::settings(report, &app);
     app::addresses(report, &app);
     twice::look(report, &app);
+    app::data(report, &app);
     limits::look(report, &app, ground);
     boot::look(report, &app, &etc);
     logs::look(report, &app, &etc).await;

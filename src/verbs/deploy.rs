@@ -25,7 +25,7 @@ use super::room;
 use super::run::Run;
 use super::source::Wanted;
 use super::workers::{self, WorkerStatus};
-use super::{adopted, contract, hooks, migrate, save, slot, step, wake};
+use super::{adopted, contract, data, hooks, migrate, save, slot, step, wake};
 
 /// The configuration that a deploy applies, as whoever types it knows it.
 const BG_TOML: &str = "bg.toml";
@@ -43,6 +43,8 @@ pub struct Ask {
     pub backup: bool,
     /// Earlier releases do not work with the schema of this one.
     pub contract: bool,
+    /// Do without what the live release wrote into its own folder.
+    pub leave_data: bool,
     /// How much is looked at first.
     pub checks: check::Depth,
     /// How long to wait for another run.
@@ -142,6 +144,7 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     wake::wake(run.app, &run.sink).await;
     adopted::data_is_where_it_belongs(run.app, run.from.color)?;
     adopted::variables_are_given(run.app, run.from.color)?;
+    data::is_not_left_behind(run.app, run.from.color, ask.leave_data, &run.sink)?;
     slot::is_ours_to_take(run.app, run.idle()).await?;
     room::writable(run.app)?;
     room::left(run.app)?;
@@ -164,6 +167,7 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     memory::left(app, color, BG_TOML.as_ref()).await?;
     slot::is_ours_to_take(app, color).await?;
     migrate::schema(run, &mut manifest, ask).await?;
+    data::seal(app, &release)?;
     run.enter(
         Phase::Replacing,
         run.from.with_color(color),

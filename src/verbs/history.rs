@@ -12,7 +12,7 @@ use crate::model::failure::Failure;
 use crate::model::journal::Record;
 use crate::model::release::{Beginning, ReleaseId};
 
-use super::{run, traffic};
+use super::{data, run, traffic};
 
 /// What is said of a run that has no end.
 const DIED: &str = "died half-way";
@@ -139,6 +139,9 @@ pub struct Kept {
     pub colors: Vec<Color>,
     /// Whether it was refused or rolled back from.
     pub unfit: bool,
+    /// What was written into it, for which it is kept.
+    #[serde(default)]
+    pub data: Option<String>,
 }
 
 /// The releases on this host, newest first, and those that make no sense.
@@ -158,6 +161,7 @@ pub fn kept(app: &App) -> Result<Vec<Kept>, Failure> {
         Kept {
             colors: slots.iter().filter_map(holds).collect(),
             unfit: story.is_unfit(&id),
+            data: data::held_by(app, &id),
             subject: manifest
                 .as_ref()
                 .map_or_else(unread, |manifest| manifest.subject.clone()),

@@ -11,7 +11,7 @@ use crate::model::config::hooks::Moment;
 use crate::model::failure::Failure;
 
 use super::source::{self, Wanted};
-use super::{adopted, migrate, slot, traffic};
+use super::{adopted, data, migrate, slot, traffic};
 
 /// What a deploy would do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,8 +36,11 @@ pub struct Planned {
 ///
 /// # Errors
 /// As a deploy would fail before it touched anything.
-pub async fn plan(app: &App, wanted: &Wanted, no_switch: bool) -> Result<Planned, Failure> {
+pub async fn plan(app: &App, wanted: &Wanted, no_switch: bool, leave_data: bool) -> Result<Planned, Failure> {
     let route = traffic::observe(app).await?;
+    if let Some(failure) = data::left_behind(app, route.color).filter(|_| !leave_data) {
+        return Err(failure);
+    }
     let color = route.color.other();
     let commit = source::commit(app, wanted).await?;
     let live = releases::slot(&app.layout, route.color).and_then(|id| slot::read_manifest(app, &id).ok());

@@ -8,11 +8,12 @@ use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 use crate::model::release::ReleaseId;
 
+use super::data;
 use super::run::Run;
 use super::source;
 
 /// Deletes releases beyond `keep.releases`, never one that a color, a worker, a rollback or
-/// PM2's dump needs.
+/// PM2's dump needs, or that somebody's data lies in.
 ///
 /// # Errors
 /// When something cannot be deleted.
@@ -37,8 +38,22 @@ pub async fn prune(run: &Run<'_>) -> Result<(), Failure> {
         .into_iter()
         .map(|kept| kept.cwd)
         .collect();
-    let pruned = prune::prune(&app.layout, app.config.keep.releases, &needed, &dump)
+    let holds_data = |id: &ReleaseId| data::held_by(app, id).is_some();
+    let needs = prune::Needs {
+        releases: &needed,
+        paths: &dump,
+        holds_data: &holds_data,
+    };
+    let pruned = prune::prune(&app.layout, app.config.keep.releases, &needs)
         .map_err(|error| Failure::failed("old releases were not deleted").because(error))?;
+    for id in &pruned.holding {
+        run.sink.emit(Event::Noted {
+            text: format!(
+                "{id} is old and stays, for something was written into it: {}; `bg data` shows all of it",
+                data::held_by(app, id).unwrap_or_default()
+            ),
+        });
+    }
     source::forget(app).await?;
     assets::prune(&app.layout, &app.config.nginx.static_files)
         .map_err(|error| Failure::failed("files of old releases were not deleted").because(error))?;

@@ -19,7 +19,7 @@ use super::deploy::Deployed;
 use super::gate::{self, Passed, Refusal};
 use super::run::Run;
 use super::slot::Running;
-use super::{adopted, contract, hooks, memory, recover, run, slot, step, traffic, wake};
+use super::{adopted, contract, data, hooks, memory, recover, run, slot, step, traffic, wake};
 
 /// Moves traffic to `color`, or to the one it is not on.
 ///
@@ -216,6 +216,7 @@ fn begin(run: &Run<'_>, color: Color, release: &ReleaseId) {
         release: Some(release.clone()),
         subject: manifest.map(|manifest| manifest.subject),
     });
+    data::warn_of_what_stays(run.app, run.from.color, &run.sink);
 }
 
 /// To a color that holds the release already.

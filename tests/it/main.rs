@@ -15,6 +15,7 @@ mod assets;
 mod attacker;
 mod check;
 mod commands;
+mod data;
 mod demo;
 mod every_client;
 #[cfg(feature = "faults")]

@@ -74,7 +74,12 @@ impl Years {
             .iter()
             .filter_map(|color| releases::slot(&self.layout, *color))
             .collect();
-        let pruned = prune::prune(&self.layout, self.kept.get(), &needed, &[]).unwrap();
+        let needs = prune::Needs {
+            releases: &needed,
+            paths: &[],
+            holds_data: &|_| false,
+        };
+        let pruned = prune::prune(&self.layout, self.kept.get(), &needs).unwrap();
         assert_eq!(pruned.releases.len(), 1);
     }
 

@@ -36,7 +36,7 @@ const TRIED: &[(&str, &str, &str)] = &[
 ];
 
 /// Keys that stand above the first table.
-const TOP: &[&str] = &["app", "root", "owner", "shared"];
+const TOP: &[&str] = &["app", "root", "owner", "shared", "scratch"];
 
 /// Keys that must be there, as one might write them.
 const NEEDED: &[(&str, &str)] = &[

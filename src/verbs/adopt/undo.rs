@@ -11,6 +11,7 @@ use crate::host::nginx::files::{self, Change};
 use crate::host::nginx::render::hook_is_ours;
 use crate::host::registry::Registry;
 use crate::host::releases;
+use crate::host::relocate;
 use crate::host::store;
 use crate::host::system::SystemFolders;
 use crate::host::user;
@@ -23,7 +24,7 @@ use crate::model::layout::{Layout, NginxLayout};
 use super::super::setup::programs;
 use super::super::{remove, traffic};
 use super::record::Record;
-use super::{Adopting, Ask, data, seen};
+use super::{Adopting, Ask, seen};
 
 /// Every record beside NGINX's main file.
 fn records(conf: &Path) -> Vec<PathBuf> {
@@ -174,7 +175,7 @@ pub(super) async fn put_back(record: &Record, sink: &dyn Sink) -> Result<(), Fai
     from_nginx(&app, record, back).await?;
     {
         let _rights = remove::rights(&owner)?;
-        data::unshare(&record.checkout, &app.layout.shared(), &record.moved)
+        relocate::bring_back(&record.checkout, &app.layout.shared(), &record.moved)
             .map_err(|error| Failure::failed("the data was not moved back").because(error))?;
     }
     remove::delete_of(&record.entry.link_folder, &owner)?;

@@ -13,7 +13,7 @@ use crate::model::color::Color;
 use crate::model::gunicorn::{Around, Gunicorn};
 
 use super::Report;
-use crate::verbs::{adopted, slot};
+use crate::verbs::{adopted, data, slot};
 
 /// NGINX's own `keepalive_timeout` of an upstream.
 const UPSTREAM_IDLE: Duration = Duration::from_secs(60);
@@ -59,6 +59,18 @@ pub(super) fn settings(report: &mut Report, app: &App) {
     }
     for danger in dangers {
         report.warn("app server", danger.to_string(), &danger.fix());
+    }
+}
+
+/// What the live release wrote into its own folder.
+pub(super) fn data(report: &mut Report, app: &App) {
+    let Ok(route) = app.link.read() else { return };
+    match data::left_behind(app, route.color) {
+        Some(failure) => report.warn("data", failure.what.clone(), &failure.hints.join("; ")),
+        None if live_folder(app).is_some() => {
+            report.fine("data", "the live release keeps nothing in its own folder");
+        }
+        None => {}
     }
 }
 

@@ -65,7 +65,9 @@ fn every_command_ends_with_one_result_whose_exit_code_is_its_own() {
     tell(&["rollback"], 0);
     tell(&["maintenance", "on"], 0);
     tell(&["maintenance", "off"], 0);
-    for verb in ["status", "history", "releases", "logs", "schema", "man", "check"] {
+    for verb in [
+        "status", "history", "releases", "data", "logs", "schema", "man", "check",
+    ] {
         tell(&[verb], 0);
     }
     tell(&["history", "nonsense"], 1);
@@ -77,7 +79,7 @@ fn every_command_ends_with_one_result_whose_exit_code_is_its_own() {
     tell(&["switch", "purple"], 2);
     tell(&["remove"], 0);
     assert_eq!(sandbox.live_color(), Some(Color::Blue));
-    assert_eq!(tried, 29);
+    assert_eq!(tried, 30);
 }
 
 #[test]

@@ -59,24 +59,28 @@ fn migrate(migrate: &Migrate, findings: &mut Findings<'_, '_>) {
     if let Some(pending) = &migrate.pending {
         findings.value("migrate.pending", command(pending));
     }
-    findings.each("migrate.paths", migrate.paths.iter().map(|path| glob(path)));
+    findings.each(
+        "migrate.paths",
+        migrate.paths.iter().map(|path| glob(path, "migrations/**")),
+    );
     let timeout = some_time(migrate.timeout).and_then(|()| not_too_long(migrate.timeout));
     findings.value("migrate.timeout", timeout);
 }
 
-fn glob(path: &str) -> Verdict {
-    text(path, "migrations/**")?;
+/// A pattern of files from the root of the repository on.
+pub(super) fn glob(path: &str, example: &str) -> Verdict {
+    text(path, example)?;
     if path.starts_with('/') {
         return wrong(
             "is an absolute path",
-            "write it from the root of the repository on, as `\"migrations/**\"`",
+            format!("write it from the root of the repository on, as `\"{example}\"`"),
         );
     }
     match glob::Pattern::new(path) {
         Ok(_) => Ok(()),
         Err(error) => wrong(
             format!("is no pattern: {}", error.msg),
-            "write something like `\"migrations/**\"`",
+            format!("write something like `\"{example}\"`"),
         ),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::super::Config;
 use super::Findings;
+use super::hooks::glob;
 use super::value::{Verdict, absolute, no_option, program, relative, safe_in_nginx, text, word, wrong};
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
@@ -27,6 +28,8 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
         "shared",
         shared.map(|path| relative(path, "`<root>/shared`", "uploads")),
     );
+    let scratch = config.scratch.iter();
+    findings.each("scratch", scratch.map(|path| glob(path, "tmp")));
     findings.value("python.version", python(&config.python.version));
     let requirements = config.python.requirements.iter();
     findings.each(

@@ -1,0 +1,301 @@
+//! Data that the app wrote into its own release: the next release would start without it, and
+//! it would go with its own. Found before a deploy, moved into `shared`, and never deleted.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::app::App;
+use crate::host::releases;
+use crate::host::relocate::relocate;
+use crate::host::seal::{self, Entry};
+use crate::host::written::places::{self, Place};
+use crate::host::written::{self, Found, Kind, Written};
+use crate::model::color::Color;
+use crate::model::event::{Event, Sink};
+use crate::model::failure::{Failure, Standing};
+use crate::model::release::ReleaseId;
+
+use super::caller::Caller;
+use super::{adopted, run, traffic};
+
+/// How many files are named one by one.
+const NAMED: usize = 4;
+
+/// The data of the live release, as `bg data` shows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DataFound {
+    /// The app.
+    pub app: String,
+    /// What is live.
+    pub live: Standing,
+    /// What it wrote into its own folder, by where it belongs.
+    pub places: Vec<DataPlace>,
+    /// The line of bg.toml that the next release needs, where bg.toml has another.
+    pub shared: Option<String>,
+    /// Older releases that are kept for what was written into them.
+    pub older: Vec<String>,
+    /// Where data is moved to.
+    pub folder: PathBuf,
+    /// Whether it was moved.
+    pub moved: bool,
+}
+
+/// A file or folder with data.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DataPlace {
+    /// Relative to the release.
+    pub path: PathBuf,
+    /// How many files were written.
+    pub files: usize,
+    /// Their size in bytes.
+    pub bytes: u64,
+    /// Whether a SQLite database is among them.
+    pub database: bool,
+    /// Whether it is a file system of its own, which cannot be moved.
+    pub mounted: bool,
+}
+
+impl From<&Place> for DataPlace {
+    fn from(place: &Place) -> DataPlace {
+        let has = |kind: Kind| place.written.iter().any(|one| one.kind == kind);
+        DataPlace {
+            path: place.path.clone(),
+            files: place.written.len(),
+            bytes: place.bytes(),
+            database: has(Kind::Database),
+            mounted: has(Kind::Mount),
+        }
+    }
+}
+
+/// What the live release holds.
+struct Live {
+    standing: Standing,
+    found: Found,
+    places: Vec<Place>,
+}
+
+impl Live {
+    fn of(app: &App, color: Color) -> Option<Live> {
+        let standing = traffic::standing(app, color);
+        let release = standing.release.clone()?;
+        if adopted::in_slot(app, color).is_some() {
+            return None;
+        }
+        let found = written::written(&app.layout, &app.config, &release);
+        let places = places::of(&found, &app.config);
+        Some(Live {
+            standing,
+            found,
+            places,
+        })
+    }
+
+    /// What was moved into `shared` while it was live, and is not named there: the links are
+    /// not those that its build has made.
+    fn unnamed(&self, app: &App) -> Vec<PathBuf> {
+        let linked = self.found.linked.iter();
+        let moved = linked.filter(|path| self.found.built.get(*path) != Some(&Entry::Link));
+        moved
+            .filter(|path| app.config.shares(path).is_none())
+            .cloned()
+            .collect()
+    }
+
+    /// `shared` with all that is missing in it; `None` where nothing is.
+    fn line(&self, app: &App) -> Option<String> {
+        let missing = self
+            .places
+            .iter()
+            .filter(|place| app.config.shares(&place.path).is_none());
+        let missing: Vec<String> = missing
+            .map(Place::name)
+            .chain(self.unnamed(app).iter().map(|path| path.display().to_string()))
+            .collect();
+        if missing.is_empty() {
+            return None;
+        }
+        let named = app.config.shared.iter().map(|path| path.display().to_string());
+        let all = named.chain(missing).map(toml::Value::from).collect();
+        Some(format!("shared = {}", toml::Value::Array(all)))
+    }
+
+    fn in_words(&self) -> String {
+        let all: Vec<&Written> = self.places.iter().flat_map(|place| &place.written).collect();
+        in_words(&all)
+    }
+}
+
+/// Databases first: they are what is missed most.
+fn in_words(all: &[&Written]) -> String {
+    let mut all = all.to_vec();
+    all.sort_by_key(|one| one.kind != Kind::Database);
+    let named = all.iter().take(NAMED).map(|one| match one.kind {
+        Kind::Database => format!("{} (a SQLite database, {})", one.path.display(), sized(one.bytes)),
+        Kind::File => format!("{} ({})", one.path.display(), sized(one.bytes)),
+        Kind::Mount => format!("{} (a file system that is mounted there)", one.path.display()),
+    });
+    let mut text = named.collect::<Vec<_>>().join(", ");
+    if let Some(more) = all.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        let bytes: u64 = all.iter().map(|one| one.bytes).sum();
+        text.push_str(&format!(" and {more} more, {} in all", sized(bytes)));
+    }
+    text
+}
+
+/// A size as people say it.
+#[must_use]
+pub fn sized(bytes: u64) -> String {
+    match bytes {
+        bytes if bytes >= 1 << 20 => format!("{} MB", bytes >> 20),
+        bytes if bytes >= 1 << 10 => format!("{} kB", bytes >> 10),
+        bytes => format!("{bytes} bytes"),
+    }
+}
+
+/// A release that would start without the data which the live one wrote is not made: it would
+/// pass every check, empty.
+///
+/// # Errors
+/// Names the files, the line for bg.toml, and the command that moves them.
+pub fn is_not_left_behind(app: &App, live: Color, leave: bool, sink: &dyn Sink) -> Result<(), Failure> {
+    match left_behind(app, live) {
+        Some(failure) if leave => {
+            let text = format!("{}: left, as asked", failure.what);
+            sink.emit(Event::Warned { text });
+            Ok(())
+        }
+        left => left.map_or(Ok(()), Err),
+    }
+}
+
+/// Why a release that is made now would start without data of what is live.
+#[must_use]
+pub fn left_behind(app: &App, live: Color) -> Option<Failure> {
+    let live = Live::of(app, live)?;
+    let unnamed = live.unnamed(app);
+    if live.places.is_empty() && unnamed.is_empty() {
+        return None;
+    }
+    let failure = match live.places.is_empty() {
+        true => Failure::failed(format!(
+            "{} works on data in `{}` that `shared` does not name, and the next release would start without it: {}",
+            live.standing,
+            app.layout.shared().display(),
+            adopted::listed(&unnamed)
+        )),
+        false => Failure::failed(format!(
+            "the data of {} lies in its own folder, and the next release would start without it: {}",
+            live.standing,
+            live.in_words()
+        )),
+    };
+    let line = live.line(app).map(|line| format!("write `{line}` in bg.toml"));
+    let moving = (!live.places.is_empty()).then(|| {
+        format!(
+            "`bg data move` moves it into `{}` while {} goes on",
+            app.layout.shared().display(),
+            live.standing.color
+        )
+    });
+    let failure = line.into_iter().chain(moving).fold(failure, Failure::hint);
+    let failure = failure
+        .hint("`bg deploy --leave-data` does without it; `scratch` in bg.toml names what may always go")
+        .with_traffic(traffic::unchanged(app));
+    Some(failure)
+}
+
+/// Said before traffic goes elsewhere by a switch or a rollback, which nothing may hold up.
+pub fn warn_of_what_stays(app: &App, live: Color, sink: &dyn Sink) {
+    let Some(live) = Live::of(app, live).filter(|live| !live.places.is_empty()) else {
+        return;
+    };
+    sink.emit(Event::Warned {
+        text: format!(
+            "the data of {} lies in its own folder, and {} does not see it: {}; `bg data` shows what to do",
+            live.standing,
+            live.standing.color.other(),
+            live.in_words()
+        ),
+    });
+}
+
+/// Keeps a list of what the release `id` consists of, before anything in it is started.
+///
+/// # Errors
+/// When it cannot be listed.
+pub fn seal(app: &App, id: &ReleaseId) -> Result<(), Failure> {
+    seal::seal(&app.layout, id).map_err(|error| {
+        Failure::failed("the files of the release cannot be listed")
+            .because(error)
+            .with_traffic(traffic::unchanged(app))
+    })
+}
+
+/// What was written into a kept release, in words; `None` where nothing was.
+#[must_use]
+pub fn held_by(app: &App, id: &ReleaseId) -> Option<String> {
+    let found = written::written(&app.layout, &app.config, id);
+    let all: Vec<&Written> = found.data.iter().collect();
+    (!all.is_empty()).then(|| in_words(&all))
+}
+
+/// Shows what the live release wrote into its own folder.
+///
+/// # Errors
+/// When nobody can say what is live.
+pub async fn show(app: &App) -> Result<DataFound, Failure> {
+    let color = traffic::observe(app).await?.color;
+    let live = Live::of(app, color);
+    let standing = traffic::standing(app, color);
+    let mut older = releases::ids(&app.layout).unwrap_or_default();
+    older.retain(|id| Some(id) != standing.release.as_ref());
+    Ok(DataFound {
+        app: app.name().to_owned(),
+        live: standing,
+        places: live
+            .iter()
+            .flat_map(|live| &live.places)
+            .map(DataPlace::from)
+            .collect(),
+        shared: live.and_then(|live| live.line(app)),
+        older: older
+            .iter()
+            .filter_map(|id| Some(format!("{id}: {}", held_by(app, id)?)))
+            .collect(),
+        folder: app.layout.shared(),
+        moved: false,
+    })
+}
+
+/// Moves it into `shared`, with a link in its place: the live process goes on with it.
+///
+/// # Errors
+/// Exit 4 when another run goes on; else at the first that cannot be moved. Those before it
+/// stay moved.
+pub async fn move_to_shared(app: &App, caller: &Caller<'_>) -> Result<DataFound, Failure> {
+    let (_lock, _) = run::open(app, "data move", Duration::ZERO, caller).await?;
+    let color = traffic::observe(app).await?.color;
+    if adopted::in_slot(app, color).is_some() {
+        return Err(Failure::failed(format!("{color} is an adopted process"))
+            .hint("`bg adopt --move-data` moves what lies in its work tree"));
+    }
+    let mut shown = show(app).await?;
+    let Some(release) = shown.live.release.clone() else {
+        return Ok(shown);
+    };
+    let top = app.layout.release(&release);
+    for place in &shown.places {
+        relocate(&top.join(&place.path), &app.layout.shared().join(&place.path)).map_err(|error| {
+            let hint = error.hint("bg data move");
+            Failure::failed(format!("`{}` was not moved into `shared`", place.path.display()))
+                .because(error)
+                .hint(hint)
+                .with_traffic(traffic::unchanged(app))
+        })?;
+    }
+    shown.moved = true;
+    Ok(shown)
+}
