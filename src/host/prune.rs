@@ -39,11 +39,13 @@ pub struct Needs<'a> {
     pub releases: &'a BTreeSet<ReleaseId>,
     /// The working folders in PM2's dump: every release that one of them lies in.
     pub paths: &'a [PathBuf],
+    /// Whether a release was ever live.
+    pub has_served: &'a dyn Fn(&ReleaseId) -> bool,
     /// Whether something was written into a release that nobody else has.
     pub holds_data: &'a dyn Fn(&ReleaseId) -> bool,
 }
 
-/// Removes the oldest releases beyond `keep`, then the Python environments and copies of the
+/// Removes the oldest releases beyond the last `keep` that served, then the Python environments and copies of the
 /// environment file that no kept release names, and what killed runs have left half done.
 /// Never removed: what a slot names, and what `needs` says. The caller holds the app's lock.
 ///
@@ -110,8 +112,10 @@ fn prune_releases(
     let mut must_stay = occupied.among(&layout.releases());
     must_stay.extend(needs.releases.iter().cloned().chain(slots));
     let mut kept: BTreeSet<ReleaseId> = all.intersection(&must_stay).cloned().collect();
-    // A folder without a snapshot is what a killed run left: it takes nobody's place.
-    for id in made.iter().rev() {
+    // What served takes the places first; what was refused, or only made ready, gets those that
+    // are left. A folder without a snapshot is what a killed run left: it takes nobody's place.
+    let (served, others): (Vec<_>, Vec<_>) = made.iter().rev().partition(|id| (needs.has_served)(id));
+    for id in served.into_iter().chain(others) {
         if kept.len() >= keep {
             break;
         }
@@ -211,7 +215,7 @@ mod tests {
     use crate::host::releases::tests::Place;
 
     fn prune(layout: &Layout, keep: usize, releases: &[ReleaseId], paths: &[PathBuf]) -> Pruned {
-        prune_but(layout, keep, releases, paths, None)
+        prune_but(layout, keep, releases, paths, |_| true, None)
     }
 
     fn prune_but(
@@ -219,11 +223,13 @@ mod tests {
         keep: usize,
         releases: &[ReleaseId],
         paths: &[PathBuf],
+        has_served: impl Fn(&ReleaseId) -> bool,
         holding: Option<&ReleaseId>,
     ) -> Pruned {
         let needs = Needs {
             releases: &releases.iter().cloned().collect(),
             paths,
+            has_served: &has_served,
             holds_data: &|id| Some(id) == holding,
         };
         super::prune(layout, keep, &needs).unwrap()
@@ -321,13 +327,29 @@ mod tests {
     }
 
     #[test]
+    fn what_never_served_takes_no_place_of_what_did() {
+        let place = Place::new();
+        let layout = &place.layout;
+        let ids: Vec<ReleaseId> = (1..=6).map(|n| place.release(n, "venv", "env")).collect();
+        let served = [&ids[0], &ids[1], &ids[4]];
+        let pruned = prune_but(layout, 2, &[], &[], |id| served.contains(&id), None);
+        let gone = [0, 2, 3, 5].map(|number: usize| ids[number].clone());
+        assert_eq!(pruned.releases, gone);
+        // One place is left, and the newest gets it.
+        let (more, newest) = (place.release(7, "venv", "env"), place.release(8, "venv", "env"));
+        let pruned = prune_but(layout, 3, &[], &[], |id| served.contains(&id), None);
+        assert_eq!(pruned.releases, [more]);
+        assert!(layout.release(&newest).exists());
+    }
+
+    #[test]
     fn what_somebody_wrote_into_stays_and_is_told() {
         let place = Place::new();
         let layout = &place.layout;
         let ids: Vec<ReleaseId> = (1..=3)
             .map(|n| place.release(n, &format!("v{n}"), &format!("{n}.env")))
             .collect();
-        let pruned = prune_but(layout, 1, &[], &[], Some(&ids[0]));
+        let pruned = prune_but(layout, 1, &[], &[], |_| true, Some(&ids[0]));
         assert_eq!(pruned.holding, ids[..1]);
         assert_eq!(pruned.releases, ids[1..2]);
         assert!(layout.release(&ids[0]).exists());

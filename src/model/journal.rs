@@ -362,6 +362,15 @@ impl Story {
         Ok(before)
     }
 
+    /// Whether a release was ever live, as far as the journal knows.
+    #[must_use]
+    pub fn has_served(&self, release: &ReleaseId) -> bool {
+        let now = self.left.as_ref().and_then(|left| left.live.release.as_ref());
+        now == Some(release)
+            || self.before.contains_key(release)
+            || self.before.values().any(|before| before == release)
+    }
+
     /// Whether a release was refused, put back, or rolled back from, and not live since.
     #[must_use]
     pub fn is_unfit(&self, release: &ReleaseId) -> bool {

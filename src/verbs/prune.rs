@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::host::{assets, prune, releases, seats};
+use crate::host::{assets, prune, releases, seats, written};
 use crate::model::color::Color;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
@@ -12,7 +12,7 @@ use super::data;
 use super::run::Run;
 use super::source;
 
-/// Deletes releases beyond `keep.releases`, never one that a color, a worker, a rollback or
+/// Deletes releases beyond the last `keep.releases` that served, never one that a color, a worker, a rollback or
 /// PM2's dump needs, or that somebody's data lies in.
 ///
 /// # Errors
@@ -38,10 +38,18 @@ pub async fn prune(run: &Run<'_>) -> Result<(), Failure> {
         .into_iter()
         .map(|kept| kept.cwd)
         .collect();
-    let holds_data = |id: &ReleaseId| data::held_by(app, id).is_some();
+    // What is live by now is in a slot, whatever the journal said when this run began.
+    let has_served = |id: &ReleaseId| run.story.has_served(id);
+    // No visitor has left anything in what was refused and never served.
+    let is_refused = |id: &ReleaseId| run.story.is_unfit(id) && !has_served(id);
+    let holds_data = |id: &ReleaseId| match is_refused(id) {
+        true => !written::mounts_in(&app.layout.release(id)).is_empty(),
+        false => data::held_by(app, id).is_some(),
+    };
     let needs = prune::Needs {
         releases: &needed,
         paths: &dump,
+        has_served: &has_served,
         holds_data: &holds_data,
     };
     let pruned = prune::prune(&app.layout, app.config.keep.releases, &needs)

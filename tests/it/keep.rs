@@ -84,6 +84,32 @@ fn no_release_is_deleted_that_a_color_a_rollback_or_pm2_needs() {
 }
 
 #[test]
+fn a_refused_release_takes_no_place_of_one_that_served() {
+    let sandbox = Sandbox::deployed_with(|config| set(config, "keep", "releases", 4));
+    let (first, second) = two_releases(&sandbox);
+    sandbox.commit("the third", |_| {});
+    sandbox.bg(&["deploy"]).assert_code(0);
+    let third = slot(&sandbox, Color::Blue).unwrap();
+    let hook = |run: &str| sandbox.configure(|config| set(config, "hooks", "before_switch", vec![run]));
+    hook("/bin/false");
+    for what in ["bad", "worse"] {
+        sandbox.commit(what, |_| {});
+        let refused = sandbox.bg(&["deploy"]);
+        sandbox.assert_five(&refused, 1, "before_switch", Color::Blue);
+    }
+    assert_eq!(kept(&sandbox).len(), 5);
+    hook("/bin/true");
+    sandbox.commit("mended", |_| {});
+    sandbox.bg(&["deploy"]).assert_code(0);
+    let fourth = slot(&sandbox, Color::Green).unwrap();
+    // By age alone the first would have gone.
+    assert_eq!(
+        kept(&sandbox),
+        [first, second, third, fourth].map(|id| id.to_string())
+    );
+}
+
+#[test]
 fn an_old_color_that_is_not_kept_warm_is_stopped_and_a_rollback_starts_it_again() {
     let sandbox = Sandbox::deployed_with(|config| set(config, "keep", "warm", "never"));
     let (first, second) = two_releases(&sandbox);

@@ -77,6 +77,7 @@ impl Years {
         let needs = prune::Needs {
             releases: &needed,
             paths: &[],
+            has_served: &|_| true,
             holds_data: &|_| false,
         };
         let pruned = prune::prune(&self.layout, self.kept.get(), &needs).unwrap();

@@ -9,7 +9,7 @@ use super::duration::Span;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Keep {
-    /// How many releases stay on disk, counting the two colors.
+    /// How many releases stay on disk, counting the two colors; what served before what did not.
     pub releases: usize,
     /// How long the old color's process stays up after a switch.
     pub warm: KeepWarm,
