@@ -188,6 +188,12 @@ impl Gunicorn {
         self.number("backlog", BACKLOG)
     }
 
+    /// How many workers it starts; `None` where only Python can tell.
+    #[must_use]
+    pub fn workers(&self) -> Option<u64> {
+        self.number("workers", 1)
+    }
+
     /// Everything that loses requests.
     #[must_use]
     pub fn dangers(&self, around: Around) -> Vec<Danger> {
@@ -202,7 +208,7 @@ impl Gunicorn {
         if self.reload || self.file.get("reload").is_some_and(|value| value == "True") {
             found.push(Danger::Reload);
         }
-        let workers = self.number("workers", 1);
+        let workers = self.workers();
         let each = self.number("max_requests", 0).filter(|each| *each > 0);
         if let Some(each) = each
             && self.number("max_requests_jitter", 0) == Some(0)

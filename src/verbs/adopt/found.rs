@@ -1,6 +1,6 @@
 //! Which process of PM2's answers behind NGINX, and whether it can be adopted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -10,11 +10,16 @@ use crate::host::command::find_program;
 use crate::host::nginx::dump::Dump;
 use crate::host::pm2::{Proc, daemons};
 use crate::host::process::{self, Process};
+use crate::host::registry::Registry;
 use crate::host::server_tree::ServerTree;
 use crate::host::sockets;
 use crate::host::trust;
 use crate::model::config::Config;
 use crate::model::failure::{Failure, Kind, in_one_line};
+
+mod refusals;
+
+use refusals::{can_be_proven, nobody, nothing_passed, several};
 
 /// A process that can be adopted.
 #[derive(Debug)]
@@ -41,6 +46,8 @@ pub struct Found {
     pub tree: Option<ServerTree>,
     /// What else this PM2 keeps.
     pub others: Vec<Proc>,
+    /// Those of them that are nobody's color or worker yet.
+    pub strangers: Vec<Proc>,
     /// The PM2s that did not say what they keep.
     pub silent: Vec<String>,
 }
@@ -50,6 +57,8 @@ struct Candidate {
     home: daemons::Running,
     entry: Proc,
     ports: Vec<u16>,
+    /// The app of `bg`'s whose color or worker it is.
+    app: Option<String>,
 }
 
 fn refused(what: impl Into<String>) -> Failure {
@@ -87,6 +96,8 @@ pub async fn look(dump: &Dump, name: Option<&str>, config: Option<&Config>) -> R
         None => ServerTree::around(script, Some(&owner)).await,
         some => some,
     };
+    let beside = |one: &&Candidate| one.home == chosen.home && one.entry.id != entry.id && !one.entry.module;
+    let entries = |one: &Candidate| one.entry.clone();
     Ok(Found {
         process,
         port,
@@ -97,10 +108,12 @@ pub async fn look(dump: &Dump, name: Option<&str>, config: Option<&Config>) -> R
         owner,
         folder,
         tree,
-        others: all
+        others: all.iter().filter(beside).map(entries).collect(),
+        strangers: all
             .iter()
-            .filter(|one| one.home == chosen.home && one.entry.id != entry.id && !one.entry.module)
-            .map(|one| one.entry.clone())
+            .filter(beside)
+            .filter(|one| one.app.is_none())
+            .map(entries)
             .collect(),
         entry: entry.clone(),
         silent,
@@ -116,6 +129,7 @@ struct Asked {
 
 async fn candidates(dump: &Dump, config: Option<&Config>) -> Result<Asked, Failure> {
     let ports = dump.passed_ports();
+    let apps = Registry::of_this_user().entries();
     let wanted = config
         .and_then(|config| config.pm2.home.clone())
         .or_else(|| std::env::var_os("PM2_HOME").map(PathBuf::from));
@@ -158,6 +172,10 @@ async fn candidates(dump: &Dump, config: Option<&Config>) -> Result<Asked, Failu
             };
             all.candidates.push(Candidate {
                 ports: ports.iter().copied().filter(holds).collect(),
+                app: apps
+                    .iter()
+                    .find(|app| entry.script.starts_with(&app.root))
+                    .map(|app| app.app.clone()),
                 home: home.clone(),
                 entry,
             });
@@ -189,7 +207,10 @@ fn choose<'a>(
     let fitting: Vec<&Candidate> = match named {
         Some(name) => all.iter().filter(|one| one.entry.name == name).collect(),
         None if ports.is_some() => all.iter().filter(in_config).collect(),
-        None => all.iter().filter(|one| !one.ports.is_empty()).collect(),
+        None => all
+            .iter()
+            .filter(|one| !one.ports.is_empty() && one.app.is_none())
+            .collect(),
     };
     let mut with_ports = fitting.iter().filter(|one| !one.ports.is_empty());
     let (first, second) = (with_ports.next(), with_ports.next());
@@ -201,123 +222,6 @@ fn choose<'a>(
             .unwrap_or_else(|| nothing_passed(&one.entry, dump))),
         (None, _, None) => Err(nobody(all, named, dump)),
     }
-}
-
-/// More than one could be meant; a name helps only where they have different ones.
-fn several(fitting: &[&Candidate]) -> Failure {
-    let mut reached = fitting.iter().filter(|one| !one.ports.is_empty());
-    let Some(first) = reached.next() else {
-        return refused("NGINX passes requests to none of PM2's processes");
-    };
-    let others: Vec<&&Candidate> = reached.collect();
-    let name = &first.entry.name;
-    if others.iter().any(|one| one.entry.name != *name) {
-        return refused(format!(
-            "NGINX passes requests to several of PM2's processes: {}",
-            names(fitting.iter().map(|one| &one.entry))
-        ))
-        .hint("`bg adopt NAME` names one; each gets an app of its own");
-    }
-    if others.iter().any(|one| one.home != first.home) {
-        let homes = fitting.iter().map(|one| one.home.home.display().to_string());
-        return refused(format!(
-            "several PM2s keep a `{name}`: {}",
-            homes.collect::<Vec<_>>().join(", ")
-        ))
-        .hint("`PM2_HOME`, or `pm2.home` in bg.toml, says which is meant");
-    }
-    let ports: BTreeSet<u16> = fitting.iter().flat_map(|one| one.ports.iter().copied()).collect();
-    let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
-    let ids: Vec<String> = others.iter().map(|one| one.entry.id.to_string()).collect();
-    refused(format!(
-        "PM2 runs `{name}` {} times, on port {}, and a color is one process of PM2's",
-        others.len() + 1,
-        ports.join(" and ")
-    ))
-    .hint(format!(
-        "leave one: `pm2 delete {}`, and `instances: 1` in its file; gunicorn's `--workers` starts as many \
-         processes behind one port. An `upstream` then has that port alone",
-        ids.join(" ")
-    ))
-}
-
-/// PM2 holds the port of a cluster itself, so nothing shows which of its processes answers.
-fn can_be_proven(one: &Candidate) -> Result<(), Failure> {
-    let entry = &one.entry;
-    if entry.cluster {
-        return Err(refused(format!("`{}` runs in PM2's cluster mode", entry.name)).hint(format!(
-            "PM2 holds the port itself there, so it cannot be proven which process answers, nor one be stopped alone: \
-             `pm2 delete {0}`, then `pm2 start ... --name {0}` without `-i`",
-            entry.name
-        )));
-    }
-    if !entry.is_running() {
-        return Err(
-            refused(format!("`{}` is {} and has no process", entry.name, entry.status))
-                .hint("start it, and see that the site answers; then again"),
-        );
-    }
-    Ok(())
-}
-
-fn nothing_passed(entry: &Proc, dump: &Dump) -> Failure {
-    refused(format!(
-        "`{}` listens on no port that NGINX passes requests to",
-        entry.name
-    ))
-    .showing(without_a_port(dump))
-    .hint("it needs a TCP port of its own on 127.0.0.1, and a `proxy_pass` to it")
-}
-
-/// The lines that may lead to it all the same, and what to write there.
-fn without_a_port(dump: &Dump) -> Vec<String> {
-    let ways = dump.ways_without_a_port().into_iter();
-    ways.flat_map(|way| {
-        let (what, fix) = match way.text.contains("unix:") {
-            true => (
-                "a unix socket, through which two colors cannot be told apart",
-                "bind the app to a port, `127.0.0.1:PORT`, and write `proxy_pass http://127.0.0.1:PORT;`",
-            ),
-            false => (
-                "a variable, which can lead anywhere",
-                "write the address itself, `proxy_pass http://127.0.0.1:PORT;`, in a `location` for each",
-            ),
-        };
-        [
-            format!("{}: `{}` is {what}", way.place, way.text),
-            format!("    {fix}"),
-        ]
-    })
-    .collect()
-}
-
-fn nobody(all: &[Candidate], named: Option<&str>, dump: &Dump) -> Failure {
-    let known = names(all.iter().map(|one| &one.entry));
-    if let Some(name) = named {
-        return refused(format!("PM2 has no `{name}`")).hint(format!("it has {known}"));
-    }
-    // A cluster's port is held by PM2's daemon.
-    let daemons: Vec<u32> = all.iter().map(|one| one.home.pid).collect();
-    let ports = dump.passed_ports();
-    let mut sockets = ports.iter().flat_map(|port| sockets::listener(*port));
-    let clustered = all.iter().find(|one| one.entry.cluster);
-    if let Some(one) = clustered
-        && sockets.any(|one| sockets::owner(one.inode, &daemons).is_some())
-        && let Err(failure) = can_be_proven(one)
-    {
-        return failure;
-    }
-    refused("NGINX passes requests to none of PM2's processes")
-        .showing(without_a_port(dump))
-        .hint(format!(
-            "PM2 has {known}; a `proxy_pass` to the port of one of them is needed"
-        ))
-}
-
-fn names<'a>(entries: impl Iterator<Item = &'a Proc>) -> String {
-    let mut names: Vec<String> = entries.map(|entry| format!("`{}`", entry.name)).collect();
-    names.dedup();
-    names.join(", ")
 }
 
 fn port_of(chosen: &Candidate, config: Option<&Config>) -> Result<u16, Failure> {

@@ -122,7 +122,7 @@ impl Plan {
                 adopted::WHERE_VARIABLES_GO
             ));
         }
-        for other in &self.found.others {
+        for other in &self.found.strangers {
             warnings.push(format!("PM2 keeps `{}` too, which is left as it is", other.name));
         }
         warnings

@@ -1,5 +1,7 @@
 //! From the first look to the second deploy, under load.
 
+use std::fs;
+
 use bluegreen::model::color::Color;
 
 use super::scene::{PROCESS, Site, by_hand};
@@ -91,6 +93,28 @@ fn a_site_is_adopted_as_it_runs_and_released_from_then_on() {
     second.assert_code(0);
     second.assert_says("the adopted process `flask-backend` was stopped and its PM2 entry deleted");
     assert_eq!(site.pm2_names(), ["flask-blue", "flask-green"]);
+    // Its colors are nobody's to adopt, and are not counted among what could be.
+    let empty = sandbox.root().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let conf = sandbox.front.conf();
+    let adopt = |name: &[&str]| {
+        let args = [&["adopt", "--nginx", conf.to_str().unwrap()], name].concat();
+        let mut command = sandbox.bg_command(&args);
+        command.current_dir(&empty).env("PM2_HOME", sandbox.pm2_home());
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let none = adopt(&[]);
+    assert!(
+        none.contains("NGINX passes requests to none of PM2's processes") && !none.contains("flask-"),
+        "{none}"
+    );
+    let taken = adopt(&["flask-green"]);
+    assert!(
+        taken.contains("`flask-green` belongs to the app `shop`, which is set up already"),
+        "{taken}"
+    );
     let gone = sandbox.bg(&["rollback", "--to", &adopted]);
     gone.assert_code(1);
     gone.assert_says("cannot be started as a release");

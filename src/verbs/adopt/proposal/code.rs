@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::host::{guess, store, user};
+use crate::host::{guess, process, store, user};
 use crate::model::failure::Failure;
+use crate::model::gunicorn::Gunicorn;
 
 use super::super::command::{self, Next, Place};
 use super::super::found::Found;
@@ -65,7 +66,11 @@ pub(super) fn look(found: &Found, top: &Path) -> Result<(Code, Next, String), Fa
         folder: &folder,
         gunicorn: installed || in_requirements,
     };
-    let next = command::next(&now, &place);
+    let mut next = command::next(&now, &place);
+    let running = u32::try_from(process::tree(found.process.pid).len()).unwrap_or(u32::MAX);
+    if let Some(workers) = gunicorns(&next.run, &found.folder, top, running.saturating_sub(1)) {
+        next.workers = workers;
+    }
     let real = std::fs::read_link(format!("/proc/{}/exe", found.process.pid)).ok();
     let python = real
         .filter(|path| is_python(path))
@@ -79,6 +84,18 @@ pub(super) fn look(found: &Found, top: &Path) -> Result<(Code, Next, String), Fa
     Ok((code, next, python.display().to_string()))
 }
 
+/// How many workers gunicorn starts by its command and its settings file; where only Python can
+/// tell, as many as `running` now. `None` for another server.
+fn gunicorns(run: &str, folder: &Path, top: &Path, running: u32) -> Option<u32> {
+    let told = Gunicorn::of(run, None)?;
+    let top = top.display().to_string();
+    let file = ["{{ release }}", "{{release}}"].map(|word| told.file().replace(word, &top));
+    let file = file.iter().find(|file| !file.contains("{{"))?;
+    let text = store::read_text(&folder.join(file)).unwrap_or_default();
+    let counted = told.with_file(&text).workers();
+    Some(counted.map_or(running, |count| u32::try_from(count).unwrap_or(running)))
+}
+
 fn is_python(path: &Path) -> bool {
     path.file_name()
         .is_some_and(|name| name.as_encoded_bytes().starts_with(b"python"))
@@ -89,5 +106,37 @@ fn real_python(python: &Path) -> PathBuf {
     match python.canonicalize() {
         Ok(real) if is_python(&real) => real,
         _ => PathBuf::from("python3"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workers_of_a_settings_file_are_kept() {
+        let top = tempfile::tempdir().unwrap();
+        let top = top.path();
+        std::fs::write(top.join("gunicorn.conf.py"), "bind = 'x'\nworkers = 3\n").unwrap();
+        std::fs::create_dir(top.join("deploy")).unwrap();
+        std::fs::write(
+            top.join("deploy/g.py"),
+            "workers = multiprocessing.cpu_count() * 2 + 1\n",
+        )
+        .unwrap();
+        let table = [
+            ("python -m gunicorn app:app", Some(3)),
+            ("python -m gunicorn -w 2 app:app", Some(2)),
+            ("python -m gunicorn -c deploy/g.py app:app", Some(5)),
+            (
+                "python -m gunicorn -c '{{ release }}/deploy/g.py' app:app",
+                Some(5),
+            ),
+            ("python -m gunicorn -c nowhere.py app:app", Some(1)),
+            ("python -m flask run", None),
+        ];
+        for (run, workers) in table {
+            assert_eq!(gunicorns(run, top, top, 5), workers, "{run}");
+        }
     }
 }
