@@ -35,6 +35,7 @@ mod lock;
 mod migrate;
 mod pm2;
 mod ports;
+mod preflight;
 mod privacy;
 mod recovery;
 mod release;
