@@ -26,6 +26,7 @@ pub mod memory;
 pub mod migrate;
 pub mod notify;
 pub mod plan;
+pub mod preflight;
 pub mod proof;
 pub mod prune;
 pub mod recover;

@@ -90,6 +90,16 @@ impl IdentityError {
     pub fn may_pass(&self) -> bool {
         matches!(self, IdentityError::NotListening { .. })
     }
+
+    /// The same of an app that is to listen on `port`, where it was tried on another one.
+    #[must_use]
+    pub fn said_of(self, port: u16) -> IdentityError {
+        match self {
+            IdentityError::Exposed { address, .. } => IdentityError::Exposed { address, port },
+            IdentityError::Elsewhere { address, .. } => IdentityError::Elsewhere { address, port },
+            other => other,
+        }
+    }
 }
 
 fn name(holder: &Option<Holder>, uid: u32) -> String {

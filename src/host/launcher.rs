@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::host::command::Command;
 use crate::host::dotenv::{self, DotenvError, Variables};
 use crate::host::hold;
 use crate::host::identity::NONCE;
@@ -201,6 +202,24 @@ pub fn environment(
     ];
     env.extend(ours.map(|(name, value)| (name.to_owned(), value)));
     Ok(env)
+}
+
+/// A command of a release, not yet started: its folder, and the environment that its app has.
+///
+/// # Errors
+/// When there is no word, or the environment file cannot be read or understood.
+pub fn command(
+    layout: &Layout,
+    color: Color,
+    manifest: &Manifest,
+    words: &[String],
+) -> Result<Command, LaunchError> {
+    let (program, args) = words.split_first().ok_or(LaunchError::Run(RenderError::Empty))?;
+    let command = Command::new(program).args(args).folder(folder(layout, manifest));
+    let env = environment(layout, color, manifest)?;
+    Ok(env
+        .into_iter()
+        .fold(command, |command, (name, value)| command.env(name, value)))
 }
 
 fn look_up(program: &str, path: &str) -> Option<PathBuf> {

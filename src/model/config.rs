@@ -36,7 +36,7 @@ use crate::model::color::Color;
 pub use backup::Backup;
 use duration::Span;
 pub use fleet::Fleet;
-pub use gate::{Gate, HealthCheck, JsonCheck};
+pub use gate::{Gate, HealthCheck, JsonCheck, Preflight};
 pub use hooks::Hooks;
 pub use keep::{Drain, Keep, KeepWarm, OpenConnections};
 pub use migrate::Migrate;

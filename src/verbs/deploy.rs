@@ -25,7 +25,7 @@ use super::room;
 use super::run::Run;
 use super::source::Wanted;
 use super::workers::{self, WorkerStatus};
-use super::{adopted, contract, data, hooks, migrate, save, slot, step, wake};
+use super::{adopted, contract, data, hooks, migrate, preflight, save, slot, step, wake};
 
 /// The configuration that a deploy applies, as whoever types it knows it.
 const BG_TOML: &str = "bg.toml";
@@ -158,15 +158,16 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     let (app, color) = (run.app, run.idle());
     let release = manifest.id.clone();
     let before = releases::slot(&app.layout, color);
-    let compiled = async {
+    let tried = async {
         build::compile(run, &manifest).await;
-        Ok(())
+        preflight::before_schema(run, &manifest).await
     };
-    let (idle, ()) = tokio::try_join!(slot::finish_requests(app, color, &run.sink), compiled)?;
+    let (idle, tried) = tokio::try_join!(slot::finish_requests(app, color, &run.sink), tried)?;
     run.still_idle().await?;
     memory::left(app, color, BG_TOML.as_ref()).await?;
     slot::is_ours_to_take(app, color).await?;
     migrate::schema(run, &mut manifest, ask).await?;
+    preflight::after_schema(run, &manifest, tried).await?;
     data::seal(app, &release)?;
     run.enter(
         Phase::Replacing,

@@ -4,24 +4,25 @@
 use std::time::{Duration, Instant};
 
 use crate::host::app::{App, site_host};
-use crate::host::command::Command;
 use crate::host::health::{self, Pace, Probe, Round};
-use crate::host::hold;
 use crate::host::identity;
 use crate::host::launcher;
-use crate::host::pm2::{Daemon, Proc};
-use crate::host::process::Process;
+use crate::host::pm2::Proc;
 use crate::model::color::Color;
 use crate::model::config::Config;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Standing;
-use crate::model::release::{Manifest, ReleaseId};
+use crate::model::release::ReleaseId;
 
 use super::slot::{self, Running};
 
+mod kept;
 mod refusal;
+mod settled;
 
+pub use kept::{Astray, kept, warm};
 pub use refusal::Refusal;
+use settled::Settled;
 
 /// How often a starting or soaking process is looked at between rounds of checks: often
 /// enough to refuse a crash at once, cheap enough not to disturb the app's start.
@@ -132,6 +133,7 @@ async fn shut_out(app: &App, running: &Running, sink: &dyn Sink, started: Instan
 async fn first_healthy_round(app: &App, running: &Running, started: Instant) -> Result<Round, Refusal> {
     let settings = &running.manifest.config.gate;
     let mut tried: Vec<Probe> = Vec::new();
+    let mut settled = Settled::default();
     let mut not_yet;
     loop {
         still_running(app, running).await?;
@@ -148,7 +150,12 @@ async fn first_healthy_round(app: &App, running: &Running, started: Instant) -> 
                     return Ok(round);
                 }
                 not_yet = "its checks did not pass".to_owned();
+                let is_settled = settled.by(&round, || slot::log_since(app, running));
                 tried.extend(round.probes);
+                if is_settled {
+                    let problem = format!("{not_yet}, and these answers do not change with time");
+                    return Err(Refusal::of_checks(problem, &tried));
+                }
             }
             Err(Identity::NotYet(problem)) => {
                 not_yet = problem;
@@ -204,21 +211,13 @@ async fn smoke(app: &App, running: &Running, sink: &dyn Sink) -> Result<(), Refu
         return Ok(());
     };
     let words = shlex::split(smoke).unwrap_or_default();
-    let Some((program, args)) = words.split_first() else {
+    if words.is_empty() {
         return Ok(());
-    };
+    }
     let port = running.manifest.ports.of(running.color);
-    let app_env = launcher::environment(&app.layout, running.color, &running.manifest);
-    let app_env =
-        app_env.map_err(|error| Refusal::new(format!("`gate.smoke` has no environment: {error}")))?;
-    let command = app_env
-        .into_iter()
-        .fold(Command::new(program), |command, (name, value)| {
-            command.env(name, value)
-        });
+    let command = launcher::command(&app.layout, running.color, &running.manifest, &words)
+        .map_err(|error| Refusal::new(format!("`gate.smoke` has no environment: {error}")))?;
     let ran = command
-        .args(args)
-        .folder(slot::app_folder(app, &running.manifest))
         .env("BG_URL", format!("http://127.0.0.1:{port}"))
         .env("BG_COLOR", running.color.name())
         .env("BG_RELEASE", running.manifest.id.as_str())
@@ -257,12 +256,17 @@ pub async fn brief(app: &App, running: &Running) -> Result<Passed, Refusal> {
 
 async fn round(running: &Running, times: u32, pace: Pace) -> Round {
     let config = &running.manifest.config;
-    let target = health::Target {
-        port: running.manifest.ports.of(running.color),
+    let target = target(config, running.manifest.ports.of(running.color));
+    health::round(&target, &config.health, times, config.gate.attempt.0, pace).await
+}
+
+/// Whom the checks of `config` ask, for an app that listens on `port`.
+pub(super) fn target(config: &Config, port: u16) -> health::Target {
+    health::Target {
+        port,
         site_host: site_host(config),
         https: has_tls(config),
-    };
-    health::round(&target, &config.health, times, config.gate.attempt.0, pace).await
+    }
 }
 
 /// Whether visitors come through TLS.
@@ -326,69 +330,18 @@ async fn noticed(app: &App, running: &Running) -> Option<Proc> {
 }
 
 fn ended(after: Duration, state: Option<&Proc>) -> String {
-    let after = after.as_secs_f64();
-    let how = state
-        .and_then(|state| state.exit_code)
-        .map_or(String::new(), |code| format!(" with exit code {code}"));
+    let code = state.and_then(|state| state.exit_code);
     let state = state.map_or(String::new(), |state| {
         format!(" (PM2: {}, {} restarts)", state.status, state.restarts)
     });
-    format!("its process ended {after:.1} s after its start{how}{state}")
+    end_of(after, code) + &state
 }
 
-/// Why a color is not what PM2 was told to keep there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Astray {
-    /// PM2 has no process for it.
-    NoProcess(String),
-    /// It has one, and that is not what it should be, or not what has the port.
-    Other(String),
-}
-
-/// Whether PM2, whose list is `daemon`, keeps exactly what `manifest` says on a color's port. The app is not asked.
-///
-/// # Errors
-/// What it has instead.
-pub fn kept(app: &App, daemon: &Daemon, color: Color, manifest: Manifest) -> Result<(), Astray> {
-    let running = found(app, daemon, color, manifest).map_err(Astray::NoProcess)?;
-    match who_answers(&running) {
-        Ok(()) => Ok(()),
-        Err(Identity::NotYet(problem) | Identity::Wrong(problem)) => Err(Astray::Other(problem)),
-    }
-}
-
-/// The process of a color that is kept warm, as PM2 has it now, for the brief gate.
-///
-/// # Errors
-/// Why there is none that could be looked at.
-pub async fn warm(app: &App, color: Color, manifest: Manifest) -> Result<Running, String> {
-    // One that was told to end may answer for a moment still.
-    if hold::is_left(&app.layout.hold(color)) {
-        return Err("its stop was begun and has not ended".to_owned());
-    }
-    let daemon = app.pm2.list().await.map_err(|error| error.to_string())?;
-    found(app, &daemon, color, manifest)
-}
-
-fn found(app: &App, daemon: &Daemon, color: Color, manifest: Manifest) -> Result<Running, String> {
-    let name = match &manifest.adopted {
-        Some(adopted) => adopted.pm2_name.clone(),
-        None => app.process(color),
-    };
-    let entries: Vec<&Proc> = match daemon {
-        Daemon::Down => return Err("PM2's daemon is down".to_owned()),
-        Daemon::Up(entries) => entries.iter().filter(|entry| entry.name == name).collect(),
-    };
-    let [entry] = entries.as_slice() else {
-        return Err(match entries.len() {
-            0 => format!("PM2 has no `{name}`"),
-            count => format!("PM2 has {count} entries named `{name}`"),
-        });
-    };
-    let process = entry
-        .pid
-        .and_then(Process::of)
-        .filter(|_| entry.status == "online");
-    let process = process.ok_or_else(|| format!("`{name}` is {} and has no process", entry.status))?;
-    Ok(Running::found(app, color, manifest, process))
+/// How a process ended by itself, in words.
+pub(super) fn end_of(after: Duration, code: Option<impl std::fmt::Display>) -> String {
+    let how = code.map_or(String::new(), |code| format!(" with exit code {code}"));
+    format!(
+        "its process ended {:.1} s after its start{how}",
+        after.as_secs_f64()
+    )
 }

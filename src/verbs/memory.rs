@@ -29,6 +29,8 @@ pub struct Memory {
     /// Bytes that the configuration asks for instead.
     asked: Option<u64>,
     left: space::Memory,
+    /// Bytes of that which the old process of the color still has.
+    held: u64,
 }
 
 impl Memory {
@@ -42,12 +44,14 @@ impl Memory {
         let live = roots(app, color.other()).await;
         let beside = u32::try_from(*live.first()?).ok()?;
         let mut left = space::memory_beside(beside).ok()?;
-        left.bytes += space::memory_of(&roots(app, color).await);
+        let held = space::memory_of(&roots(app, color).await);
+        left.bytes += held;
         Some(Memory {
             live: color.other(),
             used: space::memory_of(&live),
             asked,
             left,
+            held,
         })
     }
 
@@ -55,6 +59,12 @@ impl Memory {
     #[must_use]
     pub fn is_enough(&self) -> bool {
         self.asked.unwrap_or(self.used) <= self.left.bytes
+    }
+
+    /// Whether there would be enough also while the old process still runs.
+    #[must_use]
+    pub fn is_enough_for_three(&self) -> bool {
+        self.asked.unwrap_or(self.used) <= self.left.bytes.saturating_sub(self.held)
     }
 }
 

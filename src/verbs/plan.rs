@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::host::app::App;
 use crate::host::releases;
 use crate::model::color::Color;
+use crate::model::config::Preflight;
 use crate::model::config::difference::{self, Change};
 use crate::model::config::hooks::Moment;
 use crate::model::failure::Failure;
@@ -98,6 +99,11 @@ fn steps(app: &App, color: Color, sha: &str, schema: Option<String>, no_switch: 
     ));
     steps.push("reuse the python environment, or build one beside it".to_owned());
     steps.extend(hooks(app, Moment::AfterBuild));
+    match config.gate.preflight {
+        Preflight::Start => steps.push("try its start on a spare port of 127.0.0.1".to_owned()),
+        Preflight::Import => steps.push("try to import it".to_owned()),
+        Preflight::Off => {}
+    }
     steps.extend(schema);
     if let Some(held) = releases::slot(&app.layout, color) {
         let left = config.drain.quiet.0.saturating_sub(app.link.age()).as_secs();

@@ -11,6 +11,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use tokio::net::TcpStream;
 
 use crate::host::app::App;
@@ -18,7 +19,7 @@ use crate::host::dotenv::Redactor;
 use crate::host::hold::{self, Hold};
 use crate::host::launcher;
 use crate::host::pm2::{Pm2Error, Spec};
-use crate::host::process::{self, Process};
+use crate::host::process::{self, Ended, Process};
 use crate::host::{releases, sockets};
 use crate::model::color::Color;
 use crate::model::config::duration::Span;
@@ -98,10 +99,7 @@ async fn stop(app: &App, color: Color, old: &[Process]) -> Result<(), Failure> {
     let hold = Hold::take(&app.layout.hold(color)).ok();
     let port = port_of_old(app, color);
     for process in old {
-        let ended = tokio::select! {
-            ended = process::end(*process, app.config.process.stop_timeout.0) => ended,
-            never = nudge(port) => match never {},
-        };
+        let ended = end(*process, port, app.config.process.stop_timeout.0).await;
         ended.map_err(|error| {
             Failure::failed(format!("{color}'s process {} cannot be ended", process.pid)).because(error)
         })?;
@@ -109,6 +107,14 @@ async fn stop(app: &App, color: Color, old: &[Process]) -> Result<(), Failure> {
     let deleted = app.pm2.delete(&app.process(color)).await;
     hold.into_iter().for_each(Hold::lift);
     deleted.map_err(|error| pm2_failure(app, error))
+}
+
+/// Ends a server that listens on `port`, with all that it has started.
+pub(super) async fn end(server: Process, port: u16, grace: Duration) -> Result<Ended, Errno> {
+    tokio::select! {
+        ended = process::end(server, grace) => ended,
+        never = nudge(port) => match never {},
+    }
 }
 
 /// Comes by a port again and again, and goes without a word. A gunicorn with threads looks
@@ -339,7 +345,12 @@ pub(super) fn last_lines(log: &Path, from: u64, redactor: &Redactor, name: &str)
             file.take(64 << 10).read_to_end(&mut bytes)
         })
         .ok();
-    let text = redactor.redact(&String::from_utf8_lossy(&bytes));
+    shown(&String::from_utf8_lossy(&bytes), redactor, name)
+}
+
+/// The last lines of what a process of `name` printed.
+pub(super) fn shown(text: &str, redactor: &Redactor, name: &str) -> Vec<String> {
+    let text = redactor.redact(text);
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines
         .iter()

@@ -79,6 +79,24 @@ fn answers_that_are_not_healthy_are_explained_and_what_is_advised_helps() {
     assert_eq!(sandbox.live_color(), Some(Color::Green));
 }
 
+#[test]
+fn an_answer_that_does_not_change_is_not_waited_out() {
+    let sandbox = Sandbox::deployed_with(|config| set(config, "gate", "timeout", "90s"));
+    let broken = "@app.get(\"/broken\")\ndef broken():\n    return {}[\"no such thing\"]\n\n\n";
+    sandbox.commit_edit(
+        "broken",
+        "@app.get(\"/whoami\")",
+        &format!("{broken}@app.get(\"/whoami\")"),
+    );
+    for (path, why) in [("/nowhere", "404: the app has no `/nowhere`"), ("/broken", "500")] {
+        check_with(&sandbox, [format!("path = \"{path}\"").as_str()].into_iter());
+        let refused = sandbox.bg(&["deploy"]);
+        sandbox.assert_five(&refused, 1, "these answers do not change with time", Color::Blue);
+        refused.assert_says(why);
+        assert!(refused.took < Duration::from_secs(60), "{refused}");
+    }
+}
+
 const ANSWERS: &str = r#"@app.get("/moved")
 def moved():
     return Response(status=301, headers={"Location": "https://shop.test/moved"})
@@ -181,6 +199,7 @@ fn a_crash_is_told_with_its_time_and_the_apps_words_long_before_the_deadline() {
     let sandbox = Sandbox::deployed_with(|config| {
         set(config, "gate", "timeout", "90s");
         set(config, "gate", "soak", "6s");
+        set(config, "gate", "preflight", "off");
         // One process, whose end is the app's end.
         let run = "{{ venv }}/bin/python -m flask --app app run --no-reload --port {{ port }}";
         set(config, "process", "run", run);

@@ -36,6 +36,7 @@ mod lock;
 mod migrate;
 mod pm2;
 mod ports;
+mod preflight;
 mod privacy;
 mod recovery;
 mod release;

@@ -27,12 +27,27 @@ impl Command {
     ///
     /// # Errors
     /// When it cannot be started or misses the deadline.
-    pub async fn follow(&self, mut say: impl FnMut(&str)) -> Result<ExitStatus, CommandError> {
+    pub async fn follow(&self, say: impl FnMut(&str)) -> Result<ExitStatus, CommandError> {
+        self.follow_from(|_| {}, say).await
+    }
+
+    /// The same, and says which process it is once it is started.
+    ///
+    /// # Errors
+    /// As [`Command::follow`].
+    pub async fn follow_from(
+        &self,
+        started: impl FnOnce(u32),
+        mut say: impl FnMut(&str),
+    ) -> Result<ExitStatus, CommandError> {
         let mut child = self
             .ready()?
             .kill_on_drop(false)
             .spawn()
             .map_err(|source| self.not_started(source))?;
+        if let Some(pid) = child.id() {
+            started(pid);
+        }
         let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()));
         let (tell, mut told) = channel(WAITING);
         let readers = [

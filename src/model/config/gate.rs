@@ -74,6 +74,20 @@ pub struct Gate {
     pub soak: Span,
     /// A command run in the release with `BG_URL` set; it must exit 0.
     pub smoke: Option<String>,
+    /// How a release is tried before the idle color is stopped for it.
+    pub preflight: Preflight,
+}
+
+/// How a release is tried before the idle color is stopped for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preflight {
+    /// It is started on a spare port of 127.0.0.1 until it answers, and ended.
+    Start,
+    /// Its module is imported, which needs the memory of one process.
+    Import,
+    /// Not at all: its first start is the one in its slot.
+    Off,
 }
 
 impl Default for Gate {
@@ -84,6 +98,7 @@ impl Default for Gate {
             interval: Span::seconds(1),
             soak: Span::seconds(5),
             smoke: None,
+            preflight: Preflight::Start,
         }
     }
 }

@@ -37,6 +37,38 @@ pub fn words(run: &str) -> Result<Vec<String>, RunError> {
     Ok(words)
 }
 
+/// The module that a server is told to load, as `shop.wsgi` of `shop.wsgi:app` or of
+/// `flask --app shop.wsgi:app`; `None` where no word says.
+#[must_use]
+pub fn loads(words: &[String]) -> Option<&str> {
+    let named = words
+        .iter()
+        .zip(words.iter().skip(1))
+        .find(|(option, _)| ["--app", "-A"].contains(&option.as_str()))
+        .map(|(_, value)| value.as_str());
+    let target = named.or_else(|| {
+        words.iter().skip(1).map(String::as_str).find(|word| {
+            word.split_once(':')
+                .is_some_and(|(module, name)| is_module(module) && starts_a_name(name))
+        })
+    })?;
+    let module = target.split(':').next().unwrap_or(target);
+    is_module(module).then_some(module)
+}
+
+fn is_module(text: &str) -> bool {
+    text.split('.').all(|part| {
+        starts_a_name(part)
+            && part
+                .chars()
+                .all(|letter| letter.is_alphanumeric() || letter == '_')
+    })
+}
+
+fn starts_a_name(text: &str) -> bool {
+    text.starts_with(|letter: char| letter.is_alphabetic() || letter == '_')
+}
+
 /// `{{ port }}` as `{{port}}`, so that splitting does not tear it.
 fn close_braces(run: &str) -> Result<String, RunError> {
     for tag in ["{%", "{#"] {
@@ -78,6 +110,25 @@ mod tests {
             words("'{{ venv }}/bin/my python' -b 127.0.0.1:{{ port }} {{color}}").unwrap(),
             ["{{venv}}/bin/my python", "-b", "127.0.0.1:{{port}}", "{{color}}"]
         );
+    }
+
+    #[test]
+    fn what_a_server_loads_is_found_behind_its_options() {
+        let cases = [
+            ("gunicorn -b 127.0.0.1:8001 shop.wsgi:app", Some("shop.wsgi")),
+            (
+                "waitress-serve --listen=127.0.0.1:8001 app:create_app()",
+                Some("app"),
+            ),
+            ("python -m flask --app shop run --port 8001", Some("shop")),
+            ("flask -A shop:create_app run", Some("shop")),
+            ("python serve.py 8001", None),
+            ("serve localhost:8001", None),
+            ("flask --app ./shop.py run", None),
+        ];
+        for (line, module) in cases {
+            assert_eq!(loads(&words(line).unwrap()), module, "{line}");
+        }
     }
 
     #[test]

@@ -252,6 +252,7 @@ fn more_around(sandbox: &Sandbox) {
     let hook = script(sandbox, "hook", "");
     sandbox.configure(|config| {
         add(config, worker("sync", ""));
+        set(config, "gate", "preflight", "start");
         set(config, "migrate", "timeout", "3s");
         set(config, "backup", "timeout", "3s");
         for moment in ["before_build", "before_switch", "after_switch"] {

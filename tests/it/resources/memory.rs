@@ -91,7 +91,10 @@ fn a_color_that_would_not_fit_beside_the_live_one_is_not_started() {
             sandbox.bg(&["rollback"]).assert_code(0);
             sandbox.bg(&["switch", "green"]).assert_code(0);
             machine.has(HELD / 2);
-            sandbox.bg(&["deploy"]).assert_code(0);
+            // There is no room for the one that goes and one that is tried.
+            sandbox.configure(|config| set(config, "gate", "preflight", "start"));
+            let deployed = sandbox.bg(&["deploy"]);
+            deployed.assert_code(0).assert_says(" can be imported, tried in ");
             assert_eq!(sandbox.live_color(), Some(Color::Blue));
 
             // One that has to be started is one more.
