@@ -38,7 +38,14 @@ pub async fn before(app: &App, takeover: &Takeover) -> (Vec<Seen>, Vec<String>) 
         } else {
             &server.listens
         };
-        let mut paths: Vec<(String, bool)> = server.paths.iter().map(|path| (path.clone(), true)).collect();
+        // Where bg.toml names some of this server's, those are what is proven; the others answer
+        // as before.
+        let named = |path: &String| app.config.nginx.paths.contains(path);
+        let is_named = server.paths.iter().any(named);
+        let all_paths = server.paths.iter();
+        let mut paths: Vec<(String, bool)> = all_paths
+            .map(|path| (path.clone(), !is_named || named(path)))
+            .collect();
         if server.hidden {
             let wanted = app
                 .config

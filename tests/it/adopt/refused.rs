@@ -193,6 +193,33 @@ fn a_site_that_cannot_be_proven_is_put_back() {
 }
 
 #[test]
+fn what_nginx_paths_names_is_proven_and_the_rest_answers_as_before() {
+    let mut site = Site::new();
+    let text = site
+        .vhost_text()
+        .replace(
+            "# straight to flask",
+            "auth_basic shop; auth_basic_user_file /dev/null;",
+        )
+        .replace(
+            "location /static/",
+            &format!(
+                "location = /health {{ proxy_pass http://127.0.0.1:{}; }}\n\tlocation /static/",
+                site.port()
+            ),
+        );
+    site.serve(&text);
+    site.sandbox
+        .configure(|config| set(config, "nginx", "paths", vec!["/health"]));
+    site.sandbox.bg(&["adopt", "--yes"]).assert_code(0);
+    assert_eq!(site.reloads(), 1);
+    let front = http::get(site.sandbox.address(), HOST, "/").unwrap();
+    assert_eq!(front.status, 401);
+    site.sandbox.bg(&["deploy"]).assert_code(0);
+    assert_eq!(site.sandbox.link(), "green");
+}
+
+#[test]
 fn files_changed_since_are_not_overwritten() {
     let site = Site::new();
     let before = site.vhost_text();
