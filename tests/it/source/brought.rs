@@ -147,6 +147,8 @@ fn a_work_tree_is_taken_as_it_is_without_what_it_ignores() {
         fs::copy(tree.join(name), built.join(name)).unwrap();
     }
     fs::write(built.join("build.log"), "kept").unwrap();
+    fs::create_dir(built.join("static")).unwrap();
+    fs::write(built.join("static/new.css"), "y").unwrap();
     sandbox
         .bg(&["deploy", "--from", built.to_str().unwrap()])
         .assert_code(0);
@@ -195,7 +197,11 @@ fn tarballs_of_all_kinds_are_the_folder_they_were_made_of() {
     }
     assert!(tried >= 3);
     // The folder of the app is looked for by its name, and is no wrapping then.
-    sandbox.configure(|config| set(config, "source", "folder", "app"));
+    sandbox.configure(|config| {
+        set(config, "source", "folder", "app");
+        config["nginx"]["static"][0]["folder"] = "app/static".into();
+    });
+    sandbox.bg(&["setup"]).assert_code(0);
     let tarball = sandbox.root().join("around.tar.gz");
     let deploy = sandbox.bg(&["deploy", "--from", tarball.to_str().unwrap()]);
     deploy.assert_code(0).assert_says("\"from around.tar.gz\"");
