@@ -120,8 +120,8 @@ pub struct Beginning(String);
 /// Text that no release's name or commit begins with.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "`{0}` is the beginning of no release: expected four characters or more of a name as \
-     `20261123T181500Z-3f6f782`, or of a commit"
+    "`{0}` is not a release: expected a name as `20261123T181500Z-3f6f782`, four characters or more of it, \
+     or a commit"
 )]
 pub struct NoBeginning(String);
 
