@@ -130,9 +130,10 @@ fn a_hostile_host_cannot_steer_the_terminal_or_speak_for_us() {
             .collect();
         let script = afar.servers[0].sandbox.root().join("said");
         fs::write(&script, lines.join("\n") + "\n").unwrap();
-        // What it prints beside the wire is shown too, when it ends without a word.
+        // What it prints beside the wire is shown too, when it ends without a word. It hears the
+        // request first: one that is gone before is another story.
         let program = format!(
-            "#!/bin/sh\nprintf '%s\\n' '{HOSTILE}' >&2\ncat {}\n",
+            "#!/bin/sh\nprintf '%s\\n' '{HOSTILE}' >&2\nhead -n 1 {0}\nread -r request\ntail -n +2 {0}\n",
             script.display()
         );
         afar.servers[0].install("bluegreen", &program);
@@ -142,5 +143,5 @@ fn a_hostile_host_cannot_steer_the_terminal_or_speak_for_us() {
             is_clean(&outcome);
         }
     }
-    assert!(shown >= 12, "only {shown} show it at all");
+    assert_eq!(shown, 24, "all show it");
 }
