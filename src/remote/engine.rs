@@ -116,10 +116,13 @@ impl Engine {
             program: format!("{FOLDER}/{}/bluegreen", program.hash),
         };
         let began = Instant::now();
-        if let Some(call) = brought.try_start(connection).await? {
-            return Ok((brought, call));
+        match brought.start(connection, false).await {
+            Ok(call) => return Ok((brought, call)),
+            // Where nothing ends, a second engine would be waited for as long as the first.
+            Err(EngineError::Start(NoEngine::Silent { .. })) => machine(connection, began).await.map(drop)?,
+            Err(EngineError::Start(_)) => {}
+            Err(error) => return Err(error),
         }
-        let machine = machine(connection, began).await?;
         let installed = Engine {
             program: "bluegreen".to_owned(),
         };
@@ -128,7 +131,7 @@ impl Engine {
         {
             return Ok((installed, call));
         }
-        upload(connection, program, machine).await?;
+        upload(connection, program, machine(connection, began).await?).await?;
         uploaded();
         let call = brought.start(connection, false).await?;
         Ok((brought, call))
