@@ -269,8 +269,7 @@ pub(super) fn target(config: &Config, port: u16) -> health::Target {
     }
 }
 
-/// Whether visitors come through TLS.
-pub(super) fn has_tls(config: &Config) -> bool {
+fn has_tls(config: &Config) -> bool {
     config
         .nginx
         .listen

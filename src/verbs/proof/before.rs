@@ -2,9 +2,9 @@
 //! same way takes nothing away. It is still warm, and is asked only then, past NGINX, so that
 //! no other switch waits for it.
 
-use crate::host::app::{App, site_host};
+use crate::host::app::App;
 use crate::host::front::Sick;
-use crate::host::health::{self, Pace, Target};
+use crate::host::health::{self, Pace};
 use crate::model::color::Color;
 use crate::model::config::HealthCheck;
 
@@ -13,11 +13,7 @@ use super::super::{gate, slot};
 /// Whether `color` answers each path with the status that the other color gave.
 pub async fn fails_alike(app: &App, color: Color, sick: &[Sick]) -> bool {
     let config = &app.config;
-    let target = Target {
-        port: slot::port_of_old(app, color),
-        site_host: site_host(config),
-        https: gate::has_tls(config),
-    };
+    let target = gate::target(config, slot::port_of_old(app, color));
     let check = |sick: &Sick| HealthCheck {
         expect: vec![sick.status],
         ..HealthCheck::of(&sick.path)
