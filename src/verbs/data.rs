@@ -1,7 +1,7 @@
 //! Data that the app wrote into its own release: the next release would start without it, and
 //! it would go with its own. Found before a deploy, moved into `shared`, and never deleted.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -288,14 +288,22 @@ pub async fn move_to_shared(app: &App, caller: &Caller<'_>) -> Result<DataFound,
     };
     let top = app.layout.release(&release);
     for place in &shown.places {
-        relocate(&top.join(&place.path), &app.layout.shared().join(&place.path)).map_err(|error| {
-            let hint = error.hint("bg data move");
-            Failure::failed(format!("`{}` was not moved into `shared`", place.path.display()))
-                .because(error)
-                .hint(hint)
-                .with_traffic(traffic::unchanged(app))
-        })?;
+        into_shared(&top, &app.layout.shared(), &place.path, "bg data move")
+            .map_err(|failure| failure.with_traffic(traffic::unchanged(app)))?;
     }
     shown.moved = true;
     Ok(shown)
+}
+
+/// Moves `path` of `top` to the same place in `shared`; `again` is the command to repeat.
+///
+/// # Errors
+/// When it cannot be moved; it is where it was.
+pub fn into_shared(top: &Path, shared: &Path, path: &Path, again: &str) -> Result<(), Failure> {
+    relocate(&top.join(path), &shared.join(path)).map_err(|error| {
+        let hint = error.hint(again);
+        Failure::failed(format!("`{}` was not moved into `shared`", path.display()))
+            .because(error)
+            .hint(hint)
+    })
 }

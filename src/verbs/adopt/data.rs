@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use nix::unistd::User;
 use serde::{Deserialize, Serialize};
 
-use crate::host::relocate::relocate;
 use crate::host::relocate::sqlite::{BESIDE, is_sqlite};
 use crate::host::server_tree::ServerTree;
 use crate::host::user;
 use crate::model::failure::Failure;
+use crate::verbs::data::into_shared;
+use crate::verbs::remove;
 
 /// One file or folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,15 +115,7 @@ fn counted(count: usize, word: &str) -> String {
 /// # Errors
 /// At the first that cannot be moved; those before it stay moved.
 pub fn share(top: &Path, shared: &Path, paths: &[PathBuf], owner: &User) -> Result<(), Failure> {
-    let _rights = user::borrow(owner)
-        .map_err(|error| Failure::failed(format!("cannot act as `{}`", owner.name)).because(error))?;
-    for path in paths {
-        relocate(&top.join(path), &shared.join(path)).map_err(|error| {
-            let hint = error.hint("bg adopt --move-data");
-            Failure::failed(format!("`{}` was not moved into `shared`", path.display()))
-                .because(error)
-                .hint(hint)
-        })?;
-    }
-    Ok(())
+    let _rights = remove::rights(owner)?;
+    let mut paths = paths.iter();
+    paths.try_for_each(|path| into_shared(top, shared, path, "bg adopt --move-data"))
 }
