@@ -259,15 +259,16 @@ impl Trial<'_> {
         let redactor = slot::redactor(app, manifest);
         let text: Vec<&str> = said.iter().map(String::as_str).collect();
         let lines = slot::shown(&text.join("\n"), &redactor, &app.process(self.run.idle()));
+        let hint = gate::advice::on_missing_module(&lines, &manifest.config).unwrap_or_else(|| {
+            "it was tried before anything was stopped; `gate.preflight = \"off\"` in bg.toml starts it in its slot only, for an app that cannot run twice at a time".to_owned()
+        });
         Failure::failed(format!(
             "{} does not {step}: {}",
             manifest.id.short(),
             redactor.redact(problem)
         ))
         .showing(lines)
-        .hint(
-            "it was tried before anything was stopped; `gate.preflight = \"off\"` in bg.toml starts it in its slot only, for an app that cannot run twice at a time",
-        )
+        .hint(hint)
         .with_traffic(traffic::unchanged(app))
     }
 }
