@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use bluegreen::model::color::Color;
@@ -102,8 +103,15 @@ fn a_project_is_deployed_by_its_lock_and_one_that_nothing_here_reads_is_refused_
     let wheels = python::wheels().display();
     let wanted = fs::read_to_string(repo::sample_app().join("requirements.txt")).unwrap();
     let wanted: Vec<&str> = wanted.lines().collect();
+    let asked = Command::new(python::interpreter())
+        .args(["-c", "import sys; print('==%d.%d.*' % sys.version_info[:2])"])
+        .output()
+        .unwrap();
+    // No other Python's wheels are here to be locked.
+    let version = String::from_utf8(asked.stdout).unwrap();
+    let version = version.trim();
     let project = format!(
-        "[project]\nname = \"shop\"\nversion = \"1\"\nrequires-python = \">=3.9\"\ndependencies = {wanted:?}\n\
+        "[project]\nname = \"shop\"\nversion = \"1\"\nrequires-python = \"{version}\"\ndependencies = {wanted:?}\n\
          [tool.uv]\nno-index = true\nfind-links = [\"{wheels}\"]\n"
     );
     sandbox.commit("a project", |repo| {
