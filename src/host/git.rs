@@ -9,6 +9,7 @@ use crate::host::store::FileError;
 mod brought;
 mod credentials;
 mod fetch;
+mod tree;
 
 pub use brought::BROUGHT;
 

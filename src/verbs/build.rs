@@ -12,8 +12,8 @@ use crate::host::envfile::{self, EnvFileError};
 use crate::host::git::{Commit, Git};
 use crate::host::lock::user_name;
 use crate::host::shared::link_shared;
+use crate::host::venv;
 use crate::host::venv::interpreter::Interpreter;
-use crate::host::venv::{self, VenvError};
 use crate::host::{checkout, releases, store};
 use crate::model::config::Installer;
 use crate::model::config::run::words;
@@ -25,7 +25,7 @@ use crate::model::release::{Manifest, ReleaseId};
 use super::gate::millis;
 use super::run::Run;
 use super::source::{self, Wanted};
-use super::{sight, slot, traffic};
+use super::{packages, sight, slot, traffic};
 
 /// Builds a release of what is wanted.
 ///
@@ -39,7 +39,11 @@ pub async fn build(run: &Run<'_>, wanted: &Wanted) -> Result<Manifest, Failure> 
     let reference = wanted.reference(app);
     let python = &app.config.python.version;
     let (commit, interpreter) = tokio::join!(source::commit(app, wanted), Interpreter::ask(python));
-    let (commit, interpreter) = (commit?, interpreter.map_err(|error| not_built(run, error))?);
+    let (commit, interpreter) = (
+        commit?,
+        interpreter.map_err(|error| packages::missing(app, error))?,
+    );
+    packages::can_be_had(app, &commit.sha).await?;
     let fleet = run.caller.fleet.as_ref();
     let named = fleet.and_then(|fleet| fleet.release.clone());
     let id = named.unwrap_or_else(|| new_id(app, &commit));
@@ -197,7 +201,7 @@ async fn environment(
     let (python, deadline) = (&app.config.python, app.config.timeouts.build.0);
     let built = venv::ensure(&app.layout, interpreter, python, folder, &commit.sha, deadline)
         .await
-        .map_err(|error| not_built(run, error))?;
+        .map_err(|error| packages::missing(app, error))?;
     run.sink.emit(Event::EnvironmentReady {
         key: built.key.clone(),
         reused: built.reused,
@@ -210,10 +214,6 @@ async fn environment(
         took_ms: millis(built.took),
     });
     Ok(built.key)
-}
-
-fn not_built(run: &Run<'_>, error: VenvError) -> Failure {
-    refused(run, "the python environment was not built", error)
 }
 
 /// Compiles the app's own modules, so that its start need not; without it the app does that

@@ -12,7 +12,7 @@ use crate::model::config::hooks::Moment;
 use crate::model::failure::Failure;
 
 use super::source::{self, Wanted};
-use super::{adopted, data, migrate, slot, traffic};
+use super::{adopted, data, migrate, packages, slot, traffic};
 
 /// What a deploy would do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,6 +44,7 @@ pub async fn plan(app: &App, wanted: &Wanted, no_switch: bool, leave_data: bool)
     }
     let color = route.color.other();
     let commit = source::commit(app, wanted).await?;
+    packages::can_be_had(app, &commit.sha).await?;
     let live = releases::slot(&app.layout, route.color).and_then(|id| slot::read_manifest(app, &id).ok());
     let config = live
         .as_ref()
