@@ -44,6 +44,7 @@ pub async fn plan(app: &App, wanted: &Wanted, no_switch: bool, leave_data: bool)
     }
     let color = route.color.other();
     let commit = source::commit(app, wanted).await?;
+    source::can_be_made(app, &commit.sha).await?;
     let live = releases::slot(&app.layout, route.color).and_then(|id| slot::read_manifest(app, &id).ok());
     let config = live
         .as_ref()
@@ -93,8 +94,12 @@ fn hooks(app: &App, moment: Moment) -> impl Iterator<Item = String> {
 fn steps(app: &App, color: Color, sha: &str, schema: Option<String>, no_switch: bool) -> Vec<String> {
     let config = &app.config;
     let mut steps: Vec<String> = hooks(app, Moment::BeforeBuild).collect();
+    let submodules = match config.source.submodules {
+        true => " and its submodules",
+        false => "",
+    };
     steps.push(format!(
-        "check out {} into a new release",
+        "check out {}{submodules} into a new release",
         sha.get(..7).unwrap_or(sha)
     ));
     steps.push("reuse the python environment, or build one beside it".to_owned());

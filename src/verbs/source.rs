@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::host::app::App;
+use crate::host::checkout::{self, CheckoutError};
 use crate::host::git::{Commit, Git};
 use crate::host::lock::user_name;
 use crate::host::parcel::Brought;
@@ -83,6 +84,39 @@ async fn fetch(app: &App, wanted: &Wanted) -> Result<Commit, Failure> {
     git.resolve(reference)
         .await
         .map_err(|error| Failure::failed(format!("`{reference}` cannot be deployed")).because(error))
+}
+
+/// Fails where a deploy of the commit `sha`, which is in the mirror, would: it lacks what lies
+/// apart from the repository.
+///
+/// # Errors
+/// As the deploy's.
+pub async fn can_be_made(app: &App, sha: &str) -> Result<(), Failure> {
+    let git = Git::new(app.layout.mirror());
+    let lacks = checkout::lacks_filter(&git, sha).await;
+    lacks.map_err(|error| not_made(app, error))
+}
+
+/// A commit whose files cannot become a release.
+pub(super) fn not_made(app: &App, error: CheckoutError) -> Failure {
+    let hint = match &error {
+        CheckoutError::Pointers(lacking) if lacking.has_filter => Some(
+            "`git lfs install` as the app's owner sets git-lfs up in its place, once it is installed"
+                .to_owned(),
+        ),
+        CheckoutError::Pointers(_) => {
+            Some("`apt install git-lfs` on the host; a deploy has it fetch them then".to_owned())
+        }
+        CheckoutError::NotFetched { .. } => Some(format!(
+            "`{}` must be able to read it, with the keys that read `source.git`",
+            user_name()
+        )),
+        _ => None,
+    };
+    let failure = Failure::failed("the release was not made")
+        .because(error)
+        .with_traffic(traffic::unchanged(app));
+    hint.into_iter().fold(failure, Failure::hint)
 }
 
 /// What to look at when a repository is not reached.
