@@ -40,6 +40,7 @@ pub async fn build(run: &Run<'_>, wanted: &Wanted) -> Result<Manifest, Failure> 
     let python = &app.config.python.version;
     let (commit, interpreter) = tokio::join!(source::commit(app, wanted), Interpreter::ask(python));
     let (commit, interpreter) = (commit?, interpreter.map_err(|error| not_built(run, error))?);
+    source::is_new(app, run.from.color, &commit, wanted)?;
     let fleet = run.caller.fleet.as_ref();
     let named = fleet.and_then(|fleet| fleet.release.clone());
     let id = named.unwrap_or_else(|| new_id(app, &commit));
