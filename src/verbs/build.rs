@@ -43,6 +43,7 @@ pub async fn build(run: &Run<'_>, wanted: &Wanted) -> Result<Manifest, Failure> 
         commit?,
         interpreter.map_err(|error| packages::missing(app, error))?,
     );
+    source::is_new(app, run.from.color, &commit, wanted)?;
     packages::can_be_had(app, &commit.sha).await?;
     let fleet = run.caller.fleet.as_ref();
     let named = fleet.and_then(|fleet| fleet.release.clone());
@@ -160,16 +161,25 @@ async fn check_out(run: &Run<'_>, commit: &Commit, id: &ReleaseId) -> Result<Pat
     let app = run.app;
     let began = Instant::now();
     let release = app.layout.release(id);
-    let folder = app.config.source.folder.as_deref();
+    let (source, deadline) = (&app.config.source, app.config.timeouts.fetch.0);
+    let folder = source.folder.as_deref();
     let git = Git::new(app.layout.mirror());
-    let exported = checkout::export(&git, &commit.sha, folder, &release, app.config.timeouts.fetch.0)
+    let exported = checkout::export(&git, &commit.sha, source, &release, deadline)
         .await
-        .map_err(|error| refused(run, "the release was not made", error))?;
+        .map_err(|error| source::not_made(app, error))?;
     for submodule in exported.submodules {
         run.sink.emit(Event::Warned {
             text: format!(
-                "the submodule `{}` is not fetched: its folder is empty",
+                "the submodule `{}` is not fetched: its folder is empty; `source.submodules = true` in bg.toml fetches it",
                 submodule.display()
+            ),
+        });
+    }
+    for file in exported.excluded {
+        run.sink.emit(Event::Warned {
+            text: format!(
+                "`{}` stays a pointer of Git LFS, as `lfs.fetchexclude` has it",
+                file.display()
             ),
         });
     }

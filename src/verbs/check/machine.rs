@@ -13,8 +13,8 @@ use crate::model::password::without_password;
 
 use super::super::build::as_written;
 use super::super::memory::{self, Memory};
-use super::super::{adopted, packages, slot};
-use super::{Report, daemon};
+use super::super::{adopted, packages, slot, source};
+use super::{Report, against, daemon};
 
 /// Room for one more release with its environment; below it a deploy may fail half-way
 /// through a build. A Flask environment with a few packages has 30 to 300 MB.
@@ -217,16 +217,20 @@ async fn git(report: &mut Report, app: &App) {
         );
         return environment_file(report, app);
     };
-    match Git::new(app.layout.mirror())
-        .reachable(url, Duration::from_secs(15))
-        .await
-    {
+    let git = Git::new(app.layout.mirror());
+    match git.reachable(url, Duration::from_secs(15)).await {
         Ok(()) => report.fine("git", format!("`{}` can be read", without_password(url))),
         Err(error) => report.wrong(
             "git",
             error.to_string(),
             "the app's owner needs access: a deploy key, or another `source.git`",
         ),
+    }
+    // As it was fetched last: there is none before the first deploy.
+    if let Ok(commit) = git.resolve(&app.config.source.branch).await
+        && let Err(failure) = source::can_be_made(app, &commit.sha).await
+    {
+        against(report, "git lfs", &failure);
     }
     environment_file(report, app);
 }
