@@ -113,7 +113,8 @@ async fn starts(run: &Run<'_>, manifest: &Manifest) -> Result<(), Failure> {
         Preflight::Start if !has_room_for_three(run).await => Preflight::Import,
         how => how,
     };
-    let trial = Trial { run, manifest };
+    let logs = slot::Mark::now(run.app, run.idle(), manifest);
+    let trial = Trial { run, manifest, logs };
     let what = match how {
         Preflight::Import => trial.import().await?.then_some("can be imported"),
         _ => trial.start().await?.then_some("starts"),
@@ -139,6 +140,8 @@ async fn has_room_for_three(run: &Run<'_>) -> bool {
 struct Trial<'a> {
     run: &'a Run<'a>,
     manifest: &'a Manifest,
+    /// How long its logs were before.
+    logs: slot::Mark,
 }
 
 /// Why it was not seen to start.
@@ -287,7 +290,8 @@ impl Trial<'_> {
         let (app, manifest) = (self.run.app, self.manifest);
         let redactor = slot::redactor(app, manifest);
         let text: Vec<&str> = said.iter().map(String::as_str).collect();
-        let lines = slot::shown(&text.join("\n"), &redactor, &app.process(self.run.idle()));
+        let mut lines = slot::shown(&text.join("\n"), &redactor, &app.process(self.run.idle()));
+        lines.extend(self.logs.of_server(&redactor));
         Failure::failed(format!(
             "{} does not {step}: {}",
             manifest.id.short(),
