@@ -44,6 +44,7 @@ pub mod resolve;
 pub mod rotation;
 pub mod seal;
 pub mod seats;
+pub mod server_log;
 pub mod server_tree;
 pub mod shared;
 pub mod sockets;

@@ -2,11 +2,13 @@
 
 mod adopt;
 mod choices;
+mod kinds;
+mod public;
 mod worker;
 
 use std::path::PathBuf;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 
 use super::checks::Checks;
@@ -15,6 +17,7 @@ use crate::model::config::duration::Span;
 use crate::model::release::{Beginning, ReleaseId};
 pub use adopt::Adopt;
 pub use choices::{DataAction, OnOff, Patience, PromptShell};
+pub use public::public;
 pub use worker::Worker;
 
 use super::source::Origin;
@@ -314,83 +317,4 @@ pub enum Verb {
         #[arg(long)]
         seat: String,
     },
-}
-
-impl Verb {
-    /// Whether it never goes to another machine.
-    #[must_use]
-    pub fn is_for_here(&self) -> bool {
-        matches!(
-            self,
-            Verb::Init { .. }
-                | Verb::Schema
-                | Verb::Completions { .. }
-                | Verb::Man
-                | Verb::ShellInit { .. }
-                | Verb::Engine
-                | Verb::Sight
-                | Verb::Outcome { .. }
-                | Verb::Cool { .. }
-                | Verb::Receive { .. }
-                | Verb::Discard
-                | Verb::Launch { .. }
-                | Verb::Work { .. }
-        )
-    }
-
-    /// Whether another program takes over from it, with its standard input and output.
-    #[must_use]
-    pub fn becomes_a_program(&self) -> bool {
-        matches!(self, Verb::Exec { .. } | Verb::Worker { .. })
-    }
-
-    /// Whether it is recorded as a run.
-    #[must_use]
-    pub fn changes(&self) -> bool {
-        self.goes_in_step() || matches!(self, Verb::Maintenance { .. })
-    }
-
-    /// Whether several hosts do it together or not at all.
-    #[must_use]
-    pub fn goes_in_step(&self) -> bool {
-        matches!(
-            self,
-            Verb::Deploy { plan: false, .. } | Verb::Switch { .. } | Verb::Rollback { .. }
-        )
-    }
-
-    /// Whether traffic goes to another color by it.
-    #[must_use]
-    pub fn moves_traffic(&self) -> bool {
-        self.goes_in_step() && !matches!(self, Verb::Deploy { no_switch: true, .. })
-    }
-
-    /// Whether it may need root's rights on the host.
-    #[must_use]
-    pub fn needs_root(&self) -> bool {
-        matches!(self, Verb::Setup { .. } | Verb::Adopt(_) | Verb::Remove { .. })
-    }
-}
-
-/// What people type: without the commands that only our own programs use, which completions
-/// would offer although they are hidden.
-#[must_use]
-pub fn public() -> clap::Command {
-    let whole = Args::command();
-    let mut public = clap::Command::new("bluegreen").args(whole.get_arguments().cloned());
-    public = public
-        .subcommands(
-            whole
-                .get_subcommands()
-                .filter(|verb| !verb.is_hide_set())
-                .cloned(),
-        )
-        .subcommand_required(true);
-    if let Some(about) = whole.get_about() {
-        public = public.about(about.clone());
-    }
-    if let Some(after) = whole.get_after_help() {
-        public = public.after_help(after.clone());
-    }
-    public.version(env!("CARGO_PKG_VERSION"))
 }

@@ -156,16 +156,25 @@ fn set_mode(path: &Path, mode: u32) -> Result<(), FileError> {
 /// # Errors
 /// When it cannot be read, or is no file.
 pub fn read_plain(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
+    let file = open_plain(path, OFlag::empty())?;
+    let mut bytes = Vec::new();
+    file.take(longest).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Opens such a file to be read, as `flags` say too.
+///
+/// # Errors
+/// As [`read_plain`].
+pub fn open_plain(path: &Path, flags: OFlag) -> io::Result<File> {
     let file = File::options()
         .read(true)
-        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .custom_flags((OFlag::O_NONBLOCK | flags).bits())
         .open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is no file"));
     }
-    let mut bytes = Vec::new();
-    file.take(longest).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    Ok(file)
 }
 
 /// More than any text that this program writes, or shares a folder with.

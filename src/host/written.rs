@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::host::relocate::sqlite::{beside, database_of, is_sqlite};
 use crate::host::seal::{self, Entries, Entry};
+use crate::host::{releases, server_log};
 use crate::model::config::Config;
 use crate::model::layout::Layout;
 use crate::model::release::ReleaseId;
@@ -56,14 +57,17 @@ pub struct Found {
     pub built: Entries,
 }
 
-/// Looks for what was written into the release `id`, but for what `config` calls scratch. Of
-/// one that was never started only mounts are told.
+/// Looks for what was written into the release `id`, but for what `config` calls scratch, and the
+/// logs of its server. Of one that was never started only mounts are told.
 #[must_use]
 pub fn written(layout: &Layout, config: &Config, id: &ReleaseId) -> Found {
     let release = layout.release(id);
     let sealed = seal::read(layout, id);
     let mut look = Look {
         shared: layout.shared(),
+        logs: releases::read(layout, id)
+            .map(|manifest| server_log::paths(layout, &manifest))
+            .unwrap_or_default(),
         mounts: mounts_in(&release),
         config,
         found: Found::default(),
@@ -91,6 +95,7 @@ fn mount(path: PathBuf) -> Written {
 struct Look<'a> {
     release: PathBuf,
     shared: PathBuf,
+    logs: BTreeSet<PathBuf>,
     mounts: BTreeSet<PathBuf>,
     config: &'a Config,
     found: Found,
@@ -102,7 +107,8 @@ impl Look<'_> {
         for entry in entries.flatten() {
             let path = below.join(entry.file_name());
             let Ok(about) = entry.metadata() else { continue };
-            if seal::is_cache(&entry.file_name()) || self.config.is_scratch(&path) {
+            let is_log = || self.logs.contains(&self.release.join(&path));
+            if seal::is_cache(&entry.file_name()) || self.config.is_scratch(&path) || is_log() {
                 continue;
             }
             match Entry::of(&about) {

@@ -1,6 +1,7 @@
 //! gunicorn's settings, and those among them that lose requests.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::config::run;
@@ -15,7 +16,7 @@ const GRACEFUL: u64 = 30;
 const BACKLOG: u64 = 2048;
 
 /// Our settings by name, gunicorn's short and long options for each.
-const OPTIONS: [(&str, Option<&str>, &str); 9] = [
+const OPTIONS: [(&str, Option<&str>, &str); 13] = [
     ("worker_class", Some("-k"), "--worker-class"),
     ("threads", None, "--threads"),
     ("workers", Some("-w"), "--workers"),
@@ -25,6 +26,10 @@ const OPTIONS: [(&str, Option<&str>, &str); 9] = [
     ("max_requests_jitter", None, "--max-requests-jitter"),
     ("backlog", None, "--backlog"),
     ("config", Some("-c"), "--config"),
+    ("chdir", None, "--chdir"),
+    ("errorlog", None, "--error-logfile"),
+    ("errorlog", None, "--log-file"),
+    ("accesslog", None, "--access-logfile"),
 ];
 
 /// How gunicorn is started: a command, what `GUNICORN_CMD_ARGS` adds, and a settings file.
@@ -32,8 +37,8 @@ const OPTIONS: [(&str, Option<&str>, &str); 9] = [
 pub struct Gunicorn {
     said: BTreeMap<&'static str, String>,
     reload: bool,
-    /// What a settings file sets, as far as it is a plain number or word; an empty text stands
-    /// for what only Python can tell.
+    /// What a settings file sets, as far as it is a number, a name or a plain text in quotes; an
+    /// empty text stands for what only Python can tell.
     file: BTreeMap<String, String>,
 }
 
@@ -125,7 +130,12 @@ impl Gunicorn {
     /// `None` for another server.
     #[must_use]
     pub fn of(command: &str, variable: Option<&str>) -> Option<Gunicorn> {
-        let words = run::words(command).ok()?;
+        Gunicorn::of_words(&run::words(command).ok()?, variable)
+    }
+
+    /// The same for a command that is split into words.
+    #[must_use]
+    pub fn of_words(words: &[String], variable: Option<&str>) -> Option<Gunicorn> {
         let at = words
             .iter()
             .position(|word| word.rsplit('/').next() == Some("gunicorn"))?;
@@ -173,11 +183,8 @@ impl Gunicorn {
             if name.is_empty() || !name.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
                 continue;
             }
-            let value = value.split('#').next().unwrap_or_default().trim();
-            let plain = value.trim_matches(['"', '\'']);
-            let is_plain = plain.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            let value = if is_plain { plain.to_owned() } else { String::new() };
-            self.file.insert(name.to_owned(), value);
+            let value = literal(value.trim()).unwrap_or_default();
+            self.file.insert(name.to_owned(), value.to_owned());
         }
         self
     }
@@ -192,6 +199,25 @@ impl Gunicorn {
     #[must_use]
     pub fn workers(&self) -> Option<u64> {
         self.number("workers", 1)
+    }
+
+    /// The file that it writes its log to, as seen from its folder; `None` where that is its
+    /// standard error, or only Python can tell.
+    #[must_use]
+    pub fn error_log(&self) -> Option<PathBuf> {
+        self.log("errorlog")
+    }
+
+    /// The same for its log of requests.
+    #[must_use]
+    pub fn access_log(&self) -> Option<PathBuf> {
+        self.log("accesslog")
+    }
+
+    fn log(&self, name: &str) -> Option<PathBuf> {
+        let file = self.text(name, "-")?;
+        let folder = self.text("chdir", "")?;
+        (file != "-" && file != "None").then(|| Path::new(&folder).join(file))
     }
 
     /// Everything that loses requests.
@@ -258,6 +284,22 @@ impl Gunicorn {
             Some(text) => Some(text.clone()),
         }
     }
+}
+
+/// A value that Python would take as it stands, without its quotes.
+fn literal(text: &str) -> Option<&str> {
+    for quote in ['"', '\''] {
+        let Some(rest) = text.strip_prefix(quote) else {
+            continue;
+        };
+        let (inside, after) = rest.split_once(quote)?;
+        let after = after.trim_start();
+        let ends = after.is_empty() || after.starts_with('#');
+        return (ends && !inside.contains('\\')).then_some(inside);
+    }
+    let value = text.split('#').next().unwrap_or_default().trim();
+    let is_plain = value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    is_plain.then_some(value)
 }
 
 #[cfg(test)]

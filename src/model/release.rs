@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::adopted::Adopted;
+use crate::model::color::Color;
 use crate::model::config::{Config, Ports};
 
 /// Name of a release: the moment it was made and the commit, `20261123T181500Z-3f6f782`.
@@ -217,6 +218,9 @@ pub struct Manifest {
     /// made before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contract: Option<Contract>,
+    /// The color that it was made for, where a deploy made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_for: Option<Color>,
 }
 
 /// A release after whose migration earlier ones do not work any more.

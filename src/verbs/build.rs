@@ -101,6 +101,7 @@ async fn make(
         config: app.config.clone(),
         adopted: None,
         contract: None,
+        made_for: Some(run.idle()),
     };
     releases::write(&app.layout, &manifest)
         .map_err(|error| refused(run, "the manifest was not written", error))?;

@@ -160,14 +160,14 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     let before = releases::slot(&app.layout, color);
     let tried = async {
         build::compile(run, &manifest).await;
-        preflight::before_schema(run, &manifest).await
+        preflight::before_schema(run, &manifest, ask.force_gate.as_deref()).await
     };
     let (idle, tried) = tokio::try_join!(slot::finish_requests(app, color, &run.sink), tried)?;
     run.still_idle().await?;
     memory::left(app, color, BG_TOML.as_ref()).await?;
     slot::is_ours_to_take(app, color).await?;
     migrate::schema(run, &mut manifest, ask).await?;
-    preflight::after_schema(run, &manifest, tried).await?;
+    let past = preflight::after_schema(run, &manifest, tried, ask.force_gate.as_deref()).await?;
     data::seal(app, &release)?;
     run.enter(
         Phase::Replacing,
@@ -192,10 +192,11 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     };
     assets::keep(run, passed.standing().release.as_ref()).await?;
     if ask.no_switch {
-        return Ok(passed);
+        return Ok(passed.despite(past));
     }
     hooks::before_switch(run, &passed).await?;
-    step::ready(run, passed).await
+    let passed = step::ready(run, passed).await?;
+    Ok(passed.despite(past))
 }
 
 /// Before the swap: whatever was staged goes, and the slot gets back what it held.

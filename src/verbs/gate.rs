@@ -88,6 +88,13 @@ impl Passed {
         }
     }
 
+    /// The same, for one that did not start when it was tried: the operator's reason to go on.
+    #[must_use]
+    pub fn despite(mut self, reason: Option<String>) -> Passed {
+        self.forced = self.forced.or(reason);
+        self
+    }
+
     fn by(running: &Running) -> Passed {
         Passed {
             color: running.color,

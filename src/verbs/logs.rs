@@ -1,16 +1,21 @@
 //! `bg logs` and `bg exec`: the app's own output, and a command in its environment.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{Read, Seek, SeekFrom};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::host::app::App;
 use crate::host::dotenv::{self, Redactor, Variables};
+use crate::host::server_log::ServerLog;
 use crate::host::{launcher, releases, store};
+use crate::model::adopted::Adopted;
 use crate::model::color::Color;
 use crate::model::config::is_app_name;
 use crate::model::failure::{Failure, Kind};
+use crate::model::release::ReleaseId;
 
 use super::answer::Answer;
 use super::{adopted, slot, traffic};
@@ -80,57 +85,138 @@ impl fmt::Display for Whose {
     }
 }
 
-/// A log, opened near its end.
+/// The logs of a color or a worker, each opened near its end.
 pub struct Log {
-    file: std::fs::File,
-    /// What was read of a line that has no end yet.
-    begun: Vec<u8>,
+    sources: Vec<Source>,
+    /// Whether it is said where lines come from: it goes without saying for the usual log alone.
+    is_named: bool,
+    /// Which of them the last line came from.
+    shown: Option<usize>,
     redactor: Redactor,
 }
 
-/// Opens a log and returns its last lines.
+/// One file.
+struct Source {
+    path: PathBuf,
+    file: File,
+    written: SystemTime,
+    /// What was read of a line that has no end yet.
+    begun: Vec<u8>,
+}
+
+/// Opens the log, and what gunicorn writes into one of its own, which is named, and returns the
+/// last lines of each.
 ///
 /// # Errors
 /// When the color or worker never ran here.
 pub fn open(app: &App, whose: &Whose, lines: usize) -> Result<(Log, String), Failure> {
+    let mut sources = Vec::new();
+    let mut missing = None;
     let path = whose.path(app);
-    if let Whose::Color(color) = whose
-        && let Some(adopted) = adopted::in_slot(app, *color)
-    {
-        return Err(
-            Failure::failed(format!("{color} is an adopted process, whose log is PM2's own"))
-                .hint(format!(
-                    "`PM2_HOME={} pm2 logs {}`",
-                    app.entry.pm2_home.display(),
-                    adopted.pm2_name
-                ))
-                .with_traffic(traffic::unchanged(app)),
-        );
+    match File::open(&path).and_then(|file| Source::of(path, file)) {
+        Ok(source) => sources.push(source),
+        Err(error) => missing = Some(error),
     }
-    let missing = |error: std::io::Error| {
-        Failure::failed(format!("{whose} has no log"))
+    if let Whose::Color(color) = whose {
+        if let Some(adopted) = adopted::in_slot(app, *color) {
+            return Err(of_pm2(app, *color, &adopted));
+        }
+        sources.extend(of_servers(app, *color));
+    }
+    let is_named = sources.len() > 1 || missing.is_some();
+    if let Some(error) = missing.filter(|_| sources.is_empty()) {
+        return Err(Failure::failed(format!("{whose} has no log"))
             .because(error)
             .hint("it is written from the first deploy on")
-            .with_traffic(traffic::unchanged(app))
-    };
-    let mut file = std::fs::File::open(&path).map_err(missing)?;
-    let length = file.metadata().map_err(missing)?.len();
-    let from = length.saturating_sub(REACH);
-    file.seek(SeekFrom::Start(from)).map_err(missing)?;
+            .with_traffic(traffic::unchanged(app)));
+    }
+    sources.sort_by_key(|source| source.written);
     let mut log = Log {
-        file,
-        begun: Vec::new(),
+        sources,
+        is_named,
+        shown: None,
         redactor: redactor(app),
     };
-    let text = log.more();
-    let kept: Vec<&str> = text.lines().collect();
-    let tail: String = kept
-        .iter()
-        // Half a line may hold half a secret, which nobody would know as one.
-        .skip(kept.len().saturating_sub(lines).max(usize::from(from > 0)))
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let tail = log.last(lines);
     Ok((log, tail))
+}
+
+fn of_pm2(app: &App, color: Color, adopted: &Adopted) -> Failure {
+    Failure::failed(format!("{color} is an adopted process, whose log is PM2's own"))
+        .hint(format!(
+            "`PM2_HOME={} pm2 logs {}`",
+            app.entry.pm2_home.display(),
+            adopted.pm2_name
+        ))
+        .with_traffic(traffic::unchanged(app))
+}
+
+/// What gunicorn wrote into files, for the release in the slot, and for the last one that was made
+/// for it, which may have been refused.
+fn of_servers(app: &App, color: Color) -> Vec<Source> {
+    let read = |id: &ReleaseId| releases::read(&app.layout, id).ok();
+    let held = releases::slot(&app.layout, color).and_then(|id| read(&id));
+    let made = releases::ids(&app.layout).unwrap_or_default();
+    let last = made
+        .iter()
+        .rev()
+        .filter_map(read)
+        .find(|manifest| manifest.made_for == Some(color));
+    let logs: BTreeMap<PathBuf, ServerLog> = held
+        .iter()
+        .chain(&last)
+        .filter_map(|manifest| ServerLog::of_errors(&app.layout, color, manifest))
+        .map(|log| (log.path.clone(), log))
+        .collect();
+    let open = |log: ServerLog| {
+        let file = log.open().ok().flatten()?;
+        Source::of(log.path, file).ok()
+    };
+    logs.into_values().filter_map(open).collect()
+}
+
+impl Source {
+    fn of(path: PathBuf, file: File) -> io::Result<Source> {
+        let written = file.metadata()?.modified()?;
+        Ok(Source {
+            path,
+            file,
+            written,
+            begun: Vec::new(),
+        })
+    }
+
+    /// Whole lines that were written since the last look.
+    fn more(&mut self, redactor: &Redactor) -> String {
+        let mut bytes = std::mem::take(&mut self.begun);
+        self.file.read_to_end(&mut bytes).ok();
+        let whole = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        self.begun = bytes.split_off(whole);
+        redactor.redact(&String::from_utf8_lossy(&bytes))
+    }
+
+    /// The last lines that are there now.
+    fn last(&mut self, lines: usize, redactor: &Redactor) -> io::Result<String> {
+        let from = self.file.metadata()?.len().saturating_sub(REACH);
+        self.file.seek(SeekFrom::Start(from))?;
+        let text = self.more(redactor);
+        let kept: Vec<&str> = text.lines().collect();
+        // Half a line may hold half a secret, which nobody would know as one.
+        let skipped = kept.len().saturating_sub(lines).max(usize::from(from > 0));
+        Ok(kept
+            .iter()
+            .skip(skipped)
+            .map(|line| format!("{line}\n"))
+            .collect())
+    }
+
+    /// A last line without an end.
+    fn rest(&mut self, redactor: &Redactor) -> String {
+        redactor.redact(&String::from_utf8_lossy(&std::mem::take(&mut self.begun)))
+    }
 }
 
 /// Every environment file that is kept: a log has the lines of more releases than the one
@@ -149,24 +235,32 @@ fn redactor(app: &App) -> Redactor {
 impl Log {
     /// The lines that were written since the last look, secrets taken out.
     pub fn more(&mut self) -> String {
-        let mut bytes = std::mem::take(&mut self.begun);
-        self.file.read_to_end(&mut bytes).ok();
-        let whole = bytes
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
-        self.begun = bytes.split_off(whole);
-        self.redacted(&bytes)
+        self.each(Source::more)
     }
 
     /// A last line without an end, when nobody waits for the rest of it.
     pub fn rest(&mut self) -> String {
-        let begun = std::mem::take(&mut self.begun);
-        self.redacted(&begun)
+        self.each(Source::rest)
     }
 
-    fn redacted(&self, bytes: &[u8]) -> String {
-        self.redactor.redact(&String::from_utf8_lossy(bytes))
+    fn last(&mut self, lines: usize) -> String {
+        self.each(|source, redactor| source.last(lines, redactor).unwrap_or_default())
+    }
+
+    /// What each source gives, behind its name where the one before was another.
+    fn each(&mut self, give: impl Fn(&mut Source, &Redactor) -> String) -> String {
+        let mut text = String::new();
+        for (at, source) in self.sources.iter_mut().enumerate() {
+            let given = give(source, &self.redactor);
+            if given.is_empty() {
+                continue;
+            }
+            if self.is_named && self.shown.replace(at) != Some(at) {
+                text.push_str(&format!("==> {} <==\n", source.path.display()));
+            }
+            text.push_str(&given);
+        }
+        text
     }
 
     /// Waits a little and reads what came: a log that is appended to shows no event that

@@ -50,29 +50,58 @@ pub enum Tried {
     Done,
     /// It did not start; it may need what the migration brings.
     OnceMigrated,
+    /// It did not start, and is to go on all the same.
+    Forced(String),
 }
 
 /// Tries a release. Where a migration may follow, one that does not start is tried again after it.
 ///
 /// # Errors
-/// When it does not start; nothing has been touched.
-pub async fn before_schema(run: &Run<'_>, manifest: &Manifest) -> Result<Tried, Failure> {
+/// When it does not start, and no reason is given to go on; nothing has been touched.
+pub async fn before_schema(
+    run: &Run<'_>,
+    manifest: &Manifest,
+    force: Option<&str>,
+) -> Result<Tried, Failure> {
     match starts(run, manifest).await {
         Ok(()) => Ok(Tried::Done),
         Err(_) if run.app.config.migrate.is_some() => Ok(Tried::OnceMigrated),
-        Err(failure) => Err(failure),
+        Err(refusal) => go_past(run, refusal, force).map(Tried::Forced),
     }
 }
 
-/// Tries a release again, where it did not start before its migration.
+/// Tries a release again, where it did not start before its migration. The reason, where it goes on
+/// although it did not start.
 ///
 /// # Errors
-/// When it does not start; no slot has been touched.
-pub async fn after_schema(run: &Run<'_>, manifest: &Manifest, tried: Tried) -> Result<(), Failure> {
+/// When it does not start, and no reason is given to go on; no slot has been touched.
+pub async fn after_schema(
+    run: &Run<'_>,
+    manifest: &Manifest,
+    tried: Tried,
+    force: Option<&str>,
+) -> Result<Option<String>, Failure> {
     match tried {
-        Tried::Done => Ok(()),
-        Tried::OnceMigrated => starts(run, manifest).await,
+        Tried::Done => Ok(None),
+        Tried::Forced(reason) => Ok(Some(reason)),
+        Tried::OnceMigrated => match starts(run, manifest).await {
+            Ok(()) => Ok(None),
+            Err(refusal) => go_past(run, refusal, force).map(Some),
+        },
     }
+}
+
+/// It may start in its slot, where it is the only one of its color: the gate has the last word.
+fn go_past(run: &Run<'_>, refusal: Failure, force: Option<&str>) -> Result<String, Failure> {
+    let Some(reason) = force else {
+        return Err(refusal);
+    };
+    run.sink.emit(Event::GateForced {
+        color: run.idle(),
+        reason: reason.to_owned(),
+        problem: refusal.what,
+    });
+    Ok(reason.to_owned())
 }
 
 async fn starts(run: &Run<'_>, manifest: &Manifest) -> Result<(), Failure> {
@@ -84,7 +113,8 @@ async fn starts(run: &Run<'_>, manifest: &Manifest) -> Result<(), Failure> {
         Preflight::Start if !has_room_for_three(run).await => Preflight::Import,
         how => how,
     };
-    let trial = Trial { run, manifest };
+    let logs = slot::Mark::now(run.app, run.idle(), manifest);
+    let trial = Trial { run, manifest, logs };
     let what = match how {
         Preflight::Import => trial.import().await?.then_some("can be imported"),
         _ => trial.start().await?.then_some("starts"),
@@ -110,6 +140,8 @@ async fn has_room_for_three(run: &Run<'_>) -> bool {
 struct Trial<'a> {
     run: &'a Run<'a>,
     manifest: &'a Manifest,
+    /// How long its logs were before.
+    logs: slot::Mark,
 }
 
 /// Why it was not seen to start.
@@ -258,9 +290,10 @@ impl Trial<'_> {
         let (app, manifest) = (self.run.app, self.manifest);
         let redactor = slot::redactor(app, manifest);
         let text: Vec<&str> = said.iter().map(String::as_str).collect();
-        let lines = slot::shown(&text.join("\n"), &redactor, &app.process(self.run.idle()));
+        let mut lines = slot::shown(&text.join("\n"), &redactor, &app.process(self.run.idle()));
+        lines.extend(self.logs.of_server(&redactor));
         let hint = gate::advice::on_missing_module(&lines, &manifest.config).unwrap_or_else(|| {
-            "it was tried before anything was stopped; `gate.preflight = \"off\"` in bg.toml starts it in its slot only, for an app that cannot run twice at a time".to_owned()
+            "it was tried before anything was stopped; `gate.preflight = \"off\"` in bg.toml starts it in its slot only, for an app that cannot run twice at a time, and `bg deploy --force-gate REASON` does so once".to_owned()
         });
         Failure::failed(format!(
             "{} does not {step}: {}",

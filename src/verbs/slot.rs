@@ -3,10 +3,10 @@
 
 mod free;
 mod port;
+mod said;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::io::{Read, Seek, SeekFrom};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,7 +15,6 @@ use nix::errno::Errno;
 use tokio::net::TcpStream;
 
 use crate::host::app::App;
-use crate::host::dotenv::Redactor;
 use crate::host::hold::{self, Hold};
 use crate::host::launcher;
 use crate::host::pm2::{Pm2Error, Spec};
@@ -33,6 +32,8 @@ use super::{adopted, traffic};
 pub(super) use free::running_in;
 pub use free::{Idle, clear, drained, finish_requests, free, has_lost_one, runs_anything};
 pub use port::{Foreign, foreign, is_ours_to_take, is_where_nginx_asks, port_of_old};
+pub(super) use said::{Mark, last_lines, length, shown};
+pub use said::{log_since, redactor};
 
 /// Added to the app's own time to stop before PM2 kills it: PM2 must never be the first.
 pub(super) const PM2_MARGIN: Duration = Duration::from_secs(5);
@@ -42,9 +43,6 @@ const MIN_UPTIME: Duration = Duration::from_secs(10);
 
 /// How often a server that was told to end is come by.
 const NUDGE: Duration = Duration::from_millis(50);
-
-/// Lines of the app's log that a refusal shows.
-const LOG_LINES: usize = 20;
 
 /// A release's process in a slot.
 #[derive(Debug)]
@@ -61,7 +59,7 @@ pub struct Running {
     pub nonce: Option<String>,
     /// When it was started or found.
     pub since: Instant,
-    log_from: u64,
+    log_from: Mark,
 }
 
 impl Running {
@@ -71,11 +69,11 @@ impl Running {
         Running {
             color,
             folder: app_folder(app, &manifest),
+            log_from: Mark::now(app, color, &manifest),
             manifest,
             process,
             nonce: None,
             since: Instant::now(),
-            log_from: log_length(app, color),
         }
     }
 }
@@ -157,7 +155,7 @@ pub async fn start(
         );
     }
     hold_ready(app, color, &manifest.id)?;
-    let log_from = log_length(app, color);
+    let log_from = Mark::now(app, color, &manifest);
     let spec = Spec {
         name: app.process(color),
         script: app.layout.launcher(),
@@ -182,11 +180,11 @@ pub async fn start(
         process,
         nonce: Some(nonce.to_owned()),
         since,
-        log_from,
+        log_from: log_from.clone(),
     };
     let process = started.as_ref().ok().and_then(|proc| Process::of(proc.pid?));
     let Some(process) = process else {
-        let mut log = log_lines(app, color, &manifest, log_from);
+        let mut log = log_from.since(app, color, &manifest);
         // PM2 has tried several times by now, each with the same words.
         let mut seen = BTreeSet::new();
         log.retain(|line| seen.insert(line.clone()));
@@ -321,58 +319,6 @@ pub fn read_manifest(app: &App, release: &ReleaseId) -> Result<Manifest, Failure
             .hint("`bg releases` lists those that are kept")
             .with_traffic(traffic::unchanged(app))
     })
-}
-
-/// The app's own lines since it was started, secrets taken out.
-#[must_use]
-pub fn log_since(app: &App, running: &Running) -> Vec<String> {
-    log_lines(app, running.color, &running.manifest, running.log_from)
-}
-
-fn log_lines(app: &App, color: Color, manifest: &Manifest, from: u64) -> Vec<String> {
-    let redactor = redactor(app, manifest);
-    last_lines(&app.layout.log(color), from, &redactor, &app.process(color))
-}
-
-/// The last lines that a log has after its first `from` bytes, each behind `name`.
-pub(super) fn last_lines(log: &Path, from: u64, redactor: &Redactor, name: &str) -> Vec<String> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(log)
-        .and_then(|mut file| {
-            let length = file.metadata()?.len();
-            let from = if from > length { 0 } else { from };
-            file.seek(SeekFrom::Start(from.max(length.saturating_sub(64 << 10))))?;
-            file.take(64 << 10).read_to_end(&mut bytes)
-        })
-        .ok();
-    shown(&String::from_utf8_lossy(&bytes), redactor, name)
-}
-
-/// The last lines of what a process of `name` printed.
-pub(super) fn shown(text: &str, redactor: &Redactor, name: &str) -> Vec<String> {
-    let text = redactor.redact(text);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    lines
-        .iter()
-        .skip(lines.len().saturating_sub(LOG_LINES))
-        .map(|line| format!("{name} | {line}"))
-        .collect()
-}
-
-/// What takes a release's secrets out of a text.
-#[must_use]
-pub fn redactor(app: &App, manifest: &Manifest) -> Redactor {
-    let secrets = launcher::secrets(&app.layout, manifest).unwrap_or_default();
-    Redactor::of_app(&app.config, &[secrets])
-}
-
-fn log_length(app: &App, color: Color) -> u64 {
-    length(&app.layout.log(color))
-}
-
-/// How long a log is; 0 where there is none.
-pub(super) fn length(log: &Path) -> u64 {
-    std::fs::metadata(log).map_or(0, |metadata| metadata.len())
 }
 
 fn pm2_failure(app: &App, error: Pm2Error) -> Failure {

@@ -1,5 +1,7 @@
 //! What shuts the gate: each time the command says why in words, and nothing else happens.
 
+mod server_log;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;

@@ -112,6 +112,41 @@ fn what_does_not_start_is_refused_at_once_and_the_way_back_stays_warm() {
         .assert_says(" starts, tried in ");
 }
 
+/// One that lets no second process of its color start, as with a file that it locks: it is tried
+/// in vain, and starts in its slot.
+#[test]
+fn a_reason_goes_past_what_does_not_start_when_tried_and_is_on_record() {
+    let sandbox = Sandbox::deployed_with(|config| set(config, "gate", "preflight", "start"));
+    begin_with(
+        &sandbox,
+        "import os\nif '-preflight-' in os.environ['BG_NONCE']:\n    raise OSError('one at a time')",
+    );
+    let refused = sandbox.bg(&["deploy"]);
+    sandbox.assert_five(&refused, 1, "does not start: its process ended", Color::Blue);
+    refused.assert_says("`bluegreen deploy --force-gate REASON`");
+    let forced = sandbox.bg(&["deploy", "--force-gate", "the lock is one of the host"]);
+    forced
+        .assert_code(0)
+        .assert_says("green did not pass the gate, forced (the lock is one of the host): ");
+    assert_eq!(sandbox.live_color(), Some(Color::Green), "{forced}");
+    let history = sandbox.bg(&["history", "-n", "1"]);
+    assert!(
+        history
+            .stdout
+            .contains("gate forced: the lock is one of the host"),
+        "{history}"
+    );
+
+    begin_with(&sandbox, "raise OSError('never')");
+    let refused = sandbox.bg(&["deploy", "--force-gate", "never mind"]);
+    sandbox.assert_five(
+        &refused,
+        1,
+        "blue did not pass the gate: its process ended",
+        Color::Green,
+    );
+}
+
 /// An app that does not start without what its migration makes.
 #[test]
 fn an_app_that_needs_its_migration_first_is_tried_again_after_it() {

@@ -47,6 +47,7 @@ impl Root {
             config: toml::from_str(CONFIG).unwrap(),
             adopted: None,
             contract: None,
+            made_for: None,
         };
         for below in ["releases", "manifests", "envs", "slots", "state"] {
             fs::create_dir(layout.root().join(below)).unwrap();

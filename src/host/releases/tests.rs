@@ -56,6 +56,7 @@ pub(crate) fn manifest(id: &ReleaseId, venv: &str, env_file: &str) -> Manifest {
         config,
         adopted: None,
         contract: None,
+        made_for: None,
     }
 }
 

@@ -105,3 +105,36 @@ fn other_servers_are_none_of_its_business() {
         "gunicorn.conf.py"
     );
 }
+
+#[test]
+fn the_error_log_is_named_by_the_command_or_by_a_plain_text_in_the_file() {
+    let of = |options: &str, file: &str| {
+        let run = format!("gunicorn -b :{{{{ port }}}} {options} app:app");
+        let found = Gunicorn::of(&run, None).unwrap().with_file(file).error_log();
+        found.map(|path| path.display().to_string())
+    };
+    let table = [
+        ("", "", None),
+        ("--error-logfile logs/error.log", "", Some("logs/error.log")),
+        ("--log-file=/var/log/shop.log", "", Some("/var/log/shop.log")),
+        ("--error-logfile -", "errorlog = 'a.log'", None),
+        ("--chdir web --log-file a.log", "", Some("web/a.log")),
+        (
+            "",
+            "errorlog = \"logs/error.log\"  # ours",
+            Some("logs/error.log"),
+        ),
+        ("", "errorlog='logs/a#b.log'", Some("logs/a#b.log")),
+        ("", "errorlog = None", None),
+        ("", "errorlog = '-'", None),
+        ("", "errorlog = os.path.join(HERE, 'error.log')", None),
+        ("", "errorlog = 'logs/' + NAME", None),
+        ("", "errorlog = f\"{HERE}/error.log\"", None),
+        ("", "errorlog = 'a\\x20b.log'", None),
+        ("", "chdir = pick()\nerrorlog = 'a.log'", None),
+    ];
+    for (options, file, expected) in table {
+        assert_eq!(of(options, file).as_deref(), expected, "{options} {file}");
+    }
+    assert_eq!(table.len(), 14);
+}

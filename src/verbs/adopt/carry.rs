@@ -55,6 +55,7 @@ pub(super) fn manifest(plan: &Plan) -> Result<Manifest, Failure> {
         env_file: None,
         config,
         contract: None,
+        made_for: None,
         adopted: Some(plan.adopted(Vec::new())),
     })
 }
