@@ -115,10 +115,13 @@ pub async fn dispatch(
             .await
             .map(Answer::Repaired)
             .map(Some),
-        Verb::Remove { yes, purge } => remove::remove(&here.open_as_is()?, yes, purge, caller)
-            .await
-            .map(Answer::Removed)
-            .map(Some),
+        Verb::Remove { yes, purge } => {
+            let removed = match here.left_behind()?.filter(|_| purge) {
+                Some(config) => remove::purge(&config, yes, caller),
+                None => remove::remove(&here.open_as_is()?, yes, purge, caller).await,
+            };
+            removed.map(Answer::Removed).map(Some)
+        }
         Verb::Schema => Ok(print(schema::schema())),
         Verb::Completions { shell } => Ok(print(completions(shell))),
         Verb::Man => man(),
