@@ -4,6 +4,7 @@ pub mod adopt;
 mod alone;
 pub mod args;
 pub mod checks;
+pub mod complete;
 pub mod desk;
 pub mod dispatch;
 pub mod engine;

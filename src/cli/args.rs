@@ -2,8 +2,9 @@
 
 mod adopt;
 mod choices;
+pub mod command;
+mod examples;
 mod kinds;
-mod public;
 mod worker;
 
 use std::path::PathBuf;
@@ -12,12 +13,12 @@ use clap::{Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 
 use super::checks::Checks;
+use super::complete;
 use crate::model::color::Color;
 use crate::model::config::duration::Span;
 use crate::model::release::{Beginning, ReleaseId};
 pub use adopt::Adopt;
 pub use choices::{DataAction, OnOff, Patience, PromptShell};
-pub use public::public;
 pub use worker::Worker;
 
 use super::source::Origin;
@@ -28,13 +29,14 @@ use super::source::Origin;
     name = "bluegreen",
     version,
     max_term_width = 100,
+    next_help_heading = "Common options",
     after_help = "Exit codes say where traffic is: 0 done, 1 failed and traffic unchanged, 2 usage, 3 config, \
                   4 locked, 5 switched then put back, 6 switched but clean-up unfinished, 7 unknown: look now, \
                   130 interrupted before traffic moved."
 )]
 pub struct Args {
     /// The app; needed only where the host has several and no bg.toml is at hand
-    #[arg(long, short, global = true, env = "BG_APP", value_name = "NAME")]
+    #[arg(long, short, global = true, env = "BG_APP", value_name = "NAME", add = complete::apps())]
     pub app: Option<String>,
 
     /// The configuration [default: ./bg.toml if there is one, else what was last applied]
@@ -47,7 +49,8 @@ pub struct Args {
         alias = "host",
         global = true,
         value_name = "HOST,...",
-        value_delimiter = ','
+        value_delimiter = ',',
+        add = complete::hosts()
     )]
     pub hosts: Vec<String>,
 
@@ -141,10 +144,11 @@ pub enum Verb {
     /// Move traffic to the other color, or to the one named
     Switch {
         /// The color that is to be live
+        #[arg(add = complete::colors())]
         color: Option<Color>,
         /// Make this release live on every host where it is not, and end the doubt where it is;
         /// its name in full, as `releases` prints it
-        #[arg(long, value_name = "RELEASE", conflicts_with = "color")]
+        #[arg(long, value_name = "RELEASE", conflicts_with = "color", add = complete::releases())]
         converge: Option<ReleaseId>,
         /// Go back past a contract release; the reason is recorded
         #[arg(long, value_name = "REASON")]
@@ -157,7 +161,7 @@ pub enum Verb {
     Rollback {
         /// Any kept release, without rebuilding it: the beginning of its name as `releases` prints it,
         /// or of its commit
-        #[arg(long, value_name = "RELEASE")]
+        #[arg(long, value_name = "RELEASE", add = complete::releases())]
         to: Option<Beginning>,
         /// Go back past a contract release; the reason is recorded
         #[arg(long, value_name = "REASON")]
@@ -177,6 +181,7 @@ pub enum Verb {
     /// What was deployed, switched and rolled back, newest first
     History {
         /// Show everything that this run told
+        #[arg(add = complete::runs())]
         run: Option<String>,
         /// Show where the time of this run went
         #[arg(long, requires = "run")]
@@ -188,9 +193,10 @@ pub enum Verb {
     /// What the app printed
     Logs {
         /// The color [default: the live one]
+        #[arg(add = complete::colors())]
         color: Option<Color>,
         /// A worker instead
-        #[arg(long, value_name = "NAME", conflicts_with = "color")]
+        #[arg(long, value_name = "NAME", conflicts_with = "color", add = complete::workers())]
         #[serde(default)]
         worker: Option<String>,
         /// Go on as it prints more
@@ -211,6 +217,7 @@ pub enum Verb {
     /// Run a command in a color's release with its environment
     Exec {
         /// The color
+        #[arg(add = complete::colors())]
         color: Color,
         /// The command and its arguments
         #[arg(last = true, required = true)]

@@ -22,10 +22,10 @@ use crate::verbs::{
     status, switch, workers,
 };
 
-use super::args::{self, DataAction, OnOff, Patience, Verb};
+use super::args::{self, DataAction, OnOff, Patience, Verb, command};
 use super::here::Here;
 use super::user::keep_the_terminal;
-use super::{adopt, engine, man, shell};
+use super::{adopt, complete, engine, man, shell};
 
 /// How long `bg status --watch` rests between two looks.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -114,12 +114,15 @@ pub async fn dispatch(
             .await
             .map(Answer::Repaired)
             .map(Some),
-        Verb::Remove { yes, purge } => remove::remove(&here.open_as_is()?, yes, purge, caller)
-            .await
-            .map(Answer::Removed)
-            .map(Some),
+        Verb::Remove { yes, purge } => {
+            let removed = match here.left_behind()?.filter(|_| purge) {
+                Some(config) => remove::purge(&config, yes, caller),
+                None => remove::remove(&here.open_as_is()?, yes, purge, caller).await,
+            };
+            removed.map(Answer::Removed).map(Some)
+        }
         Verb::Schema => Ok(print(schema::schema())),
-        Verb::Completions { shell } => Ok(print(completions(shell))),
+        Verb::Completions { shell } => Ok(print(complete::script(shell))),
         Verb::Man => man(),
         Verb::ShellInit { shell } => Ok(print(shell::init(shell))),
         Verb::Cool { color, after } => cool::later(&here.open()?, color, after.0, caller)
@@ -213,14 +216,8 @@ fn print(text: impl Into<String>) -> Option<Answer> {
     Some(Answer::Text { text: text.into() })
 }
 
-fn completions(shell: clap_complete::Shell) -> String {
-    let mut text = Vec::new();
-    clap_complete::generate(shell, &mut args::public(), "bluegreen", &mut text);
-    String::from_utf8_lossy(&text).into_owned()
-}
-
 fn man() -> Result<Option<Answer>, Failure> {
-    let page = man::page(args::public())
+    let page = man::page(command::public())
         .map_err(|error| Failure::failed("the man page cannot be made").because(error))?;
     Ok(print(String::from_utf8_lossy(&page)))
 }

@@ -188,6 +188,18 @@ impl Here {
         App::open(self.entry()?).map_err(config_failure)
     }
 
+    /// The configuration at hand where its app is off this host.
+    ///
+    /// # Errors
+    /// When it makes no sense, or names another user's app.
+    pub fn left_behind(&self) -> Result<Option<Config>, Failure> {
+        let is_meant = |config: &Config| self.app.as_ref().is_none_or(|app| *app == config.app);
+        match (self.registered()?, self.config_at_hand()?.filter(is_meant)) {
+            (Err(RegistryError::Unknown { .. }), Some(config)) => self.for_its_author(config).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// The entry of the app that is meant.
     ///
     /// # Errors

@@ -3,8 +3,6 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
-
 use crate::host::limits;
 use crate::host::names;
 use crate::host::parcel::Parcel;
@@ -12,7 +10,8 @@ use crate::model::failure::{Failure, Kind};
 use crate::ui::Ui;
 use crate::verbs::caller::Caller;
 
-use super::args::{Args, Verb};
+use super::args::{Args, Verb, command};
+use super::complete;
 use super::desk::{self, Desk};
 use super::dispatch::{dispatch, launch, work};
 use super::errand::{self, Errand};
@@ -36,7 +35,10 @@ pub fn main() -> ExitCode {
     if let Some(code) = super::swap::main() {
         return code;
     }
-    let args = match Args::try_parse() {
+    if complete::answer() {
+        return ExitCode::SUCCESS;
+    }
+    let args = match command::parse() {
         Ok(args) => args,
         Err(error) => {
             error.print().ok();

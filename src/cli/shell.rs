@@ -1,9 +1,7 @@
 //! `bg` is a builtin of interactive shells. The function printed here hands our commands
 //! to the program and everything else to the builtin.
 
-use clap::CommandFactory;
-
-use super::args::{Args, PromptShell};
+use super::args::{PromptShell, command};
 
 /// Set by the function: hints then say `bg`, else `bluegreen`.
 const MARKER: &str = "BLUEGREEN_SHELL";
@@ -21,10 +19,9 @@ pub fn name_to_type() -> &'static str {
 /// The function for `shell`.
 #[must_use]
 pub fn init(shell: PromptShell) -> String {
-    let command = Args::command();
-    let verbs: Vec<&str> = command
+    let public = command::public();
+    let verbs: Vec<&str> = public
         .get_subcommands()
-        .filter(|verb| !verb.is_hide_set())
         .map(clap::Command::get_name)
         .chain(["help", "--help", "--version"])
         .collect();

@@ -1,5 +1,7 @@
 //! Files and folders that outlive releases, linked from `shared` into each of them.
 
+pub mod changes;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;

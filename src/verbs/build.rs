@@ -1,6 +1,8 @@
 //! Everything on disk that a release needs before a slot is touched: commit, checkout,
 //! shared files, Python environment, environment file, manifest.
 
+mod shared;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -184,6 +186,7 @@ async fn check_out(run: &Run<'_>, commit: &Commit, id: &ReleaseId) -> Result<Pat
             ),
         });
     }
+    shared::tell_changes(run, &git, &commit.sha, &release).await;
     let linked = link_shared(&app.config.shared, &app.layout.shared(), &release)
         .map_err(|error| refused(run, "the shared files were not linked", error))?;
     for seeded in linked.seeded {

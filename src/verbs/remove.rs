@@ -1,12 +1,13 @@
 //! `bg remove`: takes an app off the host, in the opposite order of setup.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::unistd::{Uid, User};
 use serde::{Deserialize, Serialize};
 
-use crate::host::app::App;
+use crate::host::app::{App, read_config};
 use crate::host::command::Command;
 use crate::host::lock::{Holder, Lock};
 use crate::host::mover;
@@ -18,10 +19,12 @@ use crate::host::system::SystemFolders;
 use crate::host::trust;
 use crate::host::user::{self, Borrowed};
 use crate::model::color::Color;
+use crate::model::config::Config;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind};
+use crate::model::layout::Layout;
 
-use super::setup::programs;
+use super::setup::{ground, programs};
 use super::{adopted, save, slot, traffic, workers};
 
 /// What PM2 may take besides the app's own end.
@@ -78,6 +81,41 @@ pub async fn remove(app: &App, yes: bool, purge: bool, sink: &dyn Sink) -> Resul
         text: format!("{} is off this host", app.name()),
     });
     Ok(Removed { steps, done: true })
+}
+
+/// Shows or takes what [`remove`] kept of an app whose root `config` names.
+///
+/// # Errors
+/// When nothing is left of it, or the folder is somebody else's, or not what `remove` keeps.
+pub fn purge(config: &Config, yes: bool, sink: &dyn Sink) -> Result<Removed, Failure> {
+    let owner = ground::owner(config)?;
+    let layout = Layout::new(&config.root);
+    let kept = {
+        let _rights = rights(&owner)?;
+        read_config(&layout.config()).is_ok_and(|kept| kept.app == config.app)
+    };
+    let about = std::fs::symlink_metadata(layout.root());
+    let is_theirs = about.is_ok_and(|about| about.is_dir() && about.uid() == owner.uid.as_raw());
+    if !kept || !is_theirs {
+        return Err(Failure::new(
+            Kind::Config,
+            format!(
+                "`{}` is not set up on this host, and `{}` is not what `bg remove` kept of it for `{}`",
+                config.app,
+                layout.root().display(),
+                owner.name
+            ),
+        )
+        .hint("look into that folder, and delete it by hand where it is of no use"));
+    }
+    let steps = vec![format!("delete {}", layout.root().display())];
+    if yes {
+        delete_of(layout.root(), &owner)?;
+        sink.emit(Event::Noted {
+            text: format!("nothing of {} is left on this host", config.app),
+        });
+    }
+    Ok(Removed { steps, done: yes })
 }
 
 fn processes(app: &App) -> Vec<String> {

@@ -239,3 +239,57 @@ fn what_is_mounted_in_a_release_is_neither_moved_nor_deleted_with_it() {
         assert!(unmounted.unwrap().success());
     });
 }
+
+/// What git tracks below a shared path begins as it is in the first commit, and is the app's then.
+#[test]
+fn later_changes_of_tracked_files_below_shared_are_told_with_a_command_that_takes_them() {
+    let sandbox = Sandbox::with(|config| {
+        config.insert("shared".into(), toml::Value::Array(vec!["texts".into()]));
+    });
+    let write = |name: &str, text: &str| {
+        sandbox.commit(name, |repo| {
+            fs::create_dir_all(repo.join("texts")).unwrap();
+            fs::write(repo.join("texts").join(name), text).unwrap();
+        })
+    };
+    write("terms.txt", "old");
+    write("an old page.txt", "kept");
+    sandbox.bg(&["setup"]).assert_code(0);
+    sandbox.bg(&["deploy"]).assert_code(0);
+    let shared = sandbox.app_root().join("shared");
+    let kept = |name: &str| fs::read_to_string(shared.join("texts").join(name)).unwrap();
+
+    fs::write(shared.join("texts/terms.txt"), "by the app").unwrap();
+    write("terms.txt", "new");
+    write("a new page.txt", "page");
+    let commit = sandbox.commit("an old page goes", |repo| {
+        fs::remove_file(repo.join("texts/an old page.txt")).unwrap();
+    });
+    let told = sandbox.bg(&["deploy"]);
+    told.assert_code(0)
+        .assert_says(&format!("{} changes what is shared", &commit[..7]));
+    told.assert_says("; it deletes texts/an old page.txt");
+    assert_eq!(
+        (kept("terms.txt"), kept("an old page.txt")),
+        ("by the app".into(), "kept".into())
+    );
+    let line = told
+        .stderr
+        .split('`')
+        .find(|part| part.starts_with("git -C "))
+        .unwrap();
+    let typed = sandbox.command("sh").args(["-c", line]).output().unwrap();
+    assert!(typed.status.success(), "{typed:?}");
+    assert_eq!(
+        (kept("terms.txt"), kept("a new page.txt")),
+        ("new".into(), "page".into())
+    );
+
+    // A commit that leaves them alone, or brings what is there already, is no news.
+    sandbox.commit("code", |repo| fs::write(repo.join("note"), "1").unwrap());
+    fs::write(shared.join("texts/terms.txt"), "newer").unwrap();
+    write("terms.txt", "newer");
+    let quiet = sandbox.bg(&["deploy"]);
+    quiet.assert_code(0);
+    assert!(!quiet.stderr.contains("changes what is shared"), "{quiet}");
+}

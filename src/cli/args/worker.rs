@@ -3,6 +3,8 @@
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 
+use crate::cli::complete;
+
 /// What to do with a worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
 #[serde(rename_all = "snake_case")]
@@ -10,6 +12,7 @@ pub enum Worker {
     /// Run the live release's worker here, in the foreground; refused while it runs already
     Run {
         /// The worker
+        #[arg(add = complete::workers())]
         name: String,
     },
 }

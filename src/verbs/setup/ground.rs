@@ -137,7 +137,11 @@ fn not_shown(error: NginxError) -> Failure {
         })
 }
 
-fn owner(config: &Config) -> Result<User, Failure> {
+/// Whom the app is for.
+///
+/// # Errors
+/// When there is no such user.
+pub fn owner(config: &Config) -> Result<User, Failure> {
     let named = config.owner.clone().or_else(|| std::env::var("SUDO_USER").ok());
     let found = match &named {
         Some(name) => User::from_name(name),

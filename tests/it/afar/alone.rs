@@ -20,6 +20,12 @@ fn the_whole_way_from_setup_to_rollback_goes_over_ssh() {
     let status = afar.bg(&["status"]);
     status.assert_code(0);
     assert!(status.stdout.contains("rollback: ready"), "{status}");
+    // Whoever types decides on colors; the host has no say.
+    for (when, is_colored) in [("always", true), ("never", false)] {
+        let status = afar.bg(&["status", "--color", when]);
+        status.assert_code(0);
+        assert_eq!(status.stdout.contains("\u{1b}["), is_colored, "{status}");
+    }
     afar.bg(&["rollback"]).assert_code(0);
     assert_eq!(server.live_color(), Some(Color::Blue));
 }

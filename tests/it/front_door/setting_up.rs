@@ -264,9 +264,28 @@ fn remove_shows_undoes_keeps_and_purges() {
     let deploy = sandbox.bg(&["deploy"]);
     deploy.assert_code(0);
     assert!(sandbox.live_color().is_some(), "{deploy}");
+    // What `remove` keeps can be had away later; whatever else lies there is left.
+    sandbox.bg(&["remove", "--yes"]).assert_code(0);
+    let root = sandbox.app_root();
+    let kept = fs::read(root.join("bg.toml")).unwrap();
+    fs::remove_file(root.join("bg.toml")).unwrap();
+    let refused = sandbox.bg(&["remove", "--yes", "--purge"]);
+    refused
+        .assert_code(3)
+        .assert_says("is not what `bluegreen remove` kept of it");
+    fs::write(root.join("bg.toml"), kept).unwrap();
+    let plan = sandbox.bg(&["remove", "--purge"]);
+    plan.assert_code(0);
+    assert!(
+        plan.stdout.contains(&format!("delete {}", root.display())) && root.join("releases").is_dir(),
+        "{plan}"
+    );
+    sandbox.bg(&["remove", "--yes", "--purge"]).assert_code(0);
+    assert!(!root.exists());
+    sandbox.bg(&["setup"]).assert_code(0);
     let purged = sandbox.bg(&["remove", "--yes", "--purge"]);
     purged.assert_code(0);
-    assert!(!sandbox.app_root().exists());
+    assert!(!root.exists());
     assert!(nginx_takes_its_configuration(&sandbox));
     assert_eq!(pm2_names(&sandbox), Vec::<String>::new());
     assert_eq!(sandbox.bg(&["remove", "--yes"]).code, Some(3));
