@@ -164,7 +164,9 @@ fn status(now: &Status) -> String {
     for slot in &now.slots {
         text.push_str(&slot_line(
             slot,
-            now.live.as_ref().is_some_and(|live| live.color == slot.color),
+            now.live
+                .as_ref()
+                .is_some_and(|live| live.color == slot.color && live.release.is_some()),
         ));
     }
     now.workers

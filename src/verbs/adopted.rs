@@ -210,10 +210,10 @@ pub fn starts_again(pm2_home: &Path, entry: &Proc) -> Option<String> {
     let named: Vec<String> = by.iter().map(|name| format!("`{name}`")).collect();
     (!by.is_empty()).then(|| {
         format!(
-            "{} of `{}` makes PM2 start it again while visitors are on it, and they meet 502: \
+            "PM2 starts `{}` again while visitors are on it, for its {}, and they meet 502: \
              `PM2_HOME={} pm2 restart {}{off}` takes that off, and starts it again once",
-            named.join(", "),
             entry.name,
+            named.join(", "),
             pm2_home.display(),
             entry.name
         )

@@ -35,4 +35,5 @@ fn before_anything_is_live_nothing_is_said_to_be() {
     assert!(sandbox.lock_is_free());
     let status = sandbox.bg(&["status"]);
     assert!(status.stdout.contains("nothing is live yet"), "{status}");
+    assert!(!status.stdout.contains("●"), "{status}");
 }
