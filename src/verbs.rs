@@ -25,6 +25,7 @@ pub mod maintenance;
 pub mod memory;
 pub mod migrate;
 pub mod notify;
+pub mod packages;
 pub mod plan;
 pub mod preflight;
 pub mod proof;

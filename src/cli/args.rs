@@ -18,7 +18,7 @@ use crate::model::color::Color;
 use crate::model::config::duration::Span;
 use crate::model::release::{Beginning, ReleaseId};
 pub use adopt::Adopt;
-pub use choices::{DataAction, OnOff, PromptShell};
+pub use choices::{DataAction, OnOff, Patience, PromptShell};
 pub use worker::Worker;
 
 use super::source::Origin;
@@ -69,14 +69,6 @@ pub struct Args {
     /// What to do
     #[command(subcommand)]
     pub verb: Verb,
-}
-
-/// How long to wait for another run to end.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, clap::Args)]
-pub struct Patience {
-    /// Wait for another run to end [default when given without a time: 15m]
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "15m")]
-    pub wait: Option<Span>,
 }
 
 /// Every command.
@@ -133,6 +125,10 @@ pub enum Verb {
         #[arg(long)]
         #[serde(default)]
         leave_data: bool,
+        /// Release once more what is live already, with the same configuration and environment
+        #[arg(long)]
+        #[serde(default)]
+        again: bool,
         /// Files that are no commit over there yet
         #[command(flatten)]
         #[serde(default)]

@@ -24,7 +24,6 @@ use crate::verbs::{
 
 use super::args::{self, DataAction, OnOff, Patience, Verb, command};
 use super::here::Here;
-use super::source::Origin;
 use super::user::keep_the_terminal;
 use super::{adopt, complete, engine, man, shell};
 
@@ -146,29 +145,22 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
         Verb::Deploy {
             reference,
             no_switch,
-            plan: true,
-            leave_data,
-            origin,
-            ..
-        } => {
-            let (app, wanted) = (here.app_to_deploy()?, wanted(reference, origin));
-            let plan = plan::plan(&app, &wanted, no_switch, leave_data);
-            plan.await.map(Answer::Planned)
-        }
-        Verb::Deploy {
-            reference,
-            no_switch,
-            plan: false,
+            plan,
             force_gate,
             backup,
             contract,
             leave_data,
+            again,
             origin,
             checks,
             patience,
         } => {
             let ask = Ask {
-                wanted: wanted(reference, origin),
+                wanted: Wanted {
+                    reference,
+                    brought: origin.brought,
+                    again,
+                },
                 checks: checks.into(),
                 no_switch,
                 force_gate,
@@ -177,9 +169,11 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
                 leave_data,
                 patience: time(&patience),
             };
-            deploy::deploy(&here.app_to_deploy()?, &ask, caller)
-                .await
-                .map(Answer::Deployed)
+            let app = here.app_to_deploy()?;
+            match plan {
+                true => plan::plan(&app, &ask).await.map(Answer::Planned),
+                false => deploy::deploy(&app, &ask, caller).await.map(Answer::Deployed),
+            }
         }
         Verb::Switch {
             converge: Some(release),
@@ -211,13 +205,6 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
                 .map(Answer::Maintenance)
         }
         _ => Err(Failure::failed("that changes nothing")),
-    }
-}
-
-fn wanted(reference: Option<String>, origin: Origin) -> Wanted {
-    Wanted {
-        reference,
-        brought: origin.brought,
     }
 }
 

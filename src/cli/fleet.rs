@@ -19,6 +19,7 @@ use crate::ui::{HostUi, Ui};
 use crate::verbs::answer::Answer;
 use crate::verbs::fleet::{Fleet, OnHost};
 use crate::verbs::sight::Sighted;
+use crate::verbs::source;
 
 use super::args::{Patience, Verb};
 use super::checks::Checks;
@@ -279,28 +280,36 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
         reference,
         origin,
         leave_data,
+        again,
         ..
     } = &mut verb
         && let Some(primary) = hosts.get(errand.chosen.primary())
     {
-        let plan = Verb::Deploy {
-            reference: reference.clone(),
+        let asked = |reference: Option<String>| Verb::Deploy {
+            reference,
             no_switch: false,
             plan: true,
             force_gate: None,
             backup: false,
             contract: false,
             leave_data: *leave_data,
+            again: true,
             origin: origin.clone(),
-            checks: Checks::default(),
+            checks: Checks::None,
             patience: Patience::default(),
         };
-        let Some(Answer::Planned(plan)) = errand.quietly(primary, &plan).await? else {
+        let plan = errand.quietly(primary, &asked(reference.clone())).await?;
+        let Some(Answer::Planned(plan)) = plan else {
             return Err(Failure::failed(format!(
                 "`{}` does not say what would be deployed",
                 primary.name
             )));
         };
+        if !*again && plan.is_live && is_live(errand, hosts, &asked(Some(plan.commit.clone()))).await {
+            return Err(source::already_live(&plan.commit));
+        }
+        // One that has it already follows the others: all have one release, by one name.
+        *again = true;
         let newest = sights.iter().filter_map(|sight| sight.newest.as_ref()).max();
         step.release = Some(ReleaseId::new(Timestamp::now(), &plan.commit, newest));
         step.reference = reference.replace(plan.commit).or(Some(plan.reference));
@@ -319,6 +328,13 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
         .enumerate()
         .map(|(index, (host, saw))| errand.request_in_step(&verb, &host.name, saw, part(index)))
         .collect())
+}
+
+/// Whether every host says that it has what would be deployed.
+async fn is_live(errand: &Errand, hosts: &[Host], plan: &Verb) -> bool {
+    let plans = hosts.iter().map(|host| errand.quietly(host, plan));
+    let live = |plan: &_| matches!(plan, Ok(Some(Answer::Planned(plan))) if plan.is_live);
+    join_all(plans).await.iter().all(live)
 }
 
 /// One of several hosts, with its name in front of what it says.

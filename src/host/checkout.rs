@@ -8,11 +8,16 @@ use std::time::{Duration, Instant};
 use crate::host::checkout::links::Escape;
 use crate::host::command::CommandError;
 use crate::host::fault;
-use crate::host::git::Git;
+use crate::host::git::{Git, GitError};
 use crate::host::space::{self, Room};
 use crate::host::store::{self, FileError};
+use crate::model::config::Source;
 
+mod lfs;
 pub mod links;
+mod submodules;
+
+pub use lfs::{Lacking, lacks_filter};
 
 /// Less is as good as nothing: git leaves the file that did not fit cut off.
 const FULL: u64 = 64 << 10;
@@ -23,8 +28,10 @@ pub const PARTIAL: &str = ".partial";
 /// A release folder as it came out of the repository.
 #[derive(Clone, Debug)]
 pub struct Exported {
-    /// Folders that would hold a submodule and are empty: submodules are not fetched.
+    /// Folders that would hold a submodule and are empty, where submodules are not fetched.
     pub submodules: Vec<PathBuf>,
+    /// Pointers of Git LFS that stay so, as the repository excludes what they stand for.
+    pub excluded: Vec<PathBuf>,
     /// How long it took.
     pub took: Duration,
 }
@@ -40,6 +47,26 @@ pub enum CheckoutError {
         /// Why.
         #[source]
         source: CommandError,
+    },
+    /// Files of Git LFS, whose content is not there.
+    #[error(transparent)]
+    Pointers(#[from] Lacking),
+    /// Nothing says where a submodule comes from, or it must not come from there.
+    #[error("the submodule `{}` {why}", .path.display())]
+    Submodule {
+        /// Its folder.
+        path: PathBuf,
+        /// What stands against it.
+        why: String,
+    },
+    /// A submodule's repository is not to be had.
+    #[error("the submodule `{}` cannot be fetched", .path.display())]
+    NotFetched {
+        /// Its folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: GitError,
     },
     /// The app is not where the configuration says.
     #[error("there is no folder `{}` in commit `{sha}`, see `source.folder`", .folder.display())]
@@ -77,15 +104,16 @@ pub enum CheckoutError {
 }
 
 /// Writes the files of the commit `sha` to the folder `into`, which must not exist: they are
-/// collected beside it, flushed to disk, and renamed. `folder` is where the app lives in it.
+/// collected beside it, flushed to disk, and renamed. `source` is where the repository comes
+/// from, and what of it is wanted.
 ///
 /// # Errors
-/// When git or the disk fails, `folder` is missing, or a link points out of the release;
-/// `into` does not exist then.
+/// When git or the disk fails, the app's folder, a submodule or a file of Git LFS is missing, or
+/// a link points out of the release; `into` does not exist then.
 pub async fn export(
     git: &Git,
     sha: &str,
-    folder: Option<&Path>,
+    source: &Source,
     into: &Path,
     deadline: Duration,
 ) -> Result<Exported, CheckoutError> {
@@ -93,9 +121,9 @@ pub async fn export(
     let name = into.file_name().unwrap_or_default().to_string_lossy();
     let partial = into.with_file_name(format!(".{name}{PARTIAL}"));
     store::remove_tree(&partial)?;
-    let filled = fill(git, sha, folder, &partial, deadline).await;
-    let submodules = match filled {
-        Ok(submodules) => submodules,
+    let filled = fill(git, sha, source, &partial, deadline).await;
+    let left = match filled {
+        Ok(left) => left,
         Err(error) => {
             let error = no_room(&partial).unwrap_or(error);
             store::remove_tree(&partial).ok();
@@ -108,7 +136,8 @@ pub async fn export(
     store::flush_folder(into.parent().unwrap_or(Path::new("/")))?;
     store::remove_tree(&partial)?;
     Ok(Exported {
-        submodules,
+        submodules: left.submodules,
+        excluded: left.excluded,
         took: started.elapsed(),
     })
 }
@@ -123,41 +152,129 @@ fn no_room(folder: &Path) -> Option<CheckoutError> {
 async fn fill(
     git: &Git,
     sha: &str,
-    folder: Option<&Path>,
+    source: &Source,
     partial: &Path,
     deadline: Duration,
-) -> Result<Vec<PathBuf>, CheckoutError> {
-    let (tree, index) = (partial.join("tree"), partial.join("index"));
-    fs::create_dir_all(&tree).map_err(FileError::at("create the folder", &tree))?;
-    let failed = |source| CheckoutError::Git {
-        sha: sha.to_owned(),
+) -> Result<Left, CheckoutError> {
+    let tree = partial.join("tree");
+    let whole = Whole {
         source,
+        tree: &tree,
+        index: partial.join("index"),
+        deadline,
     };
-    let read = git.command().args(["read-tree", sha]);
-    let write = git
-        .command()
-        .arg("--work-tree")
-        .arg(&tree)
-        .args(["checkout-index", "--all"])
-        .folder(&tree);
-    for command in [read, write] {
-        let command = command.env("GIT_INDEX_FILE", &index).deadline(deadline);
-        command.run().await.map_err(failed)?;
-    }
-    if let Some(folder) = folder.filter(|folder| !tree.join(folder).is_dir()) {
+    let top = Part {
+        git: git.clone(),
+        url: source.git.clone(),
+        sha: sha.to_owned(),
+        below: PathBuf::new(),
+    };
+    fs::create_dir_all(&tree).map_err(FileError::at("create the folder", &tree))?;
+    let mut left = Left::default();
+    whole.write(top, &mut left).await?;
+    if let Some(folder) = source
+        .folder
+        .as_ref()
+        .filter(|folder| !tree.join(folder).is_dir())
+    {
         return Err(CheckoutError::NoFolder {
             folder: folder.to_owned(),
             sha: sha.to_owned(),
         });
     }
     refuse_escapes(&tree, sha)?;
-    let submodules = if tree.join(".gitmodules").exists() {
-        submodules(git, sha).await.map_err(failed)?
-    } else {
-        Vec::new()
-    };
     store::flush_all(&tree).await?;
-    Ok(submodules)
+    Ok(left)
+}
+
+/// What of a commit is not in the release.
+#[derive(Default)]
+struct Left {
+    submodules: Vec<PathBuf>,
+    excluded: Vec<PathBuf>,
+}
+
+/// What all of a release's repositories have in common.
+struct Whole<'a> {
+    source: &'a Source,
+    tree: &'a Path,
+    index: PathBuf,
+    deadline: Duration,
+}
+
+/// A repository in a release: the app's own, or a submodule.
+struct Part {
+    git: Git,
+    url: Option<String>,
+    sha: String,
+    /// Its folder, from the release on.
+    below: PathBuf,
+}
+
+impl Whole<'_> {
+    /// Writes the files of a repository, and of those within it.
+    async fn write(&self, part: Part, left: &mut Left) -> Result<(), CheckoutError> {
+        let mut parts = vec![part];
+        while let Some(part) = parts.pop() {
+            self.check_out(&part, left).await?;
+            if !self.tree.join(&part.below).join(".gitmodules").exists() {
+                continue;
+            }
+            let failed = |source| failed(&part.sha, source);
+            for submodule in submodules::of(&part.git, &part.sha).await.map_err(failed)? {
+                match self.source.submodules {
+                    true => parts.push(submodule.fetch(self, &part).await?),
+                    false => left.submodules.push(part.below.join(submodule.path)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn check_out(&self, part: &Part, left: &mut Left) -> Result<(), CheckoutError> {
+        let Part { git, sha, .. } = part;
+        let folder = self.tree.join(&part.below);
+        let failed = |source| failed(sha, source);
+        let place = lfs::Place {
+            git,
+            index: &self.index,
+            folder: &folder,
+        };
+        let read = git.command().args(["read-tree", sha]);
+        let read = read.env("GIT_INDEX_FILE", &self.index).deadline(self.deadline);
+        read.run().await.map_err(failed)?;
+        let pointers = place.pointers().await.map_err(failed)?;
+        let command = match pointers.is_empty() {
+            true => git.command(),
+            false => {
+                let url = (part.url.as_deref(), self.source.git.as_deref());
+                lfs::filtering(git, url, &pointers, sha).await?
+            }
+        };
+        // Unlike `checkout-index` this has a filter fetch many files at a time.
+        let write = command
+            .arg("--work-tree")
+            .arg(&folder)
+            .args(["read-tree", "--no-sparse-checkout", "--no-recurse-submodules"])
+            .args(["--reset", "-u", sha])
+            .env("GIT_INDEX_FILE", &self.index)
+            .deadline(self.deadline)
+            .folder(&folder);
+        write.run().await.map_err(failed)?;
+        if !pointers.is_empty() {
+            let excluded = place.left(&pointers, sha).await?;
+            let below = excluded.into_iter().map(|file| part.below.join(file));
+            left.excluded.extend(below);
+        }
+        Ok(())
+    }
+}
+
+fn failed(sha: &str, source: CommandError) -> CheckoutError {
+    CheckoutError::Git {
+        sha: sha.to_owned(),
+        source,
+    }
 }
 
 fn refuse_escapes(tree: &Path, sha: &str) -> Result<(), CheckoutError> {
@@ -187,18 +304,6 @@ fn collect_links(tree: &Path, below: &Path, links: &mut BTreeMap<PathBuf, PathBu
         }
     }
     Ok(())
-}
-
-async fn submodules(git: &Git, sha: &str) -> Result<Vec<PathBuf>, CommandError> {
-    let command = git.command().args(["ls-tree", "-r", "-z", "--full-tree", sha]);
-    let output = command.run().await?;
-    let entries = output.stdout.split('\0');
-    // An entry is `<mode> <type> <hash>\t<path>`; a submodule is a commit in the tree.
-    Ok(entries
-        .filter_map(|entry| entry.split_once('\t'))
-        .filter(|(about, _)| about.split(' ').nth(1) == Some("commit"))
-        .map(|(_, path)| PathBuf::from(path))
-        .collect())
 }
 
 #[cfg(test)]

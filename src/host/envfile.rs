@@ -62,12 +62,26 @@ pub fn snapshot_env(layout: &Layout, file: Option<&Path>) -> Result<Option<Strin
     let Some(file) = file else {
         return Ok(None);
     };
-    let path = look(layout, file)?;
-    let content = fs::read(&path).map_err(FileError::at("read", &path))?;
-    let name = format!("{}.env", key(&content));
+    let (name, content) = read(layout, file)?;
     // Written each time: a copy that was tampered with does not survive under its name.
     store::write_whole(&layout.envs().join(&name), &content, 0o600)?;
     Ok(Some(name))
+}
+
+/// The name that [`snapshot_env`] would give its copy now, which is not made.
+///
+/// # Errors
+/// As there.
+pub fn copy_of(layout: &Layout, file: Option<&Path>) -> Result<Option<String>, EnvFileError> {
+    let read = file.map(|file| read(layout, file)).transpose()?;
+    Ok(read.map(|(name, _)| name))
+}
+
+/// The name of a copy, and what it holds.
+fn read(layout: &Layout, file: &Path) -> Result<(String, Vec<u8>), EnvFileError> {
+    let path = look(layout, file)?;
+    let content = fs::read(&path).map_err(FileError::at("read", &path))?;
+    Ok((format!("{}.env", key(&content)), content))
 }
 
 /// Where the environment file lies, once it is seen to be there and closed to others.

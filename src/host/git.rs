@@ -9,8 +9,11 @@ use crate::host::store::FileError;
 mod brought;
 mod credentials;
 mod fetch;
+mod submodule;
+mod tree;
 
 pub use brought::BROUGHT;
+pub use submodule::resolve;
 
 /// How long git may take for a bundle that lies on this host.
 const TAKE_WITHIN: Duration = Duration::from_secs(300);
@@ -312,10 +315,13 @@ impl Git {
     }
 }
 
+/// In a folder that everybody may enter and that is no work tree: the settings of the one in
+/// which this was typed are not in force, and who may not enter that is no hindrance.
 pub(super) fn hardened() -> Command {
     Command::new("git")
         .args(HARDENING)
         .env("GIT_TERMINAL_PROMPT", "0")
+        .folder("/")
 }
 
 /// Up to three names that `reference` may have meant: a third of its letters may differ.

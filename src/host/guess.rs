@@ -6,18 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::host::command::Command;
+use crate::host::venv::project;
+use crate::host::venv::requirements::OnDisk;
 use crate::model::config::starter::Guess;
 
 /// Folders of a project that often hold the app, the project itself first.
 const FOLDERS: [&str; 6] = ["", "backend", "server", "api", "web", "src"];
-
-/// Requirement files, the first one there wins.
-const REQUIREMENTS: [&str; 4] = [
-    "requirements.txt",
-    "requirements/prod.txt",
-    "requirements/production.txt",
-    "requirements/base.txt",
-];
 
 /// Enough for a local look at a repository, even on a slow disk.
 const GIT_DEADLINE: Duration = Duration::from_secs(5);
@@ -84,11 +78,18 @@ fn requirements_are_in(folder: &Path) -> bool {
     !requirements(folder).is_empty()
 }
 
-/// The requirement file in `folder`, by its usual names, relative to it.
+/// The file in `folder` that names the app's packages, relative to it.
 #[must_use]
 pub fn requirements(folder: &Path) -> Vec<PathBuf> {
-    let there = REQUIREMENTS.iter().find(|file| folder.join(file).is_file());
-    there.map(PathBuf::from).into_iter().collect()
+    project::proposed(&OnDisk(folder)).into_iter().collect()
+}
+
+/// The work tree around the folder that we are in, where it is a clone of `url`.
+pub async fn checkout_of(url: &str) -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?;
+    let origin = git(&here, &["remote", "get-url", "origin"]).await?;
+    let top = git(&here, &["rev-parse", "--show-toplevel"]).await?;
+    (origin == url).then(|| PathBuf::from(top))
 }
 
 /// The folder's name as the name of an app.

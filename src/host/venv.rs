@@ -11,12 +11,14 @@ use crate::host::envfile::key as short_hash;
 use crate::host::store::{self, FileError};
 use crate::host::venv::installer::Tool;
 use crate::host::venv::interpreter::Interpreter;
+use crate::host::venv::project::ProjectError;
 use crate::host::venv::requirements::{Reach, Requirements};
 use crate::model::config::{Installer, Python};
 use crate::model::layout::Layout;
 
 pub mod installer;
 pub mod interpreter;
+pub mod project;
 pub mod requirements;
 #[cfg(test)]
 mod tests;
@@ -76,7 +78,12 @@ pub enum VenvError {
         path: PathBuf,
         /// The file that includes it.
         included_from: Option<PathBuf>,
+        /// What there is instead.
+        there: Option<PathBuf>,
     },
+    /// A project cannot be installed.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
     /// The empty environment cannot be made.
     #[error("cannot create a Python environment with `{}`", .python.display())]
     Create {
@@ -112,6 +119,28 @@ pub enum VenvError {
     File(#[from] FileError),
 }
 
+impl VenvError {
+    /// What to do about it, where the text does not say that.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            VenvError::Project(error) => error.hint(),
+            VenvError::NoRequirements {
+                included_from: None,
+                there,
+                ..
+            } => Some(match there {
+                Some(there) => format!(
+                    "the app has `{0}`: set `python.requirements = [\"{0}\"]` in bg.toml",
+                    there.display()
+                ),
+                None => "commit the file, or name another in `python.requirements`".to_owned(),
+            }),
+            _ => None,
+        }
+    }
+}
+
 fn included(from: Option<&Path>) -> String {
     from.map(|from| format!(", which `{}` includes", from.display()))
         .unwrap_or_default()
@@ -144,7 +173,7 @@ pub async fn ensure(
 ) -> Result<Built, VenvError> {
     let started = Instant::now();
     let tool = Tool::choose(python.installer)?;
-    let requirements = requirements::read(app_folder, &python.requirements)?;
+    let requirements = requirements::read(app_folder, python, &tool)?;
     let key = key(interpreter, &tool, &requirements, app_folder, commit);
     let path = layout.venvs().join(&key);
     let reused = path.join(COMPLETE).is_file();
@@ -156,7 +185,7 @@ pub async fn ensure(
             path: &path,
             until: started + deadline,
         };
-        let built = build.run(app_folder, &python.requirements).await;
+        let built = build.run(app_folder, &requirements).await;
         if let Err(error) = built {
             store::discard(&path).ok();
             return Err(match error {
@@ -238,7 +267,7 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    async fn run(&self, app_folder: &Path, files: &[PathBuf]) -> Result<(), VenvError> {
+    async fn run(&self, app_folder: &Path, wanted: &Requirements) -> Result<(), VenvError> {
         // uv locks a file in it that anybody may open.
         store::make_private(self.path)?;
         let create = self.tool.create(self.interpreter, self.path);
@@ -246,8 +275,7 @@ impl Build<'_> {
             python: self.interpreter.path.clone(),
             source,
         })?;
-        if !files.is_empty() {
-            let install = self.tool.install(self.path, app_folder, files);
+        for install in self.tool.install(self.interpreter, self.path, app_folder, wanted) {
             self.step(install).await.map_err(|source| VenvError::Install {
                 with: match self.tool {
                     Tool::Pip => "pip",
@@ -259,7 +287,7 @@ impl Build<'_> {
         let packages = self.path.join("lib");
         let compile = installer::compile(self.path, &packages).deadline(self.left());
         compiled(compile, &packages).await?;
-        self.complete(files).await
+        self.complete(wanted).await
     }
 
     async fn step(&self, command: Command) -> Result<(), CommandError> {
@@ -271,12 +299,12 @@ impl Build<'_> {
         self.until.saturating_duration_since(Instant::now())
     }
 
-    async fn complete(&self, files: &[PathBuf]) -> Result<(), VenvError> {
+    async fn complete(&self, wanted: &Requirements) -> Result<(), VenvError> {
         let about = About {
             format: 1,
             interpreter: self.interpreter,
             installer: self.tool.installer(),
-            requirements: files.iter().map(PathBuf::as_path).collect(),
+            requirements: wanted.files.iter().map(|(path, _)| path.as_path()).collect(),
             made_at: jiff::Timestamp::now(),
         };
         let text = serde_json::to_vec_pretty(&about).unwrap_or_default();

@@ -43,7 +43,7 @@ pub use migrate::Migrate;
 pub use nginx::{Nginx, StaticFiles, SwitchWay, Tls};
 pub use notify::Notify;
 pub use python::{Installer, Python};
-pub use rules::is_app_name;
+pub use rules::{is_app_name, source_address};
 pub use worker::Worker;
 
 /// One app on one host, as written in `bg.toml`.
@@ -185,6 +185,9 @@ pub struct Source {
     /// The folder of the repository where the app lives; its root without this.
     #[serde(default)]
     pub folder: Option<PathBuf>,
+    /// Fetch the repository's submodules too, each at the commit that it is recorded with.
+    #[serde(default)]
+    pub submodules: bool,
 }
 
 impl Default for Source {
@@ -193,6 +196,7 @@ impl Default for Source {
             git: None,
             branch: defaults::branch(),
             folder: None,
+            submodules: false,
         }
     }
 }

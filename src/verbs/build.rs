@@ -14,8 +14,8 @@ use crate::host::envfile::{self, EnvFileError};
 use crate::host::git::{Commit, Git};
 use crate::host::lock::user_name;
 use crate::host::shared::link_shared;
+use crate::host::venv;
 use crate::host::venv::interpreter::Interpreter;
-use crate::host::venv::{self, VenvError};
 use crate::host::{checkout, releases, store};
 use crate::model::config::Installer;
 use crate::model::config::run::words;
@@ -27,7 +27,7 @@ use crate::model::release::{Manifest, ReleaseId};
 use super::gate::millis;
 use super::run::Run;
 use super::source::{self, Wanted};
-use super::{sight, slot, traffic};
+use super::{packages, sight, slot, traffic};
 
 /// Builds a release of what is wanted.
 ///
@@ -41,7 +41,12 @@ pub async fn build(run: &Run<'_>, wanted: &Wanted) -> Result<Manifest, Failure> 
     let reference = wanted.reference(app);
     let python = &app.config.python.version;
     let (commit, interpreter) = tokio::join!(source::commit(app, wanted), Interpreter::ask(python));
-    let (commit, interpreter) = (commit?, interpreter.map_err(|error| not_built(run, error))?);
+    let (commit, interpreter) = (
+        commit?,
+        interpreter.map_err(|error| packages::missing(app, error))?,
+    );
+    source::is_new(app, run.from.color, &commit, wanted)?;
+    packages::can_be_had(app, &commit.sha).await?;
     let fleet = run.caller.fleet.as_ref();
     let named = fleet.and_then(|fleet| fleet.release.clone());
     let id = named.unwrap_or_else(|| new_id(app, &commit));
@@ -159,16 +164,25 @@ async fn check_out(run: &Run<'_>, commit: &Commit, id: &ReleaseId) -> Result<Pat
     let app = run.app;
     let began = Instant::now();
     let release = app.layout.release(id);
-    let folder = app.config.source.folder.as_deref();
+    let (source, deadline) = (&app.config.source, app.config.timeouts.fetch.0);
+    let folder = source.folder.as_deref();
     let git = Git::new(app.layout.mirror());
-    let exported = checkout::export(&git, &commit.sha, folder, &release, app.config.timeouts.fetch.0)
+    let exported = checkout::export(&git, &commit.sha, source, &release, deadline)
         .await
-        .map_err(|error| refused(run, "the release was not made", error))?;
+        .map_err(|error| source::not_made(app, error))?;
     for submodule in exported.submodules {
         run.sink.emit(Event::Warned {
             text: format!(
-                "the submodule `{}` is not fetched: its folder is empty",
+                "the submodule `{}` is not fetched: its folder is empty; `source.submodules = true` in bg.toml fetches it",
                 submodule.display()
+            ),
+        });
+    }
+    for file in exported.excluded {
+        run.sink.emit(Event::Warned {
+            text: format!(
+                "`{}` stays a pointer of Git LFS, as `lfs.fetchexclude` has it",
+                file.display()
             ),
         });
     }
@@ -201,7 +215,7 @@ async fn environment(
     let (python, deadline) = (&app.config.python, app.config.timeouts.build.0);
     let built = venv::ensure(&app.layout, interpreter, python, folder, &commit.sha, deadline)
         .await
-        .map_err(|error| not_built(run, error))?;
+        .map_err(|error| packages::missing(app, error))?;
     run.sink.emit(Event::EnvironmentReady {
         key: built.key.clone(),
         reused: built.reused,
@@ -214,10 +228,6 @@ async fn environment(
         took_ms: millis(built.took),
     });
     Ok(built.key)
-}
-
-fn not_built(run: &Run<'_>, error: VenvError) -> Failure {
-    refused(run, "the python environment was not built", error)
 }
 
 /// Compiles the app's own modules, so that its start need not; without it the app does that

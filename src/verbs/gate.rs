@@ -16,6 +16,7 @@ use crate::model::release::ReleaseId;
 
 use super::slot::{self, Running};
 
+pub(super) mod advice;
 mod kept;
 mod refusal;
 mod settled;
@@ -125,6 +126,8 @@ pub async fn full(app: &App, running: &Running, sink: &dyn Sink) -> Result<Passe
         }
         Err(mut refusal) => {
             refusal.log = slot::log_since(app, running);
+            let advice = advice::on_missing_module(&refusal.log, &running.manifest.config);
+            refusal.hints.extend(advice);
             Err(refusal.without_secrets(app, running))
         }
     }

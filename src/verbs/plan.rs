@@ -11,8 +11,9 @@ use crate::model::config::difference::{self, Change};
 use crate::model::config::hooks::Moment;
 use crate::model::failure::Failure;
 
-use super::source::{self, Wanted};
-use super::{adopted, data, migrate, slot, traffic};
+use super::deploy::Ask;
+use super::source;
+use super::{adopted, data, migrate, packages, slot, traffic};
 
 /// What a deploy would do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,19 +32,26 @@ pub struct Planned {
     pub config: Vec<Change>,
     /// The steps.
     pub steps: Vec<String>,
+    /// Whether it is live already, as it would be released.
+    #[serde(default)]
+    pub is_live: bool,
 }
 
-/// Looks at what a deploy of what is wanted would do.
+/// Looks at what a deploy would do.
 ///
 /// # Errors
 /// As a deploy would fail before it touched anything.
-pub async fn plan(app: &App, wanted: &Wanted, no_switch: bool, leave_data: bool) -> Result<Planned, Failure> {
+pub async fn plan(app: &App, ask: &Ask) -> Result<Planned, Failure> {
+    let wanted = &ask.wanted;
     let route = traffic::observe(app).await?;
-    if let Some(failure) = data::left_behind(app, route.color).filter(|_| !leave_data) {
+    if let Some(failure) = data::left_behind(app, route.color).filter(|_| !ask.leave_data) {
         return Err(failure);
     }
     let color = route.color.other();
     let commit = source::commit(app, wanted).await?;
+    source::is_new(app, route.color, &commit, wanted)?;
+    packages::can_be_had(app, &commit.sha).await?;
+    source::can_be_made(app, &commit.sha).await?;
     let live = releases::slot(&app.layout, route.color).and_then(|id| slot::read_manifest(app, &id).ok());
     let config = live
         .as_ref()
@@ -52,7 +60,8 @@ pub async fn plan(app: &App, wanted: &Wanted, no_switch: bool, leave_data: bool)
     let schema = schema(app, before.as_deref(), &commit.sha).await;
     Ok(Planned {
         app: app.name().to_owned(),
-        steps: steps(app, color, &commit.sha, schema, no_switch),
+        steps: steps(app, color, &commit.sha, schema, ask.no_switch),
+        is_live: source::is_live(app, route.color, &commit),
         reference: wanted.reference(app).to_owned(),
         commit: commit.sha,
         subject: commit.subject,
@@ -93,8 +102,12 @@ fn hooks(app: &App, moment: Moment) -> impl Iterator<Item = String> {
 fn steps(app: &App, color: Color, sha: &str, schema: Option<String>, no_switch: bool) -> Vec<String> {
     let config = &app.config;
     let mut steps: Vec<String> = hooks(app, Moment::BeforeBuild).collect();
+    let submodules = match config.source.submodules {
+        true => " and its submodules",
+        false => "",
+    };
     steps.push(format!(
-        "check out {} into a new release",
+        "check out {}{submodules} into a new release",
         sha.get(..7).unwrap_or(sha)
     ));
     steps.push("reuse the python environment, or build one beside it".to_owned());

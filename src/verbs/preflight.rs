@@ -292,15 +292,16 @@ impl Trial<'_> {
         let text: Vec<&str> = said.iter().map(String::as_str).collect();
         let mut lines = slot::shown(&text.join("\n"), &redactor, &app.process(self.run.idle()));
         lines.extend(self.logs.of_server(&redactor));
+        let hint = gate::advice::on_missing_module(&lines, &manifest.config).unwrap_or_else(|| {
+            "it was tried before anything was stopped; `gate.preflight = \"off\"` in bg.toml starts it in its slot only, for an app that cannot run twice at a time, and `bg deploy --force-gate REASON` does so once".to_owned()
+        });
         Failure::failed(format!(
             "{} does not {step}: {}",
             manifest.id.short(),
             redactor.redact(problem)
         ))
         .showing(lines)
-        .hint(
-            "it was tried before anything was stopped; `gate.preflight = \"off\"` in bg.toml starts it in its slot only, for an app that cannot run twice at a time, and `bg deploy --force-gate REASON` does so once",
-        )
+        .hint(hint)
         .with_traffic(traffic::unchanged(app))
     }
 }

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 
 use crate::host::app::App;
+use crate::host::checkout::{self, CheckoutError};
 use crate::host::git::{Commit, Git};
 use crate::host::lock::user_name;
 use crate::host::parcel::Brought;
-use crate::host::{incoming, releases};
+use crate::host::{envfile, incoming, releases};
+use crate::model::color::Color;
+use crate::model::config::difference::difference;
 use crate::model::failure::{Failure, Kind};
 
-use super::traffic;
+use super::{slot, traffic};
 
 /// What a deploy is asked to release.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +21,8 @@ pub struct Wanted {
     pub reference: Option<String>,
     /// What a client has brought.
     pub brought: Option<Brought>,
+    /// Also where it is live already, as it would be released now.
+    pub again: bool,
 }
 
 impl Wanted {
@@ -83,6 +88,75 @@ async fn fetch(app: &App, wanted: &Wanted) -> Result<Commit, Failure> {
     git.resolve(reference)
         .await
         .map_err(|error| Failure::failed(format!("`{reference}` cannot be deployed")).because(error))
+}
+
+/// Fails where a deploy of the commit `sha`, which is in the mirror, would: it lacks what lies
+/// apart from the repository.
+///
+/// # Errors
+/// As the deploy's.
+pub async fn can_be_made(app: &App, sha: &str) -> Result<(), Failure> {
+    let git = Git::new(app.layout.mirror());
+    let lacks = checkout::lacks_filter(&git, sha).await;
+    lacks.map_err(|error| not_made(app, error))
+}
+
+/// A commit whose files cannot become a release.
+pub(super) fn not_made(app: &App, error: CheckoutError) -> Failure {
+    let hint = match &error {
+        CheckoutError::Pointers(lacking) if lacking.has_filter => Some(
+            "`git lfs install` as the app's owner sets git-lfs up in its place, once it is installed"
+                .to_owned(),
+        ),
+        CheckoutError::Pointers(_) => {
+            Some("`apt install git-lfs` on the host; a deploy has it fetch them then".to_owned())
+        }
+        CheckoutError::NotFetched { .. } => Some(format!(
+            "`{}` must be able to read it, with the keys that read `source.git`",
+            user_name()
+        )),
+        _ => None,
+    };
+    let failure = Failure::failed("the release was not made")
+        .because(error)
+        .with_traffic(traffic::unchanged(app));
+    hint.into_iter().fold(failure, Failure::hint)
+}
+
+/// Fails where another release of `commit` would be what `live` is already: nothing would come of
+/// it but that the slot of the way back is taken.
+///
+/// # Errors
+/// That it is live.
+pub fn is_new(app: &App, live: Color, commit: &Commit, wanted: &Wanted) -> Result<(), Failure> {
+    match wanted.again || !is_live(app, live, commit) {
+        true => Ok(()),
+        false => Err(already_live(&commit.sha).with_traffic(traffic::unchanged(app))),
+    }
+}
+
+/// Whether `live` has a release of `commit` with the configuration and the environment of now.
+#[must_use]
+pub fn is_live(app: &App, live: Color, commit: &Commit) -> bool {
+    let held = releases::slot(&app.layout, live);
+    let held = held.and_then(|release| slot::read_manifest(app, &release).ok());
+    let env_file = envfile::copy_of(&app.layout, app.config.env.file.as_deref());
+    held.is_some_and(|held| {
+        held.adopted.is_none()
+            && held.commit == commit.sha
+            && difference(&held.config, &app.config).is_empty()
+            && env_file.is_ok_and(|file| file == held.env_file)
+    })
+}
+
+/// What is said of a commit that is live as it is.
+#[must_use]
+pub fn already_live(sha: &str) -> Failure {
+    let short = sha.get(..7).unwrap_or(sha);
+    Failure::failed(format!(
+        "{short} is live already, with the same configuration and environment"
+    ))
+    .hint("`bg deploy --again` releases it once more: the other color, to which a rollback goes, is the same then")
 }
 
 /// What to look at when a repository is not reached.

@@ -24,7 +24,7 @@ use crate::sandbox::outcome::Outcome;
 
 /// What is not as it should be.
 #[derive(Debug)]
-struct Finding {
+pub struct Finding {
     level: String,
     subject: String,
     found: String,
@@ -50,7 +50,7 @@ fn bad(outcome: &Outcome) -> Vec<Finding> {
 }
 
 /// The same of one subject.
-fn bad_about(outcome: &Outcome, subject: &str) -> Vec<Finding> {
+pub fn bad_about(outcome: &Outcome, subject: &str) -> Vec<Finding> {
     let mut all = bad(outcome);
     all.retain(|finding| finding.subject == subject);
     all
@@ -58,7 +58,7 @@ fn bad_about(outcome: &Outcome, subject: &str) -> Vec<Finding> {
 
 /// One of them says this, with a fix that says that.
 #[track_caller]
-fn assert_found(findings: &[Finding], level: &str, found: &str, fix: &str) {
+pub fn assert_found(findings: &[Finding], level: &str, found: &str, fix: &str) {
     let is_it = |one: &&Finding| one.level == level && one.found.contains(found) && one.fix.contains(fix);
     assert!(
         findings.iter().any(|one| is_it(&one)),

@@ -65,6 +65,7 @@ fn what_does_not_start_is_refused_at_once_and_the_way_back_stays_warm() {
     let refused = assert_refused(&sandbox, "does not start: its process ended");
     refused.assert_says("with exit code 3");
     refused.assert_says("flask-blue | ImportError: No module named redis for [SHOP_SECRET]");
+    refused.assert_says("hint: `redis` is neither installed nor in the release: add the package");
     refused.assert_says("traffic: unchanged, green");
     assert!(!refused.stderr.contains(SECRET), "{refused}");
 

@@ -177,6 +177,11 @@ impl Sandbox {
 
     /// `bg`, not started yet: standard output and error go where the caller says.
     pub fn bg_command(&self, args: &[&str]) -> Command {
+        self.bg_as_typed(&again(args))
+    }
+
+    /// The same with these words and no others.
+    pub fn bg_as_typed(&self, args: &[&str]) -> Command {
         let mut command = self.command(env!("CARGO_BIN_EXE_bluegreen"));
         command.args(args).current_dir(self.root.join("desk"));
         command
@@ -311,6 +316,17 @@ impl Sandbox {
                 eprintln!("--- {}\n{}", log.display(), last.join("\n"));
             }
         }
+    }
+}
+
+/// What is typed, and `--again` behind `deploy`: many tests release one commit several times,
+/// and are about something else.
+pub fn again<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    match args.split_first() {
+        Some((deploy, rest)) if *deploy == "deploy" && !rest.contains(&"--again") => {
+            [&[*deploy, "--again"], rest].concat()
+        }
+        _ => args.to_vec(),
     }
 }
 

@@ -32,6 +32,17 @@ impl Address {
         })
     }
 
+    /// With the login of `other` where it has none of its own: git uses that on its host alone.
+    pub(super) fn or_login_of(self, other: Address) -> Address {
+        match self.user {
+            Some(_) => self,
+            None => Address {
+                url: self.url,
+                ..other
+            },
+        }
+    }
+
     fn with_login(url: &str) -> Option<Address> {
         let (scheme, rest) = url.split_once("://")?;
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));

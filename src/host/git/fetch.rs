@@ -1,10 +1,10 @@
 //! Bringing the mirror up to date, the only part of git that leaves the host.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::host::command::{Command, CommandError};
+use crate::host::command::{Command, CommandError, acts_for_somebody};
 use crate::host::git::{Git, GitError, hardened};
 use crate::host::store::FileError;
 use crate::model::password::without_password;
@@ -23,6 +23,10 @@ const PASSED_ON: &[&str] = &[
     "GIT_SSL_CAINFO",
     "SSL_CERT_FILE",
 ];
+
+/// Where a user has settings of their own elsewhere than in the home; those of whoever root was
+/// before are nobody else's.
+const SETTINGS: &str = "GIT_CONFIG_GLOBAL";
 
 impl Git {
     /// Brings all branches and tags to what `url` has now, and drops those it no longer has.
@@ -43,7 +47,7 @@ impl Git {
         self.reach(address.log_in(fetch), url).await
     }
 
-    async fn reach(&self, command: Command, url: &str) -> Result<(), GitError> {
+    pub(super) async fn reach(&self, command: Command, url: &str) -> Result<(), GitError> {
         match self.reaching_out(command).await.run().await {
             Ok(_) => Ok(()),
             Err(CommandError::TimedOut { after, .. }) => Err(GitError::TooSlow {
@@ -70,24 +74,61 @@ impl Git {
         self.reach(address.log_in(ask), url).await
     }
 
+    /// `git` with what it takes to fetch files of `url` that are kept apart from the repository,
+    /// as those of Git LFS. `source` is the app's own repository.
+    pub async fn fetching_files(&self, url: Option<&str>, source: Option<&str>) -> Command {
+        let address = Address::parse(url.unwrap_or_default());
+        let address = address.or_login_of(Address::parse(source.unwrap_or_default()));
+        let command = match url {
+            Some(_) => self
+                .command()
+                .arg("-c")
+                .arg(format!("remote.origin.url={}", address.url)),
+            None => self.command(),
+        };
+        self.reaching_out(address.log_in(command)).await
+    }
+
+    /// Where git-lfs keeps what it has fetched.
+    #[must_use]
+    pub fn lfs_objects(&self) -> PathBuf {
+        self.mirror.join("lfs/objects")
+    }
+
+    /// The values of the settings whose name fits `pattern`.
+    pub async fn settings(&self, pattern: &str) -> Vec<String> {
+        let asked = self.command().args(["config", "--null", "--get-regexp", pattern]);
+        let output = with_settings(asked).run().await;
+        let text = output.map(|output| output.stdout).unwrap_or_default();
+        let entries = text.split('\0').filter_map(|entry| entry.split_once('\n'));
+        entries.map(|(_, value)| value.to_owned()).collect()
+    }
+
     /// What a fetch needs from its surroundings. ssh must never ask; a command of the user's
     /// own, in the environment or in git's settings, is taken as it is.
-    async fn reaching_out(&self, mut command: Command) -> Command {
-        for name in PASSED_ON {
-            if let Some(value) = std::env::var_os(name) {
-                command = command.env(*name, value);
-            }
-        }
+    async fn reaching_out(&self, command: Command) -> Command {
+        let command = with_settings(command);
+        let passed_on = PASSED_ON
+            .iter()
+            .filter_map(|name| Some((name, std::env::var_os(name)?)));
+        let command = passed_on.fold(command, |command, (name, value)| command.env(*name, value));
         for name in ["GIT_SSH_COMMAND", "GIT_SSH"] {
             if let Some(value) = std::env::var_os(name) {
                 return command.env(name, value);
             }
         }
         let set = self.command().args(["config", "--get", "core.sshCommand"]);
-        if set.run().await.is_ok() {
+        if with_settings(set).run().await.is_ok() {
             return command;
         }
         command.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes")
+    }
+}
+
+fn with_settings(command: Command) -> Command {
+    match std::env::var_os(SETTINGS).filter(|_| !acts_for_somebody()) {
+        Some(file) => command.env(SETTINGS, file),
+        None => command,
     }
 }
 

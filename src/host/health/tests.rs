@@ -160,8 +160,8 @@ async fn every_refusal_says_what_to_do() {
         ),
         (
             reply("400 Bad", "", "Host not\n<b>trusted</b>"),
-            "400: the app refuses Host `shop.test`, it seems: check its allow-list (`TRUSTED_HOSTS`, \
-             `SERVER_NAME`) or set `health.host`; it said: Host not <b>trusted</b>",
+            "400: the app refuses Host `shop.test`, it seems: check its allow-list (Flask's \
+             `TRUSTED_HOSTS`, Django's `ALLOWED_HOSTS`) or set `health.host`; it said: Host not <b>trusted</b>",
         ),
         (
             reply("401 Who", "", ""),

@@ -25,8 +25,8 @@ pub enum Unhealthy {
     },
     /// A status by which frameworks refuse a Host.
     #[error(
-        "{status}: the app refuses Host `{host}`, it seems: check its allow-list (`TRUSTED_HOSTS`, \
-         `SERVER_NAME`) or set `health.host`; it said: {said}"
+        "{status}: the app refuses Host `{host}`, it seems: check its allow-list (Flask's \
+         `TRUSTED_HOSTS`, Django's `ALLOWED_HOSTS`) or set `health.host`; it said: {said}"
     )]
     HostRefused {
         /// 400, 403 or 421.

@@ -3,6 +3,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
 use crate::host::git::Git;
+use crate::model::config::Source;
 
 async fn packed(folder: &Path) -> Parcel {
     pack(folder, "subject", None).await.unwrap()
@@ -36,7 +37,8 @@ async fn odd_names_and_modes_arrive_as_they_were() {
     git.take(&bundle, &parcel.brought.commit).await.unwrap();
     assert!(!bundle.exists());
     let into = temp.path().join("release");
-    let export = crate::host::checkout::export(&git, &parcel.brought.commit, None, &into, PACK_WITHIN);
+    let source = Source::default();
+    let export = crate::host::checkout::export(&git, &parcel.brought.commit, &source, &into, PACK_WITHIN);
     export.await.unwrap();
     for name in names {
         let file = into.join(std::ffi::OsStr::from_bytes(name));

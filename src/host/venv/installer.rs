@@ -1,10 +1,13 @@
 //! The command lines that make an environment, with pip or with uv.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::host::command::{self, Command, find_program};
 use crate::host::venv::VenvError;
 use crate::host::venv::interpreter::Interpreter;
+use crate::host::venv::project::{PYPROJECT, Project};
+use crate::host::venv::requirements::Requirements;
 use crate::model::config::Installer;
 
 /// Settings of pip, uv and the network that are the user's own.
@@ -72,23 +75,73 @@ impl Tool {
         }
     }
 
-    /// Installs all requirement files at once, so that they are resolved together. Bytecode
-    /// is compiled apart, with [`compile`].
+    /// What installs all that is required: what a lock names, then all the rest at once, so that
+    /// it is resolved together. Bytecode is compiled apart, with [`compile`].
     #[must_use]
-    pub fn install(&self, venv: &Path, app_folder: &Path, files: &[PathBuf]) -> Command {
+    pub fn install(
+        &self,
+        interpreter: &Interpreter,
+        venv: &Path,
+        app_folder: &Path,
+        wanted: &Requirements,
+    ) -> Vec<Command> {
+        let locked = wanted
+            .projects
+            .iter()
+            .filter_map(|project| match (self, project) {
+                (Tool::Uv(uv), Project::Locked(folder)) => Some(
+                    Command::new(uv)
+                        .args(["sync", "--quiet", "--frozen", "--no-dev", "--inexact", "--python"])
+                        .arg(&interpreter.path)
+                        .env("UV_PROJECT_ENVIRONMENT", venv)
+                        .folder(app_folder.join(folder)),
+                ),
+                _ => None,
+            });
+        let rest = self.unlocked(wanted);
+        let together = (!rest.is_empty()).then(|| self.pip_install(venv).args(rest).folder(app_folder));
+        locked.chain(together).collect()
+    }
+
+    fn pip_install(&self, venv: &Path) -> Command {
         let python = python(venv);
-        let command = match self {
+        match self {
             Tool::Pip => Command::new(python)
                 .args(["-I", "-m", "pip", "install", "--quiet", "--no-input"])
                 .args(["--disable-pip-version-check", "--no-compile"]),
             Tool::Uv(uv) => Command::new(uv)
                 .args(["pip", "install", "--quiet", "--python"])
                 .arg(python),
-        };
-        let command = files
-            .iter()
-            .fold(command, |command, file| command.arg("-r").arg(file));
-        command.folder(app_folder)
+        }
+    }
+
+    /// The arguments for all that no lock names.
+    fn unlocked(&self, wanted: &Requirements) -> Vec<OsString> {
+        let mut args: Vec<OsString> = Vec::new();
+        for list in &wanted.lists {
+            args.extend(["-r".into(), list.into()]);
+        }
+        let mut names: Vec<OsString> = Vec::new();
+        for project in &wanted.projects {
+            match (self, project) {
+                (_, Project::Locked(_)) => {}
+                (_, Project::Package(folder)) => {
+                    args.extend(["-e".into(), Path::new(".").join(folder).into()])
+                }
+                // Where uv is to find them, it reads there.
+                (Tool::Uv(_), Project::Dependencies(folder, _)) => {
+                    args.extend(["-r".into(), folder.join(PYPROJECT).into()]);
+                }
+                (Tool::Pip, Project::Dependencies(_, texts)) => {
+                    names.extend(texts.iter().map(OsString::from))
+                }
+            }
+        }
+        if !names.is_empty() {
+            args.push("--".into());
+        }
+        args.extend(names);
+        args
     }
 }
 

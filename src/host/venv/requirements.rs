@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::host::store::{self, FileError};
 use crate::host::venv::VenvError;
+use crate::host::venv::installer::Tool;
+use crate::host::venv::project::{self, Files, Project, UV_LOCK};
+use crate::model::config::Python;
 
 /// A list with the hashes of a thousand packages has a tenth of it.
 const LONGEST: u64 = 4 << 20;
@@ -30,47 +33,118 @@ pub struct Requirements {
     pub files: Vec<(PathBuf, Vec<u8>)>,
     /// What decides about the rest.
     pub reach: Reach,
+    /// Those that are lists of requirements, as `python.requirements` names them.
+    pub lists: Vec<PathBuf>,
+    /// Those that are projects.
+    pub projects: Vec<Project>,
 }
 
-/// Reads `files` (relative to `app_folder`) and every file they include with `-r` or `-c`,
-/// which are relative to the file that includes them.
+/// The files in the folder of an app.
+#[derive(Debug)]
+pub struct OnDisk<'a>(pub &'a Path);
+
+impl Files for OnDisk<'_> {
+    fn has(&self, path: &Path) -> bool {
+        self.0.join(path).is_file()
+    }
+
+    fn pyproject(&self, path: &Path) -> Option<String> {
+        let content = store::read_plain(&self.0.join(path), LONGEST).ok()?;
+        Some(String::from_utf8_lossy(&content).into_owned())
+    }
+}
+
+/// Reads what `python` requires, relative to `app_folder`, and every file that a list of
+/// requirements includes with `-r` or `-c`, which is relative to the file that includes it.
 ///
 /// # Errors
-/// When a file is missing or cannot be read.
-pub fn read(app_folder: &Path, files: &[PathBuf]) -> Result<Requirements, VenvError> {
+/// When a file is missing or cannot be read, or `tool` cannot install what it says.
+pub fn read(app_folder: &Path, python: &Python, tool: &Tool) -> Result<Requirements, VenvError> {
     let mut requirements = Requirements {
         files: Vec::new(),
         reach: Reach::Text,
+        lists: Vec::new(),
+        projects: Vec::new(),
     };
     let mut seen = BTreeSet::new();
-    let mut ahead: Vec<(PathBuf, Option<PathBuf>)> =
-        files.iter().rev().map(|file| (file.clone(), None)).collect();
-    while let Some((file, included_from)) = ahead.pop() {
-        let path = app_folder.join(&file);
-        let content = match store::read_plain(&path, LONGEST + 1) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(VenvError::NoRequirements {
-                    path: file,
-                    included_from,
-                });
-            }
-            content => content.and_then(whole).map_err(FileError::at("read", &path))?,
+    let files = OnDisk(app_folder);
+    for file in project::required(python, &files) {
+        let project = match files.has(&file) {
+            true => project::of(&file, &files, python.installer, tool)?,
+            false => None,
         };
-        if !seen.insert(fs::canonicalize(&path).unwrap_or(path)) {
-            continue;
-        }
-        for line in logical_lines(&String::from_utf8_lossy(&content)) {
-            match classify(&line) {
-                Line::Includes(name) => {
-                    let beside = file.parent().unwrap_or(Path::new("")).join(name);
-                    ahead.push((beside, Some(file.clone())));
-                }
-                Line::Reaches(reach) => requirements.reach = requirements.reach.max(reach),
+        match project {
+            Some(project) => requirements.add_project(app_folder, project)?,
+            None => {
+                requirements.add_list(app_folder, &file, &mut seen)?;
+                requirements.lists.push(file);
             }
         }
-        requirements.files.push((file, content));
     }
     Ok(requirements)
+}
+
+impl Requirements {
+    fn add_project(&mut self, app_folder: &Path, project: Project) -> Result<(), VenvError> {
+        let mut lock = None;
+        for file in project.files() {
+            let content = content(app_folder, &file, None)?;
+            if file.file_name().is_some_and(|name| name == UV_LOCK) {
+                lock = Some(String::from_utf8_lossy(&content).into_owned());
+            }
+            self.files.push((file, content));
+        }
+        self.reach = self.reach.max(project.reach(lock.as_deref()));
+        self.projects.push(project);
+        Ok(())
+    }
+
+    fn add_list(
+        &mut self,
+        app_folder: &Path,
+        file: &Path,
+        seen: &mut BTreeSet<PathBuf>,
+    ) -> Result<(), VenvError> {
+        let mut ahead: Vec<(PathBuf, Option<PathBuf>)> = vec![(file.to_owned(), None)];
+        while let Some((file, included_from)) = ahead.pop() {
+            let path = app_folder.join(&file);
+            let content = content(app_folder, &file, included_from)?;
+            if !seen.insert(fs::canonicalize(&path).unwrap_or(path)) {
+                continue;
+            }
+            for line in logical_lines(&String::from_utf8_lossy(&content)) {
+                match classify(&line) {
+                    Line::Includes(name) => {
+                        let beside = file.parent().unwrap_or(Path::new("")).join(name);
+                        ahead.push((beside, Some(file.clone())));
+                    }
+                    Line::Reaches(reach) => self.reach = self.reach.max(reach),
+                }
+            }
+            self.files.push((file, content));
+        }
+        Ok(())
+    }
+}
+
+fn content(app_folder: &Path, file: &Path, included_from: Option<PathBuf>) -> Result<Vec<u8>, VenvError> {
+    let path = app_folder.join(file);
+    match store::read_plain(&path, LONGEST + 1) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(VenvError::NoRequirements {
+            path: file.to_owned(),
+            included_from,
+            there: project::proposed(&OnDisk(app_folder)),
+        }),
+        content => Ok(content.and_then(whole).map_err(FileError::at("read", &path))?),
+    }
+}
+
+/// How far a requirement says what is installed.
+pub(super) fn reach_of(line: &str) -> Reach {
+    match classify(line) {
+        Line::Reaches(reach) => reach,
+        Line::Includes(_) => Reach::Commit,
+    }
 }
 
 fn whole(content: Vec<u8>) -> io::Result<Vec<u8>> {
@@ -182,6 +256,11 @@ mod tests {
         }
     }
 
+    /// With the usual `python.requirements`, installed by pip.
+    fn usual(folder: &Path) -> Result<Requirements, VenvError> {
+        read(folder, &Python::default(), &Tool::Pip)
+    }
+
     #[test]
     fn what_the_text_does_not_say_is_seen() {
         for line in [
@@ -239,7 +318,7 @@ mod tests {
         for (name, content) in files {
             fs::write(folder.join(name), content).unwrap();
         }
-        let read = read(folder, &["requirements.txt".into()]).unwrap();
+        let read = usual(folder).unwrap();
         let mut names: Vec<_> = read
             .files
             .iter()
@@ -266,7 +345,7 @@ mod tests {
             ("long.txt", "it has more than 4 MiB"),
         ] {
             fs::write(&list, format!("-r {name}\n")).unwrap();
-            let VenvError::File(error) = read(temp.path(), &["requirements.txt".into()]).unwrap_err() else {
+            let VenvError::File(error) = usual(temp.path()).unwrap_err() else {
                 panic!("{name}");
             };
             assert_eq!(
@@ -280,15 +359,14 @@ mod tests {
     #[test]
     fn a_missing_file_is_named_with_the_one_that_includes_it() {
         let temp = tempfile::tempdir().unwrap();
-        let files = ["requirements.txt".into()];
         let missing = temp.path().join("requirements.txt");
         assert_eq!(
-            read(temp.path(), &files).unwrap_err().to_string(),
+            usual(temp.path()).unwrap_err().to_string(),
             "there is no `requirements.txt`, see `python.requirements`"
         );
         fs::write(&missing, "-r dev.txt\n").unwrap();
         assert_eq!(
-            read(temp.path(), &files).unwrap_err().to_string(),
+            usual(temp.path()).unwrap_err().to_string(),
             "there is no `dev.txt`, which `requirements.txt` includes, see `python.requirements`"
         );
     }

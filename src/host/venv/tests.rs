@@ -20,14 +20,14 @@ with zipfile.ZipFile(f'{folder}/{name}-{version}-py3-none-any.whl', 'w') as whee
     wheel.writestr(f'{info}/RECORD', '')
 ";
 
-struct App {
+pub(super) struct App {
     place: Place,
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
 }
 
 impl App {
     /// An app with a package `stock` to install.
-    async fn new() -> App {
+    pub(super) async fn new() -> App {
         let place = Place::new();
         let folder = place.temp.path().join("my release");
         fs::create_dir_all(folder.join("wheels")).unwrap();
@@ -50,14 +50,18 @@ impl App {
         fs::write(self.folder.join("requirements.txt"), text).unwrap();
     }
 
-    async fn ensure(&self, installer: Installer) -> Result<Built, VenvError> {
+    pub(super) async fn ensure(&self, installer: Installer) -> Result<Built, VenvError> {
         let python = Python {
             installer,
             ..Python::default()
         };
+        self.ensure_with(&python).await
+    }
+
+    pub(super) async fn ensure_with(&self, python: &Python) -> Result<Built, VenvError> {
         let interpreter = Interpreter::ask(&python.version).await?;
         let layout = &self.place.layout;
-        ensure(layout, &interpreter, &python, &self.folder, "3f6f782", AMPLE).await
+        ensure(layout, &interpreter, python, &self.folder, "3f6f782", AMPLE).await
     }
 
     fn left(&self) -> Vec<String> {
@@ -65,7 +69,7 @@ impl App {
     }
 }
 
-async fn python_says(venv: &Path, code: &str) -> String {
+pub(super) async fn python_says(venv: &Path, code: &str) -> String {
     let command = Command::new(installer::python(venv)).args(["-I", "-c", code]);
     command.run().await.unwrap().stdout.trim().to_owned()
 }
@@ -209,6 +213,8 @@ fn a_key_covers_all_that_goes_into_an_environment() {
             .map(|text| ("r.txt".into(), text.as_bytes().to_vec()))
             .collect(),
         reach,
+        lists: Vec::new(),
+        projects: Vec::new(),
     };
     let (python, uv) = (
         interpreter("/usr/bin/python3", "3.11.2"),

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct Python {
     /// The interpreter: a name on PATH or an absolute path, as `python3` or `python3.12`.
     pub version: String,
-    /// Requirement files, relative to the app's folder. Those that the key covers also include
-    /// what they name with `-r` and `-c`.
+    /// What names the packages, relative to the app's folder: requirement files, with what they
+    /// name by `-r` and `-c`, or `pyproject.toml`, with `uv.lock` where that lies beside it. Without
+    /// this, and without a `requirements.txt`, the one of them that is there.
     pub requirements: Vec<PathBuf>,
     /// What installs them.
     pub installer: Installer,

@@ -9,7 +9,7 @@ mod source;
 mod value;
 mod worker;
 
-pub use source::is_app_name;
+pub use source::{is_app_name, source_address};
 
 use std::ops::Range;
 use std::time::Duration;

@@ -6,15 +6,15 @@ use crate::host::app::App;
 use crate::host::command::Command;
 use crate::host::git::Git;
 use crate::host::pm2::Daemon;
+use crate::host::venv::installer::Tool;
 use crate::host::{dotenv, envfile, process, sockets, space};
 use crate::model::color::Color;
-use crate::model::config::Installer;
 use crate::model::password::without_password;
 
 use super::super::build::as_written;
 use super::super::memory::{self, Memory};
-use super::super::{adopted, slot};
-use super::{Report, daemon};
+use super::super::{adopted, packages, slot, source};
+use super::{Report, against, daemon};
 
 /// Room for one more release with its environment; below it a deploy may fail half-way
 /// through a build. A Flask environment with a few packages has 30 to 300 MB.
@@ -22,6 +22,10 @@ const ROOM: u64 = 1 << 30;
 
 /// A checkout with its environment has some ten thousand files.
 const INODES: u64 = 50_000;
+
+const INSTALLER: &str = "install uv, or `python.installer = \"pip\"`";
+
+const PACKAGES: &str = "`python.requirements` in bg.toml names the file with the app's packages";
 
 pub(super) async fn look(report: &mut Report, app: &App) {
     pm2(report, app).await;
@@ -163,23 +167,44 @@ async fn python(report: &mut Report, app: &App) {
         .args(["-c", "import venv, ensurepip"])
         .run()
         .await;
-    let uv = Command::new("uv").arg("--version").run().await;
-    match (python.installer, uv, ensure) {
-        (Installer::Auto | Installer::Uv, Ok(output), _) => {
-            report.fine("installer", output.stdout.trim().to_owned())
-        }
-        (Installer::Uv, Err(error), _) => report.wrong(
-            "installer",
-            error.to_string(),
-            "install uv, or `python.installer = \"pip\"`",
-        ),
-        (_, _, Ok(_)) => report.fine("installer", "pip"),
-        (_, _, Err(_)) => {
+    match (Tool::choose(python.installer), ensure) {
+        (Ok(Tool::Uv(uv)), _) => match Command::new(uv).arg("--version").run().await {
+            Ok(output) => report.fine("installer", output.stdout.trim().to_owned()),
+            Err(error) => report.wrong("installer", error.to_string(), INSTALLER),
+        },
+        (Err(error), _) => report.wrong("installer", error.to_string(), INSTALLER),
+        (Ok(Tool::Pip), Ok(_)) => report.fine("installer", "pip"),
+        (Ok(Tool::Pip), Err(_)) => {
             report.wrong(
                 "installer",
                 "this Python has neither `venv` nor `ensurepip`",
                 "apt install python3-venv",
             );
+        }
+    }
+    packages(report, app).await;
+}
+
+/// Whether a deploy could install what the app needs.
+async fn packages(report: &mut Report, app: &App) {
+    let run = &app.config.process.run;
+    match packages::of_branch(app).await {
+        Err(error) => {
+            let fix = error.hint().unwrap_or_else(|| PACKAGES.to_owned());
+            report.wrong("packages", error.to_string(), &fix);
+        }
+        _ if app.config.python.requirements.is_empty() && run.contains("venv") => report.warn(
+            "packages",
+            "`python.requirements` is empty, and `process.run` starts a program of the environment",
+            PACKAGES,
+        ),
+        Ok(None) => report.fine(
+            "packages",
+            "not looked at: the first deploy fetches the repository",
+        ),
+        Ok(Some(files)) => {
+            let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+            report.fine("packages", format!("installed as {} says", names.join(", ")));
         }
     }
 }
@@ -192,16 +217,20 @@ async fn git(report: &mut Report, app: &App) {
         );
         return environment_file(report, app);
     };
-    match Git::new(app.layout.mirror())
-        .reachable(url, Duration::from_secs(15))
-        .await
-    {
+    let git = Git::new(app.layout.mirror());
+    match git.reachable(url, Duration::from_secs(15)).await {
         Ok(()) => report.fine("git", format!("`{}` can be read", without_password(url))),
         Err(error) => report.wrong(
             "git",
             error.to_string(),
             "the app's owner needs access: a deploy key, or another `source.git`",
         ),
+    }
+    // As it was fetched last: there is none before the first deploy.
+    if let Ok(commit) = git.resolve(&app.config.source.branch).await
+        && let Err(failure) = source::can_be_made(app, &commit.sha).await
+    {
+        against(report, "git lfs", &failure);
     }
     environment_file(report, app);
 }

@@ -43,6 +43,7 @@ fn rounds_for(unhealthy: &Unhealthy) -> Option<u32> {
             status: 301 | 308, ..
         }
         | Unhealthy::LoginWanted
+        | Unhealthy::HostRefused { .. }
         | Unhealthy::NotFound { .. } => Some(ROUNDS),
         Unhealthy::AppFailed { status: 500, .. } => Some(ROUNDS_OF_ERRORS),
         _ => None,
@@ -102,6 +103,12 @@ mod tests {
         assert_eq!(rounds_of(&missing, ""), Some(3));
         assert_eq!(rounds_of(&Unhealthy::LoginWanted, ""), Some(3));
         assert_eq!(rounds_of(&moved(301), ""), Some(3));
+        let other_host = Unhealthy::HostRefused {
+            status: 400,
+            host: "shop.test".to_owned(),
+            said: "bad".to_owned(),
+        };
+        assert_eq!(rounds_of(&other_host, ""), Some(3));
         assert_eq!(rounds_of(&failed(500, "oh"), traceback), Some(5));
         assert_eq!(
             rounds_of(&failed(500, "not ready"), "flask-blue | connecting"),

@@ -1,6 +1,7 @@
 //! Several hosts as one.
 
 use std::fs;
+use std::time::Duration;
 
 use bluegreen::model::color::Color;
 
@@ -45,6 +46,32 @@ fn three_hosts_move_together_and_back() {
     assert_eq!(status.stdout.matches(&ready).count(), 3, "{status}");
     afar.everywhere(&["rollback"]).assert_code(0);
     all_answer(&afar, Color::Blue);
+}
+
+#[test]
+fn hosts_that_have_a_commit_follow_one_that_lacks_it_and_all_that_have_it_are_left_alone() {
+    let afar = Afar::deployed(2);
+    let all = afar.all();
+    let typed = |words: &[&str]| {
+        let words = [words, &["--app", "shop", "--hosts", &all]].concat();
+        let output = afar.command_as_typed(&words).output().unwrap();
+        Outcome::new(&words, &output, Duration::ZERO)
+    };
+    let first = &afar.servers[0].sandbox;
+    let refused = typed(&["deploy"]);
+    for server in &afar.servers {
+        let says = "is live already, with the same configuration and environment";
+        server.sandbox.assert_five(&refused, 1, says, Color::Blue);
+    }
+    // The primary lacks it, and then it alone has it.
+    for has_it in [1, 0] {
+        first.commit("Another", |_| {});
+        afar.servers[has_it].sandbox.bg(&["deploy"]).assert_code(0);
+        typed(&["deploy"]).assert_code(0);
+        let live = first.live_release();
+        assert_eq!(afar.servers[1].sandbox.live_release(), live, "{has_it}");
+    }
+    typed(&["deploy"]).assert_code(1);
 }
 
 /// A second release, while visitors of every host lose nothing.

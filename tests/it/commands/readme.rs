@@ -10,15 +10,17 @@ use bluegreen::model::failure::{Failure, Kind, Standing, Traffic};
 use crate::sandbox::Sandbox;
 
 fn readme() -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+    page("README.md")
 }
 
-/// The fenced blocks in one language.
-fn blocks(language: &str) -> Vec<String> {
-    let readme = readme();
+fn page(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// The fenced blocks of a page in one language.
+fn blocks(page: &str, language: &str) -> Vec<String> {
     let fence = format!("```{language}\n");
-    readme
-        .split(&fence)
+    page.split(&fence)
         .skip(1)
         .map(|rest| rest.split("```").next().unwrap().to_owned())
         .collect()
@@ -26,13 +28,26 @@ fn blocks(language: &str) -> Vec<String> {
 
 #[test]
 fn the_example_configuration_has_ten_lines_and_is_understood() {
-    let examples = blocks("toml");
+    let examples = blocks(&readme(), "toml");
     assert_eq!(examples.len(), 1);
     let text = &examples[0];
     assert_eq!(text.lines().count(), 10, "`bg.toml` in ten lines:\n{text}");
     let config = parse(text, Path::new("README.md")).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(config.app, "shop");
     assert_eq!(config.process.ports.green, 5002);
+}
+
+#[test]
+fn every_recipe_is_a_whole_configuration() {
+    let recipes = blocks(&page("docs/recipes.md"), "toml");
+    assert_eq!(recipes.len(), 5);
+    for text in recipes {
+        let config = parse(&text, Path::new("docs/recipes.md")).unwrap_or_else(|error| panic!("{error}"));
+        assert!(
+            text.contains(&format!("\"{}.example.com\"", config.app)),
+            "{text}"
+        );
+    }
 }
 
 #[test]

@@ -1,12 +1,16 @@
 //! What lies in a repository besides ordinary files.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::Duration;
 
 use bluegreen::model::color::Color;
 
-use crate::sandbox::{Sandbox, repo};
+use crate::check::{assert_found, bad_about};
+use crate::sandbox::outcome::Outcome;
+use crate::sandbox::{Sandbox, path_with_tools, repo, set};
 
 #[test]
 fn a_link_out_of_the_release_is_refused_and_one_inside_works() {
@@ -121,6 +125,68 @@ fn names_with_spaces_newlines_and_quotes_are_files_like_others_and_submodules_ar
     let outcome = sandbox.bg(&["deploy"]);
     outcome.assert_code(0);
     outcome.assert_says("the submodule `vendored` is not fetched: its folder is empty");
+    outcome.assert_says("`source.submodules = true` in bg.toml fetches it");
     let vendored = sandbox.app_root().join("slots/green/vendored");
     assert_eq!(fs::read_dir(vendored).unwrap().count(), 0);
+
+    sandbox.configure(|config| set(config, "source", "submodules", true));
+    let plan = sandbox.bg(&["deploy", "--plan"]);
+    assert!(
+        plan.stdout.contains(" and its submodules into a new release"),
+        "{plan}"
+    );
+    let outcome = sandbox.bg(&["deploy"]);
+    outcome.assert_code(0);
+    assert!(!outcome.stderr.contains("submodule"), "{outcome}");
+    assert!(sandbox.app_root().join("slots/blue/vendored/app.py").is_file());
+}
+
+#[test]
+fn a_file_of_git_lfs_is_served_or_its_release_refused_by_its_name() {
+    let sandbox = Sandbox::deployed();
+    for words in [&["install", "--local"][..], &["track", "*.bin"]] {
+        let words = [&["lfs"][..], words].concat();
+        repo::git(&sandbox.repo(), &words);
+    }
+    sandbox.commit("a logo", |repo| {
+        fs::write(repo.join("static/logo.bin"), "the logo itself").unwrap();
+        fs::write(repo.join("model.bin"), "a model").unwrap();
+    });
+    let path = path_without(&sandbox, "git-lfs");
+    let without = |words: &[&str]| {
+        let output = sandbox.bg_command(words).env("PATH", &path).output().unwrap();
+        Outcome::new(words, &output, Duration::ZERO)
+    };
+    for words in [&["deploy"][..], &["deploy", "--plan"]] {
+        let outcome = without(words);
+        sandbox.assert_five(&outcome, 1, "the release was not made", Color::Blue);
+        outcome.assert_says("`model.bin`, `static/logo.bin` in commit `");
+        outcome.assert_says("git-lfs is not installed on this host");
+        outcome.assert_says("hint: `apt install git-lfs`");
+    }
+    let found = bad_about(&without(&["check", "--json"]), "git lfs");
+    assert_found(&found, "error", "`model.bin`", "`apt install git-lfs`");
+
+    sandbox.bg(&["deploy", "--plan"]).assert_code(0);
+    sandbox.bg(&["deploy"]).assert_code(0);
+    assert_eq!(sandbox.live_color(), Some(Color::Green));
+    assert_eq!(sandbox.get("/static/logo.bin").body, "the logo itself");
+    let found = bad_about(&sandbox.bg(&["check", "--json"]), "git lfs");
+    assert!(found.is_empty(), "{found:?}");
+}
+
+/// The programs of this machine but for one.
+fn path_without(sandbox: &Sandbox, program: &str) -> OsString {
+    let links = sandbox.root().join("programs");
+    fs::create_dir(&links).unwrap();
+    let path = path_with_tools();
+    for folder in std::env::split_paths(&path) {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_name() != program {
+                // What comes first on the PATH is there already.
+                symlink(entry.path(), links.join(entry.file_name())).ok();
+            }
+        }
+    }
+    links.into_os_string()
 }

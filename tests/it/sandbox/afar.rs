@@ -11,7 +11,7 @@ use toml::{Table, Value};
 
 use super::outcome::{Outcome, Running};
 use super::sshd::{Home, Sshd, user};
-use super::{Sandbox, new_root, path_with_tools, set};
+use super::{Sandbox, again, new_root, path_with_tools, set};
 
 /// One server.
 pub struct Server {
@@ -101,6 +101,11 @@ impl Afar {
 
     /// `bg` at the client, not started yet.
     pub fn command(&self, args: &[&str]) -> Command {
+        self.command_as_typed(&again(args))
+    }
+
+    /// The same with these words and no others.
+    pub fn command_as_typed(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
         command
             .args(args)

@@ -10,7 +10,7 @@ use nix::unistd::{Uid, User};
 use toml::{Table, Value};
 
 use super::outcome::Outcome;
-use super::{Sandbox, repo};
+use super::{Sandbox, again, repo};
 
 /// Who deploys.
 pub const OWNER: &str = "nobody";
@@ -81,9 +81,7 @@ impl Shared {
 
     /// `bg` as a user with no group but their own and no rights but theirs.
     pub fn bg_as(&self, user: &str, args: &[&str]) -> Outcome {
-        let line: Vec<&str> = std::iter::once(self.program())
-            .chain(args.iter().copied())
-            .collect();
+        let line: Vec<&str> = std::iter::once(self.program()).chain(again(args)).collect();
         let started = Instant::now();
         let output = self.command_as(user, &line).output().unwrap();
         Outcome::new(args, &output, started.elapsed())

@@ -68,6 +68,14 @@ fn user_name(owner: &str) -> Verdict {
     }
 }
 
+/// Whether git may be given `address`, wherever it stands.
+///
+/// # Errors
+/// What is wrong with it, after its name.
+pub fn source_address(address: &str) -> Result<(), String> {
+    repository(address).map_err(|wrong| wrong.what)
+}
+
 fn repository(git: &str) -> Verdict {
     let example = "git@example.com:you/shop.git";
     text(git, example)?;
