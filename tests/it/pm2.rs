@@ -220,6 +220,32 @@ fn after_pm2_was_stopped_the_next_command_brings_everything_back() {
     assert!(dump.contains("\"neighbour\""), "another app's entry must stay");
 }
 
+/// A server that listens only once the app is loaded: until then visitors get 502.
+#[test]
+fn repair_ends_when_the_live_color_answers_again() {
+    let sandbox = Sandbox::deployed_with(|config| {
+        let run = "{{ venv }}/bin/python -m flask --app app run --no-reload --port {{ port }}";
+        set(config, "process", "run", run);
+    });
+    let slow = sandbox.root().join("slow");
+    sandbox.commit("one that may be slow", |repo| {
+        let app = repo.join("app.py");
+        let rests = format!(
+            "import os, time\nif os.path.exists({:?}):\n    time.sleep(5)\n",
+            slow.display().to_string()
+        );
+        let text = fs::read_to_string(&app).unwrap();
+        fs::write(&app, rests + &text).unwrap();
+    });
+    sandbox.bg(&["deploy"]).assert_code(0);
+    fs::write(&slow, "").unwrap();
+    sandbox.pm2(&["kill"]).assert_code(0);
+    assert_eq!(sandbox.live_color(), None);
+    let repair = sandbox.bg(&["repair"]);
+    repair.assert_code(0);
+    assert_eq!(sandbox.live_color(), Some(Color::Green), "{repair}");
+}
+
 /// PM2 starts again what was killed, and says `online` long before it listens.
 #[test]
 fn a_warm_color_that_pm2_has_only_just_started_is_waited_for() {
