@@ -1,19 +1,20 @@
 //! The machine: PM2, ports, disk, memory, Python, git.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::host::app::App;
 use crate::host::command::Command;
 use crate::host::git::Git;
 use crate::host::pm2::Daemon;
-use crate::host::{dotenv, envfile, process, sockets, space};
+use crate::host::{dotenv, envfile, process, shared, sockets, space};
 use crate::model::color::Color;
 use crate::model::config::Installer;
 use crate::model::password::without_password;
 
 use super::super::build::as_written;
 use super::super::memory::{self, Memory};
-use super::super::{adopted, slot, source};
+use super::super::{adopted, room, slot, source};
 use super::{Report, against, daemon};
 
 /// Room for one more release with its environment; below it a deploy may fail half-way
@@ -124,6 +125,14 @@ async fn ports(report: &mut Report, app: &App) {
 
 pub(super) fn disk(report: &mut Report, app: &App) {
     let place = app.layout.root();
+    // Before it is set up nothing there is the owner's.
+    let refused = match app.layout.config().exists() {
+        true => room::writable(app).and_then(|()| room::left(app)),
+        false => Ok(()),
+    };
+    if let Err(failure) = refused {
+        against(report, "disk", &failure);
+    }
     let Ok(room) = space::room(place) else { return };
     let found = format!("{room} for {}", place.display());
     if room.bytes < ROOM || room.inodes.is_some_and(|inodes| inodes < INODES) {
@@ -201,13 +210,29 @@ async fn git(report: &mut Report, app: &App) {
             "the app's owner needs access: a deploy key, or another `source.git`",
         ),
     }
-    // As it was fetched last: there is none before the first deploy.
-    if let Ok(commit) = git.resolve(&app.config.source.branch).await
-        && let Err(failure) = source::can_be_made(app, &commit.sha).await
-    {
-        against(report, "git lfs", &failure);
-    }
+    release(report, app, &git).await;
     environment_file(report, app);
+}
+
+/// The branch as it was fetched last; before the first deploy there is none.
+async fn release(report: &mut Report, app: &App, git: &Git) {
+    match git.resolve(&app.config.source.branch).await {
+        Ok(commit) => {
+            if let Err(failure) = source::can_be_made(app, &commit.sha).await {
+                against(report, "release", &failure);
+            }
+        }
+        Err(_) => {
+            let missing = shared::missing(&app.config.shared, &app.layout.shared(), &BTreeSet::new());
+            if let Err(error) = missing {
+                report.warn(
+                    "release",
+                    error.to_string(),
+                    "a repository that has it will do too",
+                );
+            }
+        }
+    }
 }
 
 fn environment_file(report: &mut Report, app: &App) {
@@ -219,6 +244,10 @@ fn environment_file(report: &mut Report, app: &App) {
                     format!("{} is there and private", file.display()),
                 );
                 let text = std::fs::read_to_string(path).unwrap_or_default();
+                if let Err(error) = dotenv::parse(&text) {
+                    let found = format!("{} cannot be understood: {error}", file.display());
+                    report.wrong("environment file", found, "lines of `NAME=value`");
+                }
                 for literal in dotenv::literals(&text) {
                     let found = as_written(file, &literal);
                     report.warn("environment file", found, "nothing is expanded in it");
