@@ -171,7 +171,7 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
             };
             let app = here.app_to_deploy()?;
             match plan {
-                true => plan::plan(&app, &ask).await.map(Answer::Planned),
+                true => plan::plan(&app, &ask, caller).await.map(Answer::Planned),
                 false => deploy::deploy(&app, &ask, caller).await.map(Answer::Deployed),
             }
         }

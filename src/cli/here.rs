@@ -242,13 +242,8 @@ impl Here {
         // Left out, it is whoever setup found that it is for.
         config.owner = config.owner.or_else(|| app.config.owner.clone());
         let changes = difference::difference(&app.config, &config);
-        if difference::needs_setup(&changes) {
-            let keys: Vec<String> = changes.iter().map(|change| format!("`{}`", change.key)).collect();
-            return Err(Failure::new(
-                Kind::Config,
-                format!("bg.toml changed what `bg setup` prepares: {}", keys.join(", ")),
-            )
-            .hint("`bg setup` applies it; then deploy again"));
+        if let Some(changed) = difference::needs_setup(&changes) {
+            return Err(Failure::new(Kind::Config, changed).hint("`bg setup` applies it; then deploy again"));
         }
         App::with(app.entry, config).map_err(config_failure)
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::host::checkout::links::Escape;
 use crate::host::command::CommandError;
 use crate::host::fault;
-use crate::host::git::{Git, GitError};
+use crate::host::git::{Git, GitError, plain};
 use crate::host::space::{self, Room};
 use crate::host::store::{self, FileError};
 use crate::model::config::Source;
@@ -17,7 +17,7 @@ mod lfs;
 pub mod links;
 mod submodules;
 
-pub use lfs::{Lacking, lacks_filter};
+pub use lfs::Lacking;
 
 /// Less is as good as nothing: git leaves the file that did not fit cut off.
 const FULL: u64 = 64 << 10;
@@ -48,9 +48,27 @@ pub enum CheckoutError {
         #[source]
         source: CommandError,
     },
+    /// The commit cannot be looked into.
+    #[error("cannot look into `{sha}`")]
+    Unread {
+        /// The commit.
+        sha: String,
+        /// Why.
+        #[source]
+        source: GitError,
+    },
     /// Files of Git LFS, whose content is not there.
     #[error(transparent)]
     Pointers(#[from] Lacking),
+    /// What pointers of Git LFS stand for is not to be had.
+    #[error("cannot fetch the files of Git LFS in `{sha}`")]
+    NotFiltered {
+        /// The commit.
+        sha: String,
+        /// Why.
+        #[source]
+        source: CommandError,
+    },
     /// Nothing says where a submodule comes from, or it must not come from there.
     #[error("the submodule `{}` {why}", .path.display())]
     Submodule {
@@ -140,6 +158,27 @@ pub async fn export(
         excluded: left.excluded,
         took: started.elapsed(),
     })
+}
+
+/// Fails where [`export`] would for want of the app's folder, or of a filter for files of Git LFS.
+///
+/// # Errors
+/// As there.
+pub async fn can_be_exported(git: &Git, sha: &str, source: &Source) -> Result<(), CheckoutError> {
+    let held = git.holds(sha, source.folder.as_slice()).await;
+    let held = held.map_err(|error| CheckoutError::Unread {
+        sha: sha.to_owned(),
+        source: error,
+    })?;
+    // It may be a submodule's.
+    let is_missing = |folder: &&PathBuf| !held.contains(&plain(folder)) && !source.submodules;
+    if let Some(folder) = source.folder.as_ref().filter(is_missing) {
+        return Err(CheckoutError::NoFolder {
+            folder: folder.clone(),
+            sha: sha.to_owned(),
+        });
+    }
+    lfs::lacks_filter(git, sha).await
 }
 
 /// Git says which files it could not write, not why.
@@ -260,7 +299,14 @@ impl Whole<'_> {
             .env("GIT_INDEX_FILE", &self.index)
             .deadline(self.deadline)
             .folder(&folder);
-        write.run().await.map_err(failed)?;
+        let written = write.run().await;
+        written.map_err(|source| match pointers.is_empty() {
+            true => failed(source),
+            false => CheckoutError::NotFiltered {
+                sha: sha.clone(),
+                source,
+            },
+        })?;
         if !pointers.is_empty() {
             let excluded = place.left(&pointers, sha).await?;
             let below = excluded.into_iter().map(|file| part.below.join(file));

@@ -1,6 +1,7 @@
 //! The bare mirror of an app's repository: brought up to date, and asked about commits.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use crate::host::command::{Command, CommandError};
@@ -222,6 +223,22 @@ impl Git {
             .collect())
     }
 
+    /// Those of `paths` that are in the commit `sha`, as [`plain`] has them.
+    ///
+    /// # Errors
+    /// When the mirror cannot be read or lacks the commit.
+    pub async fn holds(&self, sha: &str, paths: &[PathBuf]) -> Result<BTreeSet<PathBuf>, GitError> {
+        if paths.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let command = self
+            .command()
+            .args(["ls-tree", "-z", "--name-only", "--full-tree", sha, "--"])
+            .args(paths.iter().map(|path| plain(path)));
+        let text = self.expect(command).await?;
+        Ok(text.split('\0').map(PathBuf::from).collect())
+    }
+
     /// The messages of the commits that `to` has and `from` lacks, newest first; of `to` alone
     /// without `from`. Only those that match one of `patterns`, letters of either case alike.
     ///
@@ -322,6 +339,12 @@ pub(super) fn hardened() -> Command {
         .args(HARDENING)
         .env("GIT_TERMINAL_PROMPT", "0")
         .folder("/")
+}
+
+/// `path` as git has it: without `.` and a slash at its end.
+pub(super) fn plain(path: &Path) -> PathBuf {
+    let parts = path.components();
+    parts.filter(|part| *part != Component::CurDir).collect()
 }
 
 /// Up to three names that `reference` may have meant: a third of its letters may differ.

@@ -77,6 +77,23 @@ pub fn link_shared(list: &[PathBuf], shared: &Path, release: &Path) -> Result<Li
     Ok(linked)
 }
 
+/// Fails where [`link_shared`] would for want of a file: one that neither `shared` nor `commit`
+/// has, which are the paths of `list` that are in the commit.
+///
+/// # Errors
+/// Which file is missing.
+pub fn missing(list: &[PathBuf], shared: &Path, commit: &BTreeSet<PathBuf>) -> Result<(), SharedError> {
+    let sorted: BTreeSet<&PathBuf> = list.iter().collect();
+    for path in sorted {
+        let plain = plain(path)?;
+        let source = shared.join(&plain);
+        if !exists(&source) && !commit.contains(&plain) && !is_folder_name(path) {
+            return Err(SharedError::Missing(source));
+        }
+    }
+    Ok(())
+}
+
 fn plain(path: &Path) -> Result<PathBuf, SharedError> {
     let parts: Option<PathBuf> = path
         .components()

@@ -37,7 +37,7 @@ use super::{packages, sight, slot, traffic};
 pub async fn build(run: &Run<'_>, wanted: &Wanted) -> Result<Manifest, Failure> {
     let app = run.app;
     let began = Instant::now();
-    check_env_file(run)?;
+    check_env_file(app, &run.sink)?;
     let reference = wanted.reference(app);
     let python = &app.config.python.version;
     let (commit, interpreter) = tokio::join!(source::commit(app, wanted), Interpreter::ask(python));
@@ -84,7 +84,7 @@ async fn make(
     let folder = check_out(run, &commit, id).await?;
     let venv = environment(run, &commit, interpreter, &folder).await?;
     let env_file = envfile::snapshot_env(&app.layout, app.config.env.file.as_deref())
-        .map_err(|error| refused(run, "the environment file cannot be used", error))?;
+        .map_err(|error| refused(app, "the environment file cannot be used", error))?;
     let manifest = Manifest {
         format: Manifest::FORMAT,
         id: id.clone(),
@@ -95,7 +95,7 @@ async fn make(
         made_by: user_name(),
         folder: app.config.source.folder.clone(),
         run: words(&app.config.process.run)
-            .map_err(|error| refused(run, "`process.run` cannot be used", error))?,
+            .map_err(|error| refused(app, "`process.run` cannot be used", error))?,
         ports: app.config.process.ports,
         venv,
         env: app.config.env.set.clone(),
@@ -106,7 +106,7 @@ async fn make(
         made_for: Some(run.idle()),
     };
     releases::write(&app.layout, &manifest)
-        .map_err(|error| refused(run, "the manifest was not written", error))?;
+        .map_err(|error| refused(app, "the manifest was not written", error))?;
     Ok(manifest)
 }
 
@@ -119,24 +119,34 @@ struct EnvSyntax {
     source: DotenvError,
 }
 
+/// Whether the host has what a build needs of it: an environment file that can be used, and an
+/// interpreter.
+///
+/// # Errors
+/// Which of them is missing or does not work.
+pub async fn can_begin(app: &App, sink: &dyn Sink) -> Result<(), Failure> {
+    check_env_file(app, sink)?;
+    let asked = Interpreter::ask(&app.config.python.version).await;
+    asked.map(drop).map_err(|error| packages::missing(app, error))
+}
+
 /// Looked at first: it is the user's own, and waiting for a build to hear of a typing error
 /// in it is no pleasure.
-fn check_env_file(run: &Run<'_>) -> Result<(), Failure> {
-    let Some(file) = &run.app.config.env.file else {
+fn check_env_file(app: &App, sink: &dyn Sink) -> Result<(), Failure> {
+    let Some(file) = &app.config.env.file else {
         return Ok(());
     };
     let what = "the environment file cannot be used";
-    let path =
-        envfile::look(&run.app.layout, file).map_err(|error: EnvFileError| refused(run, what, error))?;
-    let text = std::fs::read_to_string(&path).map_err(|error| refused(run, what, error))?;
+    let path = envfile::look(&app.layout, file).map_err(|error: EnvFileError| refused(app, what, error))?;
+    let text = std::fs::read_to_string(&path).map_err(|error| refused(app, what, error))?;
     for literal in dotenv::literals(&text) {
-        run.sink.emit(Event::Warned {
+        sink.emit(Event::Warned {
             text: as_written(file, &literal),
         });
     }
     dotenv::parse(&text)
         .map(drop)
-        .map_err(|source| refused(run, what, EnvSyntax { path, source }))
+        .map_err(|source| refused(app, what, EnvSyntax { path, source }))
 }
 
 /// What is said of a value that looks as if it were to be expanded.
@@ -188,7 +198,7 @@ async fn check_out(run: &Run<'_>, commit: &Commit, id: &ReleaseId) -> Result<Pat
     }
     shared::tell_changes(run, &git, &commit.sha, &release).await;
     let linked = link_shared(&app.config.shared, &app.layout.shared(), &release)
-        .map_err(|error| refused(run, "the shared files were not linked", error))?;
+        .map_err(|error| source::not_linked(app, error))?;
     for seeded in linked.seeded {
         run.sink.emit(Event::Noted {
             text: format!(
@@ -246,8 +256,8 @@ pub async fn compile(run: &Run<'_>, manifest: &Manifest) {
     }
 }
 
-fn refused(run: &Run<'_>, what: &str, error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+fn refused(app: &App, what: &str, error: impl std::error::Error + Send + Sync + 'static) -> Failure {
     Failure::failed(what)
         .because(error)
-        .with_traffic(traffic::unchanged(run.app))
+        .with_traffic(traffic::unchanged(app))
 }

@@ -24,11 +24,11 @@ use jiff::Timestamp;
 use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
 
-use crate::host::app::App;
+use crate::host::app::{App, read_config};
 use crate::host::registry::{Registry, RegistryError};
 use crate::host::system::SystemFolders;
 use crate::host::user;
-use crate::model::config::Config;
+use crate::model::config::{Config, difference};
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::Entry;
 
@@ -158,7 +158,23 @@ async fn on(
             Failure::failed(format!("cannot become `{}`", ground.owner.name)).because(error)
         })?;
     }
-    if set_up {
+    let applied = read_config(&app.layout.config()).ok().filter(|_| set_up);
+    // Left out, it is whoever setup found that it is for.
+    let owned = |config: Config| Config {
+        owner: config.owner.or_else(|| Some(app.entry.owner.clone())),
+        ..config
+    };
+    let changed = applied.and_then(|applied| {
+        let changes = difference::difference(&owned(applied), &owned(app.config.clone()));
+        difference::needs_setup(&changes)
+    });
+    if let Some(changed) = changed {
+        report.warn(
+            "set-up",
+            changed,
+            "`bg setup` applies it; a deploy is refused until then",
+        );
+    } else if set_up {
         let found = format!("{} is set up in {}", app.name(), app.layout.root().display());
         report.fine("set-up", found);
     } else {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
 use crate::host::{releases, store};
+use crate::model::color::Color;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Standing, Traffic};
 use crate::model::journal::{Phase, Verb};
@@ -140,16 +141,24 @@ enum Slot {
     },
 }
 
+/// What is looked at before anything is made, for a release beside the color `live`.
+///
+/// # Errors
+/// The first thing that stands in the way.
+pub(super) async fn can_begin(app: &App, live: Color, ask: &Ask, sink: &dyn Sink) -> Result<(), Failure> {
+    adopted::data_is_where_it_belongs(app, live)?;
+    adopted::variables_are_given(app, live)?;
+    data::is_not_left_behind(app, live, ask.leave_data, sink)?;
+    slot::is_ours_to_take(app, live.other()).await?;
+    room::writable(app)?;
+    room::left(app)?;
+    memory::left(app, live.other(), BG_TOML.as_ref()).await?;
+    check::before_deploy(app, ask.checks, sink).await
+}
+
 async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Failure> {
     wake::wake(run.app, &run.sink).await;
-    adopted::data_is_where_it_belongs(run.app, run.from.color)?;
-    adopted::variables_are_given(run.app, run.from.color)?;
-    data::is_not_left_behind(run.app, run.from.color, ask.leave_data, &run.sink)?;
-    slot::is_ours_to_take(run.app, run.idle()).await?;
-    room::writable(run.app)?;
-    room::left(run.app)?;
-    memory::left(run.app, run.idle(), BG_TOML.as_ref()).await?;
-    check::before_deploy(run.app, ask.checks, &run.sink).await?;
+    can_begin(run.app, run.from.color, ask, &run.sink).await?;
     hooks::before_build(run).await?;
     let mut manifest = build::build(run, &ask.wanted).await?;
     run.works_on(&manifest.id);

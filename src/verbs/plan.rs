@@ -9,11 +9,12 @@ use crate::model::color::Color;
 use crate::model::config::Preflight;
 use crate::model::config::difference::{self, Change};
 use crate::model::config::hooks::Moment;
+use crate::model::event::Sink;
 use crate::model::failure::Failure;
 
-use super::deploy::Ask;
+use super::deploy::{self, Ask};
 use super::source;
-use super::{adopted, data, migrate, packages, slot, traffic};
+use super::{adopted, build, migrate, packages, slot, traffic};
 
 /// What a deploy would do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,12 +42,13 @@ pub struct Planned {
 ///
 /// # Errors
 /// As a deploy would fail before it touched anything.
-pub async fn plan(app: &App, ask: &Ask) -> Result<Planned, Failure> {
+pub async fn plan(app: &App, ask: &Ask, sink: &dyn Sink) -> Result<Planned, Failure> {
     let wanted = &ask.wanted;
     let route = traffic::observe(app).await?;
-    if let Some(failure) = data::left_behind(app, route.color).filter(|_| !ask.leave_data) {
-        return Err(failure);
-    }
+    let unchanged = |failure: Failure| failure.or_traffic(traffic::unchanged(app));
+    let ready = deploy::can_begin(app, route.color, ask, sink).await;
+    ready.map_err(unchanged)?;
+    build::can_begin(app, sink).await?;
     let color = route.color.other();
     let commit = source::commit(app, wanted).await?;
     source::is_new(app, route.color, &commit, wanted)?;

@@ -7,6 +7,7 @@ use crate::host::checkout::{self, CheckoutError};
 use crate::host::git::{Commit, Git};
 use crate::host::lock::user_name;
 use crate::host::parcel::Brought;
+use crate::host::shared::{self, SharedError};
 use crate::host::{envfile, incoming, releases};
 use crate::model::color::Color;
 use crate::model::config::difference::difference;
@@ -90,15 +91,30 @@ async fn fetch(app: &App, wanted: &Wanted) -> Result<Commit, Failure> {
         .map_err(|error| Failure::failed(format!("`{reference}` cannot be deployed")).because(error))
 }
 
-/// Fails where a deploy of the commit `sha`, which is in the mirror, would: it lacks what lies
-/// apart from the repository.
+/// Fails where a deploy of the commit `sha`, which is in the mirror, would: the app's folder is not
+/// in it, it lacks what lies apart from the repository, or a shared file is nowhere.
 ///
 /// # Errors
 /// As the deploy's.
 pub async fn can_be_made(app: &App, sha: &str) -> Result<(), Failure> {
-    let git = Git::new(app.layout.mirror());
-    let lacks = checkout::lacks_filter(&git, sha).await;
-    lacks.map_err(|error| not_made(app, error))
+    let (git, source) = (Git::new(app.layout.mirror()), &app.config.source);
+    let fit = checkout::can_be_exported(&git, sha, source).await;
+    fit.map_err(|error| not_made(app, error))?;
+    let shared = &app.config.shared;
+    let held = git.holds(sha, shared).await.map_err(|error| {
+        Failure::failed("the commit cannot be read")
+            .because(error)
+            .with_traffic(traffic::unchanged(app))
+    })?;
+    let missing = shared::missing(shared, &app.layout.shared(), &held);
+    missing.map_err(|error| not_linked(app, error))
+}
+
+/// Shared files without which there is no release.
+pub(super) fn not_linked(app: &App, error: SharedError) -> Failure {
+    Failure::failed("the shared files were not linked")
+        .because(error)
+        .with_traffic(traffic::unchanged(app))
 }
 
 /// A commit whose files cannot become a release.
@@ -110,6 +126,9 @@ pub(super) fn not_made(app: &App, error: CheckoutError) -> Failure {
         ),
         CheckoutError::Pointers(_) => {
             Some("`apt install git-lfs` on the host; a deploy has it fetch them then".to_owned())
+        }
+        CheckoutError::NotFiltered { .. } => {
+            Some("were they pushed? `git lfs push --all REMOTE`, where they are, sends them".to_owned())
         }
         CheckoutError::NotFetched { .. } => Some(format!(
             "`{}` must be able to read it, with the keys that read `source.git`",

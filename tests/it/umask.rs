@@ -56,8 +56,8 @@ fn deployed_under(umask: &str) -> Option<BTreeSet<String>> {
     for (user, verb) in [
         ("root", "setup"),
         (OWNER, "deploy"),
-        ("root", "deploy"),
-        (OWNER, "deploy"),
+        ("root", "deploy --again"),
+        (OWNER, "deploy --again"),
     ] {
         let line = [
             "sh",

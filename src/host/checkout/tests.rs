@@ -322,7 +322,9 @@ async fn files_of_git_lfs_are_fetched_and_those_of_other_commits_go() {
     let error = export(&git, &sha, &source, &place.release(), MINUTE)
         .await
         .unwrap_err();
-    assert!(matches!(error, CheckoutError::Git { .. }), "{error}");
+    assert!(matches!(error, CheckoutError::NotFiltered { .. }), "{error}");
+    let why = std::error::Error::source(&error).unwrap().to_string();
+    assert!(why.contains("lost.bin"), "{why}");
     assert_eq!(place.left(), Vec::<String>::new());
 }
 

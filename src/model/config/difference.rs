@@ -70,17 +70,18 @@ fn is_secret(key: &str) -> bool {
     key == "notify.webhook" || (named && is_secret_name(last))
 }
 
-/// Whether one of `changes` only takes effect through `bg setup`.
+/// Those of `changes` that only take effect through `bg setup`, as a sentence; none without one.
 #[must_use]
-pub fn needs_setup(changes: &[Change]) -> bool {
-    changes.iter().any(|change| {
+pub fn needs_setup(changes: &[Change]) -> Option<String> {
+    let is_set_up = |change: &&Change| {
         SETUP.iter().any(|key| {
-            change
-                .key
-                .strip_prefix(key)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+            let rest = change.key.strip_prefix(key);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         })
-    })
+    };
+    let keys = changes.iter().filter(is_set_up);
+    let keys: Vec<String> = keys.map(|change| format!("`{}`", change.key)).collect();
+    (!keys.is_empty()).then(|| format!("bg.toml changed what `bg setup` prepares: {}", keys.join(", ")))
 }
 
 fn leaves(config: &Config) -> BTreeMap<String, String> {
@@ -185,7 +186,7 @@ mod tests {
 
     #[test]
     fn only_what_setup_writes_needs_setup() {
-        let needs = |more: &str| needs_setup(&difference(&config(""), &config(more)));
+        let needs = |more: &str| needs_setup(&difference(&config(""), &config(more))).is_some();
         for more in [
             "nginx.max_body_size = \"1g\"",
             "nginx.static = [{ url = \"/static/\", folder = \"static\" }]",
@@ -210,11 +211,13 @@ mod tests {
             new: "1".into(),
         };
         assert!(
-            !needs_setup(&[alike]),
+            needs_setup(&[alike]).is_none(),
             "only the beginning of the key is the same"
         );
         let mut moved = config("");
         moved.process.ports.blue = 6001;
-        assert!(needs_setup(&difference(&config(""), &moved)));
+        moved.process.workers = 9;
+        let said = needs_setup(&difference(&config(""), &moved)).unwrap();
+        assert!(said.ends_with(" prepares: `process.ports.blue`"), "{said}");
     }
 }

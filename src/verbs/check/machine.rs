@@ -1,5 +1,6 @@
 //! The machine: PM2, ports, disk, memory, Python, git.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::host::app::App;
@@ -7,14 +8,14 @@ use crate::host::command::Command;
 use crate::host::git::Git;
 use crate::host::pm2::Daemon;
 use crate::host::venv::installer::Tool;
-use crate::host::{dotenv, envfile, process, sockets, space};
+use crate::host::{dotenv, envfile, process, shared, sockets, space};
 use crate::model::color::Color;
 use crate::model::password::without_password;
 
 use super::super::build::as_written;
 use super::super::memory::{self, Memory};
-use super::super::{adopted, packages, slot, source};
-use super::{Report, against, daemon};
+use super::super::{adopted, packages, room, slot, source};
+use super::{Level, Report, against, daemon};
 
 /// Room for one more release with its environment; below it a deploy may fail half-way
 /// through a build. A Flask environment with a few packages has 30 to 300 MB.
@@ -33,8 +34,12 @@ pub(super) async fn look(report: &mut Report, app: &App) {
     daemon::locks(report, app);
     ports(report, app).await;
     for color in Color::BOTH {
-        for note in adopted::notes(app, color).await {
-            report.fine("adopted", note);
+        // The first says that there is one, the others what is to be looked at.
+        for (at, note) in adopted::notes(app, color).await.into_iter().enumerate() {
+            match at {
+                0 => report.fine("adopted", note),
+                _ => report.add(Level::Warning, "adopted", note, None),
+            }
         }
     }
     disk(report, app);
@@ -128,6 +133,14 @@ async fn ports(report: &mut Report, app: &App) {
 
 pub(super) fn disk(report: &mut Report, app: &App) {
     let place = app.layout.root();
+    // Before it is set up nothing there is the owner's.
+    let refused = match app.layout.config().exists() {
+        true => room::writable(app).and_then(|()| room::left(app)),
+        false => Ok(()),
+    };
+    if let Err(failure) = refused {
+        against(report, "disk", &failure);
+    }
     let Ok(room) = space::room(place) else { return };
     let found = format!("{room} for {}", place.display());
     if room.bytes < ROOM || room.inodes.is_some_and(|inodes| inodes < INODES) {
@@ -226,13 +239,29 @@ async fn git(report: &mut Report, app: &App) {
             "the app's owner needs access: a deploy key, or another `source.git`",
         ),
     }
-    // As it was fetched last: there is none before the first deploy.
-    if let Ok(commit) = git.resolve(&app.config.source.branch).await
-        && let Err(failure) = source::can_be_made(app, &commit.sha).await
-    {
-        against(report, "git lfs", &failure);
-    }
+    release(report, app, &git).await;
     environment_file(report, app);
+}
+
+/// The branch as it was fetched last; before the first deploy there is none.
+async fn release(report: &mut Report, app: &App, git: &Git) {
+    match git.resolve(&app.config.source.branch).await {
+        Ok(commit) => {
+            if let Err(failure) = source::can_be_made(app, &commit.sha).await {
+                against(report, "release", &failure);
+            }
+        }
+        Err(_) => {
+            let missing = shared::missing(&app.config.shared, &app.layout.shared(), &BTreeSet::new());
+            if let Err(error) = missing {
+                report.warn(
+                    "release",
+                    error.to_string(),
+                    "a repository that has it will do too",
+                );
+            }
+        }
+    }
 }
 
 fn environment_file(report: &mut Report, app: &App) {
@@ -244,6 +273,10 @@ fn environment_file(report: &mut Report, app: &App) {
                     format!("{} is there and private", file.display()),
                 );
                 let text = std::fs::read_to_string(path).unwrap_or_default();
+                if let Err(error) = dotenv::parse(&text) {
+                    let found = format!("{} cannot be understood: {error}", file.display());
+                    report.wrong("environment file", found, "lines of `NAME=value`");
+                }
                 for literal in dotenv::literals(&text) {
                     let found = as_written(file, &literal);
                     report.warn("environment file", found, "nothing is expanded in it");

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::sandbox::set;
 use crate::sandbox::shared::{OWNER, Shared};
+use crate::sandbox::{again, set};
 
 /// Puts a program where the owner's programs find it.
 fn put(shared: &Shared, name: &str, text: &str) -> PathBuf {
@@ -40,7 +40,7 @@ impl Attack {
     /// Root, at a terminal; what the terminal has to tell afterwards.
     fn at_a_terminal(&self, shared: &Shared, user: &str, typed: &str, command: &[&str]) -> Value {
         fs::remove_file(&self.report).ok();
-        let program = [shared.program()];
+        let (program, command) = ([shared.program()], &again(command)[..]);
         let operator = [
             "python3",
             self.operator.to_str().unwrap(),

@@ -1,13 +1,18 @@
 //! What a deploy begins with.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use bluegreen::model::color::Color;
+use toml::Value;
 
 use super::authority::Wish;
 use super::secure::Secure;
-use crate::sandbox::{Sandbox, set};
+use super::{assert_found, bad_about};
+use crate::sandbox::outcome::Outcome;
+use crate::sandbox::{Sandbox, repo, set};
 
 fn releases(sandbox: &Sandbox) -> usize {
     fs::read_dir(sandbox.app_root().join("releases")).unwrap().count()
@@ -73,4 +78,83 @@ fn a_full_look_sees_what_a_quick_one_has_no_time_for() {
     assert_eq!(releases(&secure.sandbox), 1);
     secure.bg(&["deploy"]).assert_code(0);
     assert_eq!(secure.sandbox.live_color(), Some(Color::Green));
+}
+
+#[test]
+fn what_a_deploy_refuses_a_plan_refuses_in_the_same_words_and_a_check_finds() {
+    let sandbox = Sandbox::deployed();
+    let good = fs::read_to_string(sandbox.config()).unwrap();
+    let refused = |code: i32, says: &str, subject: &str, level: &str| {
+        for words in [&["deploy", "--plan"][..], &["deploy"]] {
+            let outcome = sandbox.bg(words);
+            sandbox.assert_five(&outcome, code, says, Color::Blue);
+        }
+        assert_eq!(releases(&sandbox), 1, "{says}");
+        assert_found(
+            &bad_about(&sandbox.bg(&["check", "--json"]), subject),
+            level,
+            says,
+            "",
+        );
+    };
+    let shared = sandbox.app_root().join("shared");
+
+    sandbox.configure(|config| {
+        let names = ["settings.ini", "requirements.txt"].map(|name| Value::String(name.into()));
+        config.insert("shared".into(), Value::Array(names.to_vec()));
+    });
+    let says = format!("there is no `{}`", shared.join("settings.ini").display());
+    refused(1, &says, "release", "error");
+    // The repository has it, or the host.
+    fs::write(shared.join("settings.ini"), "").unwrap();
+    sandbox.bg(&["deploy", "--plan"]).assert_code(0);
+    assert!(bad_about(&sandbox.bg(&["check", "--json"]), "release").is_empty());
+    fs::write(sandbox.config(), &good).unwrap();
+
+    sandbox.configure(|config| set(config, "source", "folder", "backend"));
+    refused(1, "there is no folder `backend` in commit", "release", "error");
+    fs::write(sandbox.config(), &good).unwrap();
+
+    let secrets = shared.join("app.env");
+    let kept = fs::read(&secrets).unwrap();
+    fs::set_permissions(&secrets, Permissions::from_mode(0o644)).unwrap();
+    refused(1, "holds secrets and has mode 0644", "environment file", "error");
+    fs::set_permissions(&secrets, Permissions::from_mode(0o600)).unwrap();
+    fs::write(&secrets, "no assignment\n").unwrap();
+    refused(1, "cannot be understood", "environment file", "error");
+    fs::write(&secrets, kept).unwrap();
+
+    let taken = TcpListener::bind(sandbox.slot_address(Color::Green)).unwrap();
+    refused(1, "is taken by process", "ports", "error");
+    drop(taken);
+
+    sandbox.configure(|config| {
+        set(config, "process", "workers", 2);
+        set(config, "nginx", "max_body_size", "9m");
+    });
+    refused(3, "prepares: `nginx.max_body_size`", "set-up", "warning");
+    let outcome = sandbox.bg(&["deploy"]);
+    assert!(!outcome.stderr.contains("process.workers"), "{outcome}");
+    fs::write(sandbox.config(), &good).unwrap();
+    sandbox.bg(&["deploy", "--plan"]).assert_code(0);
+}
+
+#[test]
+fn a_check_asks_git_as_a_deploy_does_wherever_it_is_typed() {
+    let sandbox = Sandbox::new();
+    sandbox.bg(&["setup"]).assert_code(0);
+    let work_tree = sandbox.root().join("work");
+    fs::create_dir(&work_tree).unwrap();
+    repo::git(&work_tree, &["init", "--quiet"]);
+    let source = sandbox.configured("source", "git");
+    repo::git(&work_tree, &["config", "url./nowhere.insteadOf", &source]);
+    let config = sandbox.config();
+    let words = ["check", "--json", "--config", config.to_str().unwrap()];
+    let output = sandbox
+        .bg_command(&words)
+        .current_dir(&work_tree)
+        .output()
+        .unwrap();
+    let outcome = Outcome::new(&words, &output, Duration::ZERO);
+    assert!(bad_about(&outcome, "git").is_empty(), "{outcome}");
 }

@@ -137,7 +137,7 @@ fn names_with_spaces_newlines_and_quotes_are_files_like_others_and_submodules_ar
     );
     let outcome = sandbox.bg(&["deploy"]);
     outcome.assert_code(0);
-    assert!(!outcome.stderr.contains("submodule"), "{outcome}");
+    assert!(!outcome.stderr.contains("is not fetched"), "{outcome}");
     assert!(sandbox.app_root().join("slots/blue/vendored/app.py").is_file());
 }
 
@@ -164,14 +164,14 @@ fn a_file_of_git_lfs_is_served_or_its_release_refused_by_its_name() {
         outcome.assert_says("git-lfs is not installed on this host");
         outcome.assert_says("hint: `apt install git-lfs`");
     }
-    let found = bad_about(&without(&["check", "--json"]), "git lfs");
+    let found = bad_about(&without(&["check", "--json"]), "release");
     assert_found(&found, "error", "`model.bin`", "`apt install git-lfs`");
 
     sandbox.bg(&["deploy", "--plan"]).assert_code(0);
     sandbox.bg(&["deploy"]).assert_code(0);
     assert_eq!(sandbox.live_color(), Some(Color::Green));
     assert_eq!(sandbox.get("/static/logo.bin").body, "the logo itself");
-    let found = bad_about(&sandbox.bg(&["check", "--json"]), "git lfs");
+    let found = bad_about(&sandbox.bg(&["check", "--json"]), "release");
     assert!(found.is_empty(), "{found:?}");
 }
 
