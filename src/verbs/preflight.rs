@@ -119,15 +119,16 @@ async fn starts(run: &Run<'_>, manifest: &Manifest) -> Result<(), Failure> {
         Preflight::Import => trial.import().await?.then_some("can be imported"),
         _ => trial.start().await?.then_some("starts"),
     };
-    if let Some(what) = what {
-        run.sink.emit(Event::Noted {
-            text: format!(
-                "{} {what}, tried in {:.1} s",
-                manifest.id.short(),
-                began.elapsed().as_secs_f64()
-            ),
-        });
-    }
+    let (release, took) = (manifest.id.short(), began.elapsed());
+    let text = match what {
+        Some(what) => format!("{release} {what}, tried in {:.1} s", took.as_secs_f64()),
+        None if took >= PATIENCE => format!(
+            "{release} was tried for {:.1} s and neither answered nor ended: the gate will tell",
+            took.as_secs_f64()
+        ),
+        None => return Ok(()),
+    };
+    run.sink.emit(Event::Noted { text });
     Ok(())
 }
 

@@ -195,4 +195,11 @@ fn one_that_is_tried_does_not_outlive_its_run_or_is_ended_by_the_next() {
     let interrupted = deploy.wait();
     sandbox.assert_five(&interrupted, 130, "interrupted", Color::Blue);
     assert_eq!(marked(Some(&run)), [] as [i32; 0]);
+
+    // It starts in its slot, so it is no worse off for that.
+    sandbox
+        .bg(&["deploy"])
+        .assert_code(0)
+        .assert_says("neither answered nor ended: the gate will tell");
+    assert_eq!(marked(Some(&last_run(&sandbox))), [] as [i32; 0]);
 }

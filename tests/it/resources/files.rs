@@ -44,7 +44,11 @@ fn with_too_few_open_files_nothing_is_begun() {
 
     // As many as it takes; and few, where more may be had.
     let mut live = Color::Blue;
-    for (limit, verb) in [("-n 64", "deploy"), ("-n 64", "rollback"), ("-Sn 20", "switch")] {
+    for (limit, verb) in [
+        ("-n 64", "deploy --again"),
+        ("-n 64", "rollback"),
+        ("-Sn 20", "switch"),
+    ] {
         let moved = bg_under(&sandbox, limit, verb);
         moved.assert_code(0);
         live = live.other();
