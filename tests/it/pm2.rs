@@ -226,6 +226,7 @@ fn repair_ends_when_the_live_color_answers_again() {
     let sandbox = Sandbox::deployed_with(|config| {
         let run = "{{ venv }}/bin/python -m flask --app app run --no-reload --port {{ port }}";
         set(config, "process", "run", run);
+        set(config, "gate", "timeout", "60s");
     });
     let slow = sandbox.root().join("slow");
     sandbox.commit("one that may be slow", |repo| {
