@@ -226,6 +226,11 @@ pub struct Process {
     pub memory_mb: Option<u64>,
 }
 
+impl Process {
+    /// What it is called in PM2 unless bg.toml says otherwise.
+    pub const NAME: &str = "flask";
+}
+
 /// A port per color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

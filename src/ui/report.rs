@@ -59,6 +59,9 @@ fn init(started: &Started) -> String {
     for guess in &started.guessed {
         writeln!(text, "  guessed {guess}").ok();
     }
+    if !started.open.is_empty() {
+        writeln!(text, "  left open, marked `?`: {}", started.open.join(", ")).ok();
+    }
     text + "look it over, then `bg check` and `bg setup`\n"
 }
 

@@ -25,6 +25,7 @@ use crate::model::failure::Failure;
 
 use data::Data;
 
+pub(super) use command::next_of;
 pub use later::{leave, move_data};
 pub use undo::undo;
 

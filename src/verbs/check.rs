@@ -196,6 +196,7 @@ async fn on(
     app::addresses(report, &app);
     twice::look(report, &app);
     app::data(report, &app);
+    app::data_to_come(report, &app).await;
     limits::look(report, &app, ground);
     boot::look(report, &app, &etc);
     logs::look(report, &app, &etc).await;

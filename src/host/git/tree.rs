@@ -1,19 +1,24 @@
 //! The files of a commit, without a checkout.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use nix::unistd::Uid;
 
 use super::{Git, GitError};
 
 impl Git {
     /// The repository at `path` on this host, with a work tree or bare; `None` where `path` is an
-    /// address of another kind.
+    /// address of another kind, or another user's: git obeys the settings of what it reads.
     #[must_use]
     pub fn at(path: &str) -> Option<Git> {
         let path = Path::new(path.strip_prefix("file://").unwrap_or(path));
         let inside = path.join(".git");
         let folder = if inside.is_dir() { inside } else { path.to_owned() };
-        (path.is_absolute() && folder.is_dir()).then(|| Git::new(folder))
+        let about = std::fs::metadata(&folder).ok()?;
+        let is_ours = about.is_dir() && about.uid() == Uid::effective().as_raw();
+        (path.is_absolute() && is_ours).then(|| Git::new(folder))
     }
 
     /// The files of the commit `sha` below `folder`, relative to it; a submodule counts as one.

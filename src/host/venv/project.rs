@@ -231,6 +231,13 @@ fn reach_of_lock(text: &str) -> Reach {
     sources.map(reach).max().unwrap_or(Reach::Text)
 }
 
+/// Whether the text of a `pyproject.toml` makes its project a package.
+#[must_use]
+pub fn is_package(text: &str) -> bool {
+    text.parse::<Table>()
+        .is_ok_and(|table| table.contains_key("build-system"))
+}
+
 /// The files that are to be read: those of `python.requirements`, or what there is where that
 /// says what it says by default and there is no such file.
 #[must_use]

@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use super::HealthCheck;
 use super::duration::Span;
+use super::{HealthCheck, Process};
 
 pub(super) fn branch() -> String {
     "main".into()
 }
 
 pub(super) fn process_name() -> String {
-    "flask".into()
+    Process::NAME.into()
 }
 
 pub(super) fn stop_timeout() -> Span {

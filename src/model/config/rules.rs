@@ -4,6 +4,7 @@ mod fleet;
 mod health;
 mod hooks;
 mod nginx;
+mod open;
 mod process;
 mod source;
 mod value;
@@ -29,6 +30,10 @@ pub(super) fn broken(config: &Config, places: &Places<'_>) -> Vec<Mistake> {
         places,
         mistakes: Vec::new(),
     };
+    open::check(config, &mut findings);
+    if !findings.mistakes.is_empty() {
+        return findings.mistakes;
+    }
     source::check(config, &mut findings);
     process::check(config, &mut findings);
     health::check(config, &mut findings);

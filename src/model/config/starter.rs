@@ -5,31 +5,73 @@ use std::path::PathBuf;
 
 use tera::{Context, Tera};
 
+use crate::model::config::Ports;
+
 const TEMPLATE: &str = include_str!("../../../templates/bg.toml.tera");
 
 /// The template's name; values are written as TOML where it ends like this.
 const NAME: &str = "bg.toml";
 
-/// What could be found out about an app from its folder. Everything is a guess that the
-/// user reads and corrects.
+/// Stands where nothing was found; a file with it is refused by line.
+pub const OPEN: &str = "?";
+
+/// How many workers gunicorn gets where nothing says how many.
+const WORKERS: u32 = 2;
+
+/// How an app is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// What gunicorn is to load: `app:app`, `wsgi:application`, `shop:create_app()`.
+    App(String),
+    /// The words of a command of the project's own.
+    Command(Vec<String>),
+    /// `process.run`, and how many workers that starts.
+    Run(String, u32),
+}
+
+/// What could be found out about an app from its folder, and about the host. Everything is a
+/// guess that the user reads and corrects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guess {
     /// The app's name, valid as `app`.
     pub app: String,
+    /// `process.name`, where others of the host have the usual one.
+    pub process: Option<String>,
+    /// Ports that nobody has.
+    pub ports: Ports,
     /// A git URL, or the absolute path of the repository.
-    pub git: String,
+    pub git: Option<String>,
     /// The branch that is checked out.
-    pub branch: String,
+    pub branch: Option<String>,
     /// The folder with the app, relative to the repository; none for the repository itself.
     pub folder: Option<PathBuf>,
-    /// What gunicorn is to load: `app:app`, `wsgi:application`, `shop:create_app()`.
-    pub module: String,
-    /// Requirement files, relative to the app's folder.
+    /// How it is started.
+    pub start: Option<Start>,
+    /// What names its packages, relative to the app's folder.
     pub requirements: Vec<PathBuf>,
     /// The site's name.
-    pub server_name: String,
+    pub server_name: Option<String>,
     /// The path of a health check.
-    pub health: String,
+    pub health: Option<String>,
+    /// What it keeps beside its code, relative to the repository.
+    pub shared: Vec<PathBuf>,
+}
+
+impl Guess {
+    /// The keys for which nothing was found.
+    #[must_use]
+    pub fn open(&self) -> Vec<&'static str> {
+        let keys = [
+            ("source.git", self.git.is_none()),
+            ("process.run", self.start.is_none()),
+            ("python.requirements", self.requirements.is_empty()),
+            ("nginx.server_names", self.server_name.is_none()),
+        ];
+        keys.into_iter()
+            .filter(|(_, open)| *open)
+            .map(|(key, _)| key)
+            .collect()
+    }
 }
 
 /// The starter for an app: needed keys with what was guessed, all others commented out with
@@ -42,32 +84,44 @@ pub fn starter(guess: &Guess) -> Result<String, tera::Error> {
     tera.autoescape_on([NAME]);
     tera.set_escape_fn(as_toml);
     tera.add_raw_template(NAME, TEMPLATE)?;
-    let requirements: Vec<String> = guess
-        .requirements
-        .iter()
-        .map(|file| file.display().to_string())
-        .collect();
+    let texts =
+        |paths: &[PathBuf]| -> Vec<String> { paths.iter().map(|path| path.display().to_string()).collect() };
+    let requirements = match guess.requirements.as_slice() {
+        [] => vec![OPEN.to_owned()],
+        files => texts(files),
+    };
+    let (run, workers) = match &guess.start {
+        Some(Start::Run(run, workers)) => (run.clone(), *workers),
+        Some(Start::App(app)) => (run(app), WORKERS),
+        Some(Start::Command(_)) | None => (run(OPEN), WORKERS),
+    };
+    let open = |found: &Option<String>| found.clone().unwrap_or(OPEN.to_owned());
     let mut context = Context::new();
     context.insert("app", &guess.app);
     context.insert("root", &format!("/srv/{}", guess.app));
-    context.insert("git", &guess.git);
+    context.insert("process", &guess.process);
+    context.insert("blue", &guess.ports.blue);
+    context.insert("green", &guess.ports.green);
+    context.insert("git", &open(&guess.git));
     context.insert("branch", &guess.branch);
     context.insert("folder", &guess.folder);
-    context.insert("run", &run(&guess.module));
+    context.insert("run", &run);
+    context.insert("workers", &workers);
+    context.insert("shared", &texts(&guess.shared));
     context.insert(
         "requirements_are_default",
         &(requirements == ["requirements.txt"]),
     );
     context.insert("requirements", &requirements);
-    context.insert("server_name", &guess.server_name);
-    context.insert("health", &guess.health);
+    context.insert("server_name", &open(&guess.server_name));
+    context.insert("health", guess.health.as_deref().unwrap_or("/"));
     tera.render(NAME, &context)
 }
 
 /// `python -m gunicorn`, because the first line of the script `gunicorn` cannot hold a long path.
 fn run(module: &str) -> String {
     let module = shlex::try_quote(module).unwrap_or(module.into());
-    format!("{{{{ venv }}}}/bin/python -m gunicorn -w 2 -b 127.0.0.1:{{{{ port }}}} {module}")
+    format!("{{{{ venv }}}}/bin/python -m gunicorn -w {WORKERS} -b 127.0.0.1:{{{{ port }}}} {module}")
 }
 
 fn as_toml(text: &str, out: &mut dyn Write) -> io::Result<()> {
@@ -85,13 +139,19 @@ pub(super) mod tests {
     pub(in super::super) fn sample() -> Guess {
         Guess {
             app: "shop".into(),
-            git: "git@example.com:you/shop.git".into(),
-            branch: "main".into(),
+            process: None,
+            ports: Ports {
+                blue: 5001,
+                green: 5002,
+            },
+            git: Some("git@example.com:you/shop.git".into()),
+            branch: Some("main".into()),
             folder: None,
-            module: "app:app".into(),
+            start: Some(Start::App("app:app".into())),
             requirements: vec!["requirements.txt".into()],
-            server_name: "example.com".into(),
-            health: "/health".into(),
+            server_name: Some("example.com".into()),
+            health: Some("/health".into()),
+            shared: vec![],
         }
     }
 
@@ -126,16 +186,25 @@ pub(super) mod tests {
     #[test]
     fn guesses_with_odd_characters_stay_what_they_are() {
         let guess = Guess {
-            git: r#"/home/you/my "shop" \ {{ app }}"#.into(),
-            branch: "it's".into(),
+            git: Some(r#"/home/you/my "shop" \ {{ app }}"#.into()),
+            branch: Some("it's".into()),
             folder: Some("back end".into()),
-            module: "shop:create_app()".into(),
+            start: Some(Start::App("shop:create_app()".into())),
+            process: Some("shop".into()),
+            ports: Ports {
+                blue: 5003,
+                green: 5004,
+            },
+            shared: vec!["instance".into(), "my \"data\"".into()],
             requirements: vec!["requirements/prod.txt".into(), "a \"b\".txt".into()],
             ..sample()
         };
         let config = read(&starter(&guess).unwrap());
-        assert_eq!(config.source.git, Some(guess.git));
-        assert_eq!(config.source.branch, guess.branch);
+        assert_eq!(config.source.git, guess.git);
+        assert_eq!(Some(config.source.branch), guess.branch);
+        assert_eq!(config.process.name, "shop");
+        assert_eq!(config.process.ports, guess.ports);
+        assert_eq!(config.shared, guess.shared);
         assert_eq!(config.source.folder, guess.folder);
         assert_eq!(config.python.requirements, guess.requirements);
         let words = super::super::run::words(&config.process.run).unwrap();

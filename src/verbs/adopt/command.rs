@@ -104,6 +104,21 @@ fn of_entry(found: &Found) -> Now {
     })
 }
 
+/// The command for a release that is started by `words` in `folder`, with gunicorn at hand.
+#[must_use]
+pub fn next_of(words: Vec<String>, folder: &Path) -> Next {
+    let now = python(words.clone()).unwrap_or(Now {
+        python: "python3".into(),
+        words,
+    });
+    let place = Place {
+        top: folder,
+        folder,
+        gunicorn: true,
+    };
+    next(&now, &place)
+}
+
 /// What is known about the place that the app runs in.
 #[derive(Clone, Debug)]
 pub struct Place<'a> {

@@ -1,14 +1,14 @@
 //! The app as it is started: settings that lose requests, and what it opens to the network.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::host::app::App;
 use crate::host::nginx::syntax;
 use crate::host::pm2::Daemon;
 use crate::host::store::read_plain;
-use crate::host::{process, releases, sockets};
+use crate::host::{guess, process, releases, sockets};
 use crate::model::color::Color;
 use crate::model::gunicorn::{Around, Gunicorn};
 
@@ -72,6 +72,39 @@ pub(super) fn data(report: &mut Report, app: &App) {
         }
         None => {}
     }
+}
+
+/// What the app will write beside its code, by its sources: those of the live release, or of the
+/// checkout that we are in.
+pub(super) async fn data_to_come(report: &mut Report, app: &App) {
+    let (config, source) = (&app.config, &app.config.source);
+    let folder = source.folder.as_deref().unwrap_or(Path::new(""));
+    let live = live_folder(app).and_then(|home| {
+        let depth = folder.components().count();
+        home.ancestors().nth(depth).map(Path::to_owned)
+    });
+    let top = match (live, &source.git) {
+        (Some(top), _) => Some(top),
+        (None, Some(git)) if Path::new(git).join(".git").is_dir() => Some(PathBuf::from(git)),
+        (None, Some(git)) => guess::checkout_of(git).await,
+        (None, None) => None,
+    };
+    let Some(top) = top else { return };
+    let mut missing = guess::data(&top, &top.join(folder));
+    missing.retain(|path| config.shares(path).is_none() && !config.is_scratch(path));
+    if missing.is_empty() {
+        return;
+    }
+    let all = config.shared.iter().chain(&missing);
+    let all: Vec<String> = all.map(|path| path.display().to_string()).collect();
+    report.warn(
+        "data",
+        format!(
+            "by its sources the app keeps data in `{}`, beside its code, and the next release would not have it",
+            missing.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join("`, `")
+        ),
+        &format!("write `shared = {all:?}` in bg.toml; `scratch` names what may go"),
+    );
 }
 
 /// When NGINX lets a connection to a slot go, from our own file.

@@ -5,11 +5,13 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use nix::unistd::{Uid, User};
 
-use crate::host::app::App;
-use crate::host::sockets::{self, Holder};
+use crate::host::app::{App, read_config};
+use crate::host::registry::Registry;
+use crate::host::sockets::{self, Holder, Listener};
 use crate::host::{process, releases, trust};
 use crate::model::color::Color;
 use crate::model::failure::Failure;
+use crate::model::layout::{Entry, Layout};
 use crate::model::release::Manifest;
 use crate::verbs::{adopted, traffic};
 
@@ -48,10 +50,12 @@ pub struct Foreign {
     address: IpAddr,
     uid: u32,
     holder: Option<Holder>,
+    /// The app of this host that has the port.
+    app: Option<String>,
 }
 
 /// Who has the port of a color, where it is not the app's owner: whoever listens there is
-/// judged by their user, which no program can choose for itself.
+/// judged by their user, which no program can choose for itself. Or another app of the owner's.
 pub async fn foreign(app: &App, color: Color) -> Option<Foreign> {
     let asked = app.config.process.ports.of(color);
     match foreign_on(app, color, asked).await {
@@ -63,10 +67,12 @@ pub async fn foreign(app: &App, color: Color) -> Option<Foreign> {
 async fn foreign_on(app: &App, color: Color, port: u16) -> Option<Foreign> {
     let owner = User::from_name(&app.entry.owner).ok().flatten();
     let owner = owner.map_or(Uid::effective(), |owner| owner.uid);
-    let mut others = sockets::listener(port);
-    others.retain(|one| one.uid != owner.as_raw());
+    let listeners = sockets::listener(port);
+    let whose = app_with(app, port, &listeners);
+    let mut others = listeners;
+    others.retain(|one| whose.is_some() || one.uid != owner.as_raw());
     // A program of root's can become somebody else before it listens.
-    if owner.is_root() && !others.is_empty() {
+    if owner.is_root() && whose.is_none() && !others.is_empty() {
         let kept = app.pm2.named(&adopted::process_name(app, color)).await;
         let first = kept.unwrap_or_default().into_iter().filter_map(|entry| entry.pid);
         let family: Vec<u32> = first.flat_map(process::tree).collect();
@@ -81,7 +87,24 @@ async fn foreign_on(app: &App, color: Color, port: u16) -> Option<Foreign> {
         address: one.address,
         uid: one.uid,
         holder: sockets::holder_of(one.inode),
+        app: whose,
     })
+}
+
+/// The other app of this host whose port it is, where something listens there that was not
+/// started for this one.
+fn app_with(app: &App, port: u16, listeners: &[Listener]) -> Option<String> {
+    let first = listeners.first()?;
+    let has_it = |other: &Entry| {
+        let theirs = read_config(&Layout::new(&other.root).config()).map(|config| config.process.ports);
+        theirs.is_ok_and(|ports| ports.blue == port || ports.green == port)
+    };
+    let mut entries = Registry::of_this_user().entries().into_iter();
+    let other = entries.find(|other| other.app != app.name() && has_it(other))?;
+    // Asked last: whose socket it is costs a look at every process.
+    let holder = sockets::holder_of(first.inode);
+    let is_ours = holder.is_some_and(|holder| process::env_has(holder.pid, "BG_APP", app.name()));
+    (!is_ours).then_some(other.app)
 }
 
 /// NGINX asks 127.0.0.1; `[::]` takes that as well, unless it was told not to.
@@ -112,7 +135,10 @@ impl Foreign {
             None => format!("a process of {whose}"),
         };
         let Foreign { port, color, .. } = self;
-        format!("port {port} of {color} is held by {holder}")
+        match &self.app {
+            Some(app) => format!("port {port} of {color} belongs to app `{app}` on this host, {holder}"),
+            None => format!("port {port} of {color} is held by {holder}"),
+        }
     }
 
     /// Whether what NGINX sends to the color gets there.
@@ -125,6 +151,9 @@ impl Foreign {
     #[must_use]
     pub fn way_out(&self) -> String {
         let Foreign { port, color, .. } = self;
+        if self.app.is_some() {
+            return format!("give {color} another port in `process.ports`");
+        }
         let end = match &self.holder {
             Some(holder) => format!("`sudo kill {}` ends it", holder.pid),
             None => format!("`sudo ss -ltnp sport = :{port}` shows the process, `sudo kill PID` ends it"),

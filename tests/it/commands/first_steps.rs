@@ -22,7 +22,27 @@ fn init_writes_a_file_that_is_understood_and_never_replaces_one_unasked() {
         "{outcome}"
     );
     let text = fs::read_to_string(sandbox.config()).unwrap();
-    let config = parse(&text, &sandbox.config()).unwrap();
+    assert!(
+        outcome
+            .stdout
+            .contains("left open, marked `?`: nginx.server_names\n"),
+        "{outcome}"
+    );
+    let line = text
+        .lines()
+        .position(|line| line == "server_names = [\"?\"]")
+        .unwrap()
+        + 1;
+    for args in [&["check"][..], &["setup"], &["deploy"], &["deploy", "--plan"]] {
+        let refused = sandbox.bg(args);
+        refused
+            .assert_code(3)
+            .assert_says("`nginx.server_names[0]` is left open");
+        refused.assert_says(&format!("bg.toml:{line}:"));
+        refused.assert_says("write the name that visitors ask for");
+    }
+    let filled = text.replace("\"?\"", "\"shop.test\"");
+    let config = parse(&filled, &sandbox.config()).unwrap();
     assert_eq!(config.source.git.as_deref(), Some(origin));
     assert_eq!(config.source.branch, "main");
     assert_eq!(config.health[0].path, "/health");

@@ -1,14 +1,16 @@
 //! Two apps on one host: nothing is shared, nothing of the other moves.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use bluegreen::model::color::Color;
+use bluegreen::model::config::read::parse;
 use toml::{Table, Value};
 
 use crate::sandbox::ports::Port;
-use crate::sandbox::{HOST, Sandbox, http, outcome::Outcome, set};
+use crate::sandbox::{HOST, Sandbox, http, outcome::Outcome, repo, set};
 
 /// A second app on the host of a sandbox.
 struct Cafe<'a> {
@@ -223,4 +225,70 @@ fn what_belongs_to_another_app_is_refused_by_name() {
         set(config, "pm2", "home", path(shop.root().join("pm2-cafe")));
     });
     cafe.bg(&["setup"]).assert_code(0);
+}
+
+#[test]
+fn a_second_app_hears_whose_port_it_asks_for_and_init_takes_none_that_is_taken() {
+    let shop = Sandbox::deployed();
+    let cafe = Cafe::new(&shop);
+    let [_, green, _] = cafe.ports.each_ref().map(|port| i64::from(port.number()));
+    let taken = i64::from(shop.slot_address(Color::Blue).port());
+    for name in ["cafe", "flask"] {
+        cafe.configure(|config| {
+            set(config, "process", "name", name);
+            set(config, "process", "ports", ports(taken, green));
+        });
+        let outcome = cafe.bg(&["check"]);
+        outcome.assert_code(1);
+        let said = format!("port {taken} of blue belongs to app `shop` on this host");
+        assert!(outcome.stdout.contains(&said), "{outcome}");
+        assert!(
+            outcome
+                .stdout
+                .contains("give blue another port in `process.ports`"),
+            "{outcome}"
+        );
+        for wrong in ["kill", "end that process", "held by its own process"] {
+            assert!(!outcome.stdout.contains(wrong), "{wrong} in {outcome}");
+        }
+    }
+    let own = shop.bg(&["check"]);
+    own.assert_code(0);
+    assert!(own.stdout.contains("blue's"), "{own}");
+    assert!(
+        own.stdout
+            .contains(&format!("{taken} is held by its own process")),
+        "{own}"
+    );
+
+    // Somebody listens on the first pair that is looked at, and the second is another app's.
+    let _held = TcpListener::bind(("127.0.0.1", 5001));
+    let applied = shop.app_root().join("bg.toml");
+    let text = fs::read_to_string(&applied).unwrap();
+    fs::write(&applied, text.replace(&format!("blue = {taken}"), "blue = 5003")).unwrap();
+    let folder = shop.root().join("shop");
+    repo::create(&folder);
+    let init = || {
+        let output = shop
+            .bg_command(&["init", "--force"])
+            .current_dir(&folder)
+            .output();
+        assert_eq!(output.unwrap().status.code(), Some(0));
+        let text = fs::read_to_string(folder.join("bg.toml")).unwrap();
+        parse(&text.replace("\"?\"", "\"cafe.test\""), &folder).unwrap()
+    };
+    let second = init();
+    assert_eq!(
+        (second.app.as_str(), second.process.name.as_str()),
+        ("shop-2", "shop-2")
+    );
+    let both = [second.process.ports.blue, second.process.ports.green];
+    assert!(!both.contains(&5001) && !both.contains(&5003), "{both:?}");
+    // The app that is set up already is itself, and may be written down again.
+    repo::git(
+        &folder,
+        &["remote", "add", "origin", shop.repo().to_str().unwrap()],
+    );
+    let same = init();
+    assert_eq!((same.app.as_str(), same.process.name.as_str()), ("shop", "flask"));
 }

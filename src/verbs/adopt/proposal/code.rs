@@ -46,7 +46,13 @@ pub(super) fn look(found: &Found, top: &Path) -> Result<(Code, Next, String), Fa
     let wanted = requirements
         .iter()
         .filter_map(|file| store::read_text(&folder.join(file)).ok());
-    let is_named = |text: String| text.lines().any(|line| line.trim_start().starts_with("gunicorn"));
+    let is_named = |text: String| {
+        let mut lines = text.lines().map(str::trim_start);
+        // A line of its own in a list, one of several texts in a pyproject.toml.
+        lines.any(|line| {
+            line.starts_with("gunicorn") || line.contains("\"gunicorn") || line.contains("'gunicorn")
+        })
+    };
     let in_requirements = wanted.into_iter().any(is_named);
     let bin = now.python.parent().unwrap_or(Path::new("/"));
     let installed = bin.join("gunicorn").exists();
