@@ -9,9 +9,9 @@ use crate::model::failure::{Failure, Standing};
 
 use super::clean;
 
-const GOOD: Style = AnsiColor::Green.on_default();
+pub(super) const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
-const CARE: Style = AnsiColor::Yellow.on_default();
+pub(super) const CARE: Style = AnsiColor::Yellow.on_default();
 const DIM: Style = Style::new().dimmed();
 
 /// The column where times stand, so that they line up on an 80-column terminal.
@@ -307,7 +307,7 @@ fn counted(event: &Event, style: Style, mark: &str) -> String {
     text
 }
 
-fn sign(style: Style, mark: &str, text: &str) -> String {
+pub(super) fn sign(style: Style, mark: &str, text: &str) -> String {
     format!("  {style}{mark}{style:#} {text}\n")
 }
 

@@ -16,7 +16,7 @@ use crate::verbs::status::{Health, RollbackStatus, SlotStatus, Status};
 use crate::verbs::workers::WorkerStatus;
 
 use super::clean;
-use super::human::typed;
+use super::human::{CARE, GOOD, sign, typed};
 
 /// An answer as text; `name` is what to type for this program.
 pub(super) fn text(answer: &Answer, name: &str) -> String {
@@ -205,7 +205,7 @@ fn status(now: &Status) -> String {
         writeln!(text, "  · {note}").ok();
     }
     for drift in &now.drift {
-        writeln!(text, "  ! {drift}").ok();
+        text.push_str(&sign(CARE, "!", drift));
     }
     text
 }
@@ -223,12 +223,15 @@ fn slot_line(slot: &SlotStatus, live: bool) -> String {
         .as_ref()
         .map_or(String::new(), |subject| format!(" \"{subject}\""));
     let process = slot.pid.map_or(String::new(), |pid| format!(", pid {pid}"));
-    let mark = if live { "●" } else { "○" };
-    format!(
-        "  {mark} {:<5} :{} {release}{subject}, {health}{process}\n",
+    let text = format!(
+        "{:<5} :{} {release}{subject}, {health}{process}",
         slot.color.name(),
         slot.port
-    )
+    );
+    match live {
+        true => sign(GOOD, "●", &text),
+        false => format!("  ○ {text}\n"),
+    }
 }
 
 fn worker_line(worker: &WorkerStatus) -> String {
