@@ -218,3 +218,24 @@ fn code_that_two_colors_run_twice_and_values_that_nobody_expands_are_found_witho
         assert_eq!(bad.len(), 1, "{check}");
     }
 }
+
+#[test]
+fn data_that_the_sources_name_is_named_where_shared_lacks_it() {
+    let sandbox = Sandbox::new();
+    sandbox.commit("a database", |repo| {
+        fs::write(repo.join("settings.py"), "DATABASE = \"store/shop.db\"\n").unwrap();
+    });
+    let about = || bad_about(&sandbox.bg(&["check", "--json"]), "data");
+    let found = "by its sources the app keeps data in `store/shop.db`, beside its code";
+    let fix = "write `shared = [\"store/shop.db\"]` in bg.toml";
+    assert_found(&about(), "warning", found, fix);
+    for (key, value) in [("shared", "store"), ("scratch", "*.db")] {
+        let before = fs::read(sandbox.config()).unwrap();
+        sandbox.configure(|config| {
+            config.insert(key.to_owned(), vec![value].into());
+        });
+        let left = about();
+        assert!(left.is_empty(), "{key}: {left:#?}");
+        fs::write(sandbox.config(), before).unwrap();
+    }
+}
