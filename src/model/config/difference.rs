@@ -9,7 +9,8 @@ use super::Config;
 use super::place::dotted;
 use crate::model::password::{is_secret_name, without_password};
 
-/// What `bg setup` writes to the host. Everything else a deploy takes into its snapshot.
+/// What `bg setup` writes to the host. Everything else a deploy takes into its snapshot, and so
+/// it does with [`ASKED`].
 const SETUP: [&str; 7] = [
     "app",
     "root",
@@ -19,6 +20,9 @@ const SETUP: [&str; 7] = [
     "nginx",
     "pm2",
 ];
+
+/// How NGINX is asked, of which it reads nothing itself.
+const ASKED: &str = "nginx.probe.";
 
 /// One key that changed.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -73,7 +77,8 @@ fn is_secret(key: &str) -> bool {
 /// Whether one of `changes` only takes effect through `bg setup`.
 #[must_use]
 pub fn needs_setup(changes: &[Change]) -> bool {
-    changes.iter().any(|change| {
+    let mut read = changes.iter().filter(|change| !change.key.starts_with(ASKED));
+    read.any(|change| {
         SETUP.iter().any(|key| {
             change
                 .key
