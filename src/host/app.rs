@@ -1,11 +1,15 @@
 //! One app of this host with everything that belongs to it, opened by name.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
-use crate::host::front::Door;
+use crate::host::front::{Door, Manner, Pace};
 use crate::host::link::Link;
 use crate::host::mover::Mover;
+use crate::host::nginx::dump::Dump;
 use crate::host::nginx::{Nginx, names};
 use crate::host::pm2::Pm2;
 use crate::host::{store, user};
@@ -14,6 +18,9 @@ use crate::model::config::read::{ConfigError, LONGEST};
 use crate::model::config::{Config, SwitchWay};
 use crate::model::layout::{Entry, Layout, NginxLayout};
 use crate::model::listen::{ListenError, Listener};
+
+/// Headers by which a proxy tells an app who asked: NGINX writes them for each request.
+const NGINXS: [&str; 4] = ["x-forwarded-", "x-real-ip", "forwarded", "via"];
 
 /// An app that is set up on this host.
 #[derive(Clone, Debug)]
@@ -36,6 +43,8 @@ pub struct App {
     pub pm2: Pm2,
     /// Every listener of its site.
     pub doors: Vec<Door>,
+    /// Looked up once, where it is needed.
+    pace: Arc<OnceLock<Option<Pace>>>,
 }
 
 /// The app cannot be opened.
@@ -84,6 +93,7 @@ impl App {
             nginx: Nginx::from(&entry),
             pm2: Pm2::new(&entry.pm2_bin, &entry.pm2_home),
             doors,
+            pace: Arc::default(),
             entry,
             config,
         })
@@ -99,6 +109,36 @@ impl App {
     #[must_use]
     pub fn process(&self, color: Color) -> String {
         format!("{}-{color}", self.entry.process_name)
+    }
+
+    /// How often NGINX lets itself be asked for what a switch is proven on, by its files as far
+    /// as they can be read; everything that asks in this run shares that.
+    #[must_use]
+    pub fn pace(&self) -> Option<Pace> {
+        let look = || {
+            let dump = Dump::read(self.nginx_files.conf()).ok()?;
+            let of = |door: &Door, path: &String| dump.limit(door.address, &door.host, path);
+            let paths = || self.config.nginx.paths.iter().chain(&self.config.evidence.path);
+            let limits = self
+                .doors
+                .iter()
+                .flat_map(|door| paths().filter_map(|path| of(door, path)));
+            let limit = limits.max_by_key(|limit| (limit.every, Reverse(limit.burst)))?;
+            Some(Pace::below(limit.every, limit.burst))
+        };
+        self.pace.get_or_init(look).clone()
+    }
+
+    /// Its listeners, to be asked at that pace.
+    #[must_use]
+    pub fn paced_doors(&self) -> Vec<Door> {
+        let doors = self.doors.iter().cloned();
+        doors
+            .map(|door| Door {
+                pace: self.pace(),
+                ..door
+            })
+            .collect()
     }
 
     /// Whether NGINX has to read its configuration again for a route to change.
@@ -151,14 +191,40 @@ fn doors(config: &Config, layout: &Layout) -> Result<Vec<Door>, AppError> {
                 tls: listener.tls,
                 host: host.clone(),
                 secret: Some(layout.secret()),
+                manner: manner(config, &listener),
+                pace: None,
             })
         })
         .collect()
 }
 
-/// The name that probes send as Host: the site's first one that is a name.
+/// How the site's front wants to be asked where it listens: with the headers of the first
+/// `[[health]]`, but for those by which that one stands in for NGINX, and those of
+/// `nginx.probe`, which win.
+#[must_use]
+pub fn manner(config: &Config, listener: &Listener) -> Manner {
+    let is_nginxs = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        NGINXS.iter().any(|own| name.starts_with(own))
+    };
+    let mut headers: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in config.health.first().into_iter().flat_map(|check| &check.headers) {
+        let mut ours = config.nginx.probe.headers.keys();
+        if !is_nginxs(name) && !ours.any(|own| own.eq_ignore_ascii_case(name)) {
+            headers.insert(name.clone(), value.clone());
+        }
+    }
+    headers.extend(config.nginx.probe.headers.clone());
+    Manner {
+        proxy_protocol: listener.proxy_protocol,
+        headers,
+    }
+}
+
+/// The name that probes send as Host: the site's first one that is a name, or one made up that
+/// fits its first pattern.
 #[must_use]
 pub fn site_host(config: &Config) -> String {
-    names::first_plain(config.nginx.server_names.iter().map(String::as_str))
+    names::asked_for(config.nginx.server_names.iter().map(String::as_str))
         .unwrap_or_else(|| "localhost".to_owned())
 }

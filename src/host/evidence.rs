@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::host::front::{Door, Nonce};
+use crate::host::front::{Door, Nonce, Pace};
 use crate::host::http::HttpError;
 
-mod certificate;
 mod tally;
 mod wire;
 
@@ -75,12 +74,13 @@ impl Evidence {
     pub fn start(self) -> Result<Running, HttpError> {
         let tally = Arc::new(Tally::new(self.old, self.maintenance));
         let caller = Arc::new(Caller::new(&self.door, &self.path)?);
+        let pace = self.door.pace.as_ref();
         let (end, ends) = watch::channel(None);
         let mut tasks = JoinSet::new();
         for _ in 0..KEPT_ALIVE {
-            tasks.spawn(keep_alive(prober(&caller, &tally), over(ends.clone())));
+            tasks.spawn(keep_alive(prober(&caller, &tally, pace), over(ends.clone())));
         }
-        tasks.spawn(fresh(prober(&caller, &tally), over(ends)));
+        tasks.spawn(fresh(prober(&caller, &tally, pace), over(ends)));
         Ok(Running {
             tasks,
             tally,
@@ -127,11 +127,12 @@ async fn over(mut end: watch::Receiver<Option<Instant>>) {
     }
 }
 
-fn prober(caller: &Arc<Caller>, tally: &Arc<Tally>) -> Prober {
+fn prober(caller: &Arc<Caller>, tally: &Arc<Tally>, pace: Option<&Pace>) -> Prober {
     Prober {
         caller: Arc::clone(caller),
         tally: Arc::clone(tally),
         nonce: Nonce::fresh(),
+        pace: pace.cloned(),
     }
 }
 
@@ -141,6 +142,7 @@ struct Prober {
     caller: Arc<Caller>,
     tally: Arc<Tally>,
     nonce: Nonce,
+    pace: Option<Pace>,
 }
 
 async fn keep_alive(prober: Prober, over: impl Future<Output = ()>) {
@@ -148,7 +150,9 @@ async fn keep_alive(prober: Prober, over: impl Future<Output = ()>) {
     let mut wire = None;
     for n in 0.. {
         let began = Instant::now();
-        wire = prober.ask(wire, n).await;
+        if prober.may_ask() {
+            wire = prober.ask(wire, n).await;
+        }
         tokio::select! {
             // After a slow request both are ready, and no further one may begin.
             biased;
@@ -164,7 +168,7 @@ async fn fresh(prober: Prober, over: impl Future<Output = ()>) {
     let mut last = Duration::ZERO;
     for n in 0.. {
         let began = Instant::now();
-        if in_flight.len() < FRESH_AT_ONCE {
+        if in_flight.len() < FRESH_AT_ONCE && prober.may_ask() {
             let prober = prober.clone();
             in_flight.spawn(async move {
                 prober.ask(None, n).await;
@@ -189,6 +193,11 @@ async fn pause(began: Instant, every: Duration, took: Duration) {
 }
 
 impl Prober {
+    /// Whether NGINX's limits leave room for one more: the proof goes first.
+    fn may_ask(&self) -> bool {
+        self.pace.as_ref().is_none_or(Pace::has_to_spare)
+    }
+
     /// One request, counted; gives the connection back if it can be used again.
     async fn ask(&self, wire: Option<Wire>, n: u64) -> Option<Wire> {
         let nonce = self.nonce.nth(n);

@@ -2,22 +2,23 @@
 //! really goes there.
 
 use std::collections::hash_map::RandomState;
-use std::fmt;
 use std::hash::{BuildHasher, Hasher};
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
-use crate::host::http::{Answer, Client, HttpError};
+use crate::host::http::{Answer, HttpError};
 use crate::model::color::{Color, Route};
 
+mod door;
+mod pace;
 mod proof;
 mod secret;
 mod unproven;
 
+pub use door::{Door, Manner};
+pub use pace::Pace;
 pub use proof::{Proof, Proven, ProvenAll, prove, prove_all, prove_route, prove_routes};
 pub use secret::Secret;
 pub use unproven::{Astray, NotProven, Sick, Unproven};
@@ -29,26 +30,6 @@ pub const PROOF_HEADER: &str = "X-Bg-Proof";
 /// NGINX answers the question about the route by itself: this is only reached when it, or
 /// the machine, is stuck.
 const LIVE_DEADLINE: Duration = Duration::from_secs(5);
-
-/// One listener of the site, as visitors reach it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Door {
-    /// Where NGINX listens, with an address one can connect to.
-    pub address: SocketAddr,
-    /// Whether the listener speaks TLS.
-    pub tls: bool,
-    /// The server name, sent as Host and SNI, without a port.
-    pub host: String,
-    /// The file with the secret that the requests of a proof carry, where the app has one.
-    pub secret: Option<PathBuf>,
-}
-
-impl fmt::Display for Door {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.tls { "https" } else { "http" };
-        write!(f, "{scheme}://{} ({})", self.address, self.host)
-    }
-}
 
 /// A value that was never used before, 8 to 64 of `[A-Za-z0-9-]`: an answer that carries
 /// it was made for this very request.
@@ -240,20 +221,32 @@ pub async fn live_answers(doors: &[Door], app: &str) -> Result<LiveAnswer, Front
 /// # Errors
 /// When there is no answer.
 pub async fn status(door: &Door, path: &str) -> Result<u16, HttpError> {
-    let client = Client::new(door.address, &door.host, door.tls)?;
+    answer(door, path).await.map(|answer| answer.status)
+}
+
+/// What `path` is answered with, to whoever asks as the site's front wants to be asked.
+///
+/// # Errors
+/// When there is no answer.
+pub async fn answer(door: &Door, path: &str) -> Result<Answer, HttpError> {
+    let client = door.client()?;
+    door.turn().await;
     client
-        .ask("GET", path, HeaderMap::new(), LIVE_DEADLINE)
+        .ask("GET", path, door.manner.headers(), LIVE_DEADLINE)
         .await
-        .map(|answer| answer.status)
 }
 
 /// Whether the app answers for `host` where NGINX listens as `door`, by NGINX's own word.
 pub async fn answers_for(door: &Door, host: &str, path: &str) -> bool {
     let value = HeaderValue::from_str(Nonce::fresh().as_str());
-    let (Ok(client), Ok(value)) = (Client::new(door.address, host, door.tls), value) else {
+    let other = Door {
+        host: host.to_owned(),
+        ..door.clone()
+    };
+    let (Ok(client), Ok(value)) = (other.client(), value) else {
         return false;
     };
-    let mut headers = secret::headers(door);
+    let mut headers = door.headers();
     headers.insert(HeaderName::from_static("x-bg-proof"), value);
     let answer = client.ask("GET", path, headers, LIVE_DEADLINE).await;
     answer.is_ok_and(|answer| answer.header(PROOF_HEADER).is_some())
@@ -272,10 +265,11 @@ pub async fn live_answer(door: &Door, app: &str) -> Result<LiveAnswer, FrontErro
             source,
         },
     };
-    let client = Client::new(door.address, &door.host, door.tls).map_err(door_error)?;
+    let client = door.client().map_err(door_error)?;
     let path = format!("/.bg/{app}/live");
+    door.turn().await;
     let answer = client
-        .ask("GET", &path, secret::headers(door), LIVE_DEADLINE)
+        .ask("GET", &path, door.headers(), LIVE_DEADLINE)
         .await
         .map_err(door_error)?;
     if answer.status == 200 {

@@ -5,13 +5,18 @@ use std::net::SocketAddr;
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{HOST, HeaderMap, HeaderValue};
-use rustls::pki_types::DnsName;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Method, Request, Uri};
+use reqwest::header::{ACCEPT, HOST, HeaderMap, HeaderValue, USER_AGENT as AGENT};
 
+mod certificate;
+mod endpoint;
 mod fault;
 #[cfg(test)]
 pub(crate) mod server;
 
+pub(crate) use endpoint::{Endpoint, connect};
 pub use fault::HttpError;
 pub(crate) use fault::{diagnose, in_the_body};
 
@@ -23,10 +28,9 @@ pub const BODY_LIMIT: usize = 256 << 10;
 pub const USER_AGENT: &str = concat!("bluegreen/", env!("CARGO_PKG_VERSION"));
 
 /// Asks one address, in the name of one site.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Client {
-    inner: reqwest::Client,
-    origin: String,
+    endpoint: Endpoint,
     host: HeaderValue,
 }
 
@@ -51,34 +55,15 @@ impl Client {
     /// # Errors
     /// When `host` cannot stand in a header.
     pub fn new(address: SocketAddr, host: &str, tls: bool) -> Result<Client, HttpError> {
-        install_ring();
-        let bad_host = || HttpError::BadRequest {
+        Client::through(Endpoint::new(address, host, tls, false)?, host)
+    }
+
+    /// The same by connections that begin as `endpoint` says.
+    pub(crate) fn through(endpoint: Endpoint, host: &str) -> Result<Client, HttpError> {
+        let host = HeaderValue::from_str(host).map_err(|_| HttpError::BadRequest {
             what: host.to_owned(),
-        };
-        let mut builder = reqwest::Client::builder()
-            // reqwest honours `http_proxy` otherwise, and no proxy can reach this loopback.
-            .no_proxy()
-            // A machine without a CA bundle could not build a client otherwise.
-            .tls_certs_only([])
-            .tls_danger_accept_invalid_certs(true)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .pool_max_idle_per_host(0)
-            .http1_only()
-            .referer(false)
-            .user_agent(USER_AGENT);
-        let name = host.to_ascii_lowercase();
-        let origin = if tls && DnsName::try_from(name.as_str()).is_ok() {
-            builder = builder.resolve(&name, address);
-            format!("https://{name}:{}", address.port())
-        } else {
-            format!("{}://{address}", if tls { "https" } else { "http" })
-        };
-        Ok(Client {
-            inner: builder.build().map_err(|error| diagnose(&error))?,
-            origin,
-            host: HeaderValue::from_str(host).map_err(|_| bad_host())?,
-        })
+        })?;
+        Ok(Client { endpoint, host })
     }
 
     /// Asks for `path` (it starts with `/`, a query included) on a connection of its own.
@@ -96,18 +81,22 @@ impl Client {
     ) -> Result<Answer, HttpError> {
         let started = Instant::now();
         let until = tokio::time::Instant::now() + deadline;
-        let sent = self.request(method, path, headers)?.send();
+        let request = self.request(method, path, headers)?;
+        let sent = async {
+            let mut sender = self.endpoint.open().await?;
+            let sent = sender.send_request(request).await;
+            sent.map_err(|error| diagnose(&error))
+        };
         let mut response = tokio::time::timeout_at(until, sent)
             .await
-            .map_err(|_| HttpError::NoAnswer { after: deadline })?
-            .map_err(|error| diagnose(&error))?;
+            .map_err(|_| HttpError::NoAnswer { after: deadline })??;
         let mut answer = Answer {
             status: response.status().as_u16(),
             headers: std::mem::take(response.headers_mut()),
             body: Vec::new(),
             took: Duration::ZERO,
         };
-        tokio::time::timeout_at(until, read_body(&mut response, &mut answer.body))
+        tokio::time::timeout_at(until, read_body(response.into_body(), &mut answer.body))
             .await
             .map_err(|_| HttpError::Unfinished { after: deadline })??;
         answer.took = started.elapsed();
@@ -119,18 +108,29 @@ impl Client {
         method: &str,
         path: &str,
         headers: HeaderMap,
-    ) -> Result<reqwest::RequestBuilder, HttpError> {
+    ) -> Result<Request<Empty<Bytes>>, HttpError> {
         let bad = |what: &str| HttpError::BadRequest {
             what: what.to_owned(),
         };
-        if !path.starts_with('/') {
-            return Err(bad(path));
-        }
-        let method = reqwest::Method::from_bytes(method.as_bytes()).map_err(|_| bad(method))?;
-        let url = reqwest::Url::parse(&format!("{}{path}", self.origin)).map_err(|_| bad(path))?;
-        let request = self.inner.request(method, url).header(HOST, self.host.clone());
-        Ok(request.headers(headers))
+        let method = Method::from_bytes(method.as_bytes()).map_err(|_| bad(method))?;
+        let mut request = Request::new(Empty::new());
+        *request.method_mut() = method;
+        *request.uri_mut() = encoded(path).ok_or_else(|| bad(path))?;
+        let own = request.headers_mut();
+        own.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        own.insert(AGENT, HeaderValue::from_static(USER_AGENT));
+        own.insert(HOST, self.host.clone());
+        own.extend(headers);
+        Ok(request)
     }
+}
+
+/// The path as it travels, a space as `%20`.
+pub(crate) fn encoded(path: &str) -> Option<Uri> {
+    let url = reqwest::Url::parse(&format!("http://site{path}")).ok()?;
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let whole = format!("{}{query}", url.path());
+    (path.starts_with('/')).then(|| whole.parse().ok()).flatten()
 }
 
 impl Answer {
@@ -170,8 +170,10 @@ pub fn install_ring() {
     });
 }
 
-async fn read_body(response: &mut reqwest::Response, body: &mut Vec<u8>) -> Result<(), HttpError> {
-    while let Some(piece) = response.chunk().await.map_err(|error| in_the_body(&error))? {
+async fn read_body(mut incoming: Incoming, body: &mut Vec<u8>) -> Result<(), HttpError> {
+    while let Some(frame) = incoming.frame().await {
+        let frame = frame.map_err(|error| in_the_body(&error))?;
+        let piece: &[u8] = frame.data_ref().map_or(&[], |piece| piece);
         let room = BODY_LIMIT.saturating_sub(body.len());
         body.extend(piece.iter().take(room));
         if piece.len() >= room {

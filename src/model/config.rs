@@ -40,7 +40,7 @@ pub use gate::{Gate, HealthCheck, JsonCheck, Preflight};
 pub use hooks::Hooks;
 pub use keep::{Drain, Keep, KeepWarm, OpenConnections};
 pub use migrate::Migrate;
-pub use nginx::{Nginx, StaticFiles, SwitchWay, Tls};
+pub use nginx::{Nginx, Probe, StaticFiles, SwitchWay, Tls};
 pub use notify::Notify;
 pub use python::{Installer, Python};
 pub use rules::{is_app_name, source_address};

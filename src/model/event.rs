@@ -163,6 +163,10 @@ pub enum Event {
         last_old_ms: Option<f64>,
         /// Whether that is enough to say anything.
         enough: bool,
+        /// What NGINX answered itself, before it would have asked any color: neither sent nor
+        /// failed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        by_nginx: Vec<String>,
     },
     /// A worker runs from the release that is live.
     WorkerHandedOver {

@@ -17,6 +17,8 @@ pub struct Listener {
     pub http2: bool,
     /// Whether it speaks HTTP/3, over UDP.
     pub http3: bool,
+    /// Whether it expects the PROXY protocol before anything else.
+    pub proxy_protocol: bool,
 }
 
 /// Words that NGINX would not take as `listen`, or that cannot be proven from here.
@@ -49,9 +51,6 @@ pub enum ListenError {
         /// The word.
         word: String,
     },
-    /// A listener that expects the PROXY protocol.
-    #[error("a proof cannot be sent through `proxy_protocol`: name a listener without it")]
-    ProxyProtocol,
 }
 
 /// Words that stand alone after the address.
@@ -80,8 +79,8 @@ impl Listener {
     /// Reads the words behind `listen`.
     ///
     /// # Errors
-    /// When NGINX would refuse them or read something else into them, and for listeners
-    /// that a proof cannot reach: unix sockets and `proxy_protocol`.
+    /// When NGINX would refuse them or read something else into them, and for a unix socket,
+    /// which a proof cannot reach.
     pub fn parse(text: &str) -> Result<Listener, ListenError> {
         if let Some(found) = text.chars().find(|c| c.is_control() || ";{}\"'$\\#".contains(*c)) {
             return Err(ListenError::Character { found });
@@ -101,6 +100,7 @@ impl Listener {
             tls: false,
             http2: false,
             http3: false,
+            proxy_protocol: false,
         };
         for word in words {
             listener.take(word)?;
@@ -113,7 +113,7 @@ impl Listener {
             "ssl" => self.tls = true,
             "http2" => self.http2 = true,
             "quic" => (self.tls, self.http3) = (true, true),
-            "proxy_protocol" => return Err(ListenError::ProxyProtocol),
+            "proxy_protocol" => self.proxy_protocol = true,
             flag if FLAGS.contains(&flag) => {}
             setting => {
                 let name = setting.split_once('=').filter(|(_, value)| !value.is_empty());
@@ -282,8 +282,11 @@ mod tests {
                 "{text}"
             );
             assert_eq!(listener.text, *text);
+            assert!(!listener.proxy_protocol, "{text}");
         }
         assert_eq!(table.len(), 12);
+        let behind = Listener::parse("443 ssl proxy_protocol").unwrap();
+        assert!(behind.proxy_protocol && behind.tls);
     }
 
     #[test]
@@ -324,10 +327,6 @@ mod tests {
             ),
             ("80 tls", "`listen` does not know `tls`"),
             ("80 backlog=", "`listen` does not know `backlog=`"),
-            (
-                "80 proxy_protocol",
-                "a proof cannot be sent through `proxy_protocol`: name a listener without it",
-            ),
         ];
         for (text, expected) in table {
             assert_eq!(
@@ -336,6 +335,6 @@ mod tests {
                 "{text}"
             );
         }
-        assert_eq!(table.len(), 15);
+        assert_eq!(table.len(), 14);
     }
 }

@@ -283,6 +283,7 @@ fn counted(event: &Event, style: Style, mark: &str) -> String {
         window_ms,
         last_old_ms,
         enough,
+        by_nginx,
     } = event
     else {
         return String::new();
@@ -301,8 +302,8 @@ fn counted(event: &Event, style: Style, mark: &str) -> String {
         mark,
         &format!("{sent} requests in the {window} around the switch, {failed} failed{last}{enough}"),
     );
-    for failure in failures {
-        writeln!(text, "      {failure}").ok();
+    for line in failures.iter().chain(by_nginx) {
+        writeln!(text, "      {line}").ok();
     }
     text
 }

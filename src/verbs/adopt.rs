@@ -1,6 +1,7 @@
 //! `bg adopt`: what runs already becomes the live color without being started again. What
 //! would be done is shown first; done, it can be undone until the first deploy.
 
+mod asked;
 mod carry;
 mod command;
 pub mod data;
@@ -8,6 +9,7 @@ mod found;
 mod later;
 mod plan;
 mod proposal;
+mod provable;
 pub mod record;
 mod seen;
 mod shown;

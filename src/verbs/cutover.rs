@@ -283,7 +283,7 @@ fn evidence(run: &Run<'_>) -> Option<Running> {
         .or_else(|| app.config.nginx.paths.first())?;
     let old = SocketAddr::from(([127, 0, 0, 1], app.config.process.ports.of(run.from.color)));
     let watched = Evidence {
-        door: app.doors.first()?.clone(),
+        door: app.paced_doors().into_iter().next()?,
         path: path.clone(),
         old: Some(old),
         maintenance: false,
@@ -300,6 +300,7 @@ fn told(counted: &Counted) -> Event {
         window_ms: millis(counted.window),
         last_old_ms: counted.last_old_ms,
         enough: counted.enough,
+        by_nginx: counted.by_nginx.clone(),
     }
 }
 

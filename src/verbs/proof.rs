@@ -1,9 +1,10 @@
 //! The proof that NGINX follows the link: on its own endpoint and on the site's paths.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::host::app::App;
-use crate::host::front::{self, Sick};
+use crate::host::front::{self, Pace, Sick};
 use crate::host::mover::{MoveError, Unfollowed};
 use crate::host::releases;
 use crate::model::color::{Color, Route};
@@ -125,6 +126,14 @@ pub(super) async fn prove_back(
     proven.map_err(|unproven| followed.err().map_or(unproven, Unproven::from))
 }
 
+/// How many each of `claims` is asked for: where NGINX limits requests, as many as half of the
+/// time lets through.
+fn fresh(pace: Option<Pace>, claims: usize, deadline: Duration) -> u32 {
+    let Some(pace) = pace else { return FRESH };
+    let claims = u32::try_from(claims).unwrap_or(u32::MAX).max(1);
+    (pace.within(deadline / 2) / claims).clamp(1, FRESH)
+}
+
 /// Proves that NGINX answers by `route`, on its own endpoint and on the site's paths. A slot
 /// that is reached and fails is proven too: whether it may be live is another question.
 ///
@@ -132,18 +141,20 @@ pub(super) async fn prove_back(
 /// What it answered instead.
 pub async fn prove(app: &App, route: Route, slot_is_full: bool) -> Result<Proof, Unproven> {
     let deadline = app.config.timeouts.proof.0;
+    let paths = &app.config.nginx.paths;
+    let doors = app.paced_doors();
     let port = app.config.process.ports.of(route.color);
     let proof = front::Proof {
         app: app.name().to_owned(),
         route,
         release: releases::slot(&app.layout, route.color).map(String::from),
         upstream: SocketAddr::from(([127, 0, 0, 1], port)),
-        fresh: FRESH,
+        fresh: fresh(app.pace(), doors.len() * paths.len(), deadline),
     };
     let proven = if slot_is_full {
-        front::prove_all(&app.doors, &app.config.nginx.paths, &proof, deadline).await
+        front::prove_all(&doors, paths, &proof, deadline).await
     } else {
-        front::prove_routes(&app.doors, &proof, deadline).await
+        front::prove_routes(&doors, &proof, deadline).await
     };
     proven
         .map(|proven| Proof {

@@ -1,6 +1,7 @@
 //! A site that ran before this program came is taken over as it runs, and given back.
 
 mod afar;
+mod asked;
 mod cuts;
 mod daemons;
 mod data;

@@ -27,6 +27,9 @@ pub struct Counted {
     pub reused_closed: u64,
     /// Every different failure with its count, the first 8.
     pub failures: Vec<String>,
+    /// What NGINX answered itself before it would have asked a color, with its count: an answer
+    /// below 500, or 503 as of a limit. It tells nothing of a color, and is not among the sent.
+    pub by_nginx: Vec<String>,
     /// From the first request to the end of asking.
     pub window: Duration,
     /// From the swap to the headers of the last answer by the old slot, in milliseconds.
@@ -53,6 +56,7 @@ struct Seen {
     reused_closed: u64,
     kinds: BTreeMap<String, u64>,
     other_kinds: u64,
+    by_nginx: BTreeMap<u16, u64>,
     swap: Option<Instant>,
     end: Option<Instant>,
     last_old: Option<Instant>,
@@ -78,6 +82,11 @@ impl Tally {
 
     pub(super) fn answered(&self, answer: &Answer) {
         let mut seen = self.seen();
+        let declined = answer.status < 500 || answer.status == 503;
+        if declined && answer.upstream.as_deref() == Some("") {
+            *seen.by_nginx.entry(answer.status).or_default() += 1;
+            return;
+        }
         seen.sent += 1;
         if answer.upstream.is_some() && answer.upstream == self.old {
             seen.last_old = seen.last_old.max(Some(answer.at));
@@ -125,6 +134,16 @@ impl Tally {
             failed_before: seen.failed_before,
             reused_closed: seen.reused_closed,
             failures,
+            by_nginx: seen
+                .by_nginx
+                .iter()
+                .map(|(status, count)| {
+                    let words = format!(
+                        "answered {status} by NGINX itself before it asked a color, which loses nothing"
+                    );
+                    times(&words, *count)
+                })
+                .collect(),
             window: seen
                 .end
                 .unwrap_or_else(Instant::now)

@@ -1,33 +1,25 @@
 //! One connection of the prober, by hyper's own connection type: it sends a request once
 //! or says that it did not.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{HOST, HeaderValue, USER_AGENT};
+use hyper::client::conn::http1::SendRequest;
+use hyper::header::{HOST, HeaderMap, HeaderValue, USER_AGENT};
 use hyper::{Request, Response, Uri};
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
-use super::certificate::any_certificate;
 use crate::host::front::{Door, Nonce, PROOF_HEADER};
-use crate::host::http::{HttpError, diagnose, in_the_body};
+use crate::host::http::{Endpoint, HttpError, diagnose, encoded, in_the_body};
 
 /// A body is read this far, then its connection is given up without counting it as failed.
 const BODY_LIMIT: usize = 1 << 20;
 
 /// Knows how to reach the door and what to ask for.
 pub(super) struct Caller {
-    address: SocketAddr,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    endpoint: Endpoint,
     path: Uri,
-    host: HeaderValue,
+    headers: HeaderMap,
 }
 
 /// A connection.
@@ -62,64 +54,31 @@ impl Caller {
         let bad = |what: &str| HttpError::BadRequest {
             what: what.to_owned(),
         };
-        let tls = if door.tls {
-            // An address has no SNI, as with a site whose name is a pattern.
-            let name = ServerName::try_from(door.host.clone());
-            let name = name.unwrap_or_else(|_| ServerName::from(door.address.ip()));
-            Some((any_certificate().map_err(|error| diagnose(&error))?, name))
-        } else {
-            None
-        };
+        let mut headers = door.headers();
+        let host = HeaderValue::from_str(&door.host).map_err(|_| bad(&door.host))?;
+        headers.insert(HOST, host);
+        headers.insert(USER_AGENT, HeaderValue::from_static(super::USER_AGENT));
         Ok(Caller {
-            address: door.address,
-            tls,
+            endpoint: door.endpoint()?,
             path: encoded(path).ok_or_else(|| bad(path))?,
-            host: HeaderValue::from_str(&door.host).map_err(|_| bad(&door.host))?,
+            headers,
         })
     }
 
     pub(super) async fn open(&self) -> Result<Wire, HttpError> {
-        let stream = TcpStream::connect(self.address)
-            .await
-            .map_err(|error| diagnose(&error))?;
-        stream.set_nodelay(true).ok();
-        match &self.tls {
-            None => shake_hands(stream).await,
-            Some((connector, name)) => {
-                let stream = connector.connect(name.clone(), stream).await;
-                shake_hands(stream.map_err(|error| diagnose(&error))?).await
-            }
-        }
+        let sender = self.endpoint.open().await?;
+        Ok(Wire { sender, used: false })
     }
 
     fn request(&self, nonce: &Nonce) -> Option<Request<Empty<Bytes>>> {
-        Request::builder()
+        let mut request = Request::builder()
             .uri(self.path.clone())
-            .header(HOST, self.host.clone())
-            .header(USER_AGENT, super::USER_AGENT)
             .header(PROOF_HEADER, nonce.as_str())
             .body(Empty::new())
-            .ok()
+            .ok()?;
+        request.headers_mut().extend(self.headers.clone());
+        Some(request)
     }
-}
-
-/// The path as it travels, a space as `%20`.
-fn encoded(path: &str) -> Option<Uri> {
-    let url = reqwest::Url::parse(&format!("http://site{path}")).ok()?;
-    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let whole = format!("{}{query}", url.path());
-    (path.starts_with('/')).then(|| whole.parse().ok()).flatten()
-}
-
-async fn shake_hands(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-) -> Result<Wire, HttpError> {
-    let (sender, connection) = handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| diagnose(&error))?;
-    // It ends when the sender is dropped; its errors come back with the request.
-    tokio::spawn(connection);
-    Ok(Wire { sender, used: false })
 }
 
 impl Wire {

@@ -26,7 +26,7 @@ proptest! {
         let value = HeaderValue::from_bytes(&color).ok();
         headers.extend(value.map(|value| (HeaderName::from_static("x-bg-color"), value)));
         let answer = Answer { status: 200, headers, body: body.clone(), took: Duration::ZERO };
-        let door = Door { address: ([127, 0, 0, 1], 80).into(), tls: false, host: "shop.test".into(), secret: None };
+        let door = Door { address: ([127, 0, 0, 1], 80).into(), tls: false, host: "shop.test".into(), secret: None, manner: Manner::default(), pace: None};
         match read_live(&answer, &door, "shop") {
             Ok(live) => {
                 let said: serde_json::Value = serde_json::from_slice(&body).unwrap();

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{
-    Astray, Door, FrontError, LiveAnswer, Nonce, NotProven, PROOF_HEADER, Sick, Unproven, live_answer, secret,
+    Astray, Door, FrontError, LiveAnswer, Nonce, NotProven, PROOF_HEADER, Sick, Unproven, live_answer,
 };
 use crate::host::http::{Answer, Client, HttpError};
 use crate::model::color::Route;
@@ -82,8 +82,8 @@ pub async fn prove(
     nonce: &Nonce,
 ) -> Result<Proven, NotProven> {
     let series = async {
-        let client = Client::new(door.address, &door.host, door.tls).map_err(Astray::NoAnswer)?;
-        let headers = secret::headers(door);
+        let client = door.client().map_err(Astray::NoAnswer)?;
+        let headers = door.headers();
         let mut proven = Proven {
             requests: 0,
             status: 0,
@@ -91,6 +91,7 @@ pub async fn prove(
         };
         while proven.requests < fresh.max(1) && proven.sick.is_none() {
             let nonce = nonce.nth(proven.requests.into());
+            door.turn().await;
             let answer = prove_once(&client, &headers, path, app, expected, &nonce).await?;
             proven.requests += 1;
             proven.status = answer.status;

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderName, HeaderValue};
 
 use super::Door;
 use crate::host::store;
@@ -54,8 +54,7 @@ impl Secret {
 }
 
 /// The header that NGINX behind `door` answers to, where there is a secret.
-pub(super) fn headers(door: &Door) -> HeaderMap {
-    let secret = door.secret.as_deref().and_then(Secret::read);
-    let value = secret.and_then(|secret| HeaderValue::from_str(&secret.0).ok());
-    value.into_iter().map(|value| (HEADER, value)).collect()
+pub(super) fn header(door: &Door) -> Option<(HeaderName, HeaderValue)> {
+    let secret = door.secret.as_deref().and_then(Secret::read)?;
+    Some((HEADER, HeaderValue::from_str(&secret.0).ok()?))
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::host::http::server::{Server, deserted, header, reply};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 mod nginx;
@@ -13,6 +14,8 @@ fn door(server: &Server) -> Door {
         tls: false,
         host: "shop.test".into(),
         secret: None,
+        manner: Manner::default(),
+        pace: None,
     }
 }
 
@@ -106,6 +109,8 @@ async fn what_is_not_a_live_answer_is_explained() {
         tls: false,
         host: "shop.test".into(),
         secret: None,
+        manner: Manner::default(),
+        pace: None,
     };
     let error = live_answer(&door, "shop").await.unwrap_err();
     assert_eq!(error, FrontError::NotListening { door });

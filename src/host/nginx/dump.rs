@@ -5,11 +5,16 @@ use std::path::{Path, PathBuf};
 use super::raw;
 use super::syntax::{self, Directive, Place};
 
+mod chosen;
+mod limits;
 mod loaded;
+mod own;
 mod passed;
 mod read;
 mod ways;
 
+pub use limits::Limit;
+pub use own::{Given, Own, Why};
 pub(super) use ways::values;
 
 /// How deep includes are followed: NGINX itself refuses a circle.

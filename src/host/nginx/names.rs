@@ -1,6 +1,10 @@
 //! What NGINX makes of a `server_name`: which names fit it, whose it is where two fit, and
 //! how the app is told of it.
 
+mod example;
+
+pub use example::examples;
+
 /// The longest name that NGINX's maps take without further settings: buckets of 64 bytes,
 /// less two pointers and the length.
 const LONGEST: usize = 46;
@@ -75,10 +79,49 @@ fn is_below_reversed(host: &str, start: &str) -> bool {
 /// NGINX has its own regular expressions; one that cannot be read here fits nothing, and
 /// one that fits any name is somebody's last resort, not a name.
 fn matches(pattern: &str, host: &str) -> bool {
-    let read = regex_lite::RegexBuilder::new(pattern)
-        .case_insensitive(true)
-        .build();
-    read.is_ok_and(|read| read.is_match(host) && !read.is_match(NOBODYS))
+    expression(pattern).is_some_and(|read| read.is_match(host) && !read.is_match(NOBODYS))
+}
+
+fn expression(pattern: &str) -> Option<regex_lite::Regex> {
+    let mut read = regex_lite::RegexBuilder::new(pattern);
+    read.case_insensitive(true).build().ok()
+}
+
+/// How much a name means a host: NGINX gives a request to the server with the greatest, and to
+/// the first of several with the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Weight {
+    /// It is another one.
+    None,
+    /// An expression that cannot be read here: it may mean any.
+    Unknown,
+    /// An expression.
+    Pattern,
+    /// `www.example.*`, by its length.
+    Above(usize),
+    /// `*.example.com`, by its length.
+    Below(usize),
+    /// The name itself.
+    Exact,
+}
+
+impl Weight {
+    pub(super) fn of(name: &str, host: &str) -> Weight {
+        let host = host.to_ascii_lowercase();
+        let name = Name::read(name);
+        match &name {
+            Name::Pattern(pattern) => match expression(pattern) {
+                Some(read) if read.is_match(&host) => Weight::Pattern,
+                Some(_) => Weight::None,
+                None => Weight::Unknown,
+            },
+            name if !name.fits(&host) => Weight::None,
+            Name::Domain(domain) if *domain != host => Weight::Below(domain.len()),
+            Name::Below(domain) => Weight::Below(domain.len()),
+            Name::Above(start) => Weight::Above(start.len()),
+            _ => Weight::Exact,
+        }
+    }
 }
 
 /// Whether a server with the name `ours` is given requests that one with the name `theirs`
@@ -144,25 +187,27 @@ impl Known {
             Name::Exact(domain) | Name::Below(domain) => read.contains(&Name::Domain(domain.clone())),
             _ => false,
         };
-        let is_own = |name: &&str| is_short(name);
+        let mut told: Vec<String> = Vec::new();
+        for name in read.iter().filter_map(plain).filter(|name| is_short(name)) {
+            if !told.iter().any(|known| known == name) {
+                told.push(name.to_owned());
+            }
+        }
         Known {
             own: own.map_or("$host".to_owned(), |own| format!("\"{}\"", quoted(&own))),
             all: read.iter().filter(|name| !is_covered(name)).map(source).collect(),
-            plain: read
-                .iter()
-                .filter_map(plain)
-                .filter(is_own)
-                .map(str::to_owned)
-                .collect(),
+            plain: told,
         }
     }
 }
 
-/// The first of `names` that a visitor could ask for.
+/// The first of `names` that a visitor could ask for; where there is none, one that fits the
+/// first pattern.
 #[must_use]
-pub fn first_plain<'n>(names: impl IntoIterator<Item = &'n str>) -> Option<String> {
-    let mut read = names.into_iter().map(Name::read);
-    read.find_map(|name| plain(&name).map(str::to_owned))
+pub fn asked_for<'n>(names: impl IntoIterator<Item = &'n str> + Clone) -> Option<String> {
+    let mut read = names.clone().into_iter().map(Name::read);
+    let told = read.find_map(|name| plain(&name).map(str::to_owned));
+    told.or_else(|| names.into_iter().flat_map(examples).next())
 }
 
 /// The name that it is, or that it begins with.
@@ -277,6 +322,7 @@ mod tests {
                 (own, all.iter().map(ToString::to_string).collect())
             );
         }
+        assert_eq!(known(&["b.example", ".b.example"]).plain, ["b.example"]);
         let long = format!("{}.example", "a".repeat(60));
         let known = known(&[&long]);
         assert_eq!(known.plain, Vec::<String>::new());

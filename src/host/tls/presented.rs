@@ -9,18 +9,23 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::Shown;
-use crate::host::http::{HttpError, diagnose};
+use crate::host::http::{HttpError, connect, diagnose};
 
-/// Takes the chain that `address` sends whoever asks for `name`.
+/// Takes the chain that `address` sends whoever asks for `name`, by the PROXY protocol where
+/// that is expected.
 ///
 /// # Errors
 /// When there is no handshake within `deadline`.
-pub async fn presented(address: SocketAddr, name: &str, deadline: Duration) -> Result<Shown, HttpError> {
-    let chain = tokio::time::timeout(deadline, handshake(address, name))
+pub async fn presented(
+    address: SocketAddr,
+    proxy_protocol: bool,
+    name: &str,
+    deadline: Duration,
+) -> Result<Shown, HttpError> {
+    let chain = tokio::time::timeout(deadline, handshake(address, proxy_protocol, name))
         .await
         .map_err(|_| HttpError::NoAnswer { after: deadline })??;
     Ok(Shown {
@@ -30,12 +35,14 @@ pub async fn presented(address: SocketAddr, name: &str, deadline: Duration) -> R
     })
 }
 
-async fn handshake(address: SocketAddr, name: &str) -> Result<Vec<CertificateDer<'static>>, HttpError> {
+async fn handshake(
+    address: SocketAddr,
+    proxy_protocol: bool,
+    name: &str,
+) -> Result<Vec<CertificateDer<'static>>, HttpError> {
     let name = ServerName::try_from(name.to_owned()).unwrap_or_else(|_| ServerName::from(address.ip()));
     let connector = TlsConnector::from(Arc::new(config().map_err(|error| diagnose(&error))?));
-    let stream = TcpStream::connect(address)
-        .await
-        .map_err(|error| diagnose(&error))?;
+    let stream = connect(address, proxy_protocol).await?;
     let stream = connector
         .connect(name, stream)
         .await

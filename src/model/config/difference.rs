@@ -9,7 +9,8 @@ use super::Config;
 use super::place::dotted;
 use crate::model::password::{is_secret_name, without_password};
 
-/// What `bg setup` writes to the host. Everything else a deploy takes into its snapshot.
+/// What `bg setup` writes to the host. Everything else a deploy takes into its snapshot, and so
+/// it does with [`ASKED`].
 const SETUP: [&str; 7] = [
     "app",
     "root",
@@ -19,6 +20,9 @@ const SETUP: [&str; 7] = [
     "nginx",
     "pm2",
 ];
+
+/// How NGINX is asked, of which it reads nothing itself.
+const ASKED: &str = "nginx.probe.";
 
 /// One key that changed.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -74,10 +78,11 @@ fn is_secret(key: &str) -> bool {
 #[must_use]
 pub fn needs_setup(changes: &[Change]) -> Option<String> {
     let is_set_up = |change: &&Change| {
-        SETUP.iter().any(|key| {
-            let rest = change.key.strip_prefix(key);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-        })
+        !change.key.starts_with(ASKED)
+            && SETUP.iter().any(|key| {
+                let rest = change.key.strip_prefix(key);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+            })
     };
     let keys = changes.iter().filter(is_set_up);
     let keys: Vec<String> = keys.map(|change| format!("`{}`", change.key)).collect();

@@ -71,6 +71,7 @@ const TABLES: &[&[&str]] = &[
     &["gate"],
     &["nginx"],
     &["nginx", "tls"],
+    &["nginx", "probe"],
     &["keep"],
     &["drain"],
     &["evidence"],

@@ -1,5 +1,6 @@
 //! `[nginx]`: the front door.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -50,6 +51,9 @@ pub struct Nginx {
     /// The certificate for `ssl` listeners.
     #[serde(default)]
     pub tls: Option<Tls>,
+    /// How the site's own front wants to be asked by whoever proves a switch.
+    #[serde(default, skip_serializing_if = "Probe::is_default")]
+    pub probe: Probe,
     /// How traffic moves.
     #[serde(default)]
     pub switch: SwitchWay,
@@ -93,6 +97,21 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// The key.
     pub key: PathBuf,
+}
+
+/// How the site's own front wants to be asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Probe {
+    /// Headers of every request that `bg` sends through NGINX, besides those of the first
+    /// `[[health]]`: a password, or what a balancer in front would have written.
+    pub headers: BTreeMap<String, String>,
+}
+
+impl Probe {
+    fn is_default(&self) -> bool {
+        *self == Probe::default()
+    }
 }
 
 /// How traffic moves.

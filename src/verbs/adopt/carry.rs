@@ -77,7 +77,7 @@ pub(super) async fn carry_out(plan: &Plan, ask: &Ask, sink: &dyn Sink) -> Result
         color: plan.color,
         release: plan.release.clone(),
         files: plan.files(),
-        seen: plan.seen.clone(),
+        seen: plan.looked.seen.clone(),
         checkout: plan.adopted(Vec::new()).checkout,
         moved: Vec::new(),
     };
@@ -141,18 +141,34 @@ async fn steps(plan: &Plan, ask: &Ask, record: &Record, sink: &dyn Sink) -> Resu
     );
     setup::nginx::change_over(app, ground, changes, &wanted.targets, sink).await?;
     let route = Route::to(plan.color);
-    let proofs = seen::proven(app, &record.seen, route, &plan.release)
+    let proven = seen::proven(app, &record.seen, route, &plan.release)
         .await
         .map_err(|error| {
             Failure::failed("the site does not answer as it did, and is put back")
                 .because(error)
                 .hint("`bg adopt` without `--yes` shows what was changed")
         })?;
+    let mut names: Vec<String> = Vec::new();
+    for seen in record.seen.iter().filter(|seen| seen.to_the_app) {
+        let name = format!("`{}`", seen.host);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let others = match proven.by_others {
+        0 => String::new(),
+        count => format!("; {count} more answer as before"),
+    };
     told(
         sink,
         format!(
-            "{proofs} answers through NGINX are as before, and come from {}",
-            plan.color
+            "{} through NGINX answered by {}, as before, asked for as {}{others}",
+            match proven.by_the_app {
+                1 => "1 path".to_owned(),
+                count => format!("{count} paths and listeners"),
+            },
+            plan.color,
+            names.join(", ")
         ),
     );
     setup::register(app, ground, &Registry::of_this_user())?;

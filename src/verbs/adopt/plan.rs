@@ -28,8 +28,9 @@ use super::super::slot::Running;
 use super::super::{adopted, gate};
 use super::data::{self, Data};
 use super::found::{self, Found};
-use super::record::{Seen, SiteFile};
-use super::{Ask, carry, proposal, seen, variables};
+use super::record::SiteFile;
+use super::seen::{self, Looked, Site};
+use super::{Ask, carry, proposal, provable, variables};
 
 /// Everything that was found, and what would become of it.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ pub(super) struct Plan {
     pub(super) color: Color,
     pub(super) release: ReleaseId,
     pub(super) data: Vec<Data>,
-    pub(super) seen: Vec<Seen>,
+    pub(super) looked: Looked,
     pub(super) notes: Vec<String>,
     pub(super) config_text: Option<String>,
 }
@@ -111,8 +112,13 @@ pub(super) async fn plan(ask: &Ask, config: Option<Config>, conf: &Path) -> Resu
     fits(&config, &ground, &found, &takeover)?;
     let app = App::with(ground.entry.clone(), config)
         .map_err(|error| Failure::new(Kind::Config, "the configuration cannot be used").because(error))?;
-    let (seen, not_asked) = seen::before(&app, &takeover).await;
-    notes.extend(not_asked);
+    let site = Site {
+        app: &app,
+        port: found.port,
+        dump: &dump,
+    };
+    let looked = seen::before(site, &takeover).await;
+    notes.extend(looked.notes.iter().cloned());
     notes.extend(takeover.notes.iter().cloned());
     let state = match &found.tree {
         Some(tree) => tree.state().await,
@@ -128,11 +134,12 @@ pub(super) async fn plan(ask: &Ask, config: Option<Config>, conf: &Path) -> Resu
         takeover,
         color,
         data,
-        seen,
+        looked,
         notes,
         config_text,
     };
     plan.is_healthy().await?;
+    plan.is_provable(ask)?;
     Ok(plan)
 }
 
@@ -324,6 +331,16 @@ impl Plan {
                     "`[[health]]` in bg.toml says what a healthy app answers: it must fit the one that runs",
                 )
             })
+    }
+
+    /// What later switches are proven on can be. A proposal is shown all the same: its reader
+    /// says in it how the site wants to be asked.
+    fn is_provable(&self, ask: &Ask) -> Result<(), Failure> {
+        let Looked { unprovable, open, .. } = &self.looked;
+        match unprovable.is_empty() || (self.config_text.is_some() && !ask.yes) {
+            true => Ok(()),
+            false => Err(provable::refusal(unprovable, open, self.found.port)),
+        }
     }
 
     /// The files that change, as they are and as they will be.

@@ -6,7 +6,7 @@ mod site;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use crate::host::front::{self, Door};
+use crate::host::front::{self, Door, Manner};
 use crate::host::guess;
 use crate::host::nginx::dump::Dump;
 use crate::host::nginx::takeover::Takeover;
@@ -69,14 +69,14 @@ pub async fn write(ground: &Ground<'_>) -> Result<Proposal, Failure> {
         .unwrap_or_else(|| tree.top.display().to_string());
     let branch = tree.branch().await.unwrap_or_else(|| "main".to_owned());
     let (code, next, python) = code::look(found, &tree.top)?;
+    let site = site::look(ground).await?;
     let door = Door {
         address: ([127, 0, 0, 1], found.port).into(),
         tls: false,
-        host: site::names(ground)
-            .first()
-            .cloned()
-            .unwrap_or_else(|| "localhost".to_owned()),
+        host: site.names.first().cloned().unwrap_or_default(),
         secret: None,
+        manner: Manner::default(),
+        pace: None,
     };
     let (health, expect) = health(&door, code.health.as_deref()).await;
     let app = guess::app_name(&tree.top);
@@ -140,7 +140,7 @@ pub async fn write(ground: &Ground<'_>) -> Result<Proposal, Failure> {
     if expect != 200 {
         say(format!("expect = [{expect}]"));
     }
-    site::write(ground, &health, &mut say);
+    site::write(ground, &site, &health, &mut say);
     say(format!(
         "\n[pm2]\nbin = {}\nhome = {}",
         quoted(found.pm2_bin.display()),
@@ -154,6 +154,7 @@ pub async fn write(ground: &Ground<'_>) -> Result<Proposal, Failure> {
     })?;
     let mut notes = next.notes;
     notes.extend(code.notes);
+    notes.extend(site.note());
     Ok(Proposal { text, config, notes })
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
 
-use crate::host::front::Door;
+use crate::host::front::{Door, Manner};
 use crate::host::nginx::files::{self, Change};
 use crate::host::nginx::raw;
 use crate::host::nginx::render::Rendered;
@@ -70,8 +70,11 @@ pub struct Seen {
     pub path: String,
     /// What it answered; nothing where it did not.
     pub status: Option<u16>,
-    /// Whether the path goes to the app, rather than to a file.
+    /// Whether the app's answer can be told there, rather than a file's or NGINX's own.
     pub to_the_app: bool,
+    /// How the site's front wants to be asked there.
+    #[serde(default)]
+    pub manner: Manner,
 }
 
 impl Seen {
@@ -83,6 +86,8 @@ impl Seen {
             tls: self.tls,
             host: self.host.clone(),
             secret: None,
+            manner: self.manner.clone(),
+            pace: None,
         }
     }
 }

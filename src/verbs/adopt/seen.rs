@@ -1,16 +1,19 @@
 //! What visitors get: looked at on every listener before, and proven on every one after.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::host::app::App;
-use crate::host::front::{self, Door, Nonce};
-use crate::host::nginx::takeover::Takeover;
+use crate::host::app::{self, App};
+use crate::host::front::{self, Door, Nonce, Pace};
+use crate::host::nginx::dump::Dump;
+use crate::host::nginx::takeover::{Taken, Takeover};
 use crate::model::color::Route;
 use crate::model::failure::in_one_line;
-use crate::model::listen::Listener;
 use crate::model::release::ReleaseId;
 
+use super::asked;
+use super::provable::{self, Unprovable};
 use super::record::Seen;
 
 /// How often a path is looked at again while NGINX's new workers take over.
@@ -24,91 +27,172 @@ const FRESH: u32 = 4;
 #[error("{0}")]
 pub struct Differs(String);
 
-/// Asks every path of every server, by each of its listeners. Listeners that cannot be asked
-/// over TCP are named.
-pub async fn before(app: &App, takeover: &Takeover) -> (Vec<Seen>, Vec<String>) {
-    let (mut all, mut notes) = (Vec::new(), Vec::new());
+/// What was found before.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// What each path of each listener answers.
+    pub seen: Vec<Seen>,
+    /// What is not proven, and need not be.
+    pub notes: Vec<String>,
+    /// What every later switch would be proven on and cannot be.
+    pub unprovable: Vec<Unprovable>,
+    /// Paths of the site that the app itself answers.
+    pub open: BTreeSet<String>,
+}
+
+/// What is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'a> {
+    /// The app, as it will be.
+    pub app: &'a App,
+    /// The port that it holds.
+    pub port: u16,
+    /// NGINX's configuration.
+    pub dump: &'a Dump,
+}
+
+/// Asks every path of every server, by each of its listeners, and whatever later switches are
+/// proven on.
+pub async fn before(site: Site<'_>, takeover: &Takeover) -> Looked {
+    let Site { app, dump, .. } = site;
+    let mut looked = Looked::default();
     for server in &takeover.servers {
-        let name = |name: &&String| !name.is_empty() && !name.starts_with(['~', '*', '.', '_']);
-        let host = server.names.iter().find(name).cloned();
-        let host = host.unwrap_or_else(|| "localhost".to_owned());
-        let usual = vec!["80".to_owned()];
-        let listens = if server.listens.is_empty() {
-            &usual
-        } else {
-            &server.listens
-        };
-        // Where bg.toml names some of this server's, those are what is proven; the others answer
-        // as before.
-        let named = |path: &String| app.config.nginx.paths.contains(path);
-        let is_named = server.paths.iter().any(named);
-        let all_paths = server.paths.iter();
-        let mut paths: Vec<(String, bool)> = all_paths
-            .map(|path| (path.clone(), !is_named || named(path)))
-            .collect();
-        if server.hidden {
-            let wanted = app
-                .config
-                .nginx
-                .paths
-                .iter()
-                .filter(|path| !server.paths.contains(path));
-            paths.extend(wanted.map(|path| (path.clone(), true)));
+        of_server(site, server, &mut looked).await;
+    }
+    let mut others: Vec<String> = app.config.nginx.paths.clone();
+    others.extend(app.config.health.first().map(|check| check.path.clone()));
+    for door in &app.doors {
+        let leads = |server: &Taken| dump.gives(door.address, &door.host, &server.place);
+        if !takeover.servers.iter().any(leads) {
+            let path = app.config.nginx.paths.first().map_or("/", String::as_str);
+            let elsewhere = Unprovable::elsewhere(path, door, &takeover.servers);
+            looked.unprovable.push(elsewhere);
+            continue;
         }
-        let served = app
-            .config
-            .nginx
-            .static_files
-            .iter()
-            .map(|served| (served.url.clone(), false));
-        paths.extend(served);
-        for listen in listens {
-            let Ok(listener) = listen.parse::<Listener>() else {
-                notes.push(format!(
-                    "`listen {listen}` at {} cannot be asked, and is not proven",
-                    server.place
-                ));
-                continue;
+        for path in &others {
+            let is_known = |seen: &Seen| {
+                let (seen_at, door) = (seen.door(), plain(app, door));
+                (seen_at.address, &seen_at.host) == (door.address, &door.host) && seen.path == *path
             };
-            if listener.http3 {
-                continue;
-            }
-            let door = Door {
-                address: listener.address,
-                tls: listener.tls,
-                host: host.clone(),
-                secret: None,
-            };
-            for (path, to_the_app) in &paths {
-                all.push(look(&door, path, *to_the_app).await);
+            if !looked.seen.iter().any(is_known) {
+                let wanted = app.config.nginx.paths.contains(path);
+                look(site, &plain(app, door), path, wanted, &mut looked).await;
             }
         }
     }
-    (all, notes)
+    looked
 }
 
-async fn look(door: &Door, path: &str, to_the_app: bool) -> Seen {
-    Seen {
+async fn of_server(site: Site<'_>, server: &Taken, looked: &mut Looked) {
+    let Site { app, dump, .. } = site;
+    let (listeners, others) = asked::listeners(server);
+    for listen in others {
+        looked.notes.push(format!(
+            "`listen {listen}` at {} cannot be asked, and is not proven",
+            server.place
+        ));
+    }
+    let paths = paths(app, server);
+    let is_named = |address: SocketAddr| app.doors.iter().any(|door| door.address == address);
+    let one_is_named = listeners.iter().any(|listener| is_named(listener.address));
+    for listener in listeners {
+        let names = &app.config.nginx.server_names;
+        let Some(host) = asked::name(dump, server, listener.address, names) else {
+            looked.notes.push(format!(
+                "no name that can be asked for leads to the server at {} on {}, which is not proven",
+                server.place, listener.text
+            ));
+            continue;
+        };
+        let door = Door {
+            address: listener.address,
+            tls: listener.tls,
+            host,
+            secret: None,
+            manner: app::manner(&app.config, &listener),
+            pace: app.pace(),
+        };
+        for (path, to_the_app) in &paths {
+            let wanted = *to_the_app && (!one_is_named || is_named(listener.address));
+            look(site, &door, path, wanted, looked).await;
+        }
+    }
+}
+
+/// The paths of a server, and which of them are proven: where bg.toml names some of this
+/// server's, those, and the others answer as before.
+fn paths(app: &App, server: &Taken) -> Vec<(String, bool)> {
+    let wanted = &app.config.nginx.paths;
+    let is_named = server.paths.iter().any(|path| wanted.contains(path));
+    let own = server.paths.iter();
+    let mut paths: Vec<(String, bool)> = own
+        .map(|path| (path.clone(), !is_named || wanted.contains(path)))
+        .collect();
+    if server.hidden {
+        let others = wanted.iter().filter(|path| !server.paths.contains(path));
+        paths.extend(others.map(|path| (path.clone(), true)));
+    }
+    let served = app.config.nginx.static_files.iter();
+    paths.extend(served.map(|served| (served.url.clone(), false)));
+    paths
+}
+
+/// As a visitor comes there, at our own pace.
+fn plain(app: &App, door: &Door) -> Door {
+    Door {
+        secret: None,
+        pace: app.pace(),
+        ..door.clone()
+    }
+}
+
+async fn look(site: Site<'_>, door: &Door, path: &str, wanted: bool, looked: &mut Looked) {
+    let app = site.app;
+    let answer = front::answer(door, path).await;
+    let unprovable = provable::of_nginx(site.dump, site.port, door, path, &answer).await;
+    let is_file = app
+        .config
+        .nginx
+        .static_files
+        .iter()
+        .any(|served| served.url == *path);
+    let is_switched = app.doors.iter().any(|own| plain(app, own) == *door);
+    let is_needed = is_switched && app.config.nginx.paths.iter().any(|own| own == path);
+    let to_the_app = wanted && unprovable.is_none();
+    match unprovable {
+        Some(unprovable) if is_needed && wanted => looked.unprovable.push(unprovable),
+        Some(unprovable) if wanted => looked.notes.push(format!(
+            "{}; it has to answer as before, and is not proven",
+            unprovable.sentence()
+        )),
+        None if is_switched && !is_file => {
+            looked.open.insert(path.to_owned());
+        }
+        _ => {}
+    }
+    looked.seen.push(Seen {
         address: door.address,
         tls: door.tls,
         host: door.host.clone(),
         path: path.to_owned(),
-        status: front::status(door, path).await.ok(),
+        status: answer.ok().map(|answer| answer.status),
         to_the_app,
-    }
+        manner: door.manner.clone(),
+    });
 }
 
-/// Every listener says that the process is live, every path comes from it, and each answers
-/// as before.
+/// Every listener says that the process is live, every path that can be proven comes from it, and
+/// each answers as before.
 ///
 /// # Errors
 /// The first that does not within the time for a proof.
-pub async fn proven(app: &App, seen: &[Seen], route: Route, release: &ReleaseId) -> Result<usize, Differs> {
+pub async fn proven(app: &App, seen: &[Seen], route: Route, release: &ReleaseId) -> Result<Proven, Differs> {
     let port = app.config.process.ports.of(route.color);
     let upstream = SocketAddr::from(([127, 0, 0, 1], port));
     let deadline = Instant::now() + app.config.timeouts.proof.0;
-    let mut proofs = 0;
-    for seen in seen {
+    let mut proven = Proven::default();
+    // What did not answer before has nothing to prove.
+    for seen in seen.iter().filter(|seen| seen.status.is_some()) {
         loop {
             match prove(app, seen, route, release, upstream).await {
                 Ok(()) => break,
@@ -116,9 +200,21 @@ pub async fn proven(app: &App, seen: &[Seen], route: Route, release: &ReleaseId)
                 Err(_) => tokio::time::sleep(AGAIN).await,
             }
         }
-        proofs += 1;
+        match seen.to_the_app {
+            true => proven.by_the_app += 1,
+            false => proven.by_others += 1,
+        }
     }
-    Ok(proofs)
+    Ok(proven)
+}
+
+/// On how much it was proven.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Proven {
+    /// Paths, on each listener, that the process answers.
+    pub by_the_app: usize,
+    /// Those that answer as before, whoever does.
+    pub by_others: usize,
 }
 
 async fn prove(
@@ -128,23 +224,20 @@ async fn prove(
     release: &ReleaseId,
     upstream: SocketAddr,
 ) -> Result<(), Differs> {
-    // What did not answer before has nothing to prove.
-    if seen.status.is_none() {
-        return Ok(());
-    }
     let door = Door {
         secret: Some(app.layout.secret()),
+        pace: app.pace(),
         ..seen.door()
     };
-    front::prove_route(&door, app.name(), route, Some(release.as_str()))
-        .await
-        .map_err(|error| Differs(in_one_line(&error)))?;
     if seen.to_the_app {
+        front::prove_route(&door, app.name(), route, Some(release.as_str()))
+            .await
+            .map_err(|error| Differs(in_one_line(&error)))?;
         front::prove(&door, &seen.path, app.name(), upstream, FRESH, &Nonce::fresh())
             .await
             .map_err(|error| Differs(in_one_line(&error)))?;
     }
-    as_before(seen).await
+    as_before(seen, app.pace()).await
 }
 
 /// Each path answers with the status that it had.
@@ -155,7 +248,7 @@ pub async fn unchanged(seen: &[Seen], patience: Duration) -> Result<(), Differs>
     let deadline = Instant::now() + patience;
     for seen in seen {
         loop {
-            match as_before(seen).await {
+            match as_before(seen, None).await {
                 Ok(()) => break,
                 Err(differs) if Instant::now() >= deadline => return Err(differs),
                 Err(_) => tokio::time::sleep(AGAIN).await,
@@ -165,11 +258,11 @@ pub async fn unchanged(seen: &[Seen], patience: Duration) -> Result<(), Differs>
     Ok(())
 }
 
-async fn as_before(seen: &Seen) -> Result<(), Differs> {
+async fn as_before(seen: &Seen, pace: Option<Pace>) -> Result<(), Differs> {
     let Some(before) = seen.status else {
         return Ok(());
     };
-    let door = seen.door();
+    let door = Door { pace, ..seen.door() };
     let words = |status: u16| status.to_string();
     let now = front::status(&door, &seen.path).await;
     let now = match now {

@@ -8,7 +8,8 @@ use crate::model::failure::Failure;
 
 use super::super::adopted;
 use super::plan::Plan;
-use super::{Adopting, Ask};
+use super::seen::Looked;
+use super::{Adopting, Ask, provable};
 
 impl Plan {
     /// What would be done.
@@ -34,7 +35,7 @@ impl Plan {
         steps.extend(changed);
         steps.push(format!(
             "test and reload NGINX once, see it applied, and prove {}; or put all of it back",
-            match self.seen.len() {
+            match self.looked.seen.iter().filter(|seen| seen.to_the_app).count() {
                 1 => "1 path".to_owned(),
                 count => format!("{count} paths and listeners"),
             }
@@ -86,6 +87,12 @@ impl Plan {
 
     fn warnings(&self, ask: &Ask) -> Vec<String> {
         let mut warnings = self.notes.clone();
+        if !self.looked.unprovable.is_empty() {
+            let Looked { unprovable, open, .. } = &self.looked;
+            let refusal = provable::refusal(unprovable, open, self.found.port);
+            warnings.push(format!("{}: {}", refusal.what, refusal.evidence.join("; ")));
+            warnings.extend(refusal.hints);
+        }
         let not_shared: Vec<PathBuf> = self
             .data
             .iter()

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::host::app::App;
 use crate::host::nginx::dump::Server;
+use crate::host::nginx::names;
 use crate::host::tls::{self, Fault, Missing, OnDisk, Place, Roots, Shown, Verdict};
 use crate::model::listen::Listener;
 
@@ -19,7 +20,8 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// A server of the site that speaks TLS.
 #[derive(Debug)]
 pub(super) struct Site {
-    addresses: Vec<SocketAddr>,
+    /// Each with whether the PROXY protocol is spoken there.
+    addresses: Vec<(SocketAddr, bool)>,
     names: Vec<String>,
     disk: Vec<OnDisk>,
 }
@@ -35,9 +37,9 @@ fn site(server: &Server) -> Option<Site> {
     let listeners = server.listens.iter();
     let listeners = listeners.filter_map(|words| words.join(" ").parse::<Listener>().ok());
     // HTTP/3 shows the same certificate on the TCP port beside it.
-    let addresses: Vec<SocketAddr> = listeners
+    let addresses: Vec<(SocketAddr, bool)> = listeners
         .filter(|listener| listener.tls && !listener.http3)
-        .map(|listener| listener.address)
+        .map(|listener| (listener.address, listener.proxy_protocol))
         .collect();
     let names = names(&server.names);
     (!addresses.is_empty()).then(|| Site {
@@ -53,17 +55,9 @@ fn site(server: &Server) -> Option<Site> {
 
 /// The names that clients can ask for: of a pattern one that it fits.
 pub(super) fn names(all: &[String]) -> Vec<String> {
-    let plain = |name: &String| {
-        if name.is_empty() || name == "_" || name.starts_with('~') || name.ends_with(".*") {
-            return None;
-        }
-        let name = name.strip_prefix("*.").map_or_else(
-            || name.trim_start_matches('.').to_owned(),
-            |rest| format!("www.{rest}"),
-        );
-        Some(name.to_lowercase())
-    };
-    all.iter().filter_map(plain).collect()
+    let is_told = |name: &&String| !name.starts_with('~') && !name.ends_with(".*");
+    let one = |name: &String| names::examples(name).into_iter().next();
+    all.iter().filter(is_told).filter_map(one).collect()
 }
 
 pub(super) async fn look(report: &mut Report, sites: &[Site]) {
@@ -102,12 +96,12 @@ fn on_disk(report: &mut Report, site: &Site) {
 async fn one(
     report: &mut Report,
     site: &Site,
-    address: SocketAddr,
+    (address, proxy_protocol): (SocketAddr, bool),
     name: &str,
     roots: &Roots,
     seen: &mut BTreeSet<(String, Vec<Vec<u8>>)>,
 ) {
-    let shown = match tls::presented(address, name, DEADLINE).await {
+    let shown = match tls::presented(address, proxy_protocol, name, DEADLINE).await {
         Ok(shown) => shown,
         Err(error) => {
             report.wrong(

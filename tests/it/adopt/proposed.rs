@@ -8,7 +8,7 @@ use bluegreen::model::config::Config;
 use bluegreen::model::config::read::parse;
 use toml::Table;
 
-use super::scene::{PROCESS, Site, by_hand, venv};
+use super::scene::{PROCESS, Site, by_hand, venv, with_a_front};
 use crate::sandbox::outcome::Outcome;
 use crate::sandbox::ports::Port;
 use crate::sandbox::{HOST, repo, set};
@@ -299,4 +299,28 @@ fn pages_from_the_checkout_and_tls_are_proposed_and_follow_the_color() {
         wrong.len() == 1 && wrong[0].contains("the certificate is self-signed"),
         "{check}"
     );
+}
+
+#[test]
+fn a_pattern_for_a_name_is_proposed_with_one_that_fits() {
+    let mut site = site(true);
+    start(&site, venv().join("bin/python").to_str().unwrap());
+    let address = site.sandbox.address();
+    let text = with_a_front(&site, "auth_basic shop; auth_basic_user_file /dev/null;").replace(
+        &format!("{HOST} www.{HOST}"),
+        r#""~^(?<tenant>[a-z0-9-]+)\.shop\.test$""#,
+    );
+    site.serve(&format!(
+        "server {{ listen {address} default_server; return 444; }}\n{text}"
+    ));
+    let plan = adopt(&site, &[]);
+    plan.assert_code(0);
+    let (_, config) = proposal(&plan);
+    assert_eq!(config.nginx.server_names, ["a.shop.test"]);
+    assert!(
+        plan.stdout.contains("`a.shop.test` is made up: it fits `~^("),
+        "{plan}"
+    );
+    // Nobody without a password comes to the app on the other one.
+    assert_eq!(config.nginx.paths, ["/health"]);
 }

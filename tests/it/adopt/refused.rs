@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::scene::{PROCESS, Site, by_hand, venv};
+use super::scene::{PROCESS, Site, by_hand, venv, with_a_front};
 use crate::sandbox::wait::wait_until;
 use crate::sandbox::{HOST, http, set};
 
@@ -168,24 +168,15 @@ fn what_does_not_fit_is_refused_and_nothing_is_touched() {
 }
 
 #[test]
-fn a_site_that_cannot_be_proven_is_put_back() {
+fn a_site_that_turns_out_not_to_be_provable_is_put_back() {
     let mut site = Site::new();
-    // Nobody without a password comes past NGINX on `/`.
-    let text = site.vhost_text().replace(
-        "# straight to flask",
-        "auth_basic shop; auth_basic_user_file /dev/null;",
-    );
+    // What only a proof meets shows only then.
+    let text = with_a_front(&site, "if ($http_x_bg_proof) { return 418; }");
     site.serve(&text);
-    let answer = http::get(site.sandbox.address(), HOST, "/").unwrap();
-    assert_eq!(answer.status, 401);
     let refused = site.sandbox.bg(&["adopt", "--yes"]);
     refused.assert_code(1);
     refused.assert_says("the site does not answer as it did, and is put back");
-    refused.assert_says("answered 401 by NGINX itself");
-    let after = http::get(site.sandbox.address(), HOST, "/").unwrap();
-    assert_eq!(after.status, 401);
-    assert_eq!(site.vhost_text(), text);
-    assert!(!site.sandbox.link_folder().exists());
+    site.assert_untouched(&text);
     assert_eq!(site.reloads(), 2, "once there and once back");
     wait_until(super::scene::LONG, "the old workers end", || {
         site.sandbox.front.workers().len() == 2
@@ -193,21 +184,105 @@ fn a_site_that_cannot_be_proven_is_put_back() {
 }
 
 #[test]
+fn a_password_of_nginx_is_found_before_anything_is_changed_and_sent_along() {
+    let mut site = Site::new();
+    let users = site.sandbox.root().join("users");
+    fs::write(&users, "shop:{PLAIN}pw\n").unwrap();
+    let inside = format!("auth_basic shop; auth_basic_user_file {};", users.display());
+    let text = with_a_front(&site, &inside);
+    site.serve(&text);
+    let refused = site.sandbox.bg(&["adopt", "--yes"]);
+    refused.assert_code(3);
+    refused.assert_says("no switch of this site could be proven, so nothing was changed");
+    refused.assert_says(&format!(
+        "`/` on http://{} ({HOST}) is answered 401 by NGINX itself: `auth_basic shop` at {}:7",
+        site.sandbox.address(),
+        site.vhost().display()
+    ));
+    refused.assert_says("`nginx.paths = [\"/health\"]` in bg.toml has switches proven there");
+    refused.assert_says("`nginx.probe.headers = { Authorization = \"Basic ...\" }` in bg.toml");
+    site.assert_untouched(&text);
+    assert_eq!(site.reloads(), 0);
+
+    // As it says.
+    site.sandbox.configure(|config| {
+        let headers: toml::Table = "headers = { Authorization = \"Basic c2hvcDpwdw==\" }"
+            .parse()
+            .unwrap();
+        set(config, "nginx", "probe", headers);
+    });
+    let adopted = site.sandbox.bg(&["adopt", "--yes"]);
+    adopted.assert_code(0);
+    adopted.assert_says(&format!(
+        "1 path through NGINX answered by blue, as before, asked for as `{HOST}`"
+    ));
+    assert_eq!(site.reloads(), 1);
+    let deployed = site.sandbox.bg(&["deploy"]);
+    deployed.assert_code(0);
+    deployed.assert_says(", 0 failed");
+    assert_eq!(site.sandbox.link(), "green");
+    let visitor = http::get(site.sandbox.address(), HOST, "/").unwrap();
+    assert_eq!(visitor.status, 401);
+}
+
+#[test]
+fn what_nginx_answers_itself_is_named_with_a_way_on() {
+    let mut site = Site::new();
+    let cache = site.sandbox.root().join("cache");
+    let before = site.vhost_text();
+    let table = [
+        (
+            "deny all;",
+            "is answered 403 by NGINX itself: `deny all`",
+            "`allow 127.0.0.1;` above",
+        ),
+        (
+            "if ($http_x_token != \"right\") { return 403; }",
+            "is answered 403 by NGINX itself: `return 403`",
+            "`nginx.probe.headers = { X-Token = \"...\" }`",
+        ),
+        (
+            "if ($http_x_forwarded_proto != \"https\") { return 301 https://$host$request_uri; }",
+            "is answered 301 by NGINX itself: `return 301",
+            "`nginx.probe.headers = { X-Forwarded-Proto = \"https\" }`",
+        ),
+        (
+            "return 444;",
+            "is not answered: the connection was closed before an answer: `return 444`",
+            "",
+        ),
+        (
+            "proxy_cache shop; proxy_cache_valid 200 1m; proxy_cache_bypass $http_x_fresh;",
+            "may be answered by NGINX with what it has kept: `proxy_cache shop`",
+            "`nginx.probe.headers = { X-Fresh = \"no-cache\" }`",
+        ),
+    ];
+    for (inside, what, way) in table {
+        site.serve(&before);
+        let text = with_a_front(&site, inside);
+        let text = format!("proxy_cache_path {} keys_zone=shop:1m;\n{text}", cache.display());
+        site.serve(&text);
+        let refused = site.sandbox.bg(&["adopt", "--yes"]);
+        refused.assert_code(3);
+        refused.assert_says(what);
+        refused.assert_says(&format!("{}:8", site.vhost().display()));
+        refused.assert_says(way);
+        refused.assert_says("`nginx.paths = [\"/health\"]`");
+        site.assert_untouched(&text);
+        assert_eq!(site.reloads(), 0, "{inside}");
+    }
+    // As the last of them says.
+    site.sandbox.configure(|config| {
+        let headers: toml::Table = "headers = { X-Fresh = \"no-cache\" }".parse().unwrap();
+        set(config, "nginx", "probe", headers);
+    });
+    site.sandbox.bg(&["adopt", "--yes"]).assert_code(0);
+}
+
+#[test]
 fn what_nginx_paths_names_is_proven_and_the_rest_answers_as_before() {
     let mut site = Site::new();
-    let text = site
-        .vhost_text()
-        .replace(
-            "# straight to flask",
-            "auth_basic shop; auth_basic_user_file /dev/null;",
-        )
-        .replace(
-            "location /static/",
-            &format!(
-                "location = /health {{ proxy_pass http://127.0.0.1:{}; }}\n\tlocation /static/",
-                site.port()
-            ),
-        );
+    let text = with_a_front(&site, "auth_basic shop; auth_basic_user_file /dev/null;");
     site.serve(&text);
     site.sandbox
         .configure(|config| set(config, "nginx", "paths", vec!["/health"]));

@@ -50,6 +50,17 @@ pub fn by_hand(site: &Site) -> String {
     )
 }
 
+/// [`by_hand`] with more in its `location /`, and `/health` beside that.
+pub fn with_a_front(site: &Site, inside: &str) -> String {
+    let open = format!(
+        "location = /health {{ proxy_pass http://127.0.0.1:{}; }}\n\tlocation /static/",
+        site.port()
+    );
+    site.vhost_text()
+        .replace("# straight to flask", inside)
+        .replace("location /static/", &open)
+}
+
 /// What a bg.toml for such a site says besides.
 pub fn usual(config: &mut Table) {
     set(config, "nginx", "site", "conf.d/by-hand.conf");

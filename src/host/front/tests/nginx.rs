@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::host::http::server::Server;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -95,6 +96,8 @@ async fn a_real_nginx_is_asked_and_proven() {
         tls: false,
         host: "shop.test".into(),
         secret: None,
+        manner: Manner::default(),
+        pace: None,
     };
 
     let answer = live_answer(&door, "shop").await.unwrap();
@@ -169,6 +172,8 @@ async fn a_tls_listener_is_asked_by_name() {
         tls: true,
         host: "shop.test".into(),
         secret: None,
+        manner: Manner::default(),
+        pace: None,
     };
     let wanted = Proof {
         app: "shop".into(),

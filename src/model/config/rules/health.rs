@@ -1,5 +1,7 @@
 //! The gate: its HTTP checks and its smoke command; and the path of the evidence.
 
+use std::collections::BTreeMap;
+
 use super::super::{Config, HealthCheck};
 use super::Findings;
 use super::value::{Verdict, is_token, text, url_path, word, wrong};
@@ -34,11 +36,12 @@ fn one(key: &str, health: &HealthCheck, findings: &mut Findings<'_, '_>) {
     if let Some(host) = &health.host {
         findings.value(&format!("{key}.host"), host_header(host));
     }
-    let headers = format!("{key}.headers");
-    for (name, value) in &health.headers {
-        findings.entry_name(&headers, name, header_name(name));
-        findings.entry(&headers, name, header_value(value));
-    }
+    headers(
+        &format!("{key}.headers"),
+        &health.headers,
+        ("the key `host`", "write `host = \"example.com\"` beside `path`"),
+        findings,
+    );
     if health.expect.is_empty() {
         let verdict = wrong("is empty", "write each status that is healthy, as `[200]`");
         findings.value(&format!("{key}.expect"), verdict);
@@ -77,6 +80,19 @@ fn one(key: &str, health: &HealthCheck, findings: &mut Findings<'_, '_>) {
     }
 }
 
+/// Headers of requests, and what says their Host: its key, and how to write that.
+pub(super) fn headers(
+    key: &str,
+    headers: &BTreeMap<String, String>,
+    host: (&str, &str),
+    findings: &mut Findings<'_, '_>,
+) {
+    for (name, value) in headers {
+        findings.entry_name(key, name, header_name(name, host));
+        findings.entry(key, name, header_value(value));
+    }
+}
+
 fn method(method: &str) -> Verdict {
     let upper = method.to_ascii_uppercase();
     if !is_token(method) {
@@ -99,15 +115,12 @@ fn host_header(host: &str) -> Verdict {
     }
 }
 
-fn header_name(name: &str) -> Verdict {
+fn header_name(name: &str, (by, write): (&str, &str)) -> Verdict {
     if !is_token(name) {
         return wrong("is no header name", "write one word, as `X-Forwarded-For`");
     }
     match name.eq_ignore_ascii_case("host") {
-        true => wrong(
-            "is set by the key `host`",
-            "remove it, and write `host = \"example.com\"` beside `path`",
-        ),
+        true => wrong(format!("is set by {by}"), format!("remove it, and {write}")),
         false => Ok(()),
     }
 }

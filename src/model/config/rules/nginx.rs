@@ -25,6 +25,12 @@ pub(super) fn check(nginx: &Nginx, ports: Ports, findings: &mut Findings<'_, '_>
     findings.value("nginx.http2", http2(nginx));
     listeners(nginx, ports, findings);
     locations(nginx, findings);
+    super::health::headers(
+        "nginx.probe.headers",
+        &nginx.probe.headers,
+        ("`nginx.server_names`", "write the name first there"),
+        findings,
+    );
     findings.value("nginx.max_body_size", size(&nginx.max_body_size));
 }
 

@@ -1,5 +1,5 @@
-//! TLS that takes any certificate: the prober asks where requests go, on this machine;
-//! who signed is another check's business.
+//! TLS that takes any certificate: it is asked where requests go, on this machine; who signed
+//! is another check's business.
 
 use std::sync::Arc;
 
