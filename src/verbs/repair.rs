@@ -20,6 +20,9 @@ mod mend;
 /// How often a live color that PM2 has only just started is looked at.
 const AGAIN: Duration = Duration::from_millis(50);
 
+/// How long PM2 may take to list what it has just started: on a busy host its daemon answers late.
+const LISTED_WITHIN: Duration = Duration::from_secs(3);
+
 /// What there was to repair.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Repaired {
@@ -110,9 +113,15 @@ async fn serves(app: &App, live: &Standing, sink: &dyn Sink) -> Result<(), Failu
     };
     let color = live.color;
     let deadline = Instant::now() + manifest.config.gate.timeout.0;
+    let listed_by = Instant::now() + LISTED_WITHIN;
     let refusal = loop {
-        let Ok(running) = gate::warm(app, color, manifest.clone()).await else {
-            return Ok(());
+        let running = match gate::warm(app, color, manifest.clone()).await {
+            Ok(running) => running,
+            Err(_) if Instant::now() < listed_by => {
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
+            Err(_) => return Ok(()),
         };
         match gate::brief(app, &running).await {
             Ok(_) => return Ok(()),

@@ -81,7 +81,9 @@ pub(super) async fn look(ground: &Ground<'_>) -> Result<Asked, Failure> {
         });
         all.filter(|(server, listener)| dump.gives(listener.address, &host, &server.place))
     };
-    let (mut listens, mut paths): (Vec<(String, bool)>, Vec<(String, bool)>) = (Vec::new(), Vec::new());
+    // Each with whether something can be proven on it.
+    let mut listens: Vec<(String, bool)> = Vec::new();
+    let mut paths: Vec<(String, bool)> = Vec::new();
     for (server, listener) in of_name() {
         let mut one_is_open = false;
         for path in &server.paths {
