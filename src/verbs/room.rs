@@ -7,6 +7,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat};
 
 use crate::host::app::App;
+use crate::host::mover::Mover;
 use crate::host::space;
 use crate::model::color::Color;
 use crate::model::failure::Failure;
@@ -86,7 +87,8 @@ fn written(app: &App) -> Vec<PathBuf> {
     ];
     let beside = [layout.launcher(), layout.log(Color::Blue)];
     folders.extend(beside.iter().filter_map(|file| file.parent()).map(PathBuf::from));
-    if app.mover.asks().is_none() {
+    // As it is for whom we act as now, which need not be who opened the app.
+    if Mover::of(&app.entry).asks().is_none() {
         folders.push(app.entry.link_folder.clone());
     }
     folders

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::host::front::{self, Door, Manner};
 use crate::host::guess;
 use crate::host::nginx::dump::Dump;
+use crate::host::nginx::names;
 use crate::host::nginx::takeover::Takeover;
 use crate::host::pm2::Proc;
 use crate::host::sockets;
@@ -73,7 +74,7 @@ pub async fn write(ground: &Ground<'_>) -> Result<Proposal, Failure> {
     let door = Door {
         address: ([127, 0, 0, 1], found.port).into(),
         tls: false,
-        host: site.names.first().cloned().unwrap_or_default(),
+        host: names::asked_for(site.names.iter().map(String::as_str)).unwrap_or_default(),
         secret: None,
         manner: Manner::default(),
         pace: None,

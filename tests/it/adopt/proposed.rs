@@ -323,4 +323,12 @@ fn a_pattern_for_a_name_is_proposed_with_one_that_fits() {
     );
     // Nobody without a password comes to the app on the other one.
     assert_eq!(config.nginx.paths, ["/health"]);
+
+    // The dot of a domain with all below it is no part of a name that anybody asks for.
+    site.serve(&text.replace(r#""~^(?<tenant>[a-z0-9-]+)\.shop\.test$""#, ".shop.test"));
+    let plan = adopt(&site, &[]);
+    plan.assert_code(0);
+    let (_, config) = proposal(&plan);
+    assert_eq!(config.nginx.server_names, [".shop.test"]);
+    assert_eq!(config.health[0].expect, [200]);
 }
