@@ -322,10 +322,10 @@ impl Sandbox {
 /// What is typed, and `--again` behind `deploy`: many tests release one commit several times,
 /// and are about something else.
 pub fn again<'a>(args: &[&'a str]) -> Vec<&'a str> {
-    match args.split_first() {
-        Some((deploy, rest)) if *deploy == "deploy" && !rest.contains(&"--again") => {
-            [&[*deploy, "--again"], rest].concat()
-        }
+    let deploy = args.iter().position(|word| *word == "deploy");
+    let is_verb = |at: &usize| *at == 0 || args[0].starts_with('-');
+    match deploy.filter(is_verb) {
+        Some(at) if !args.contains(&"--again") => [&args[..=at], &["--again"], &args[at + 1..]].concat(),
         _ => args.to_vec(),
     }
 }
