@@ -137,7 +137,7 @@ fn root_by_mistake_acts_as_the_owner_and_others_are_told_what_to_type() {
         sandbox.assert_five(&outcome, 2, "`shop` belongs to `nobody`", Color::Green);
     }
     let outcome = shared.bg_as(OTHER, &["deploy", "a branch"]);
-    outcome.assert_says("hint: type: sudo -u nobody bluegreen deploy 'a branch'\n");
+    outcome.assert_says("hint: type: sudo -u nobody bluegreen deploy --again 'a branch'\n");
 }
 
 #[test]
