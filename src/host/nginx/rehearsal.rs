@@ -141,21 +141,32 @@ impl Rehearsal {
     }
 
     pub fn run(&mut self) {
-        let child = std::process::Command::new(&self.nginx.bin)
-            .arg("-c")
-            .arg(&self.nginx.conf)
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        self.child = Some(child);
+        self.child = Some(self.spawn());
         let until = Instant::now() + PATIENCE;
         let up = |r: &Rehearsal| r.nginx.master().is_ok_and(|master| !master.workers().is_empty());
         while !up(self) {
             let log = std::fs::read_to_string(self.error_log()).unwrap_or_default();
             assert!(Instant::now() < until, "NGINX does not start: {log}");
+            // Another test's connection may have its port for a moment.
+            if self
+                .child
+                .as_mut()
+                .is_some_and(|child| child.try_wait().unwrap().is_some())
+            {
+                self.child = Some(self.spawn());
+            }
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    fn spawn(&self) -> Child {
+        std::process::Command::new(&self.nginx.bin)
+            .arg("-c")
+            .arg(&self.nginx.conf)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
     }
 
     pub fn error_log(&self) -> PathBuf {
