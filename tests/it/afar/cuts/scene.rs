@@ -268,7 +268,8 @@ fn unfinished_engines(server: &Server) -> usize {
 }
 
 /// The servers listen where the client's network ends, and the client knows them there. Its
-/// patience is short: a case would take a minute longer.
+/// patience is short, or a case would take a minute longer, and longer than a busy machine
+/// keeps it waiting.
 fn listen_to(afar: &mut Afar, network: &Network) {
     let address = network.here();
     let mut config = String::new();
@@ -280,7 +281,7 @@ fn listen_to(afar: &mut Afar, network: &Network) {
         server.sshd.start_again();
         let port = server.sshd.port();
         config += &format!(
-            "Host {}\n  HostName {address}\n  Port {port}\n  User {}\n  ServerAliveInterval 1\n  ConnectTimeout 5\n",
+            "Host {}\n  HostName {address}\n  Port {port}\n  User {}\n  ServerAliveInterval 3\n  ConnectTimeout 15\n",
             server.name,
             user()
         );
