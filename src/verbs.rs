@@ -29,6 +29,7 @@ pub mod packages;
 pub mod plan;
 pub mod preflight;
 pub mod proof;
+mod provable;
 pub mod prune;
 pub mod recover;
 pub mod remove;

@@ -9,7 +9,6 @@ mod found;
 mod later;
 mod plan;
 mod proposal;
-mod provable;
 pub mod record;
 mod seen;
 mod shown;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
 use crate::host::{releases, store};
-use crate::model::color::Color;
+use crate::model::color::Route;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Standing, Traffic};
 use crate::model::journal::{Phase, Verb};
@@ -21,6 +21,7 @@ use super::cool;
 use super::cutover::{self, Switched};
 use super::gate::{self, Passed};
 use super::memory;
+use super::proof;
 use super::prune;
 use super::room;
 use super::run::Run;
@@ -141,11 +142,12 @@ enum Slot {
     },
 }
 
-/// What is looked at before anything is made, for a release beside the color `live`.
+/// What is looked at before anything is made, for a release beside what `route` names.
 ///
 /// # Errors
 /// The first thing that stands in the way.
-pub(super) async fn can_begin(app: &App, live: Color, ask: &Ask, sink: &dyn Sink) -> Result<(), Failure> {
+pub(super) async fn can_begin(app: &App, route: Route, ask: &Ask, sink: &dyn Sink) -> Result<(), Failure> {
+    let live = route.color;
     adopted::data_is_where_it_belongs(app, live)?;
     adopted::variables_are_given(app, live)?;
     data::is_not_left_behind(app, live, ask.leave_data, sink)?;
@@ -153,12 +155,15 @@ pub(super) async fn can_begin(app: &App, live: Color, ask: &Ask, sink: &dyn Sink
     room::writable(app)?;
     room::left(app)?;
     memory::left(app, live.other(), BG_TOML.as_ref()).await?;
+    if !ask.no_switch {
+        proof::can_be_had(app, route).await?;
+    }
     check::before_deploy(app, ask.checks, sink).await
 }
 
 async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Failure> {
     wake::wake(run.app, &run.sink).await;
-    can_begin(run.app, run.from.color, ask, &run.sink).await?;
+    can_begin(run.app, run.from, ask, &run.sink).await?;
     hooks::before_build(run).await?;
     let mut manifest = build::build(run, &ask.wanted).await?;
     run.works_on(&manifest.id);

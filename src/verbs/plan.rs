@@ -46,7 +46,7 @@ pub async fn plan(app: &App, ask: &Ask, sink: &dyn Sink) -> Result<Planned, Fail
     let wanted = &ask.wanted;
     let route = traffic::observe(app).await?;
     let unchanged = |failure: Failure| failure.or_traffic(traffic::unchanged(app));
-    let ready = deploy::can_begin(app, route.color, ask, sink).await;
+    let ready = deploy::can_begin(app, route, ask, sink).await;
     ready.map_err(unchanged)?;
     build::can_begin(app, sink).await?;
     let color = route.color.other();

@@ -11,7 +11,7 @@ use crate::model::color::{Color, Route};
 
 mod before;
 
-pub use before::fails_alike;
+pub use before::{can_be_had, fails_alike};
 
 /// Fresh connections in a row that must reach the new slot, on each path and listener.
 /// Two NGINX workers share a listener at random, so eight in a row miss one of them once

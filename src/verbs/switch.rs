@@ -19,7 +19,7 @@ use super::deploy::Deployed;
 use super::gate::{self, Passed, Refusal};
 use super::run::Run;
 use super::slot::Running;
-use super::{adopted, contract, data, hooks, memory, recover, run, slot, step, traffic, wake};
+use super::{adopted, contract, data, hooks, memory, proof, recover, run, slot, step, traffic, wake};
 
 /// Moves traffic to `color`, or to the one it is not on.
 ///
@@ -57,7 +57,7 @@ async fn to_color(run: &Run<'_>, color: Color, force: Option<&str>) -> Result<De
         });
     }
     contract::guard(run, &release, force).map_err(|failure| refuse(run, failure))?;
-    go(run, color, release).await
+    to_release(run, release).await
 }
 
 /// Without a readable link, and after a run whose end nobody can tell, naming the color is
@@ -145,6 +145,8 @@ async fn back(run: &Run<'_>, to: Option<&ReleaseId>, force: Option<&str>) -> Res
 }
 
 async fn to_release(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failure> {
+    let provable = proof::can_be_had(run.app, run.from).await;
+    provable.map_err(|failure| refuse(run, failure))?;
     let idle = run.idle();
     if releases::slot(&run.app.layout, idle).as_ref() == Some(&target) {
         return go(run, idle, target).await;

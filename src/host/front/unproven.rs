@@ -104,6 +104,20 @@ pub enum Astray {
     },
 }
 
+impl Astray {
+    /// Whether it looks as if NGINX had answered without asking the app.
+    #[must_use]
+    pub fn is_of_nginx(&self) -> bool {
+        matches!(
+            self,
+            Astray::NoUpstream { .. }
+                | Astray::NotIncluded { .. }
+                | Astray::Replayed
+                | Astray::NoAnswer(HttpError::Closed)
+        )
+    }
+}
+
 /// The expected slot answered, and not as a healthy one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{path}` on {door} is answered {status}: {said}")]

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
+use crate::host::front::Door;
 use crate::host::nginx::dump::Dump;
 use crate::host::nginx::names;
 use crate::host::nginx::takeover::Taken;
 use crate::model::listen::Listener;
+use crate::verbs::provable::Unprovable;
 
 /// What a server listens on that says nothing of it.
 const USUAL: &str = "80";
@@ -43,6 +45,33 @@ pub(super) fn name(dump: &Dump, server: &Taken, at: SocketAddr, known: &[String]
     own.chain(known)
         .chain(any)
         .find(|name| dump.gives(at, name, &server.place))
+}
+
+/// A listener of bg.toml's that leads to none of the servers of the site.
+pub(super) fn elsewhere(path: &str, door: &Door, servers: &[Taken]) -> Unprovable {
+    let listens = servers.iter().map(|server| {
+        let listens: Vec<String> = server
+            .listens
+            .iter()
+            .map(|text| format!("`listen {text}`"))
+            .collect();
+        let names: Vec<String> = server.names.iter().map(|name| format!("`{name}`")).collect();
+        format!(
+            "{} and {} at {}",
+            listens.join(", "),
+            names.join(", "),
+            server.place
+        )
+    });
+    let listens: Vec<String> = listens.collect();
+    let way = match servers.iter().any(|server| !listeners(server).0.is_empty()) {
+        true => {
+            "`nginx.server_names` and `nginx.listen` in bg.toml: the first of those names has to lead to the site on each of those listeners"
+        }
+        false => TO_BE_ASKED,
+    };
+    let what = format!("leads to no server of the site, which has {}", listens.join("; "));
+    Unprovable::new(path, door, what, way.to_owned())
 }
 
 #[cfg(test)]

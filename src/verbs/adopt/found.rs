@@ -52,6 +52,13 @@ pub struct Found {
     pub silent: Vec<String>,
 }
 
+impl Found {
+    /// What has NGINX pass a request on to it.
+    pub fn pass(&self) -> String {
+        format!("proxy_pass http://127.0.0.1:{};", self.port)
+    }
+}
+
 /// One entry and the ports that it holds and NGINX passes to.
 struct Candidate {
     home: daemons::Running,

@@ -30,7 +30,8 @@ use super::data::{self, Data};
 use super::found::{self, Found};
 use super::record::SiteFile;
 use super::seen::{self, Looked, Site};
-use super::{Ask, carry, proposal, provable, variables};
+use super::{Ask, carry, proposal, variables};
+use crate::verbs::provable;
 
 /// Everything that was found, and what would become of it.
 #[derive(Debug)]
@@ -339,7 +340,7 @@ impl Plan {
         let Looked { unprovable, open, .. } = &self.looked;
         match unprovable.is_empty() || (self.config_text.is_some() && !ask.yes) {
             true => Ok(()),
-            false => Err(provable::refusal(unprovable, open, self.found.port)),
+            false => Err(provable::refusal(unprovable, open, &self.found.pass())),
         }
     }
 

@@ -13,8 +13,8 @@ use crate::model::failure::in_one_line;
 use crate::model::release::ReleaseId;
 
 use super::asked;
-use super::provable::{self, Unprovable};
 use super::record::Seen;
+use crate::verbs::provable::{self, Unprovable};
 
 /// How often a path is looked at again while NGINX's new workers take over.
 const AGAIN: Duration = Duration::from_millis(50);
@@ -65,7 +65,7 @@ pub async fn before(site: Site<'_>, takeover: &Takeover) -> Looked {
         let leads = |server: &Taken| dump.gives(door.address, &door.host, &server.place);
         if !takeover.servers.iter().any(leads) {
             let path = app.config.nginx.paths.first().map_or("/", String::as_str);
-            let elsewhere = Unprovable::elsewhere(path, door, &takeover.servers);
+            let elsewhere = asked::elsewhere(path, door, &takeover.servers);
             looked.unprovable.push(elsewhere);
             continue;
         }

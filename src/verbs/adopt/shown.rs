@@ -9,7 +9,8 @@ use crate::model::failure::Failure;
 use super::super::adopted;
 use super::plan::Plan;
 use super::seen::Looked;
-use super::{Adopting, Ask, provable};
+use super::{Adopting, Ask};
+use crate::verbs::provable;
 
 impl Plan {
     /// What would be done.
@@ -89,7 +90,7 @@ impl Plan {
         let mut warnings = self.notes.clone();
         if !self.looked.unprovable.is_empty() {
             let Looked { unprovable, open, .. } = &self.looked;
-            let refusal = provable::refusal(unprovable, open, self.found.port);
+            let refusal = provable::refusal(unprovable, open, &self.found.pass());
             warnings.push(format!("{}: {}", refusal.what, refusal.evidence.join("; ")));
             warnings.extend(refusal.hints);
         }

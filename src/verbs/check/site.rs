@@ -7,6 +7,7 @@ use crate::host::readers::Reader;
 use crate::model::color::Color;
 use crate::model::config::SwitchWay;
 
+use super::super::proof;
 use super::super::setup::ground::{self, Ground};
 use super::Report;
 
@@ -31,6 +32,7 @@ pub(super) async fn look(report: &mut Report, app: &App, ground: &Ground, set_up
     includes(report, app, ground).await;
     if set_up {
         listeners(report, app).await;
+        proofs(report, app).await;
     }
     other_ways(report, app, ground);
     caches(report, app, ground);
@@ -96,6 +98,20 @@ async fn listeners(report: &mut Report, app: &App) {
                     route.display()
                 ),
             ),
+        }
+    }
+}
+
+async fn proofs(report: &mut Report, app: &App) {
+    let Ok(route) = app.link.read() else { return };
+    match proof::can_be_had(app, route).await {
+        Ok(()) => report.fine(
+            "proof",
+            "NGINX answers no path of a switch's proof in the app's place",
+        ),
+        Err(failure) => {
+            let found = format!("no switch could be proven: {}", failure.evidence.join("; "));
+            report.wrong("proof", found, &failure.hints.join("; "));
         }
     }
 }

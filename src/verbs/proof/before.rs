@@ -1,16 +1,77 @@
-//! What the color that was live before answers where the new one fails: one that fails in the
-//! same way takes nothing away. It is still warm, and is asked only then, past NGINX, so that
-//! no other switch waits for it.
+//! What is known before traffic moves, or by the color that was live before: whether the site's
+//! front lets a proof be had at all, and whether a color fails as the one before it did.
+
+use std::collections::BTreeSet;
 
 use crate::host::app::App;
-use crate::host::front::Sick;
+use crate::host::front::{self, Door, Nonce, NotProven, Sick};
 use crate::host::health::{self, Pace};
-use crate::model::color::Color;
+use crate::host::nginx::dump::Dump;
+use crate::model::color::{Color, Route};
 use crate::model::config::HealthCheck;
+use crate::model::failure::Failure;
 
+use super::super::provable::{self, Unprovable};
 use super::super::{gate, slot};
 
-/// Whether `color` answers each path with the status that the other color gave.
+/// Looks for what NGINX answers itself where a switch would have to be proven, by a line of its
+/// own configuration that stays whatever is live: after the swap that could only be put back,
+/// and not even that could be proven.
+///
+/// # Errors
+/// Every such path and listener, its line and a way on.
+pub async fn can_be_had(app: &App, live: Route) -> Result<(), Failure> {
+    if live.maintenance {
+        return Ok(());
+    }
+    // Where its files are closed to us, the proof itself has to tell.
+    let Ok(dump) = Dump::read(app.nginx_files.conf()) else {
+        return Ok(());
+    };
+    let doors = app.paced_doors();
+    let mut unprovable = Vec::new();
+    let mut open = BTreeSet::new();
+    for path in &app.config.nginx.paths {
+        let found = turned_away(app, &dump, &doors, path, live.color).await;
+        match found.is_empty() {
+            true => drop(open.insert(path.clone())),
+            false => unprovable.extend(found),
+        }
+    }
+    if unprovable.is_empty() {
+        return Ok(());
+    }
+    if let Some(health) = app.config.health.first()
+        && turned_away(app, &dump, &doors, &health.path, live.color)
+            .await
+            .is_empty()
+    {
+        open.insert(health.path.clone());
+    }
+    let pass = format!("include \"{}\";", app.nginx_files.proxy().display());
+    Err(provable::refusal(&unprovable, &open, &pass))
+}
+
+/// The doors at which NGINX answers for `path` itself.
+async fn turned_away(app: &App, dump: &Dump, doors: &[Door], path: &str, live: Color) -> Vec<Unprovable> {
+    let port = slot::port_of_old(app, live);
+    let slot = ([127, 0, 0, 1], port).into();
+    let mut found = Vec::new();
+    for door in doors {
+        let proven = front::prove(door, path, app.name(), slot, 1, &Nonce::fresh()).await;
+        if let Err(NotProven::Path { astray, .. }) = proven
+            && astray.is_of_nginx()
+        {
+            let answer = front::answer(door, path).await;
+            found.extend(provable::of_nginx(dump, port, door, path, &answer).await);
+        }
+    }
+    found.retain(Unprovable::stays);
+    found
+}
+
+/// Whether `color`, which is still warm, answers each path with the status that the other color
+/// gave. It is asked only then, past NGINX, so that no other switch waits for it.
 pub async fn fails_alike(app: &App, color: Color, sick: &[Sick]) -> bool {
     let config = &app.config;
     let target = gate::target(config, slot::port_of_old(app, color));

@@ -7,7 +7,7 @@ use std::path::Path;
 use bluegreen::model::color::Color;
 
 use super::{include, site_file, write_own_site};
-use crate::sandbox::{Sandbox, repo};
+use crate::sandbox::{HOST, Sandbox, http, repo, set};
 
 #[test]
 fn a_location_that_goes_past_the_switch_has_it_put_back() {
@@ -130,6 +130,74 @@ fn a_cache_of_open_files_hides_neither_the_link_nor_the_static_files() {
             assert_eq!(sandbox.live_color(), Some(color));
         }
     }
+}
+
+/// After the swap nothing could be proven, nor that it was undone.
+#[test]
+fn a_front_that_turns_the_proof_away_is_found_before_traffic_moves() {
+    let sandbox = Sandbox::with(|_| {});
+    let users = sandbox.root().join("users");
+    fs::write(&users, "shop:{PLAIN}pw\n").unwrap();
+    let site = |front: &str| {
+        let route = include(&sandbox, "route.conf");
+        let pass = include(&sandbox, "proxy.conf");
+        let open = format!("location = /health {{ auth_basic off; {pass} }}");
+        write_own_site(
+            &sandbox,
+            &format!("{route}\n{open}\nlocation / {{\n{front}\n{pass}\n}}"),
+        );
+    };
+    let sends = |header: &str| {
+        let headers = format!("headers = {{ Authorization = \"{header}\" }}");
+        move |config: &mut toml::Table| set(config, "nginx", "probe", headers.parse::<toml::Table>().unwrap())
+    };
+    write_own_site(&sandbox, "location / { return 200 mine; }");
+    sandbox.front.reload();
+    sandbox.bg(&["setup"]).assert_code(1);
+    site("");
+    sandbox.front.reload();
+    sandbox.bg(&["setup"]).assert_code(0);
+    sandbox.bg(&["deploy"]).assert_code(0);
+    sandbox.commit_edit("another greeting", "Good day", "Hello");
+    sandbox.bg(&["deploy"]).assert_code(0);
+
+    site(&format!(
+        "auth_basic shop; auth_basic_user_file {};",
+        users.display()
+    ));
+    sandbox.front.reload();
+    let place = format!("`auth_basic shop` at {}:8", site_file(&sandbox).display());
+    let what = format!(
+        "`/` on http://{} ({HOST}) is answered 401 by NGINX itself: {place}",
+        sandbox.address()
+    );
+    for wrong in ["", "Basic d3Jvbmc="] {
+        if !wrong.is_empty() {
+            sandbox.configure(sends(wrong));
+        }
+        for command in ["deploy", "deploy --plan", "switch", "rollback"] {
+            let words: Vec<&str> = command.split(' ').collect();
+            let refused = sandbox.bg(&words);
+            assert_eq!(refused.code, Some(3), "{command}: {refused}");
+            refused.assert_says("no switch of this site could be proven, so nothing was changed");
+            refused.assert_says(&what);
+            refused.assert_says("`nginx.paths = [\"/health\"]` in bg.toml has switches proven there");
+            refused.assert_says("`nginx.probe.headers = { Authorization = \"Basic ...\" }` in bg.toml");
+            refused.assert_says("traffic: unchanged, green");
+            assert_eq!(sandbox.link(), "green", "{command}");
+            assert!(sandbox.lock_is_free(), "{command}");
+            assert_eq!(sandbox.get("/health").header("x-app-color"), Some("green"));
+            let warm = http::get(sandbox.slot_address(Color::Blue), HOST, "/health").unwrap();
+            assert_eq!(warm.status, 200, "{command}");
+        }
+        let check = sandbox.bg(&["check"]);
+        check.assert_code(1);
+        assert!(check.stdout.contains("no switch could be proven"), "{check}");
+        assert!(check.stdout.contains(&place), "{check}");
+    }
+    sandbox.configure(sends("Basic c2hvcDpwdw=="));
+    sandbox.bg(&["deploy"]).assert_code(0);
+    assert_eq!(sandbox.link(), "blue");
 }
 
 /// NGINX's workers that cannot look through the link answer from blue, whatever it says.

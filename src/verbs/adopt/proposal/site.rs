@@ -7,8 +7,9 @@ use crate::host::nginx::takeover::Taken;
 use crate::model::failure::{Failure, Kind};
 use crate::model::listen::Listener;
 
-use super::super::{asked, provable};
+use super::super::asked;
 use super::{Ground, quoted};
+use crate::verbs::provable;
 
 /// Folders that NGINX's main file may include, the usual ones.
 const INCLUDES: [&str; 5] = ["conf.d", "sites-enabled", "http.d", "vhosts.d", "servers"];

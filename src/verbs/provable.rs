@@ -1,4 +1,4 @@
-//! What of the site no later switch could be proven on, found before anything is changed: the
+//! What of the site no switch could be proven on, found before anything is changed: the
 //! answers that NGINX gives itself, each with the line that has it do so and a way on.
 
 use std::collections::BTreeSet;
@@ -8,10 +8,7 @@ use std::net::SocketAddr;
 use crate::host::front::{self, Door, Manner};
 use crate::host::http::{Answer, HttpError};
 use crate::host::nginx::dump::{Dump, Given, Own, Why};
-use crate::host::nginx::takeover::Taken;
 use crate::model::failure::{Failure, Kind};
-
-use super::asked;
 
 /// The page that NGINX makes for a status that has none of the site's.
 const BUILT_IN: &[u8] = b"<hr><center>";
@@ -30,43 +27,24 @@ pub struct Unprovable {
 }
 
 impl Unprovable {
-    /// A listener of bg.toml's that leads to none of the servers of the site.
-    pub(super) fn elsewhere(path: &str, door: &Door, servers: &[Taken]) -> Unprovable {
-        let listens = servers.iter().map(|server| {
-            let listens: Vec<String> = server
-                .listens
-                .iter()
-                .map(|text| format!("`listen {text}`"))
-                .collect();
-            let names: Vec<String> = server.names.iter().map(|name| format!("`{name}`")).collect();
-            format!(
-                "{} and {} at {}",
-                listens.join(", "),
-                names.join(", "),
-                server.place
-            )
-        });
-        let listens: Vec<String> = listens.collect();
-        let one_can_be_asked = servers
-            .iter()
-            .any(|server| !asked::listeners(server).0.is_empty());
-        let way = match one_can_be_asked {
-            true => {
-                "`nginx.server_names` and `nginx.listen` in bg.toml: the first of those names has to lead to the site on each of those listeners"
-            }
-            false => asked::TO_BE_ASKED,
-        };
+    /// One that `what` says of, after path and listener, and the way on from there.
+    pub fn new(path: &str, door: &Door, what: String, way: String) -> Unprovable {
         Unprovable {
             path: path.to_owned(),
             door: door.clone(),
-            what: format!("leads to no server of the site, which has {}", listens.join("; ")),
+            what,
             own: None,
-            way: Some(way.to_owned()),
+            way: Some(way),
         }
     }
 
+    /// Whether it is so whatever the app does, and in a moment too.
+    pub fn stays(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| own.why != Why::Limit)
+    }
+
     /// What it is, in a line.
-    pub(super) fn sentence(&self) -> String {
+    pub fn sentence(&self) -> String {
         let (path, door) = (&self.path, &self.door);
         let mut text = format!("`{path}` on {door} {}", self.what);
         if let Some(own) = &self.own {
@@ -77,7 +55,7 @@ impl Unprovable {
 }
 
 /// Whether NGINX itself gave the answer to a request for `path`, instead of the app on `port`.
-pub(super) async fn of_nginx(
+pub async fn of_nginx(
     dump: &Dump,
     port: u16,
     door: &Door,
@@ -164,13 +142,13 @@ fn kept(dump: &Dump, door: &Door, path: &str, answer: &Answer) -> Option<Own> {
 }
 
 /// Why nothing is changed, with every line and a way on for each; `open` are paths that the app
-/// itself answers.
-pub(super) fn refusal(unprovable: &[Unprovable], open: &BTreeSet<String>, port: u16) -> Failure {
+/// itself answers, and `pass` has NGINX pass a request on to it.
+pub fn refusal(unprovable: &[Unprovable], open: &BTreeSet<String>, pass: &str) -> Failure {
     let mut lines: Vec<String> = Vec::new();
     let mut ways: Vec<String> = Vec::new();
     for one in unprovable {
         lines.push(one.sentence());
-        let own = one.own.iter().flat_map(|own| ways_on(own, &one.door, port));
+        let own = one.own.iter().flat_map(|own| ways_on(own, &one.door, pass));
         for way in own.chain(one.way.clone()) {
             if !ways.contains(&way) {
                 ways.push(way);
@@ -201,10 +179,10 @@ pub(super) fn refusal(unprovable: &[Unprovable], open: &BTreeSet<String>, port: 
 }
 
 /// What has NGINX pass such a request on.
-fn ways_on(own: &Own, door: &Door, port: u16) -> Vec<String> {
+fn ways_on(own: &Own, door: &Door, pass: &str) -> Vec<String> {
     let exempt = |line: &str| {
         format!(
-            "or leave a path open, and name it: `location = /health {{ {line}proxy_pass http://127.0.0.1:{port}; }}` in the server, and `nginx.paths = [\"/health\"]` in bg.toml"
+            "or leave a path open, and name it: `location = /health {{ {line}{pass} }}` in the server, and `nginx.paths = [\"/health\"]` in bg.toml"
         )
     };
     let header =
