@@ -212,6 +212,8 @@ mod tests {
         for (file, text, expected) in table {
             assert_eq!(of(&[(file, text)]).0, [Path::new(expected)], "{text}");
         }
+        let nested = "DATABASE = 'store/db/shop.db'\nUPLOAD_FOLDER = 'store'";
+        assert_eq!(of(&[("app.py", nested)]).0, [Path::new("store")]);
         for text in [
             "# DATABASE = 'shop.db'",
             "DATABASE = '/var/lib/shop/shop.db'",
@@ -232,6 +234,7 @@ mod tests {
             (".gitignore", ignored),
             ("shop.db", ""),
             ("notes.txt", ""),
+            ("today.log", ""),
             ("instance/shop.db", ""),
         ]);
         assert_eq!(sure, [] as [&Path; 0]);

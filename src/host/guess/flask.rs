@@ -204,6 +204,8 @@ mod tests {
             ("ALLOWED_HOSTS = []\n", None),
             ("ALLOWED_HOSTS = ['.test.org']\n", None),
             ("SERVER_NAME = '127.0.0.1:5000'\n", None),
+            ("SERVER_NAME = 'shop.local'\n", None),
+            ("SERVER_NAME = 'shop.example.com'\n", None),
             ("# SERVER_NAME = 'shop.test.org'\n", None),
         ] {
             let temp = tempfile::tempdir().unwrap();

@@ -131,7 +131,10 @@ mod tests {
             started(&[factory, ("Procfile", "web: cd x && gunicorn shop:app\n")]),
             None
         );
-        assert_eq!(started(&[factory, ("Procfile", "web: bin/start\n")]), None);
+        for line in ["bin/start", "gunicorn shop:app | tee log", "python run.py > log"] {
+            let procfile = format!("web: {line}\n");
+            assert_eq!(started(&[factory, ("Procfile", &procfile)]), None, "{line}");
+        }
         assert_eq!(
             started(&[factory, (".flaskenv", "FLASK_DEBUG=1\nexport FLASK_APP='shop'\n")]),
             app("shop:create_app()")
@@ -140,6 +143,8 @@ mod tests {
             started(&[factory, cli, ("pyproject.toml", script)]),
             app("shop:create_app()")
         );
+        let only_a_tool = "[project.scripts]\nx = 'shop.cli:main'\n";
+        assert_eq!(started(&[factory, cli, ("pyproject.toml", only_a_tool)]), None);
         let tool = "[tool.poe.tasks]\ntest = 'pytest'\nserve = 'flask --app shop run --debug'\n";
         assert_eq!(
             started(&[factory, ("pyproject.toml", tool)]),

@@ -97,6 +97,12 @@ async fn an_app_below_its_requirements_starts_beside_them() {
     let guess = guess(&folder).await;
     assert_eq!(guess.folder, None);
     assert_eq!(guess.start, app("src.app:app"));
+    // Whatever it says there is said for that folder.
+    let flaskenv = ("src/.flaskenv", "FLASK_APP=app\n");
+    let files = [("requirements.txt", "flask\n"), ("src/app.py", APP), flaskenv];
+    let (_temp, folder) = project("shop", &files);
+    let guess = super::guess(&folder).await;
+    assert_eq!((guess.folder, guess.start), (None, app("src.app:app")));
 }
 
 #[tokio::test]

@@ -157,6 +157,7 @@ async fn steps(plan: &Plan, ask: &Ask, record: &Record, sink: &dyn Sink) -> Resu
     }
     let others = match proven.by_others {
         0 => String::new(),
+        1 => "; 1 more answers as before".to_owned(),
         count => format!("; {count} more answer as before"),
     };
     told(

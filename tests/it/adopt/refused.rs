@@ -288,7 +288,11 @@ fn what_nginx_paths_names_is_proven_and_the_rest_answers_as_before() {
     site.serve(&text);
     site.sandbox
         .configure(|config| set(config, "nginx", "paths", vec!["/health"]));
-    site.sandbox.bg(&["adopt", "--yes"]).assert_code(0);
+    let adopted = site.sandbox.bg(&["adopt", "--yes"]);
+    adopted.assert_code(0);
+    adopted.assert_says("1 path through NGINX answered by blue, as before");
+    adopted.assert_says("; 2 more answer as before");
+    assert!(!adopted.to_string().contains("is not proven"), "{adopted}");
     assert_eq!(site.reloads(), 1);
     let front = http::get(site.sandbox.address(), HOST, "/").unwrap();
     assert_eq!(front.status, 401);

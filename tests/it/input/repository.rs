@@ -167,6 +167,15 @@ fn a_file_of_git_lfs_is_served_or_its_release_refused_by_its_name() {
     let found = bad_about(&without(&["check", "--json"]), "release");
     assert_found(&found, "error", "`model.bin`", "`apt install git-lfs`");
 
+    // A filter that does nothing.
+    let settings = sandbox.root().join("home/.gitconfig");
+    fs::write(&settings, "[filter \"lfs\"]\n\tsmudge = cat\n\tclean = cat\n").unwrap();
+    let left = without(&["deploy"]);
+    sandbox.assert_five(&left, 1, "the release was not made", Color::Blue);
+    left.assert_says("`model.bin`, `static/logo.bin` in commit `");
+    left.assert_says("this host's filter for them left them as they are");
+    fs::remove_file(settings).unwrap();
+
     sandbox.bg(&["deploy", "--plan"]).assert_code(0);
     sandbox.bg(&["deploy"]).assert_code(0);
     assert_eq!(sandbox.live_color(), Some(Color::Green));
