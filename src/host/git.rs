@@ -342,7 +342,8 @@ pub(super) fn hardened() -> Command {
 }
 
 /// `path` as git has it: without `.` and a slash at its end.
-pub(super) fn plain(path: &Path) -> PathBuf {
+#[must_use]
+pub fn plain(path: &Path) -> PathBuf {
     let parts = path.components();
     parts.filter(|part| *part != Component::CurDir).collect()
 }

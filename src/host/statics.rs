@@ -2,9 +2,10 @@
 //! stay inside of such a folder are made what they point at.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use crate::host::git::plain;
 use crate::host::readers::Reader;
 use crate::host::store;
 use crate::model::config::Config;
@@ -203,12 +204,6 @@ fn closed_to(workers: &Reader, path: &Path) -> Option<Unserved> {
         mode,
         user: workers.name().to_owned(),
     })
-}
-
-fn plain(path: &Path) -> PathBuf {
-    path.components()
-        .filter(|part| *part != Component::CurDir)
-        .collect()
 }
 
 /// Several of them in a few words.

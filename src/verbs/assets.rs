@@ -1,15 +1,25 @@
 //! Files named by their content, kept before traffic moves.
 
+use std::path::PathBuf;
+
+use crate::host::app::App;
+use crate::host::git::{self, Git};
 use crate::host::readers::Reader;
 use crate::host::statics::Unserved;
 use crate::host::store::FileError;
 use crate::host::{assets, releases, statics};
 use crate::model::config::StaticFiles;
+use crate::model::config::hooks::Moment;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 use crate::model::release::ReleaseId;
 
 use super::run::Run;
+use super::traffic;
+
+/// What to do about a folder that is served and not there.
+const NOT_THERE: &str =
+    "commit it, build it in `hooks.after_build`, or correct `folder` in `[[nginx.static]]`";
 
 /// Keeps those of `release`, and those that the live one has made since: an app may write
 /// such files when they are first asked for.
@@ -69,9 +79,7 @@ fn are_served(run: &Run<'_>, id: &ReleaseId) -> Result<(), Failure> {
         return Ok(());
     };
     let hint = match &first {
-        Unserved::Missing { .. } => {
-            "commit it, build it in `hooks.after_build`, or correct `folder` in `[[nginx.static]]`".to_owned()
-        }
+        Unserved::Missing { .. } => NOT_THERE.to_owned(),
         Unserved::Closed { path, .. } if path.starts_with(app.layout.shared()) => {
             format!("`chmod -R go+rX {}`", path.display())
         }
@@ -81,11 +89,43 @@ fn are_served(run: &Run<'_>, id: &ReleaseId) -> Result<(), Failure> {
         }
     };
     let more = unserved.iter().skip(1).take(4).map(ToString::to_string);
-    let failure = Failure::failed(format!(
-        "NGINX would not serve the static files of {}",
-        id.short()
-    ));
-    Err(failure.because(first).showing(more).hint(hint))
+    Err(not_served(id.short()).because(first).showing(more).hint(hint))
+}
+
+fn not_served(short: &str) -> Failure {
+    Failure::failed(format!("NGINX would not serve the static files of {short}"))
+}
+
+/// Fails where a folder of `[[nginx.static]]` is neither in the commit `sha` nor shared, and nothing
+/// would put it there: no hook, no submodule.
+///
+/// # Errors
+/// As the deploy's; or git fails.
+pub async fn are_committed(app: &App, git: &Git, sha: &str) -> Result<(), Failure> {
+    let config = &app.config;
+    let makes = |moment| !config.hooks.of(moment).is_empty();
+    if config.source.submodules || makes(Moment::BeforeBuild) || makes(Moment::AfterBuild) {
+        return Ok(());
+    }
+    let served: Vec<&StaticFiles> = (config.nginx.static_files.iter())
+        .filter(|files| config.shares(&files.folder).is_none())
+        .collect();
+    let folders: Vec<PathBuf> = served.iter().map(|files| files.folder.clone()).collect();
+    let held = git
+        .holds(sha, &folders)
+        .await
+        .map_err(|error| Failure::failed("the commit cannot be read").because(error))?;
+    let missing = served
+        .iter()
+        .find(|files| !held.contains(&git::plain(&files.folder)));
+    missing.map_or(Ok(()), |files| {
+        let missing = Unserved::Missing {
+            folder: files.folder.clone(),
+            url: files.url.clone(),
+        };
+        let failure = not_served(sha.get(..7).unwrap_or(sha)).because(missing);
+        Err(failure.hint(NOT_THERE).with_traffic(traffic::unchanged(app)))
+    })
 }
 
 fn not_kept(error: FileError) -> Failure {

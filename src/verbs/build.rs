@@ -27,7 +27,7 @@ use crate::model::release::{Manifest, ReleaseId};
 use super::gate::millis;
 use super::run::Run;
 use super::source::{self, Wanted};
-use super::{packages, sight, slot, traffic};
+use super::{assets, packages, sight, slot, traffic};
 
 /// Builds a release of what is wanted.
 ///
@@ -47,6 +47,7 @@ pub async fn build(run: &Run<'_>, wanted: &Wanted) -> Result<Manifest, Failure> 
     );
     source::is_new(app, run.from.color, &commit, wanted)?;
     packages::can_be_had(app, &commit.sha).await?;
+    assets::are_committed(app, &Git::new(app.layout.mirror()), &commit.sha).await?;
     let fleet = run.caller.fleet.as_ref();
     let named = fleet.and_then(|fleet| fleet.release.clone());
     let id = named.unwrap_or_else(|| new_id(app, &commit));

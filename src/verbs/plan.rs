@@ -1,20 +1,24 @@
 //! `bg deploy --plan`: what a deploy would do. Fetches commits into the mirror, touches
 //! nothing else.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
-use crate::host::releases;
-use crate::model::color::Color;
+use crate::host::journal::Journal;
+use crate::host::{lock, releases};
+use crate::model::color::{Color, Route};
 use crate::model::config::Preflight;
 use crate::model::config::difference::{self, Change};
+use crate::model::config::duration::Span;
 use crate::model::config::hooks::Moment;
-use crate::model::event::Sink;
+use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 
 use super::deploy::{self, Ask};
 use super::source;
-use super::{adopted, build, migrate, packages, slot, traffic};
+use super::{adopted, build, drift, migrate, packages, slot, traffic};
 
 /// What a deploy would do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,6 +50,7 @@ pub async fn plan(app: &App, ask: &Ask, sink: &dyn Sink) -> Result<Planned, Fail
     let wanted = &ask.wanted;
     let route = traffic::observe(app).await?;
     let unchanged = |failure: Failure| failure.or_traffic(traffic::unchanged(app));
+    before_it_begins(app, route, ask.patience, sink).await?;
     let ready = deploy::can_begin(app, route, ask, sink).await;
     ready.map_err(unchanged)?;
     build::can_begin(app, sink).await?;
@@ -70,6 +75,37 @@ pub async fn plan(app: &App, ask: &Ask, sink: &dyn Sink) -> Result<Planned, Fail
         color,
         config,
     })
+}
+
+/// Tells of what a deploy would meet before it begins: the run of somebody else, one that was cut
+/// off, and what was done without bg.
+async fn before_it_begins(
+    app: &App,
+    route: Route,
+    patience: Duration,
+    sink: &dyn Sink,
+) -> Result<(), Failure> {
+    if let Some(holder) = lock::current_holder(&app.layout.lock()) {
+        sink.emit(Event::Warned {
+            text: format!(
+                "{holder} goes on: a deploy would wait up to {}, and stop then",
+                Span(patience)
+            ),
+        });
+        // What it has done so far looks like drift.
+        return Ok(());
+    }
+    let story = Journal::told(&app.layout.journal()).unwrap_or_default();
+    if let Some(open) = &story.open {
+        sink.emit(Event::Warned {
+            text: format!(
+                "the run {} was cut off: a deploy would finish or undo it first",
+                open.run
+            ),
+        });
+    }
+    let drift = drift::look(app, &story, Some(route)).await;
+    drift::tell(&drift, sink)
 }
 
 /// What would be done to the database.

@@ -13,6 +13,7 @@ use crate::model::color::Color;
 use crate::model::config::difference::difference;
 use crate::model::failure::{Failure, Kind};
 
+use super::assets;
 use super::{slot, traffic};
 
 /// What a deploy is asked to release.
@@ -107,7 +108,8 @@ pub async fn can_be_made(app: &App, sha: &str) -> Result<(), Failure> {
             .with_traffic(traffic::unchanged(app))
     })?;
     let missing = shared::missing(shared, &app.layout.shared(), &held);
-    missing.map_err(|error| not_linked(app, error))
+    missing.map_err(|error| not_linked(app, error))?;
+    assets::are_committed(app, &git, sha).await
 }
 
 /// Shared files without which there is no release.

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use bluegreen::host::lock;
 use bluegreen::model::color::Color;
 use toml::Value;
 
@@ -115,6 +116,14 @@ fn what_a_deploy_refuses_a_plan_refuses_in_the_same_words_and_a_check_finds() {
     refused(1, "there is no folder `backend` in commit", "release", "error");
     fs::write(sandbox.config(), &good).unwrap();
 
+    sandbox.commit("another folder", |repo| {
+        fs::rename(repo.join("static"), repo.join("files")).unwrap();
+    });
+    refused(1, "`/static/`", "release", "error");
+    sandbox.commit("the folder again", |repo| {
+        fs::rename(repo.join("files"), repo.join("static")).unwrap();
+    });
+
     let secrets = shared.join("app.env");
     let kept = fs::read(&secrets).unwrap();
     fs::set_permissions(&secrets, Permissions::from_mode(0o644)).unwrap();
@@ -137,6 +146,38 @@ fn what_a_deploy_refuses_a_plan_refuses_in_the_same_words_and_a_check_finds() {
     assert!(!outcome.stderr.contains("process.workers"), "{outcome}");
     fs::write(sandbox.config(), &good).unwrap();
     sandbox.bg(&["deploy", "--plan"]).assert_code(0);
+}
+
+#[test]
+fn a_plan_tells_who_is_at_it_and_what_was_done_without_bg() {
+    let sandbox = Sandbox::deployed();
+    sandbox.commit_edit("another greeting", "Good day", "Hello");
+    sandbox.bg(&["deploy"]).assert_code(0);
+    sandbox.commit_edit("a third", "Hello", "Hi");
+    let plan = || {
+        let plan = sandbox.bg(&["deploy", "--plan"]);
+        plan.assert_code(0);
+        assert_eq!(sandbox.link(), "green", "{plan}");
+        plan
+    };
+    let quiet = plan();
+    assert!(!quiet.stderr.contains(" ! "), "{quiet}");
+
+    sandbox.pm2(&["delete", "flask-green"]);
+    let plan_of_a_dead_color = plan();
+    plan_of_a_dead_color.assert_says("is live and down");
+    plan_of_a_dead_color.assert_says("repair` would start green");
+    sandbox.bg(&["repair"]).assert_code(0);
+
+    let held = lock::Lock::take(
+        &sandbox.app_root().join("state/lock"),
+        &lock::Holder::this("deploy"),
+    )
+    .unwrap();
+    let locked = plan();
+    locked.assert_says(&format!("(pid {})", std::process::id()));
+    locked.assert_says("goes on: a deploy would wait up to");
+    drop(held);
 }
 
 #[test]
