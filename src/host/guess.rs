@@ -19,6 +19,7 @@ use crate::model::config::starter::{Guess, Start};
 
 pub use data::by_sources as data;
 use neighbours::Neighbours;
+pub use sources::python_files;
 
 /// Folders of a project that often hold the app, the project itself first.
 const FOLDERS: [&str; 6] = ["", "backend", "server", "api", "web", "src"];

@@ -7,8 +7,11 @@ use regex_lite::Regex;
 
 use crate::host::store;
 
-/// Far more than an app has that `bg init` must answer for at once.
-const FILES: usize = 500;
+/// So many files are looked at: a large Flask app has some hundred.
+const FILES: usize = 2000;
+
+/// Folders whose code is not the web process's.
+const ELSEWHERE: [&str; 5] = ["venv", "env", "node_modules", "migrations", "__pycache__"];
 
 /// One file, without lines that are comments.
 #[derive(Clone, Debug)]
@@ -35,7 +38,7 @@ impl Source {
     }
 }
 
-/// The files below `folder`, without tests, environments and what is hidden.
+/// Those of [`python_files`].
 pub(super) fn read(folder: &Path) -> Vec<Source> {
     let read = |path: PathBuf| {
         let text = store::read_text(&path).ok()?;
@@ -46,15 +49,18 @@ pub(super) fn read(folder: &Path) -> Vec<Source> {
     python_files(folder).into_iter().filter_map(read).collect()
 }
 
-fn python_files(folder: &Path) -> Vec<PathBuf> {
+/// The files of Python below `folder`, without tests, environments and what is hidden. Links to
+/// folders are not followed.
+#[must_use]
+pub fn python_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for path in entries(&folder) {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let is_ours = !name.starts_with('.') && !name.starts_with("test") && name != "node_modules";
-            let is_environment = path.join("pyvenv.cfg").exists();
-            if path.is_dir() && !path.is_symlink() && is_ours && !is_environment {
+            let is_ours = !name.starts_with('.') && !name.starts_with("test");
+            let is_elsewhere = ELSEWHERE.contains(&&*name) || path.join("pyvenv.cfg").exists();
+            if path.is_dir() && !path.is_symlink() && is_ours && !is_elsewhere {
                 folders.push(path);
             } else if is_ours && name.ends_with(".py") && path.is_file() {
                 files.push(path);

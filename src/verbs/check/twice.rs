@@ -3,30 +3,16 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::host::app::App;
 use crate::host::store::read_plain;
-use crate::host::{dotenv, envfile};
+use crate::host::{dotenv, envfile, guess};
 
 use super::{Report, app as settings};
 
-/// So many files of Python are looked at: a large Flask app has some hundred.
-const FILES: usize = 2000;
-
 /// Longer than what people write by hand.
 const LONGEST: u64 = 256 << 10;
-
-/// Folders whose code is not the web process's.
-const ELSEWHERE: [&str; 7] = [
-    "venv",
-    "env",
-    "node_modules",
-    "tests",
-    "test",
-    "migrations",
-    "__pycache__",
-];
 
 /// What begins a scheduler in the process that it is written in.
 const SCHEDULERS: [&str; 5] = [
@@ -55,15 +41,16 @@ pub(super) fn look(report: &mut Report, app: &App) {
     };
     let workers = scripts_of_workers(app);
     let given = variables(app);
-    for file in python_files(&folder) {
-        let Ok(text) = read_plain(&folder.join(&file), LONGEST) else {
+    for path in guess::python_files(&folder) {
+        let Ok(text) = read_plain(&path, LONGEST) else {
             continue;
         };
+        let file = path.strip_prefix(&folder).unwrap_or(&path);
         let text = String::from_utf8_lossy(&text);
         for (at, line) in text.lines().enumerate() {
             let place = || format!("{} line {}", file.display(), at + 1);
             match found(line) {
-                Some(Found::Scheduler(name)) if !workers.contains(&file) => report.warn(
+                Some(Found::Scheduler(name)) if !workers.contains(file) => report.warn(
                     "scheduler",
                     format!("{} starts a `{name}` in the web process: it runs in both colors, and in each of their workers", place()),
                     "what must run once belongs into a `[[worker]]` with `handover = \"singleton\"`: docs/workers.md",
@@ -124,35 +111,6 @@ fn variables(app: &App) -> BTreeSet<String> {
         .unwrap_or_default();
     let from_file = dotenv::parse(&text).unwrap_or_default().into_keys();
     from_file.chain(env.set.keys().cloned()).collect()
-}
-
-/// Those below `folder`, named from there; links are not followed.
-fn python_files(folder: &Path) -> Vec<PathBuf> {
-    let (mut files, mut folders) = (Vec::new(), vec![PathBuf::new()]);
-    while let Some(below) = folders.pop() {
-        let mut entries: Vec<_> = fs::read_dir(folder.join(&below))
-            .into_iter()
-            .flatten()
-            .flatten()
-            .collect();
-        entries.sort_by_key(fs::DirEntry::file_name);
-        for entry in entries {
-            let path = below.join(entry.file_name());
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() && !name.starts_with('.') && !ELSEWHERE.contains(&&*name) => {
-                    folders.push(path);
-                }
-                Ok(kind) if kind.is_file() && name.ends_with(".py") => files.push(path),
-                _ => {}
-            }
-            if files.len() + folders.len() > FILES {
-                return files;
-            }
-        }
-    }
-    files
 }
 
 #[cfg(test)]
