@@ -2,6 +2,8 @@
 //! title to a program of theirs: each is asked with the rights of its own user, believed about
 //! processes of that user only, and no `pm2` of root's is ever started on its home.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
@@ -34,7 +36,7 @@ pub fn running() -> Vec<Running> {
         .into_iter()
         .filter_map(|pid| {
             let uid = process::owner(pid).map(Uid::from_raw)?;
-            let home = home(&process::cmdline(pid)?)?;
+            let home = home(&process::cmdline(pid)?, || given_home(pid))?;
             Some(Running { home, pid, uid })
         })
         .filter(|daemon| (me.is_root() || daemon.uid == me) && daemon.has_its_own_home())
@@ -72,11 +74,26 @@ impl Running {
     }
 }
 
-/// `PM2 v7.0.4: God Daemon (/home/deploy/.pm2)`.
-fn home(title: &str) -> Option<PathBuf> {
+/// `PM2 v7.0.4: God Daemon (/home/deploy/.pm2)`. A title has no more room than the command line
+/// had, some 50 characters: of a longer home it has the beginning, and the rest is in `given`.
+fn home(title: &str, given: impl FnOnce() -> Option<PathBuf>) -> Option<PathBuf> {
     let (name, rest) = title.split_once(": God Daemon (")?;
-    let home = rest.trim_end().strip_suffix(')')?;
-    name.starts_with("PM2 v").then(|| PathBuf::from(home))
+    if !name.starts_with("PM2 v") {
+        return None;
+    }
+    let rest = rest.trim_end();
+    match rest.strip_suffix(')') {
+        Some(home) => Some(PathBuf::from(home)),
+        None => given().filter(|home| home.to_string_lossy().starts_with(rest)),
+    }
+}
+
+/// The `PM2_HOME` that PM2 starts its daemon with.
+fn given_home(pid: u32) -> Option<PathBuf> {
+    let variables = process::env(pid)?;
+    let mut variables = variables.split(|byte| *byte == 0);
+    let home = variables.find_map(|variable| variable.strip_prefix(b"PM2_HOME="))?;
+    Some(PathBuf::from(OsStr::from_bytes(home)))
 }
 
 #[cfg(test)]
@@ -86,9 +103,20 @@ mod tests {
     #[test]
     fn a_daemon_says_where_its_home_is() {
         let title = "PM2 v7.0.4: God Daemon (/home/a (b)/.pm2)";
-        assert_eq!(home(title), Some("/home/a (b)/.pm2".into()));
-        for other in ["grep God Daemon (", "PM2 v7", "x: God Daemon (/y)"] {
-            assert_eq!(home(other), None, "{other}");
+        let nowhere = || None;
+        assert_eq!(home(title, nowhere), Some("/home/a (b)/.pm2".into()));
+        let cut = "PM2 v7.0.4: God Daemon (/home/somebody/a lo";
+        let given = || Some(PathBuf::from("/home/somebody/a long name/.pm2"));
+        assert_eq!(home(cut, given), given());
+        assert_eq!(home(cut, nowhere), None);
+        assert_eq!(home(cut, || Some("/elsewhere".into())), None);
+        for other in [
+            "grep God Daemon (",
+            "PM2 v7",
+            "x: God Daemon (/y)",
+            "x: God Daemon (/home",
+        ] {
+            assert_eq!(home(other, given), None, "{other}");
         }
     }
 }

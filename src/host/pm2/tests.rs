@@ -15,9 +15,14 @@ pub(crate) struct Sandbox {
 
 impl Sandbox {
     pub(crate) fn new() -> Sandbox {
+        Sandbox::at_home("h")
+    }
+
+    /// With a `PM2_HOME` of that name.
+    fn at_home(name: &str) -> Sandbox {
         let folder = tempfile::Builder::new().prefix("bgp").tempdir_in("/tmp").unwrap();
         let bin = crate::host::command::find_program(Path::new("pm2")).expect("the tests need pm2");
-        let pm2 = Pm2::new(bin, folder.path().join("h"));
+        let pm2 = Pm2::new(bin, folder.path().join(name));
         for name in ["old", "new"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
@@ -82,6 +87,19 @@ impl Drop for Sandbox {
             "PM2's daemon lives on"
         );
     }
+}
+
+/// It says so in a title that has no room for it.
+#[tokio::test]
+async fn a_daemon_is_found_however_long_the_name_of_its_home_is() {
+    let sandbox = Sandbox::at_home("the folder of somebody with a long name/.pm2");
+    sandbox.start(&sandbox.spec("flask-blue", "old")).await.unwrap();
+    let daemon = sandbox.daemon().unwrap();
+    let title = process::cmdline(daemon.pid).unwrap();
+    assert!(!title.contains("/.pm2"), "{title}");
+    let found = daemons::running();
+    let found = found.iter().find(|one| one.pid == daemon.pid);
+    assert_eq!(found.map(|one| one.home.as_path()), Some(sandbox.pm2.home()));
 }
 
 fn names(entries: &[Proc]) -> Vec<&str> {
