@@ -2,6 +2,7 @@
 //! front lets a proof be had at all, and whether a color fails as the one before it did.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::host::app::App;
 use crate::host::front::{self, Door, Nonce, NotProven, Sick};
@@ -13,6 +14,9 @@ use crate::model::failure::Failure;
 
 use super::super::provable::{self, Unprovable};
 use super::super::{gate, slot};
+
+/// NGINX answers itself at once. Nobody who leaves a color that hangs waits longer than this.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Looks for what NGINX answers itself where a switch would have to be proven, by a line of its
 /// own configuration that stays whatever is live: after the swap that could only be put back,
@@ -28,28 +32,35 @@ pub async fn can_be_had(app: &App, live: Route) -> Result<(), Failure> {
     let Ok(dump) = Dump::read(app.nginx_files.conf()) else {
         return Ok(());
     };
+    let found = tokio::time::timeout(AT_ONCE, unprovable(app, &dump, live.color)).await;
+    let (unprovable, open) = found.unwrap_or_default();
+    if unprovable.is_empty() {
+        return Ok(());
+    }
+    let pass = format!("include \"{}\";", app.nginx_files.proxy().display());
+    Err(provable::refusal(&unprovable, &open, &pass))
+}
+
+/// That, and the paths that are passed on.
+async fn unprovable(app: &App, dump: &Dump, live: Color) -> (Vec<Unprovable>, BTreeSet<String>) {
     let doors = app.paced_doors();
     let mut unprovable = Vec::new();
     let mut open = BTreeSet::new();
     for path in &app.config.nginx.paths {
-        let found = turned_away(app, &dump, &doors, path, live.color).await;
+        let found = turned_away(app, dump, &doors, path, live).await;
         match found.is_empty() {
             true => drop(open.insert(path.clone())),
             false => unprovable.extend(found),
         }
     }
-    if unprovable.is_empty() {
-        return Ok(());
-    }
-    if let Some(health) = app.config.health.first()
-        && turned_away(app, &dump, &doors, &health.path, live.color)
+    if let Some(health) = app.config.health.first().filter(|_| !unprovable.is_empty())
+        && turned_away(app, dump, &doors, &health.path, live)
             .await
             .is_empty()
     {
         open.insert(health.path.clone());
     }
-    let pass = format!("include \"{}\";", app.nginx_files.proxy().display());
-    Err(provable::refusal(&unprovable, &open, &pass))
+    (unprovable, open)
 }
 
 /// The doors at which NGINX answers for `path` itself.
