@@ -257,7 +257,7 @@ fn reach(scene: &Scene, case: Case, before: &Standing) -> Client {
             client
         }
         Point::AfterSwap => {
-            Hold::Proof.set(&held.sandbox, &[]);
+            Hold::Proof.set(&held.sandbox, &[&before.release]);
             let mut client = scene.start(&["switch"]);
             client.wait_until("the links are moved", |_| {
                 hosts
@@ -267,7 +267,7 @@ fn reach(scene: &Scene, case: Case, before: &Standing) -> Client {
             client
         }
         Point::BeforeProof => {
-            Hold::Proof.set(&held.sandbox, &[]);
+            Hold::Proof.set(&held.sandbox, &[&before.release]);
             let moved = others("traffic_moved");
             let mut client = scene.start(&["switch"]);
             client.wait_until("it is to be proven", |client| {

@@ -94,7 +94,8 @@ fn keep_no_outcomes(server: &Server) {
 /// A switch whose proof is held up.
 fn held_proof(scene: &Scene) -> Client {
     let held = &scene.server(0).sandbox;
-    Hold::Proof.set(held, &[]);
+    // The live color is asked before, and need not wait.
+    Hold::Proof.set(held, &[&scene.standing().release]);
     let mut client = scene.start(&["switch"]);
     client.wait_until("it is to be proven", |_| Hold::Proof.is_hit(held));
     client

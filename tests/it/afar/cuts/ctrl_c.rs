@@ -26,7 +26,7 @@ fn lock_is_held(server: &Server) -> bool {
 /// A switch whose proof is held up on the host with this number; the others have moved.
 fn proving(scene: &Scene, number: usize) -> Client {
     let held = scene.server(number);
-    Hold::Proof.set(&held.sandbox, &[]);
+    Hold::Proof.set(&held.sandbox, &[&scene.standing().release]);
     let mut client = scene.start(&["switch"]);
     client.wait_until("it is to be proven", |client| {
         let mut others = scene
