@@ -84,7 +84,7 @@ pub fn links(layout: &Layout, config: &Config, id: &ReleaseId) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for files in &config.nginx.static_files {
         let folder = plain(&files.folder);
-        if shared.iter().any(|shared| folder.starts_with(shared)) {
+        if config.shares(&folder).is_some() {
             continue;
         }
         // The folder itself, or one on the way to it.
@@ -149,13 +149,9 @@ pub fn unserved(layout: &Layout, config: &Config, id: &ReleaseId, workers: Optio
     let mut found = Vec::new();
     for files in &config.nginx.static_files {
         let folder = plain(&files.folder);
-        let is_shared = config
-            .shared
-            .iter()
-            .any(|shared| folder.starts_with(plain(shared)));
-        let above = match is_shared {
-            true => layout.shared(),
-            false => layout.release(id),
+        let above = match config.shares(&folder) {
+            Some(_) => layout.shared(),
+            None => layout.release(id),
         };
         let place = above.join(&folder);
         if !place.is_dir() {

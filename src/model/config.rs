@@ -152,11 +152,12 @@ impl Config {
     /// The entry of `shared` that `path` is, or lies in.
     #[must_use]
     pub fn shares(&self, path: &Path) -> Option<PathBuf> {
-        let plain = |path: &PathBuf| -> PathBuf {
+        let plain = |path: &Path| -> PathBuf {
             let parts = path.components();
             parts.filter(|part| *part != Component::CurDir).collect()
         };
-        let mut all = self.shared.iter().map(plain);
+        let path = plain(path);
+        let mut all = self.shared.iter().map(|shared| plain(shared));
         all.find(|shared| !shared.as_os_str().is_empty() && path.starts_with(shared))
     }
 

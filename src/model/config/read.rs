@@ -257,4 +257,19 @@ mod tests {
         assert!(shown.ends_with("\n\nand 2 more"), "{shown}");
         assert_eq!(shown.matches(" --> bg.toml:").count(), 10, "{shown}");
     }
+
+    #[test]
+    fn a_path_is_shared_however_it_is_written() {
+        let text = SMALL.replace("root =", "shared = [\"./uploads/\", \"data\"]\n        root =");
+        let config = parse(&text, Path::new("bg.toml")).unwrap();
+        for (path, entry) in [
+            ("uploads", Some("uploads")),
+            ("./uploads/2026", Some("uploads")),
+            ("./data/", Some("data")),
+            ("database", None),
+            ("static/data", None),
+        ] {
+            assert_eq!(config.shares(Path::new(path)), entry.map(PathBuf::from), "{path}");
+        }
+    }
 }
