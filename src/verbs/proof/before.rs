@@ -28,11 +28,7 @@ pub async fn can_be_had(app: &App, live: Route) -> Result<(), Failure> {
     if live.maintenance {
         return Ok(());
     }
-    // Where its files are closed to us, the proof itself has to tell.
-    let Ok(dump) = Dump::read(app.nginx_files.conf()) else {
-        return Ok(());
-    };
-    let found = tokio::time::timeout(AT_ONCE, unprovable(app, &dump, live.color)).await;
+    let found = tokio::time::timeout(AT_ONCE, unprovable(app, live.color)).await;
     let (unprovable, open) = found.unwrap_or_default();
     if unprovable.is_empty() {
         return Ok(());
@@ -42,21 +38,19 @@ pub async fn can_be_had(app: &App, live: Route) -> Result<(), Failure> {
 }
 
 /// That, and the paths that are passed on.
-async fn unprovable(app: &App, dump: &Dump, live: Color) -> (Vec<Unprovable>, BTreeSet<String>) {
+async fn unprovable(app: &App, live: Color) -> (Vec<Unprovable>, BTreeSet<String>) {
     let doors = app.paced_doors();
     let mut unprovable = Vec::new();
     let mut open = BTreeSet::new();
     for path in &app.config.nginx.paths {
-        let found = turned_away(app, dump, &doors, path, live).await;
+        let found = turned_away(app, &doors, path, live).await;
         match found.is_empty() {
             true => drop(open.insert(path.clone())),
             false => unprovable.extend(found),
         }
     }
     if let Some(health) = app.config.health.first().filter(|_| !unprovable.is_empty())
-        && turned_away(app, dump, &doors, &health.path, live)
-            .await
-            .is_empty()
+        && turned_away(app, &doors, &health.path, live).await.is_empty()
     {
         open.insert(health.path.clone());
     }
@@ -64,7 +58,7 @@ async fn unprovable(app: &App, dump: &Dump, live: Color) -> (Vec<Unprovable>, BT
 }
 
 /// The doors at which NGINX answers for `path` itself.
-async fn turned_away(app: &App, dump: &Dump, doors: &[Door], path: &str, live: Color) -> Vec<Unprovable> {
+async fn turned_away(app: &App, doors: &[Door], path: &str, live: Color) -> Vec<Unprovable> {
     let port = slot::port_of_old(app, live);
     let slot = ([127, 0, 0, 1], port).into();
     let mut found = Vec::new();
@@ -72,9 +66,11 @@ async fn turned_away(app: &App, dump: &Dump, doors: &[Door], path: &str, live: C
         let proven = front::prove(door, path, app.name(), slot, 1, &Nonce::fresh()).await;
         if let Err(NotProven::Path { astray, .. }) = proven
             && astray.is_of_nginx()
+            // Where its files are closed to us, the proof itself has to tell.
+            && let Ok(dump) = Dump::read(app.nginx_files.conf())
         {
             let answer = front::answer(door, path).await;
-            found.extend(provable::of_nginx(dump, port, door, path, &answer).await);
+            found.extend(provable::of_nginx(&dump, port, door, path, &answer).await);
         }
     }
     found.retain(Unprovable::stays);
