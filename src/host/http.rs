@@ -16,6 +16,7 @@ mod fault;
 #[cfg(test)]
 pub(crate) mod server;
 
+pub(crate) use certificate::any_certificate;
 pub(crate) use endpoint::{Endpoint, connect};
 pub use fault::HttpError;
 pub(crate) use fault::{diagnose, in_the_body};

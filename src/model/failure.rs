@@ -144,6 +144,21 @@ impl Failure {
         self
     }
 
+    /// With what failed besides.
+    #[must_use]
+    pub fn and(mut self, other: Failure) -> Failure {
+        let mut texts = other.causes();
+        texts.insert(0, other.what);
+        self.evidence.push(format!("besides, {}", texts.join(": ")));
+        self.evidence.extend(other.evidence);
+        for hint in other.hints {
+            if !self.hints.contains(&hint) {
+                self.hints.push(hint);
+            }
+        }
+        self
+    }
+
     /// With what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Failure {
@@ -186,10 +201,10 @@ impl Failure {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match (self.kind, &self.traffic) {
-            (Kind::Usage, _) => 2,
             (_, Traffic::Unknown { .. }) => 7,
             (_, Traffic::PutBack { .. }) => 5,
             (_, Traffic::Moved { .. }) => 6,
+            (Kind::Usage, _) => 2,
             (Kind::Config, _) => 3,
             (Kind::Locked, _) => 4,
             (Kind::Interrupted, _) => 130,
@@ -244,13 +259,14 @@ mod tests {
                 7,
             ),
             (Kind::Interrupted, unchanged(), 130),
+            (Kind::Usage, Traffic::Moved { live: live.clone() }, 6),
         ];
         let mut seen = 0;
         for (kind, traffic, code) in table {
             assert_eq!(of(kind, traffic.clone()), code, "{kind:?} {traffic:?}");
             seen += 1;
         }
-        assert_eq!(seen, 9);
+        assert_eq!(seen, 10);
     }
 
     #[test]

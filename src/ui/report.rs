@@ -103,7 +103,7 @@ fn deployed(done: &Deployed) -> String {
         warm,
         ..
     } = done;
-    if !switched {
+    if !switched && other.release.is_some() && !done.contract {
         return format!("{live} is live, {other} stands beside it: `bg switch` moves traffic there\n");
     }
     // What was rolled back from is never a rollback's target.
@@ -117,7 +117,7 @@ fn deployed(done: &Deployed) -> String {
             live.color
         ),
         Some(_) if !warm => format!(
-            "{} is live. {other} was stopped: `bg rollback` starts it again.\n",
+            "{} is live. {other} was stopped: `{back}` starts it again.\n",
             live.color
         ),
         Some(_) => format!(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
-use crate::host::{releases, store};
+use crate::host::releases;
 use crate::model::color::Route;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Standing, Traffic};
@@ -18,11 +18,11 @@ use super::build;
 use super::caller::Caller;
 use super::check;
 use super::cool;
-use super::cutover::{self, Switched};
+use super::cutover;
+use super::finish::finish;
 use super::gate::{self, Passed};
 use super::memory;
 use super::proof;
-use super::prune;
 use super::room;
 use super::run::Run;
 use super::source::Wanted;
@@ -279,39 +279,4 @@ async fn park(run: &Run<'_>, passed: &Passed) -> Result<Deployed, Failure> {
     )?;
     let deployed = Deployed::of(run, run.live(), passed.standing(), false);
     save.map(|()| deployed)
-}
-
-/// After the proof: the record, and what nobody needs any more.
-async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failure> {
-    let app = run.app;
-    let release = switched.live.release.clone();
-    let summary = release
-        .as_ref()
-        .map_or(String::new(), |release| cutover::summary(run, &switched, release));
-    let committed = run.commit(switched.live.clone(), run.from.maintenance, summary);
-    let moved = |failure: Failure| {
-        failure.with_traffic(Traffic::Moved {
-            live: switched.live.clone(),
-        })
-    };
-    committed.map_err(moved)?;
-    switched.saved.map_err(moved)?;
-    keep_what_was_applied(app).map_err(moved)?;
-    cool::down(app, switched.replaced.color, &run.sink)
-        .await
-        .map_err(moved)?;
-    prune::prune(run).await.map_err(moved)?;
-    switched.workers.map_err(moved)?;
-    Ok(Deployed::of(run, switched.live, switched.replaced, true))
-}
-
-/// The configuration that this release was made with is the one that is applied now.
-fn keep_what_was_applied(app: &App) -> Result<(), Failure> {
-    let text = toml::to_string(&app.config).unwrap_or_default();
-    let path = app.layout.config();
-    if crate::host::app::read_config(&path).is_ok_and(|applied| applied == app.config) {
-        return Ok(());
-    }
-    store::write_whole(&path, text.as_bytes(), crate::model::config::Config::MODE)
-        .map_err(|error| Failure::failed("the configuration was not kept").because(error))
 }

@@ -1,6 +1,7 @@
 //! After a deploy: what nobody needs any more is deleted.
 
 use std::collections::BTreeSet;
+use std::error::Error;
 
 use crate::host::{assets, prune, releases, seats, written};
 use crate::model::color::Color;
@@ -23,7 +24,10 @@ pub async fn prune(run: &Run<'_>) -> Result<(), Failure> {
         .iter()
         .filter_map(|color| releases::slot(&app.layout, *color))
         .collect();
-    for id in releases::ids(&app.layout).unwrap_or_default() {
+    // Of what cannot be read nobody knows what it needs.
+    let kept =
+        |error: Box<dyn Error + Send + Sync>| Failure::failed("old releases were not deleted").because(error);
+    for id in releases::ids(&app.layout).map_err(|error| kept(error.into()))? {
         if let Ok(target) = run.story.rollback_target(&id)
             && needed.contains(&id)
         {
@@ -31,13 +35,8 @@ pub async fn prune(run: &Run<'_>) -> Result<(), Failure> {
         }
     }
     needed.extend(seats::releases(&app.layout));
-    let dump: Vec<_> = app
-        .pm2
-        .dump()
-        .unwrap_or_default()
-        .into_iter()
-        .map(|kept| kept.cwd)
-        .collect();
+    let dump = app.pm2.dump().map_err(|error| kept(error.into()))?;
+    let dump: Vec<_> = dump.into_iter().map(|saved| saved.cwd).collect();
     // What is live by now is in a slot, whatever the journal said when this run began.
     let has_served = |id: &ReleaseId| run.story.has_served(id);
     // No visitor has left anything in what was refused and never served.
@@ -52,8 +51,8 @@ pub async fn prune(run: &Run<'_>) -> Result<(), Failure> {
         has_served: &has_served,
         holds_data: &holds_data,
     };
-    let pruned = prune::prune(&app.layout, app.config.keep.releases, &needs)
-        .map_err(|error| Failure::failed("old releases were not deleted").because(error))?;
+    let pruned =
+        prune::prune(&app.layout, app.config.keep.releases, &needs).map_err(|error| kept(error.into()))?;
     for id in &pruned.holding {
         run.sink.emit(Event::Noted {
             text: format!(

@@ -13,9 +13,9 @@ use crate::model::journal::{NoRollback, Phase, Verb};
 use crate::model::release::ReleaseId;
 
 use super::caller::Caller;
-use super::cool;
-use super::cutover::{self, Switched};
+use super::cutover;
 use super::deploy::Deployed;
+use super::finish::finish;
 use super::gate::{self, Passed, Refusal};
 use super::run::Run;
 use super::slot::Running;
@@ -238,7 +238,7 @@ async fn go(run: &Run<'_>, color: Color, release: ReleaseId) -> Result<Deployed,
         Err(failure) => return Err(refuse(run, failure)),
     };
     match moved {
-        Ok(switched) => finish(run, switched, &release).await,
+        Ok(switched) => finish(run, switched).await,
         Err(failure) => {
             if !matches!(failure.traffic, Traffic::Unknown { .. }) {
                 run.abort(&failure.what, None);
@@ -314,23 +314,6 @@ fn unwell(app: &App, color: Color, release: &ReleaseId, refusal: Refusal) -> Fai
     ))
 }
 
-async fn finish(run: &Run<'_>, switched: Switched, release: &ReleaseId) -> Result<Deployed, Failure> {
-    let summary = cutover::summary(run, &switched, release);
-    let moved = |failure: Failure| {
-        failure.with_traffic(Traffic::Moved {
-            live: switched.live.clone(),
-        })
-    };
-    run.commit(switched.live.clone(), run.from.maintenance, summary)
-        .map_err(moved)?;
-    switched.saved.map_err(moved)?;
-    cool::down(run.app, switched.replaced.color, &run.sink)
-        .await
-        .map_err(moved)?;
-    switched.workers.map_err(moved)?;
-    Ok(Deployed::of(run, switched.live, switched.replaced, true))
-}
-
 /// To a release that no slot holds: started in the idle color from its own snapshot, put
 /// through the whole gate, nothing built.
 async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failure> {
@@ -367,7 +350,7 @@ async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
         .await;
     let failure = match staged {
         Ok(passed) => match cutover::cutover(run, passed).await {
-            Ok(switched) => return finish(run, switched, &target).await,
+            Ok(switched) => return finish(run, switched).await,
             Err(failure) if matches!(failure.traffic, Traffic::Unknown { .. }) => return Err(failure),
             Err(failure) => failure,
         },

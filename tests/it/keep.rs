@@ -131,12 +131,24 @@ fn an_old_color_that_is_not_kept_warm_is_stopped_and_a_rollback_starts_it_again(
     assert!(
         rollback
             .stdout
-            .contains("was stopped: `bluegreen rollback` starts it again"),
+            .contains("was stopped: `bluegreen switch green` starts it again"),
         "{rollback}"
     );
     assert_eq!(sandbox.live_color(), Some(Color::Blue), "{rollback}");
     assert_eq!(answering(&sandbox, Color::Blue), Some(first.to_string()));
     assert_eq!(answering(&sandbox, Color::Green), None, "{rollback}");
+    // As it says.
+    let live = sandbox.bg(&["switch", "blue"]);
+    live.assert_code(0);
+    assert!(
+        live.stdout
+            .contains("stands beside it: `bluegreen switch` moves traffic there"),
+        "{live}"
+    );
+    sandbox.bg(&["switch", "green"]).assert_code(0);
+    assert_eq!(answering(&sandbox, Color::Green), Some(second.to_string()));
+    let again = sandbox.bg(&["rollback"]);
+    assert_eq!(again.code, Some(0), "{again}");
 
     // For a time: stopped when that is over, by itself.
     sandbox.configure(|config| set(config, "keep", "warm", "2s"));

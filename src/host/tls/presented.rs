@@ -2,17 +2,12 @@
 //! so anything is taken: also what no client would take, which is what is looked for.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::ring;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
-use tokio_rustls::TlsConnector;
+use rustls::pki_types::{CertificateDer, ServerName};
 
 use super::Shown;
-use crate::host::http::{HttpError, connect, diagnose};
+use crate::host::http::{HttpError, any_certificate, connect, diagnose};
 
 /// Takes the chain that `address` sends whoever asks for `name`, by the PROXY protocol where
 /// that is expected.
@@ -41,7 +36,7 @@ async fn handshake(
     name: &str,
 ) -> Result<Vec<CertificateDer<'static>>, HttpError> {
     let name = ServerName::try_from(name.to_owned()).unwrap_or_else(|_| ServerName::from(address.ip()));
-    let connector = TlsConnector::from(Arc::new(config().map_err(|error| diagnose(&error))?));
+    let connector = any_certificate().map_err(|error| diagnose(&error))?;
     let stream = connect(address, proxy_protocol).await?;
     let stream = connector
         .connect(name, stream)
@@ -50,55 +45,4 @@ async fn handshake(
     let (_, connection) = stream.get_ref();
     let chain = connection.peer_certificates().unwrap_or_default();
     Ok(chain.iter().cloned().map(CertificateDer::into_owned).collect())
-}
-
-fn config() -> Result<ClientConfig, Error> {
-    Ok(
-        ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Onlooker))
-            .with_no_client_auth(),
-    )
-}
-
-/// Looks on.
-#[derive(Debug)]
-struct Onlooker;
-
-impl ServerCertVerifier for Onlooker {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        ring::default_provider()
-            .signature_verification_algorithms
-            .supported_schemes()
-    }
 }

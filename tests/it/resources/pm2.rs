@@ -4,9 +4,9 @@ use std::fs;
 
 use bluegreen::model::color::Color;
 
-use crate::recovery::scene::two_releases;
-use crate::sandbox::Sandbox;
+use crate::recovery::scene::{answering, two_releases};
 use crate::sandbox::mounts::{Over, with_mounts};
+use crate::sandbox::{Sandbox, set};
 
 #[test]
 fn traffic_moves_where_pm2s_list_cannot_be_written_and_the_list_is_left_alone() {
@@ -52,6 +52,52 @@ fn traffic_moves_where_pm2s_list_cannot_be_written_and_the_list_is_left_alone() 
             drop(over);
             sandbox.bg(&["switch", "blue"]).assert_code(0);
             assert!(dumped().contains("neighbour"));
+        },
+    );
+}
+
+#[test]
+fn what_is_left_after_a_switch_is_done_whatever_became_of_the_rest() {
+    with_mounts(
+        "resources::pm2::what_is_left_after_a_switch_is_done_whatever_became_of_the_rest",
+        || {
+            let sandbox = Sandbox::deployed_with(|config| {
+                set(config, "keep", "warm", "never");
+                set(config, "keep", "releases", 3);
+            });
+            let (first, second) = two_releases(&sandbox);
+            sandbox.commit("the third", |_| {});
+            sandbox.bg(&["deploy"]).assert_code(0);
+            let has = |release: &str| sandbox.app_root().join("releases").join(release).is_dir();
+            let dump = sandbox.pm2_home().join("dump.pm2");
+            let deploy = |what: &str, live: Color| {
+                sandbox.commit(what, |_| {});
+                let over = Over::read_only(&dump);
+                let moved = sandbox.bg(&["deploy"]);
+                drop(over);
+                sandbox.assert_five(&moved, 6, "the process list was not saved", live);
+                assert_eq!(answering(&sandbox, live.other()), None, "{moved}");
+                moved
+            };
+
+            assert!(has(first.as_str()));
+            let moved = deploy("the fourth", Color::Green);
+            moved.assert_says("besides, the process list was not saved");
+            moved.assert_says("1 old release");
+            assert!(!has(first.as_str()), "{moved}");
+
+            // Nobody knows what a list needs that cannot be read.
+            let kept = fs::read(&dump).unwrap();
+            fs::write(&dump, "[{\"name\": ").unwrap();
+            for (what, live) in [("the fifth", Color::Blue), ("the sixth", Color::Green)] {
+                let moved = deploy(what, live);
+                moved.assert_says("besides, old releases were not deleted: ");
+                assert!(has(second.as_str()), "{moved}");
+            }
+            fs::write(&dump, kept).unwrap();
+            sandbox.commit("the seventh", |_| {});
+            sandbox.bg(&["deploy"]).assert_code(0);
+            assert!(!has(second.as_str()));
         },
     );
 }
