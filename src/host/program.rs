@@ -27,7 +27,7 @@ pub fn put(exe: &Path, target: &Path) -> io::Result<bool> {
     copy.as_file()
         .set_permissions(fs::Permissions::from_mode(0o755))?;
     copy.as_file().sync_all()?;
-    if sha256(exe)? != sha256(copy.path())? {
+    if !alike(exe, copy.path())? {
         return Err(io::Error::other("the copy is not what was copied"));
     }
     copy.persist(target).map_err(|error| error.error)?;
@@ -48,7 +48,29 @@ pub fn is_at(exe: &Path, target: &Path) -> io::Result<bool> {
     if fits && (this.dev(), this.ino()) == (there.dev(), there.ino()) {
         return Ok(true);
     }
-    Ok(fits && there.len() == this.len() && sha256(exe)? == sha256(target)?)
+    Ok(fits && there.len() == this.len() && alike(exe, target)?)
+}
+
+/// Whether two files have the same content. Every command that starts a process asks this, and
+/// comparing takes a tenth of the time that two hashes take.
+fn alike(one: &Path, other: &Path) -> io::Result<bool> {
+    let (mut one, mut other) = (fs::File::open(one)?, fs::File::open(other)?);
+    loop {
+        let (piece, counterpart) = (piece_of(&mut one)?, piece_of(&mut other)?);
+        if piece != counterpart {
+            return Ok(false);
+        }
+        if piece.is_empty() {
+            return Ok(true);
+        }
+    }
+}
+
+/// The next part of a file, shorter only where the file ends.
+fn piece_of(file: &mut fs::File) -> io::Result<Vec<u8>> {
+    let mut piece = Vec::with_capacity(1 << 18);
+    file.take(1 << 18).read_to_end(&mut piece)?;
+    Ok(piece)
 }
 
 /// Makes `name` beside `target` another name of it. Returns whether it had to be made.
@@ -89,5 +111,32 @@ pub fn sha256(path: &Path) -> io::Result<[u8; 32]> {
             return Ok(hash.finalize().into());
         }
         hash.update(piece.get(..count).unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_put_there_unless_every_byte_of_it_is_there_already() {
+        let folder = tempfile::tempdir().unwrap();
+        let (exe, target) = (folder.path().join("new"), folder.path().join("bin/program"));
+        // Longer than what is read at once.
+        let mut content = vec![7; 600_000];
+        fs::write(&exe, &content).unwrap();
+        assert!(put(&exe, &target).unwrap());
+        assert!(!put(&exe, &target).unwrap());
+        for at in [0, 300_000, 599_999] {
+            content[at] = 8;
+            fs::write(&exe, &content).unwrap();
+            assert!(!is_at(&exe, &target).unwrap(), "{at}");
+            assert!(put(&exe, &target).unwrap(), "{at}");
+            assert_eq!(fs::read(&target).unwrap(), content, "{at}");
+        }
+        content.push(8);
+        fs::write(&exe, &content).unwrap();
+        assert!(put(&exe, &target).unwrap());
+        assert!(is_at(&exe, &target).unwrap());
     }
 }
