@@ -68,7 +68,9 @@ impl Desk {
 
     /// `ops/install.sh --to` the folder, in a process group of its own and without a terminal.
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(script());
+        // No shell can act on a signal that whoever started the tests has ignored, as `nohup` does.
+        let mut command = Command::new("env");
+        command.arg("--default-signal").arg(script());
         command.arg("--to").arg(self.to()).args(args);
         self.prepare(&mut command);
         command

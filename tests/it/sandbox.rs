@@ -21,8 +21,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
@@ -358,9 +360,29 @@ fn write_secret(file: &Path) {
     fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// PATH, what `ops/bootstrap` put into `target/tools` first.
+/// PATH, what `ops/bootstrap` put into `target/tools` first, and no `bluegreen` of this machine's
+/// anywhere in it: the one under test is found, or none.
 pub fn path_with_tools() -> OsString {
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin");
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::join_paths(std::iter::once(tools).chain(std::env::split_paths(&path))).unwrap()
+    static PATH: OnceLock<OsString> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin");
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::iter::once(tools).chain(std::env::split_paths(&path));
+        std::env::join_paths(folders.map(without_ours)).unwrap()
+    })
+    .clone()
+}
+
+/// The folder itself, or where this program is installed in it, one with links to all the rest.
+fn without_ours(folder: PathBuf) -> PathBuf {
+    if !folder.join("bluegreen").exists() {
+        return folder;
+    }
+    let rest = new_root();
+    for entry in fs::read_dir(&folder).unwrap().flatten() {
+        if entry.file_name() != "bluegreen" && entry.file_name() != "bg" {
+            symlink(entry.path(), rest.join(entry.file_name())).unwrap();
+        }
+    }
+    rest
 }
