@@ -5,6 +5,7 @@ mod forms;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use aho_corasick::AhoCorasick;
 use bluegreen::model::color::Color;
 
 use crate::sandbox::outcome::Outcome;
@@ -61,7 +62,7 @@ fn a_secret_is_nowhere_even_where_the_app_prints_it() {
         assert!(!command.contains(SECRET), "{pid}: {command}");
     }
 
-    let mut holding: Vec<PathBuf> = files_with(sandbox.root(), SECRET.as_bytes());
+    let mut holding: Vec<PathBuf> = files_with(sandbox.root(), &[SECRET]);
     // The file itself, its copies for the releases, and what the app printed of its own will.
     holding.retain(|file| {
         let private = file.starts_with(sandbox.app_root().join("envs")) || file.ends_with("shared/app.env");
@@ -78,18 +79,19 @@ fn a_secret_is_nowhere_even_where_the_app_prints_it() {
     assert_eq!(holding, Vec::<PathBuf>::new());
 }
 
-/// The files below `folder` that hold `text`.
-pub fn files_with(folder: &Path, text: &[u8]) -> Vec<PathBuf> {
+/// The files below `folder` that hold one of `texts`.
+pub fn files_with<T: AsRef<[u8]>>(folder: &Path, texts: &[T]) -> Vec<PathBuf> {
+    holding(folder, &AhoCorasick::new(texts).unwrap())
+}
+
+fn holding(folder: &Path, search: &AhoCorasick) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().flatten() {
         let (path, kind) = (entry.path(), entry.file_type().unwrap());
         if kind.is_dir() {
-            found.extend(files_with(&path, text));
-        } else if kind.is_file() {
-            let bytes = fs::read(&path).unwrap_or_default();
-            if bytes.windows(text.len()).any(|piece| piece == text) {
-                found.push(path);
-            }
+            found.extend(holding(&path, search));
+        } else if kind.is_file() && search.is_match(&fs::read(&path).unwrap_or_default()) {
+            found.push(path);
         }
     }
     found

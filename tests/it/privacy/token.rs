@@ -129,7 +129,7 @@ fn a_password_of_the_repository_is_in_no_argument_no_output_and_no_file_but_bg_t
     said.push(sandbox.bg(&["history"]));
     said.iter().for_each(is_kept_quiet);
 
-    let mut holding = crate::secret::files_with(sandbox.root(), b"s3cr3t");
+    let mut holding = crate::secret::files_with(sandbox.root(), &["s3cr3t"]);
     let manifests = sandbox.app_root().join("manifests");
     let own = [sandbox.config(), sandbox.app_root().join("bg.toml"), manifests];
     holding.retain(|file| !own.iter().any(|own| file.starts_with(own)));

@@ -2,7 +2,6 @@
 //! environment or as its working folder. Daemons are found too, however often they forked.
 
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::time::{Duration, Instant};
@@ -37,11 +36,12 @@ fn command_line_if_of(pid: i32, root: &Path) -> Option<String> {
 
 /// Whether `text` has the path `root`, and not only as the start of a longer name.
 fn names(text: &[u8], root: &Path) -> bool {
-    let root = root.as_os_str().as_bytes();
-    text.windows(root.len()).enumerate().any(|(at, piece)| {
-        let next = text.get(at + root.len());
-        piece == root && !next.is_some_and(|next| next.is_ascii_alphanumeric() || *next == b'-')
-    })
+    let text = String::from_utf8_lossy(text);
+    let behind = text.split(root.to_str().unwrap()).skip(1);
+    let goes_on = |next: char| next.is_ascii_alphanumeric() || next == '-';
+    behind
+        .map(|rest| rest.chars().next())
+        .any(|next| !next.is_some_and(goes_on))
 }
 
 /// Kills them all, those too that a keeper starts meanwhile; returns who is left after 10 s.
