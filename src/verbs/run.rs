@@ -281,7 +281,7 @@ impl<'a> Run<'a> {
         let mut stop = self.stop.lock().await;
         let signal = tokio::select! {
             biased;
-            signal = stop.asked() => signal,
+            signal = stop.asked() => signal.name(),
             lost = self.caller.orders.stopped() => lost,
             done = work => return done,
         };

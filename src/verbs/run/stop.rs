@@ -16,6 +16,25 @@ pub(super) struct Stop {
     hangup: Option<Signal>,
 }
 
+/// How a run is asked to stop.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    Interrupted,
+    Terminated,
+    TerminalLost,
+}
+
+impl Asked {
+    /// As people call it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Asked::Interrupted => "Ctrl-C",
+            Asked::Terminated => "SIGTERM",
+            Asked::TerminalLost => "a lost terminal",
+        }
+    }
+}
+
 impl Stop {
     pub(super) fn listen() -> Stop {
         let listen = |kind| signal(kind).ok();
@@ -27,7 +46,7 @@ impl Stop {
     }
 
     /// Waits for one; one that came since [`Stop::listen`] counts.
-    pub(super) async fn asked(&mut self) -> &'static str {
+    pub(super) async fn asked(&mut self) -> Asked {
         async fn one(signal: &mut Option<Signal>) {
             match signal {
                 Some(signal) => {
@@ -37,15 +56,15 @@ impl Stop {
             }
         }
         tokio::select! {
-            () = one(&mut self.interrupt) => "Ctrl-C",
-            () = one(&mut self.terminate) => "SIGTERM",
-            () = one(&mut self.hangup) => "a lost terminal",
+            () = one(&mut self.interrupt) => Asked::Interrupted,
+            () = one(&mut self.terminate) => Asked::Terminated,
+            () = one(&mut self.hangup) => Asked::TerminalLost,
         }
     }
 
     /// The same, but for a terminal that is gone: what is over for traffic goes on without.
-    async fn asked_in_words(&mut self) {
-        while self.asked().await == "a lost terminal" {}
+    async fn asked_by_somebody(&mut self) {
+        while self.asked().await == Asked::TerminalLost {}
     }
 }
 
@@ -64,7 +83,7 @@ impl Run<'_> {
         };
         tokio::select! {
             biased;
-            () = stop.asked_in_words() => {}
+            () = stop.asked_by_somebody() => {}
             () = client => {}
             done = work => return Some(done),
         }
