@@ -2,7 +2,7 @@
 //! they are ended. A process is known by its pid and the moment it began, so that a pid the
 //! kernel has given away again is never signalled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::command::RUN_MARK;
 use crate::host::fault;
+
+mod stat;
+
+pub use stat::Stat;
 
 /// How often a wait looks.
 const POLL: Duration = Duration::from_millis(10);
@@ -44,40 +48,6 @@ pub enum Ended {
     Terminated,
     /// Something of it had to be killed.
     Killed,
-}
-
-struct Stat {
-    state: u8,
-    parent: u32,
-    threads: u32,
-    started: u64,
-}
-
-impl Stat {
-    fn of(pid: u32) -> Option<Stat> {
-        Stat::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
-    }
-
-    /// The program's name is in round brackets and may hold anything, so the fields are
-    /// counted after the last bracket: state is the 3rd of `proc(5)`, the parent the 4th,
-    /// the threads the 20th, the start the 22nd.
-    fn parse(stat: &[u8]) -> Option<Stat> {
-        let bracket = stat.iter().rposition(|byte| *byte == b')')?;
-        let text = std::str::from_utf8(stat.get(bracket + 1..)?).ok()?;
-        let mut fields = text.split_ascii_whitespace();
-        Some(Stat {
-            state: *fields.next()?.as_bytes().first()?,
-            parent: fields.next()?.parse().ok()?,
-            threads: fields.nth(15)?.parse().ok()?,
-            started: fields.nth(1)?.parse().ok()?,
-        })
-    }
-
-    /// A zombie runs nothing, holds nothing and only waits to be asked how it ended, unless
-    /// it is just the first thread of several: then the others still hold sockets and files.
-    fn is_alive(&self) -> bool {
-        !matches!(self.state, b'Z' | b'X') || self.threads > 1
-    }
 }
 
 impl Process {
@@ -139,17 +109,25 @@ pub fn all() -> Vec<u32> {
 /// ended is not found: the kernel gives it to another one.
 #[must_use]
 pub fn tree(pid: u32) -> Vec<u32> {
+    trees(&[pid])
+}
+
+/// The same of several processes, each of all these once.
+#[must_use]
+pub fn trees(roots: &[u32]) -> Vec<u32> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for child in all() {
         if let Some(stat) = Stat::of(child) {
             children.entry(stat.parent).or_default().push(child);
         }
     }
-    let mut found = vec![pid];
-    let mut next = 0;
-    while let Some(parent) = found.get(next) {
-        found.extend(children.remove(parent).unwrap_or_default());
-        next += 1;
+    let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
+    let mut ahead: VecDeque<u32> = roots.iter().copied().collect();
+    while let Some(pid) = ahead.pop_front() {
+        if seen.insert(pid) {
+            found.push(pid);
+            ahead.extend(children.remove(&pid).unwrap_or_default());
+        }
     }
     found
 }

@@ -1,6 +1,5 @@
 //! What is left of the disk and of memory.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::io;
@@ -8,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
 
-use crate::host::{cgroup, limits};
+use crate::host::{cgroup, limits, process};
 
 /// Room on a file system, for an ordinary user: what is reserved for root is not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,21 +84,11 @@ pub fn memory_beside(pid: u32) -> io::Result<Memory> {
 /// share is counted once, where the kernel says so (`Pss`; needs the same user or root), else
 /// once for each (`VmRSS`). Processes that are gone count nothing.
 #[must_use]
-pub fn memory_of(roots: &[i32]) -> u64 {
-    let children = children();
-    let mut seen = BTreeSet::new();
-    let mut ahead = roots.to_vec();
-    let mut total = 0;
-    while let Some(pid) = ahead.pop() {
-        if seen.insert(pid) {
-            total += memory_of_one(pid);
-            ahead.extend(children.get(&pid).into_iter().flatten());
-        }
-    }
-    total
+pub fn memory_of(roots: &[u32]) -> u64 {
+    process::trees(roots).into_iter().map(memory_of_one).sum()
 }
 
-fn memory_of_one(pid: i32) -> u64 {
+fn memory_of_one(pid: u32) -> u64 {
     let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
     kilobytes(&read("smaps_rollup"), "Pss:")
         .or_else(|| kilobytes(&read("status"), "VmRSS:"))
@@ -111,26 +100,6 @@ fn kilobytes(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let number: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(number * 1024)
-}
-
-fn children() -> BTreeMap<i32, Vec<i32>> {
-    let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
-            continue;
-        };
-        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        if let Some(parent) = parent(&stat) {
-            children.entry(parent).or_default().push(pid);
-        }
-    }
-    children
-}
-
-/// The parent in a line as `12 (name) S 1 ...`; the name may hold blanks and brackets.
-fn parent(stat: &str) -> Option<i32> {
-    let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_whitespace().nth(1)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -170,7 +139,7 @@ mod tests {
             .unwrap();
         let mut ready = [0];
         io::Read::read_exact(shell.stdout.as_mut().unwrap(), &mut ready).unwrap();
-        let pid = i32::try_from(shell.id()).unwrap();
+        let pid = shell.id();
         let (alone, tree) = (memory_of_one(pid), memory_of(&[pid, pid]));
         drop(shell.stdin.take());
         shell.wait().unwrap();
@@ -180,11 +149,5 @@ mod tests {
         while memory_of(&[pid]) > 0 {
             assert!(Instant::now() < deadline);
         }
-    }
-
-    #[test]
-    fn a_process_name_cannot_hide_the_parent() {
-        assert_eq!(parent("12 (a) S 7) b) S 34 12 12 0"), Some(34));
-        assert_eq!(parent(""), None);
     }
 }

@@ -16,6 +16,7 @@ use rustix::pty::OpenptFlags;
 use rustix::termios::{self, Termios};
 
 use crate::host::command;
+use crate::host::process::Stat;
 use crate::host::program::THIS;
 
 /// Names the terminal that was made for this process, by the number that the kernel has for it.
@@ -60,23 +61,9 @@ fn has_one() -> bool {
         .is_ok()
 }
 
-/// The kernel's number for the controlling terminal, 0 without one.
-fn number() -> u32 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat
-        .rsplit_once(')')
-        .map(|(_, fields)| fields)
-        .unwrap_or_default();
-    let number = fields.split_whitespace().nth(4);
-    // The kernel prints it with a sign.
-    number
-        .and_then(|number| number.parse::<i64>().ok())
-        .map_or(0, |number| u32::try_from(number & 0xffff_ffff).unwrap_or(0))
-}
-
 /// Who owns the controlling terminal, where it is a pseudo-terminal.
 fn controlling_owner() -> Option<u32> {
-    let number = number();
+    let number = Stat::of(std::process::id())?.terminal;
     let (major, minor) = (
         (number >> 8) & 0xfff,
         (number & 0xff) | ((number >> 12) & 0xf_ff00),
@@ -86,7 +73,7 @@ fn controlling_owner() -> Option<u32> {
 }
 
 fn was_made_for_us() -> bool {
-    let number = number();
+    let number = Stat::of(std::process::id()).map_or(0, |stat| stat.terminal);
     number != 0 && std::env::var(OURS).is_ok_and(|made| made == number.to_string())
 }
 

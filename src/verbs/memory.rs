@@ -42,8 +42,7 @@ impl Memory {
             return None;
         }
         let live = roots(app, color.other()).await;
-        let beside = u32::try_from(*live.first()?).ok()?;
-        let mut left = space::memory_beside(beside).ok()?;
+        let mut left = space::memory_beside(*live.first()?).ok()?;
         let held = space::memory_of(&roots(app, color).await);
         left.bytes += held;
         Some(Memory {
@@ -83,10 +82,9 @@ impl fmt::Display for Memory {
     }
 }
 
-async fn roots(app: &App, color: Color) -> Vec<i32> {
+async fn roots(app: &App, color: Color) -> Vec<u32> {
     let running = slot::running_in(app, color).await.unwrap_or_default();
-    let pids = running.iter().map(|process| i32::try_from(process.pid));
-    pids.filter_map(Result::ok).collect()
+    running.iter().map(|process| process.pid).collect()
 }
 
 /// Looks whether `color` can be started beside the live one, as the configuration that was read

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::host::process::{self, Stat};
+
 use super::NginxError;
 
 /// A process that was seen to be NGINX's master.
@@ -65,18 +67,13 @@ impl Master {
     /// Its workers, of every generation.
     #[must_use]
     pub fn workers(self) -> Vec<Worker> {
-        let Ok(processes) = fs::read_dir("/proc") else {
-            return Vec::new();
-        };
-        processes
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .filter_map(|pid| self.worker(pid))
+        let pids = process::all().into_iter();
+        pids.filter_map(|pid| self.worker(i32::try_from(pid).ok()?))
             .collect()
     }
 
     fn worker(self, pid: i32) -> Option<Worker> {
-        let stat = stat(pid).filter(|stat| stat.parent == self.pid)?;
+        let stat = stat(pid).filter(|stat| i32::try_from(stat.parent) == Ok(self.pid))?;
         // One that has just been forked still has its master's title, and does not serve.
         let title = title(pid)?;
         let rest = title.strip_prefix("nginx: worker process")?;
@@ -88,20 +85,8 @@ impl Master {
     }
 }
 
-struct Stat {
-    parent: i32,
-    started: u64,
-}
-
-/// `/proc/<pid>/stat`: the parent is field 4, the start time field 22. The name before
-/// them stands in brackets and may hold anything.
 fn stat(pid: i32) -> Option<Stat> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(1);
-    Some(Stat {
-        parent: fields.next()?.parse().ok()?,
-        started: fields.nth(17)?.parse().ok()?,
-    })
+    Stat::of(u32::try_from(pid).ok()?)
 }
 
 fn title(pid: i32) -> Option<String> {

@@ -57,10 +57,12 @@ fn temp() -> tempfile::TempDir {
 
 #[test]
 fn a_name_with_brackets_and_spaces_does_not_shift_the_fields() {
-    let tail = "S 41 1 1 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 3 0 8675309 7 0";
+    let tail = "S 41 1 1 34817 -1 4194560 1 0 0 0 0 0 0 0 20 0 3 0 8675309 7 0";
     let stat = Stat::parse(format!("42 (a) R (b) {tail}").as_bytes()).unwrap();
-    assert_eq!((stat.state, stat.parent), (b'S', 41));
+    assert_eq!((stat.state, stat.parent, stat.terminal), (b'S', 41, 34_817));
     assert_eq!((stat.threads, stat.started), (3, 8_675_309));
+    let signed = format!("42 (a) {}", tail.replace("34817", "-2147449087"));
+    assert_eq!(Stat::parse(signed.as_bytes()).unwrap().terminal, 0x8000_8701);
     assert!(Stat::parse(b"42 (short) S 1").is_none());
     assert!(Stat::parse(b"").is_none());
 }
