@@ -13,6 +13,7 @@ pub mod journal;
 pub mod layout;
 pub mod listen;
 pub mod password;
+pub mod path;
 pub mod recovery;
 pub mod release;
 pub mod seat;

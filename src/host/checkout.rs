@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use crate::host::checkout::links::Escape;
 use crate::host::command::CommandError;
 use crate::host::fault;
-use crate::host::git::{Git, GitError, plain};
+use crate::host::git::{Git, GitError};
 use crate::host::space::{self, Room};
 use crate::host::store::{self, FileError};
 use crate::model::config::Source;
+use crate::model::path::plain;
 
 mod lfs;
 pub mod links;

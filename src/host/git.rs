@@ -1,11 +1,12 @@
 //! The bare mirror of an app's repository: brought up to date, and asked about commits.
 
 use std::collections::BTreeSet;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::host::command::{Command, CommandError};
 use crate::host::store::FileError;
+use crate::model::path::plain;
 
 mod brought;
 mod credentials;
@@ -339,13 +340,6 @@ pub(super) fn hardened() -> Command {
         .args(HARDENING)
         .env("GIT_TERMINAL_PROMPT", "0")
         .folder("/")
-}
-
-/// `path` as git has it: without `.` and a slash at its end.
-#[must_use]
-pub fn plain(path: &Path) -> PathBuf {
-    let parts = path.components();
-    parts.filter(|part| *part != Component::CurDir).collect()
 }
 
 /// Up to three names that `reference` may have meant: a third of its letters may differ.

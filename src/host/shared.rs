@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::host::fault;
 use crate::host::store::{self, FileError};
+use crate::model::path::plain;
 
 /// What linking had to bring into being below `shared`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,7 +56,7 @@ pub fn link_shared(list: &[PathBuf], shared: &Path, release: &Path) -> Result<Li
     // Sorted by components, a folder comes before what lies in it.
     let sorted: BTreeSet<&PathBuf> = list.iter().collect();
     for path in sorted {
-        let plain = plain(path)?;
+        let plain = inside(path)?;
         let covered = plain.ancestors().any(|ancestor| done.contains(ancestor));
         // Behind a link that was just made, the checkout has nothing of its own.
         let in_checkout = !covered && real_parent(&plain, release)? && exists(&release.join(&plain));
@@ -85,7 +86,7 @@ pub fn link_shared(list: &[PathBuf], shared: &Path, release: &Path) -> Result<Li
 pub fn missing(list: &[PathBuf], shared: &Path, commit: &BTreeSet<PathBuf>) -> Result<(), SharedError> {
     let sorted: BTreeSet<&PathBuf> = list.iter().collect();
     for path in sorted {
-        let plain = plain(path)?;
+        let plain = inside(path)?;
         let source = shared.join(&plain);
         if !exists(&source) && !commit.contains(&plain) && !is_folder_name(path) {
             return Err(SharedError::Missing(source));
@@ -94,18 +95,15 @@ pub fn missing(list: &[PathBuf], shared: &Path, commit: &BTreeSet<PathBuf>) -> R
     Ok(())
 }
 
-fn plain(path: &Path) -> Result<PathBuf, SharedError> {
-    let parts: Option<PathBuf> = path
+fn inside(path: &Path) -> Result<PathBuf, SharedError> {
+    let inside = plain(path);
+    let stays = inside
         .components()
-        .filter(|part| *part != Component::CurDir)
-        .map(|part| match part {
-            Component::Normal(name) => Some(name),
-            _ => None,
-        })
-        .collect();
-    parts
-        .filter(|parts| !parts.as_os_str().is_empty())
-        .ok_or_else(|| SharedError::Elsewhere(path.to_owned()))
+        .all(|part| matches!(part, Component::Normal(_)));
+    match stays && !inside.as_os_str().is_empty() {
+        true => Ok(inside),
+        false => Err(SharedError::Elsewhere(path.to_owned())),
+    }
 }
 
 /// Makes `source` below `shared`, out of `seed` if the checkout has one.

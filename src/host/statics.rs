@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::host::git::plain;
 use crate::host::readers::Reader;
 use crate::host::store;
 use crate::model::config::Config;
 use crate::model::layout::Layout;
+use crate::model::path::plain;
 use crate::model::release::ReleaseId;
 
 /// More than are ever told one by one.

@@ -27,12 +27,13 @@ pub mod starter;
 pub mod worker;
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::color::Color;
+use crate::model::path::plain;
 pub use backup::Backup;
 use duration::Span;
 pub use fleet::Fleet;
@@ -152,10 +153,6 @@ impl Config {
     /// The entry of `shared` that `path` is, or lies in.
     #[must_use]
     pub fn shares(&self, path: &Path) -> Option<PathBuf> {
-        let plain = |path: &Path| -> PathBuf {
-            let parts = path.components();
-            parts.filter(|part| *part != Component::CurDir).collect()
-        };
         let path = plain(path);
         let mut all = self.shared.iter().map(|shared| plain(shared));
         all.find(|shared| !shared.as_os_str().is_empty() && path.starts_with(shared))

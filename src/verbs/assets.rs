@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::host::app::App;
-use crate::host::git::{self, Git};
+use crate::host::git::Git;
 use crate::host::readers::Reader;
 use crate::host::statics::Unserved;
 use crate::host::store::FileError;
@@ -12,6 +12,7 @@ use crate::model::config::StaticFiles;
 use crate::model::config::hooks::Moment;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
+use crate::model::path::plain;
 use crate::model::release::ReleaseId;
 
 use super::run::Run;
@@ -115,9 +116,7 @@ pub async fn are_committed(app: &App, git: &Git, sha: &str) -> Result<(), Failur
         .holds(sha, &folders)
         .await
         .map_err(|error| Failure::failed("the commit cannot be read").because(error))?;
-    let missing = served
-        .iter()
-        .find(|files| !held.contains(&git::plain(&files.folder)));
+    let missing = served.iter().find(|files| !held.contains(&plain(&files.folder)));
     missing.map_or(Ok(()), |files| {
         let missing = Unserved::Missing {
             folder: files.folder.clone(),
