@@ -63,7 +63,7 @@ fn has_one() -> bool {
 
 /// Who owns the controlling terminal, where it is a pseudo-terminal.
 fn controlling_owner() -> Option<u32> {
-    let number = Stat::of(std::process::id())?.terminal;
+    let number = Stat::own()?.terminal;
     let (major, minor) = (
         (number >> 8) & 0xfff,
         (number & 0xff) | ((number >> 12) & 0xf_ff00),
@@ -73,7 +73,7 @@ fn controlling_owner() -> Option<u32> {
 }
 
 fn was_made_for_us() -> bool {
-    let number = Stat::of(std::process::id()).map_or(0, |stat| stat.terminal);
+    let number = Stat::own().map_or(0, |stat| stat.terminal);
     number != 0 && std::env::var(OURS).is_ok_and(|made| made == number.to_string())
 }
 

@@ -368,21 +368,21 @@ pub fn path_with_tools() -> OsString {
         let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin");
         let path = std::env::var_os("PATH").unwrap_or_default();
         let folders = std::iter::once(tools).chain(std::env::split_paths(&path));
-        std::env::join_paths(folders.map(without_ours)).unwrap()
+        std::env::join_paths(folders.filter_map(without_ours)).unwrap()
     })
     .clone()
 }
 
 /// The folder itself, or where this program is installed in it, one with links to all the rest.
-fn without_ours(folder: PathBuf) -> PathBuf {
+fn without_ours(folder: PathBuf) -> Option<PathBuf> {
     if !folder.join("bluegreen").exists() {
-        return folder;
+        return Some(folder);
     }
-    let rest = new_root();
-    for entry in fs::read_dir(&folder).unwrap().flatten() {
-        if entry.file_name() != "bluegreen" && entry.file_name() != "bg" {
-            symlink(entry.path(), rest.join(entry.file_name())).unwrap();
-        }
+    let mut rest = Vec::from_iter(fs::read_dir(&folder).unwrap().flatten());
+    rest.retain(|entry| entry.file_name() != "bluegreen" && entry.file_name() != "bg");
+    let links = (!rest.is_empty()).then(new_root)?;
+    for entry in rest {
+        symlink(entry.path(), links.join(entry.file_name())).unwrap();
     }
-    rest
+    Some(links)
 }

@@ -23,6 +23,12 @@ impl Stat {
         Stat::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
     }
 
+    /// That of this very process, also where `/proc` shows another pid namespace than its own.
+    #[must_use]
+    pub fn own() -> Option<Stat> {
+        Stat::parse(&fs::read("/proc/self/stat").ok()?)
+    }
+
     /// The program's name is in round brackets and may hold anything, so the fields are
     /// counted after the last bracket: state is the 3rd of `proc_pid_stat(5)`, the parent the 4th,
     /// the terminal the 7th, the threads the 20th, the start the 22nd.
