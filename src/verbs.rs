@@ -47,5 +47,6 @@ pub mod step;
 pub mod swap_as_root;
 pub mod switch;
 pub mod traffic;
+mod undo;
 pub mod wake;
 pub mod workers;

@@ -1,6 +1,5 @@
 //! `bg deploy`: a release is built, started in the idle color, gated, and traffic moves.
 
-use std::cell::RefCell;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -8,10 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::host::app::App;
 use crate::host::releases;
 use crate::model::color::Route;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Standing, Traffic};
+use crate::model::event::Sink;
+use crate::model::failure::{Failure, Standing};
 use crate::model::journal::{Phase, Verb};
-use crate::model::release::ReleaseId;
 
 use super::assets;
 use super::build;
@@ -27,7 +25,7 @@ use super::room;
 use super::run::Run;
 use super::source::Wanted;
 use super::workers::{self, WorkerStatus};
-use super::{adopted, contract, data, hooks, migrate, preflight, save, slot, step, wake};
+use super::{adopted, contract, data, hooks, migrate, preflight, save, slot, step, undo, wake};
 
 /// The configuration that a deploy applies, as whoever types it knows it.
 const BG_TOML: &str = "bg.toml";
@@ -107,39 +105,16 @@ impl Deployed {
 pub async fn deploy(app: &App, ask: &Ask, caller: &Caller<'_>) -> Result<Deployed, Failure> {
     let run = Run::begin(app, Verb::Deploy, ask.patience, caller).await?;
     let done = release(&run, ask).await;
-    hooks::after(&run, done).await
+    hooks::after(&run, undo::unless_done(&run, done).await).await
 }
 
 async fn release(run: &Run<'_>, ask: &Ask) -> Result<Deployed, Failure> {
-    let staged = Staged::default();
-    let passed = match run.until_interrupted(stage(run, ask, &staged)).await {
-        Ok(passed) => passed,
-        Err(failure) => return Err(give_up(run, &staged, failure).await),
-    };
+    let passed = run.until_interrupted(stage(run, ask)).await?;
     if ask.no_switch {
         return park(run, &passed).await;
     }
-    let release = passed.standing().release;
-    match cutover::cutover(run, passed).await {
-        Ok(switched) => finish(run, switched).await,
-        Err(failure) => Err(undo(run, &staged, release.as_ref(), failure).await),
-    }
-}
-
-/// What has been touched so far, for whoever has to clean up.
-#[derive(Debug, Default)]
-struct Staged {
-    slot: RefCell<Slot>,
-}
-
-#[derive(Clone, Debug, Default)]
-enum Slot {
-    #[default]
-    Untouched,
-    Replaced {
-        release: ReleaseId,
-        before: Option<ReleaseId>,
-    },
+    let switched = cutover::cutover(run, passed).await?;
+    finish(run, switched).await
 }
 
 /// What is looked at before anything is made, for a release beside what `route` names.
@@ -161,7 +136,7 @@ pub(super) async fn can_begin(app: &App, route: Route, ask: &Ask, sink: &dyn Sin
     check::before_deploy(app, ask.checks, sink).await
 }
 
-async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Failure> {
+async fn stage(run: &Run<'_>, ask: &Ask) -> Result<Passed, Failure> {
     wake::wake(run.app, &run.sink).await;
     can_begin(run.app, run.from, ask, &run.sink).await?;
     hooks::before_build(run).await?;
@@ -189,7 +164,6 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
         Some(&release),
         before.as_ref(),
     )?;
-    *staged.slot.borrow_mut() = Slot::Replaced { release, before };
     slot::clear(app, idle, &run.sink).await?;
     let running = slot::start(app, color, manifest, &run.id.0, &run.sink).await?;
     let passed = match gate::full(app, &running, &run.sink).await {
@@ -211,56 +185,6 @@ async fn stage(run: &Run<'_>, ask: &Ask, staged: &Staged) -> Result<Passed, Fail
     hooks::before_switch(run, &passed).await?;
     let passed = step::ready(run, passed).await?;
     Ok(passed.despite(past))
-}
-
-/// Before the swap: whatever was staged goes, and the slot gets back what it held.
-async fn give_up(run: &Run<'_>, staged: &Staged, failure: Failure) -> Failure {
-    migrate::look_back(run.app, &run.sink);
-    let slot = staged.slot.borrow().clone();
-    let Slot::Replaced { release, before } = slot else {
-        run.abort(&failure.what, None);
-        return failure.or_traffic(Traffic::Unchanged { live: run.live() });
-    };
-    let restored = match run.still_idle().await {
-        Ok(()) => restore(run, before.as_ref()).await,
-        Err(moved) => return run.leave(failure, moved),
-    };
-    if !restored {
-        return run.owe(failure);
-    }
-    run.abort(&failure.what, Some(&release));
-    failure.or_traffic(Traffic::Unchanged { live: run.live() })
-}
-
-/// `false` when the slot does not have what it held, and is to be tried once more.
-async fn restore(run: &Run<'_>, before: Option<&ReleaseId>) -> bool {
-    let nonce = format!("{}-back", run.id);
-    match slot::restore(run.app, run.idle(), before, &nonce, &run.sink).await {
-        Ok(restored) => restored,
-        Err(failure) => {
-            run.sink.emit(Event::Warned { text: failure.what });
-            false
-        }
-    }
-}
-
-/// After a swap that was not proven and was put back.
-async fn undo(run: &Run<'_>, staged: &Staged, release: Option<&ReleaseId>, failure: Failure) -> Failure {
-    if matches!(failure.traffic, Traffic::Unknown { .. }) {
-        // The journal stays open: the next command looks again.
-        return failure;
-    }
-    let slot = staged.slot.borrow().clone();
-    if let Slot::Replaced { before, .. } = slot {
-        if let Err(moved) = run.still_idle().await {
-            return run.leave(failure, moved);
-        }
-        if slot::drained(run.app, run.idle(), &run.sink).await && !restore(run, before.as_ref()).await {
-            return run.owe(failure);
-        }
-    }
-    run.abort(&failure.what, release);
-    failure
 }
 
 /// `--no-switch`: the candidate stays in its slot, warm.

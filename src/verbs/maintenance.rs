@@ -13,6 +13,7 @@ use crate::model::journal::Verb;
 use super::caller::Caller;
 use super::cutover;
 use super::run::Run;
+use super::undo;
 
 /// What came of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,14 +49,11 @@ pub async fn maintenance(
         run.abort("nothing to do", None);
         return Ok(answer);
     }
-    let works = cutover::reload_would_work(app).await;
-    let works = works.inspect_err(|failure| run.abort(&failure.what, None))?;
-    if let Err(failure) = cutover::swap(&run, to, None, None, works).await {
-        if !matches!(failure.traffic, Traffic::Unknown { .. }) {
-            run.abort(&failure.what, None);
-        }
-        return Err(failure);
-    }
+    let moved = async {
+        let works = cutover::reload_would_work(app).await?;
+        cutover::swap(&run, to, None, None, works).await
+    };
+    undo::unless_done(&run, moved.await).await?;
     run.commit(run.live(), on, words.to_owned())
         .map_err(|failure| failure.with_traffic(Traffic::Moved { live: run.live() }))?;
     run.sink.emit(Event::MaintenanceSet { on });

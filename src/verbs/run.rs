@@ -6,8 +6,8 @@ mod stop;
 mod tee;
 
 use std::future::Future;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,7 +21,7 @@ use crate::host::stories;
 use crate::model::color::{Color, Route};
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, Standing, Traffic};
-use crate::model::journal::{Phase, Record, RunId, Story, Verb};
+use crate::model::journal::{OpenRun, Phase, Record, RunId, Story, Verb};
 use crate::model::release::ReleaseId;
 use crate::model::wire::Saw;
 
@@ -176,6 +176,13 @@ impl<'a> Run<'a> {
         self.from.color.other()
     }
 
+    /// How far it has come, by its own records; `None` once its end is among them.
+    #[must_use]
+    pub fn open(&self) -> Option<OpenRun> {
+        let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        journal.story().open.clone()
+    }
+
     /// Notes that the next phase begins.
     ///
     /// # Errors
@@ -257,10 +264,7 @@ impl<'a> Run<'a> {
 
     fn write(&self, record: Record) -> Result<(), Failure> {
         let ends = matches!(record, Record::Commit { .. } | Record::Abort { .. });
-        let mut journal = self
-            .journal
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         journal
             .write(record)
             .map_err(|error| journal_failure(self.app, error))?;

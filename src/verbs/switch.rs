@@ -8,7 +8,7 @@ use crate::host::releases;
 use crate::model::color::{Color, Route};
 use crate::model::config::duration::Span;
 use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Traffic};
+use crate::model::failure::Failure;
 use crate::model::journal::{NoRollback, Phase, Verb};
 use crate::model::release::ReleaseId;
 
@@ -19,7 +19,7 @@ use super::finish::finish;
 use super::gate::{self, Passed, Refusal};
 use super::run::Run;
 use super::slot::Running;
-use super::{adopted, contract, data, hooks, memory, proof, recover, run, slot, step, traffic, wake};
+use super::{adopted, contract, data, hooks, memory, proof, recover, run, slot, step, traffic, undo, wake};
 
 /// Moves traffic to `color`, or to the one it is not on.
 ///
@@ -37,7 +37,7 @@ pub async fn switch(
     }
     let run = Run::begin(app, Verb::Switch, patience, caller).await?;
     let done = to_color(&run, color.unwrap_or(run.idle()), force).await;
-    hooks::after(&run, done).await
+    hooks::after(&run, undo::unless_done(&run, done).await).await
 }
 
 async fn to_color(run: &Run<'_>, color: Color, force: Option<&str>) -> Result<Deployed, Failure> {
@@ -45,18 +45,17 @@ async fn to_color(run: &Run<'_>, color: Color, force: Option<&str>) -> Result<De
         return Ok(nothing_to_do(run));
     }
     let Some(release) = releases::slot(&run.app.layout, color) else {
-        return Err(refuse(
-            run,
+        return Err(
             Failure::failed(format!("{color} is empty: there is nothing to switch to"))
                 .hint("`bg deploy` puts a release there"),
-        ));
+        );
     };
     if run.story.is_unfit(&release) {
         run.sink.emit(Event::Warned {
             text: format!("{} was refused or rolled back from before", release.short()),
         });
     }
-    contract::guard(run, &release, force).map_err(|failure| refuse(run, failure))?;
+    contract::guard(run, &release, force)?;
     to_release(run, release).await
 }
 
@@ -101,7 +100,7 @@ pub async fn converge(
     let run = Run::begin(app, Verb::Switch, patience, caller).await?;
     if run.live().release.as_ref() != Some(&release) {
         let done = back(&run, Some(&release), force).await;
-        return hooks::after(&run, done).await;
+        return hooks::after(&run, undo::unless_done(&run, done).await).await;
     }
     let Some(doubted) = run.story.doubt.clone() else {
         return Ok(nothing_to_do(&run));
@@ -132,21 +131,20 @@ pub async fn rollback(
 ) -> Result<Deployed, Failure> {
     let run = Run::begin(app, Verb::Rollback, patience, caller).await?;
     let done = back(&run, to.as_ref(), force).await;
-    hooks::after(&run, done).await
+    hooks::after(&run, undo::unless_done(&run, done).await).await
 }
 
 async fn back(run: &Run<'_>, to: Option<&ReleaseId>, force: Option<&str>) -> Result<Deployed, Failure> {
-    let target = target(run, to).map_err(|failure| refuse(run, failure))?;
+    let target = target(run, to)?;
     if run.live().release.as_ref() == Some(&target) {
         return Ok(nothing_to_do(run));
     }
-    contract::guard(run, &target, force).map_err(|failure| refuse(run, failure))?;
+    contract::guard(run, &target, force)?;
     to_release(run, target).await
 }
 
 async fn to_release(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failure> {
-    let provable = proof::can_be_had(run.app, run.from).await;
-    provable.map_err(|failure| refuse(run, failure))?;
+    proof::can_be_had(run.app, run.from).await?;
     let idle = run.idle();
     if releases::slot(&run.app.layout, idle).as_ref() == Some(&target) {
         return go(run, idle, target).await;
@@ -193,11 +191,6 @@ fn target(run: &Run<'_>, to: Option<&ReleaseId>) -> Result<ReleaseId, Failure> {
     }
 }
 
-fn refuse(run: &Run<'_>, failure: Failure) -> Failure {
-    run.abort(&failure.what, None);
-    failure.or_traffic(Traffic::Unchanged { live: run.live() })
-}
-
 /// What was asked for is live already.
 fn nothing_to_do(run: &Run<'_>) -> Deployed {
     run.abort("nothing to do", None);
@@ -231,21 +224,13 @@ async fn go(run: &Run<'_>, color: Color, release: ReleaseId) -> Result<Deployed,
         hooks::before_switch(run, &passed).await?;
         Ok((step::ready(run, passed).await?, works?))
     };
-    let moved = match run.until_interrupted(staged).await {
-        // A color that had to be started, and hosts that had to be waited for, take longer.
-        Ok((passed, works)) if works.is_fresh() => cutover::tested(run, passed, works).await,
-        Ok((passed, _)) => cutover::cutover(run, passed).await,
-        Err(failure) => return Err(refuse(run, failure)),
+    let (passed, works) = run.until_interrupted(staged).await?;
+    // A color that had to be started, and hosts that had to be waited for, take longer.
+    let switched = match works.is_fresh() {
+        true => cutover::tested(run, passed, works).await?,
+        false => cutover::cutover(run, passed).await?,
     };
-    match moved {
-        Ok(switched) => finish(run, switched).await,
-        Err(failure) => {
-            if !matches!(failure.traffic, Traffic::Unknown { .. }) {
-                run.abort(&failure.what, None);
-            }
-            Err(failure)
-        }
-    }
+    finish(run, switched).await
 }
 
 /// The brief gate; a color that has died is started from its release first and put through
@@ -319,7 +304,7 @@ fn unwell(app: &App, color: Color, release: &ReleaseId, refusal: Refusal) -> Fai
 async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failure> {
     let (app, color) = (run.app, run.idle());
     begin(run, color, &target);
-    let drained = run
+    let idle = run
         .until_interrupted(async {
             slot::is_where_nginx_asks(app, color, &slot::read_manifest(app, &target)?)?;
             slot::is_ours_to_take(app, color).await?;
@@ -329,11 +314,7 @@ async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
             memory::left(app, color, &app.layout.config()).await?;
             Ok(idle)
         })
-        .await;
-    let idle = match drained {
-        Ok(idle) => idle,
-        Err(failure) => return Err(refuse(run, failure)),
-    };
+        .await?;
     let before = releases::slot(&app.layout, color);
     run.enter(
         Phase::Replacing,
@@ -341,32 +322,13 @@ async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
         Some(&target),
         before.as_ref(),
     )?;
-    let staged = run
+    let passed = run
         .until_interrupted(async {
             slot::clear(app, idle, &run.sink).await?;
             let passed = slot::revive(app, color, &target, &run.id.0, &run.sink).await?;
             step::ready(run, passed).await
         })
-        .await;
-    let failure = match staged {
-        Ok(passed) => match cutover::cutover(run, passed).await {
-            Ok(switched) => return finish(run, switched).await,
-            Err(failure) if matches!(failure.traffic, Traffic::Unknown { .. }) => return Err(failure),
-            Err(failure) => failure,
-        },
-        Err(failure) => failure,
-    };
-    if let Err(moved) = run.still_idle().await {
-        return Err(run.leave(failure, moved));
-    }
-    // Visitors may have come to it before traffic was put back.
-    if matches!(failure.traffic, Traffic::PutBack { .. }) && !slot::drained(app, color, &run.sink).await {
-        run.abort(&failure.what, Some(&target));
-        return Err(failure);
-    }
-    let nonce = format!("{}-back", run.id);
-    match slot::restore(app, color, before.as_ref(), &nonce, &run.sink).await {
-        Ok(true) => Err(refuse(run, failure)),
-        _ => Err(run.owe(failure)),
-    }
+        .await?;
+    let switched = cutover::cutover(run, passed).await?;
+    finish(run, switched).await
 }
