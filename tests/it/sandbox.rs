@@ -29,6 +29,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use bluegreen::model::color::Color;
+use nix::sys::stat::{Mode, umask};
 use toml::{Table, Value};
 
 use crate::load::{Kind, Load};
@@ -348,6 +349,9 @@ pub fn set(config: &mut Table, section: &str, key: &str, value: impl Into<Value>
 pub fn new_root() -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     processes::tidy_up_after_the_dead();
+    // What the tests make is there for the users that they play, however little whoever started
+    // them lets others see.
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let root = PathBuf::from(format!("/tmp/bgt-{}-{number}", std::process::id()));
     fs::create_dir(&root).unwrap();
