@@ -89,10 +89,9 @@ fn stat(pid: i32) -> Option<Stat> {
     Stat::of(u32::try_from(pid).ok()?)
 }
 
+/// The command line, which NGINX makes its title.
 fn title(pid: i32) -> Option<String> {
-    let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let words = String::from_utf8_lossy(&bytes).replace('\0', " ");
-    Some(words.trim_end().to_owned()).filter(|title| !title.is_empty())
+    process::cmdline(u32::try_from(pid).ok()?)
 }
 
 /// The configuration a master was started with, when it is known not to be `conf`: a
