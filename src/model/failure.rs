@@ -147,9 +147,7 @@ impl Failure {
     /// With what failed besides.
     #[must_use]
     pub fn and(mut self, other: Failure) -> Failure {
-        let mut texts = other.causes();
-        texts.insert(0, other.what);
-        self.evidence.push(format!("besides, {}", texts.join(": ")));
+        self.evidence.push(format!("besides, {}", other.in_one_line()));
         self.evidence.extend(other.evidence);
         for hint in other.hints {
             if !self.hints.contains(&hint) {
@@ -180,6 +178,14 @@ impl Failure {
             self.traffic = traffic;
         }
         self
+    }
+
+    /// With its causes, outermost first.
+    #[must_use]
+    pub fn in_one_line(&self) -> String {
+        let mut texts = self.causes();
+        texts.insert(0, self.what.clone());
+        texts.join(": ")
     }
 
     /// Each message of the chain of causes, outermost first.

@@ -209,6 +209,14 @@ pub struct OpenRun {
     pub fleet: bool,
 }
 
+impl OpenRun {
+    /// Whether visitors may have come to what it was heading for.
+    #[must_use]
+    pub fn may_have_moved(&self) -> bool {
+        !matches!(self.phase, Phase::Preparing | Phase::Replacing)
+    }
+}
+
 /// Where a run left traffic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Left {

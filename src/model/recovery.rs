@@ -73,7 +73,8 @@ pub fn action(phase: Phase, link: Seen, nginx: Seen) -> Action {
 
         (Phase::PuttingBack, From, From) => RestoreSlot,
         (Phase::PuttingBack, From, To) => Follow,
-        (Phase::PuttingBack, To, From | To) => PutBack,
+        // That it goes back is on record: NGINX follows when it is there again.
+        (Phase::PuttingBack, To, From | To | Nothing) => PutBack,
 
         (Phase::Swapping | Phase::Proven | Phase::PuttingBack, Other | Nothing, _)
         | (Phase::Swapping | Phase::Proven | Phase::PuttingBack, _, Other | Nothing) => Refuse,

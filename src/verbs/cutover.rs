@@ -8,16 +8,16 @@ use crate::host::evidence::{Counted, Evidence, Running};
 use crate::host::mover::MoveError;
 use crate::host::nginx::Tested;
 use crate::host::releases;
-use crate::model::color::Route;
+use crate::model::color::{Color, Route};
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Standing, Traffic, in_one_line};
 use crate::model::journal::Phase;
 use crate::model::release::ReleaseId;
 
 use super::gate::{Passed, millis};
-use super::proof::{Proof, Unhealthy, Unproven, back_from, fails_alike, prove, prove_back};
+use super::proof::{Proof, Unhealthy, Unproven, fails_alike, prove, prove_back};
 use super::run::Run;
-use super::{save, step, traffic, workers};
+use super::{resolve, save, step, traffic, workers};
 
 /// Traffic that moved and was proven.
 #[derive(Debug)]
@@ -55,9 +55,13 @@ pub async fn tested(run: &Run<'_>, passed: Passed, works: ReloadWorks) -> Result
     let evidence = evidence(run);
     let swapped = swap(run, to, Some(&passed), evidence.as_ref(), works).await;
     let agreed = async {
-        swapped?;
-        step::agree(run, to, &passed).await?;
-        let handed = workers::hand_over(run, to, &passed.standing()).await?;
+        let handed = async {
+            swapped?;
+            step::agree(run).await?;
+            workers::hand_over(run, &passed.standing()).await
+        };
+        // Visitors are not kept waiting for the count.
+        let handed = resolve::unless_done(run, handed.await).await?;
         Ok::<_, Failure>((handed, save::for_a_reboot(run).await))
     };
     // The window goes on meanwhile, and nobody waits for it twice.
@@ -81,11 +85,10 @@ pub async fn tested(run: &Run<'_>, passed: Passed, works: ReloadWorks) -> Result
     })
 }
 
-/// Moves the route to `to`: the journal, the rename, NGINX, the proof. Without proof it is
-/// put back.
+/// Moves the route to `to`: the journal, the rename, NGINX, the proof.
 ///
 /// # Errors
-/// As [`cutover`].
+/// When it did not move, or was not proven to: then it does not stay there.
 pub async fn swap(
     run: &Run<'_>,
     to: Route,
@@ -128,10 +131,7 @@ pub async fn swap(
             }
             Ok(())
         }
-        Err(unproven) => {
-            run.enter(Phase::PuttingBack, to, release.as_ref(), None).ok();
-            Err(put_back(app, run.from, to, unproven, &run.sink).await)
-        }
+        Err(unproven) => Err(not_to_stay(run.from.color, to.color, unproven)),
     }
 }
 
@@ -180,51 +180,23 @@ async fn unmoved(app: &App, from: Route, error: MoveError) -> Failure {
         .with_traffic(traffic)
 }
 
-/// Renames the link back to `from` and proves that NGINX follows.
-pub async fn put_back(app: &App, from: Route, to: Route, why: Unproven, sink: &dyn Sink) -> Failure {
-    let live = traffic::standing(app, from.color);
-    let back = back_from(app, to, from, live.release.is_some()).await;
+/// Why traffic does not stay on `to`.
+#[must_use]
+pub fn not_to_stay(from: Color, to: Color, why: Unproven) -> Failure {
     let check = "`bg check` names what stands in the way";
     let (what, hint) = match &why {
-        Unproven::Elsewhere => (
-            format!("{} is not to be live on this host alone", to.color),
-            check,
-        ),
+        Unproven::Elsewhere => (format!("{to} is not to be live on this host alone"), check),
         Unproven::Worker { what, .. } => (
             what.clone(),
             "`bg logs --worker NAME` shows the whole log; `on_failure = \"keep\"` would leave traffic there",
         ),
         Unproven::Unhealthy { color, .. } => (
-            format!(
-                "traffic reached {color}, which fails where {} does not",
-                from.color
-            ),
+            format!("traffic reached {color}, which fails where {from} does not"),
             "`bg logs COLOR` shows what the app says to it",
         ),
-        _ => (format!("traffic was not proven to reach {}", to.color), check),
+        _ => (format!("traffic was not proven to reach {to}"), check),
     };
-    match back {
-        Ok(_) => {
-            sink.emit(Event::PutBack {
-                live: live.clone(),
-                reason: what.clone(),
-            });
-            Failure::failed(what)
-                .because(why)
-                .hint(hint)
-                .with_traffic(Traffic::PutBack { live })
-        }
-        Err(unproven) => {
-            let problem = in_one_line(&unproven);
-            let seen = match app.link.read() {
-                Ok(route) => format!("the link says {route}; putting it back was not proven: {problem}"),
-                Err(error) => format!("{error}; putting it back failed: {problem}"),
-            };
-            Failure::unknown(what, seen)
-                .because(why)
-                .hint("look at NGINX's error log, then `bg repair`")
-        }
-    }
+    Failure::failed(what).because(why).hint(hint)
 }
 
 /// NGINX would take its configuration, where it has to.

@@ -25,7 +25,7 @@ use super::room;
 use super::run::Run;
 use super::source::Wanted;
 use super::workers::{self, WorkerStatus};
-use super::{adopted, contract, data, hooks, migrate, preflight, save, slot, step, undo, wake};
+use super::{adopted, contract, data, hooks, migrate, preflight, resolve, save, slot, step, wake};
 
 /// The configuration that a deploy applies, as whoever types it knows it.
 const BG_TOML: &str = "bg.toml";
@@ -105,7 +105,7 @@ impl Deployed {
 pub async fn deploy(app: &App, ask: &Ask, caller: &Caller<'_>) -> Result<Deployed, Failure> {
     let run = Run::begin(app, Verb::Deploy, ask.patience, caller).await?;
     let done = release(&run, ask).await;
-    hooks::after(&run, undo::unless_done(&run, done).await).await
+    hooks::after(&run, resolve::unless_done(&run, done).await).await
 }
 
 async fn release(run: &Run<'_>, ask: &Ask) -> Result<Deployed, Failure> {

@@ -12,8 +12,8 @@ use crate::model::journal::Verb;
 
 use super::caller::Caller;
 use super::cutover;
+use super::resolve;
 use super::run::Run;
-use super::undo;
 
 /// What came of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ pub async fn maintenance(
         let works = cutover::reload_would_work(app).await?;
         cutover::swap(&run, to, None, None, works).await
     };
-    undo::unless_done(&run, moved.await).await?;
+    resolve::unless_done(&run, moved.await).await?;
     run.commit(run.live(), on, words.to_owned())
         .map_err(|failure| failure.with_traffic(Traffic::Moved { live: run.live() }))?;
     run.sink.emit(Event::MaintenanceSet { on });

@@ -3,10 +3,8 @@
 
 use crate::host::app::App;
 use crate::host::orders::Verdict;
-use crate::model::color::Route;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
-use crate::model::journal::Phase;
 
 use super::cutover;
 use super::gate::{self, Passed};
@@ -52,8 +50,8 @@ async fn still_healthy(app: &App, passed: Passed) -> Result<Passed, Failure> {
 /// is in doubt.
 ///
 /// # Errors
-/// Exit 5 when another host did not move, and this one was put back.
-pub async fn agree(run: &Run<'_>, to: Route, passed: &Passed) -> Result<(), Failure> {
+/// When another host did not move, and this one is not to stay where it is.
+pub async fn agree(run: &Run<'_>) -> Result<(), Failure> {
     if run.caller.fleet.is_none() {
         return Ok(());
     }
@@ -68,9 +66,8 @@ pub async fn agree(run: &Run<'_>, to: Route, passed: &Passed) -> Result<(), Fail
             Ok(())
         }
         Verdict::Back => {
-            let release = passed.standing().release;
-            run.enter(Phase::PuttingBack, to, release.as_ref(), None).ok();
-            Err(cutover::put_back(run.app, run.from, to, Unproven::Elsewhere, &run.sink).await)
+            let (from, to) = (run.from.color, run.idle());
+            Err(cutover::not_to_stay(from, to, Unproven::Elsewhere))
         }
     }
 }

@@ -19,7 +19,9 @@ use super::finish::finish;
 use super::gate::{self, Passed, Refusal};
 use super::run::Run;
 use super::slot::Running;
-use super::{adopted, contract, data, hooks, memory, proof, recover, run, slot, step, traffic, undo, wake};
+use super::{
+    adopted, contract, data, hooks, memory, proof, recover, resolve, run, slot, step, traffic, wake,
+};
 
 /// Moves traffic to `color`, or to the one it is not on.
 ///
@@ -37,7 +39,7 @@ pub async fn switch(
     }
     let run = Run::begin(app, Verb::Switch, patience, caller).await?;
     let done = to_color(&run, color.unwrap_or(run.idle()), force).await;
-    hooks::after(&run, undo::unless_done(&run, done).await).await
+    hooks::after(&run, resolve::unless_done(&run, done).await).await
 }
 
 async fn to_color(run: &Run<'_>, color: Color, force: Option<&str>) -> Result<Deployed, Failure> {
@@ -100,7 +102,7 @@ pub async fn converge(
     let run = Run::begin(app, Verb::Switch, patience, caller).await?;
     if run.live().release.as_ref() != Some(&release) {
         let done = back(&run, Some(&release), force).await;
-        return hooks::after(&run, undo::unless_done(&run, done).await).await;
+        return hooks::after(&run, resolve::unless_done(&run, done).await).await;
     }
     let Some(doubted) = run.story.doubt.clone() else {
         return Ok(nothing_to_do(&run));
@@ -131,7 +133,7 @@ pub async fn rollback(
 ) -> Result<Deployed, Failure> {
     let run = Run::begin(app, Verb::Rollback, patience, caller).await?;
     let done = back(&run, to.as_ref(), force).await;
-    hooks::after(&run, undo::unless_done(&run, done).await).await
+    hooks::after(&run, resolve::unless_done(&run, done).await).await
 }
 
 async fn back(run: &Run<'_>, to: Option<&ReleaseId>, force: Option<&str>) -> Result<Deployed, Failure> {

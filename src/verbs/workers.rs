@@ -11,12 +11,10 @@ mod trouble;
 
 use crate::host::app::App;
 use crate::host::seats;
-use crate::model::color::Route;
 use crate::model::config::Worker;
 use crate::model::config::worker::OnFailure;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Standing};
-use crate::model::journal::Phase;
 use crate::model::release::{Manifest, ReleaseId};
 
 use super::proof::Unproven;
@@ -54,9 +52,8 @@ pub struct Stuck {
 /// where it was.
 ///
 /// # Errors
-/// Exit 5 when such a one has `on_failure = "rollback"`: traffic was put back, and all
-/// workers with it. Exit 7 when that could not be proven.
-pub async fn hand_over(run: &Run<'_>, to: Route, live: &Standing) -> Result<Handed, Failure> {
+/// When such a one has `on_failure = "rollback"`: traffic is not to stay there.
+pub async fn hand_over(run: &Run<'_>, live: &Standing) -> Result<Handed, Failure> {
     let app = run.app;
     let before = run.live().release;
     let manifest = manifest_of(app, live.release.as_ref());
@@ -68,19 +65,12 @@ pub async fn hand_over(run: &Run<'_>, to: Route, live: &Standing) -> Result<Hand
             all: trouble::first(followed.troubles, &run.sink),
         });
     };
-    run.enter(Phase::PuttingBack, to, live.release.as_ref(), None)
-        .ok();
     let why = Unproven::Worker {
         what: trouble.what(),
         problem: trouble.problem.text.clone(),
     };
-    let failure = cutover::put_back(app, run.from, to, why, &run.sink)
-        .await
-        .showing(trouble.problem.log.clone());
-    Err(match settle(app, before.as_ref(), None, &run.sink).await {
-        Ok(()) => failure,
-        Err(stuck) => failure.hint(format!("{}: `bg repair` tries again", stuck.failure.what)),
-    })
+    let failure = cutover::not_to_stay(run.from.color, live.color, why);
+    Err(failure.showing(trouble.problem.log.clone()))
 }
 
 /// Makes every worker run from `live`, and tells it. `before` is where one goes back to that

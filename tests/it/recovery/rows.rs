@@ -150,6 +150,17 @@ impl Scene {
                 .assert_code(7)
                 .assert_says("cannot be put right without you");
             assert_eq!(self.stand(), before, "{row}: {repair}");
+        } else if wanted == Action::PutBack && nginx == Seen::Nothing {
+            // The link goes back at once; that NGINX follows can only be proven once it is there.
+            repair
+                .assert_code(7)
+                .assert_says("cannot be put right without you");
+            assert_eq!(self.sandbox.link(), self.from.folder(), "{row}: {repair}");
+            assert_eq!(
+                Story::of(&records(&self.sandbox)).open.unwrap().run,
+                open.run,
+                "{row}"
+            );
         } else {
             self.assert_done(&row, wanted, &open, nginx, &repair);
         }
@@ -255,8 +266,8 @@ fn in_the_reload_way_every_row_of_the_table_is_done_or_refused_as_it_says() {
         ("Abandon", 2),
         ("Finish", 2),
         ("Follow", 3),
-        ("PutBack", 4),
-        ("Refuse", 63),
+        ("PutBack", 5),
+        ("Refuse", 62),
         ("RestoreSlot", 6),
     ]);
     scene.point(Seen::From);
@@ -287,8 +298,8 @@ fn in_the_live_way_every_row_that_can_be_is_done_or_refused_as_it_says() {
     scene.assert_all(&[
         ("Abandon", 2),
         ("Finish", 2),
-        ("PutBack", 1),
-        ("Refuse", 29),
+        ("PutBack", 2),
+        ("Refuse", 28),
         ("RestoreSlot", 6),
     ]);
     scene.point(Seen::From);
