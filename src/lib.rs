@@ -9,7 +9,7 @@
 //! - [`host`]: what touches the machine: NGINX, PM2, git, links, locks, sockets
 //! - [`model`]: pure: colors, releases, paths, the journal, the recovery table
 //!
-//! The order of a release is kept by types: only [`verbs::gate`] makes a `Passed`, and a
+//! The order of a release is kept by types: only [`verbs::gate`] makes a `Gated`, and a
 //! cutover takes nothing else.
 
 pub mod cli;

@@ -14,7 +14,7 @@ pub mod cutover;
 pub mod data;
 pub mod deploy;
 pub mod drift;
-mod finish;
+pub mod finish;
 pub mod fleet;
 pub mod gate;
 pub mod history;

@@ -279,6 +279,14 @@ pub trait Sink: Send + Sync {
     fn emit(&self, event: Event);
 }
 
+/// Tells nobody: for steps inside a step that is told as one.
+#[derive(Debug)]
+pub struct Quiet;
+
+impl Sink for Quiet {
+    fn emit(&self, _: Event) {}
+}
+
 impl<S: Sink + ?Sized> Sink for &S {
     fn emit(&self, event: Event) {
         (**self).emit(event);

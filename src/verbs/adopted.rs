@@ -14,11 +14,11 @@ use crate::model::color::Color;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 use crate::model::journal::NoRollback;
-use crate::model::release::{Manifest, ReleaseId};
+use crate::model::release::Manifest;
 
-use super::gate::{self, Passed};
+use super::gate::{self, Gated};
 use super::run::Run;
-use super::{slot, traffic, wake};
+use super::{traffic, wake};
 
 /// How often one that is being brought back is looked at.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -129,29 +129,6 @@ pub fn not_warm(app: &App, adopted: &Adopted, problem: &str) -> Failure {
         adopted.checkout.display()
     ))
     .with_traffic(traffic::unchanged(app))
-}
-
-/// After a run that had the slot of an adopted process in hand: where the slot still is its
-/// own the process is left alone; `None` where `before` is no such process.
-pub async fn restore(app: &App, color: Color, before: &ReleaseId, sink: &dyn Sink) -> Option<bool> {
-    let adopted = releases::read(&app.layout, before).ok()?.adopted?;
-    let entries = app.pm2.named(&adopted.pm2_name).await.unwrap_or_default();
-    let its_own = releases::slot(&app.layout, color).as_ref() == Some(before);
-    if its_own && (!entries.is_empty() || still_there(&adopted).is_some()) {
-        return Some(true);
-    }
-    if !its_own && let Err(failure) = slot::discard(app, color).await {
-        sink.emit(Event::Warned { text: failure.what });
-    }
-    releases::empty_slot(&app.layout, color).ok();
-    releases::write_answer(&app.nginx_files, app.name(), color, None).ok();
-    sink.emit(Event::Warned {
-        text: format!(
-            "{color} is empty: the adopted process `{}` was stopped before and cannot be brought back",
-            adopted.pm2_name
-        ),
-    });
-    Some(false)
 }
 
 /// What there is to know about the adopted process in a slot.
@@ -341,7 +318,7 @@ pub fn variables_are_given(app: &App, live: Color) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When it does not pass.
-pub async fn ready(run: &Run<'_>, color: Color, manifest: Manifest) -> Result<Passed, Failure> {
+pub async fn ready(run: &Run<'_>, color: Color, manifest: Manifest) -> Result<Gated, Failure> {
     let app = run.app;
     let patience = match wake::wake(app, &run.sink).await {
         true => manifest.config.gate.timeout.0,

@@ -11,7 +11,8 @@ use crate::model::config::KeepWarm;
 use crate::model::event::Sink;
 use crate::model::failure::Failure;
 
-use super::{adopted, save, slot};
+use super::slot::IdleSlot;
+use super::{adopted, save, slot, traffic};
 
 /// How long the end of the warm time waits for a command that runs just then.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -26,14 +27,15 @@ pub fn stays_warm(app: &App) -> bool {
 ///
 /// # Errors
 /// When it cannot be stopped.
-pub async fn down(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failure> {
+pub async fn down(app: &App, replaced: &IdleSlot, sink: &dyn Sink) -> Result<(), Failure> {
+    let color = replaced.color();
     // It could not be started again: it goes when its slot is needed, and not before.
     if adopted::in_slot(app, color).is_some() {
         return Ok(());
     }
     match app.config.keep.warm {
         KeepWarm::Always => Ok(()),
-        KeepWarm::Never => stop(app, color, sink).await,
+        KeepWarm::Never => stop(app, replaced, sink).await,
         KeepWarm::For(time) => Command::new(app.layout.launcher())
             .args(["cool", "--app", app.name(), "--color", color.name(), "--after"])
             .arg(time.to_string().replace(' ', ""))
@@ -54,22 +56,23 @@ pub async fn down(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failur
 pub async fn later(app: &App, color: Color, after: Duration, sink: &dyn Sink) -> Result<(), Failure> {
     let held = releases::slot(&app.layout, color);
     tokio::time::sleep(after).await;
-    let idle = slot::finish_requests(app, color, sink).await?;
+    let finished = slot::finish_requests(app, color, sink).await?;
     let _lock = Lock::wait(&app.layout.lock(), &Holder::this("cool"), PATIENCE, |_| ())
         .await
         .map_err(|error| Failure::failed(format!("{color} was not stopped")).because(error))?;
-    let live = app.link.read().map_or(color, |route| route.color);
+    let live = traffic::observe(app).await?;
     // The link is a little older than the wait where nobody moved it since.
     let other = releases::slot(&app.layout, color) != held;
-    if live == color || other || app.link.age() < after {
+    if live.color == color || other || app.link.age() < after {
         return Ok(());
     }
-    slot::clear(app, idle, sink).await?;
+    let idle = IdleSlot::beside(app, live).await?;
+    slot::clear(app, &idle, finished, sink).await?;
     save(app).await
 }
 
-async fn stop(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failure> {
-    slot::free(app, color, sink).await?;
+async fn stop(app: &App, idle: &IdleSlot, sink: &dyn Sink) -> Result<(), Failure> {
+    slot::free(app, idle, sink).await?;
     save(app).await
 }
 

@@ -14,33 +14,106 @@ use crate::model::failure::{Failure, Standing, Traffic, in_one_line};
 use crate::model::journal::Phase;
 use crate::model::release::ReleaseId;
 
-use super::gate::{Passed, millis};
+use super::gate::{Gated, millis};
 use super::proof::{Proof, Unhealthy, Unproven, fails_alike, prove, prove_back};
 use super::run::Run;
 use super::{resolve, save, step, traffic, workers};
 
-/// Traffic that moved and was proven.
+/// Traffic that moved and was proven. It is to be recorded, and what was live before kept or
+/// stopped.
+///
+/// ```compile_fail
+/// # #![deny(unused_must_use)]
+/// # use bluegreen::model::failure::Failure;
+/// # use bluegreen::verbs::cutover;
+/// # use bluegreen::verbs::gate::Gated;
+/// # use bluegreen::verbs::run::Run;
+/// async fn switch(run: &Run<'_>, gated: Gated) -> Result<(), Failure> {
+///     cutover::cutover(run, gated).await?;
+///     Ok(())
+/// }
+/// ```
+///
+/// ```
+/// # #![deny(unused_must_use)]
+/// # use bluegreen::model::failure::Failure;
+/// # use bluegreen::verbs::cutover;
+/// # use bluegreen::verbs::gate::Gated;
+/// # use bluegreen::verbs::finish::finish;
+/// # use bluegreen::verbs::run::Run;
+/// async fn switch(run: &Run<'_>, gated: Gated) -> Result<(), Failure> {
+///     finish(run, cutover::cutover(run, gated).await?).await?;
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
+#[must_use = "what was live before is neither kept nor stopped, and the switch not on record"]
 pub struct Switched {
     /// What is live.
-    pub live: Standing,
-    /// What was live before, and is to be kept warm.
-    pub replaced: Standing,
+    pub(super) live: Standing,
+    /// What was live before.
+    pub(super) replaced: Standing,
     /// The prober's count.
-    pub counted: Option<Counted>,
+    pub(super) counted: Option<Counted>,
     /// The operator's reason, where the gate was forced.
-    pub forced: Option<String>,
+    pub(super) forced: Option<String>,
     /// Whether every worker runs on what is live.
-    pub workers: Result<(), Failure>,
+    pub(super) workers: Result<(), Failure>,
     /// Whether PM2 kept its list for a reboot.
-    pub saved: Result<(), Failure>,
+    pub(super) saved: Result<(), Failure>,
 }
 
-/// Moves traffic to a color that passed the gate.
+/// Where traffic is to go.
+#[derive(Clone, Copy)]
+enum Goal<'a> {
+    /// To a color that passed the gate.
+    Color(&'a Gated),
+    /// To the maintenance page in front of the live color, or from it.
+    Page { on: bool },
+}
+
+impl<'a> Goal<'a> {
+    fn route(self, from: Route) -> Route {
+        match self {
+            Goal::Color(gated) => from.with_color(gated.color()),
+            Goal::Page { on } => Route {
+                maintenance: on,
+                ..from
+            },
+        }
+    }
+
+    fn gated(self) -> Option<&'a Gated> {
+        match self {
+            Goal::Color(gated) => Some(gated),
+            Goal::Page { .. } => None,
+        }
+    }
+}
+
+/// Moves traffic to a color that passed the gate, and to no other.
+///
+/// ```compile_fail,E0308
+/// # use bluegreen::model::color::Color;
+/// # use bluegreen::verbs::cutover;
+/// # use bluegreen::verbs::run::Run;
+/// async fn without_a_gate(run: &Run<'_>) {
+///     let _ = cutover::cutover(run, Color::Green).await;
+/// }
+/// ```
+///
+/// ```compile_fail,E0451
+/// # use bluegreen::model::color::Color;
+/// # use bluegreen::model::release::ReleaseId;
+/// # use bluegreen::verbs::gate::Gated;
+/// fn without_a_gate(release: ReleaseId) -> Gated {
+///     Gated { color: Color::Green, release, forced: None }
+/// }
+/// ```
 ///
 /// # Errors
 /// Exit 1 when it was not moved, 5 when it was put back, 7 when nobody can say.
-pub async fn cutover(run: &Run<'_>, passed: Passed) -> Result<Switched, Failure> {
+pub async fn cutover(run: &Run<'_>, passed: Gated) -> Result<Switched, Failure> {
     let works = reload_would_work(run.app).await?;
     tested(run, passed, works).await
 }
@@ -49,11 +122,10 @@ pub async fn cutover(run: &Run<'_>, passed: Passed) -> Result<Switched, Failure>
 ///
 /// # Errors
 /// As [`cutover`].
-pub async fn tested(run: &Run<'_>, passed: Passed, works: ReloadWorks) -> Result<Switched, Failure> {
-    let to = run.from.with_color(passed.color());
+pub async fn tested(run: &Run<'_>, passed: Gated, works: ReloadWorks) -> Result<Switched, Failure> {
     let replaced = run.live();
     let evidence = evidence(run);
-    let swapped = swap(run, to, Some(&passed), evidence.as_ref(), works).await;
+    let swapped = swap(run, Goal::Color(&passed), evidence.as_ref(), works).await;
     let agreed = async {
         let handed = async {
             swapped?;
@@ -85,18 +157,27 @@ pub async fn tested(run: &Run<'_>, passed: Passed, works: ReloadWorks) -> Result
     })
 }
 
-/// Moves the route to `to`: the journal, the rename, NGINX, the proof.
+/// Puts the maintenance page in front of the live color, or takes it away; the color stays.
+///
+/// # Errors
+/// As [`cutover`].
+pub async fn page(run: &Run<'_>, on: bool) -> Result<(), Failure> {
+    let works = reload_would_work(run.app).await?;
+    swap(run, Goal::Page { on }, None, works).await
+}
+
+/// Moves the route to its goal: the journal, the rename, NGINX, the proof.
 ///
 /// # Errors
 /// When it did not move, or was not proven to: then it does not stay there.
-pub async fn swap(
+async fn swap(
     run: &Run<'_>,
-    to: Route,
-    passed: Option<&Passed>,
+    goal: Goal<'_>,
     prober: Option<&Running>,
     works: ReloadWorks,
 ) -> Result<(), Failure> {
     let app = run.app;
+    let (to, passed) = (goal.route(run.from), goal.gated());
     let release = passed.and_then(|passed| passed.standing().release);
     run.enter(Phase::Swapping, to, release.as_ref(), None)?;
     let began = Instant::now();

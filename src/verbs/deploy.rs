@@ -5,11 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
-use crate::host::releases;
 use crate::model::color::Route;
 use crate::model::event::Sink;
 use crate::model::failure::{Failure, Standing};
-use crate::model::journal::{Phase, Verb};
+use crate::model::journal::Verb;
 
 use super::assets;
 use super::build;
@@ -18,7 +17,7 @@ use super::check;
 use super::cool;
 use super::cutover;
 use super::finish::finish;
-use super::gate::{self, Passed};
+use super::gate::{self, Gated};
 use super::memory;
 use super::proof;
 use super::room;
@@ -136,7 +135,7 @@ pub(super) async fn can_begin(app: &App, route: Route, ask: &Ask, sink: &dyn Sin
     check::before_deploy(app, ask.checks, sink).await
 }
 
-async fn stage(run: &Run<'_>, ask: &Ask) -> Result<Passed, Failure> {
+async fn stage(run: &Run<'_>, ask: &Ask) -> Result<Gated, Failure> {
     wake::wake(run.app, &run.sink).await;
     can_begin(run.app, run.from, ask, &run.sink).await?;
     hooks::before_build(run).await?;
@@ -146,31 +145,26 @@ async fn stage(run: &Run<'_>, ask: &Ask) -> Result<Passed, Failure> {
     room::left(run.app)?;
     let (app, color) = (run.app, run.idle());
     let release = manifest.id.clone();
-    let before = releases::slot(&app.layout, color);
     let tried = async {
         build::compile(run, &manifest).await;
         preflight::before_schema(run, &manifest, ask.force_gate.as_deref()).await
     };
-    let (idle, tried) = tokio::try_join!(slot::finish_requests(app, color, &run.sink), tried)?;
-    run.still_idle().await?;
+    let (finished, tried) = tokio::try_join!(slot::finish_requests(app, color, &run.sink), tried)?;
+    run.idle_slot().await?;
     memory::left(app, color, BG_TOML.as_ref()).await?;
     slot::is_ours_to_take(app, color).await?;
     migrate::schema(run, &mut manifest, ask).await?;
     let past = preflight::after_schema(run, &manifest, tried, ask.force_gate.as_deref()).await?;
     data::seal(app, &release)?;
-    run.enter(
-        Phase::Replacing,
-        run.from.with_color(color),
-        Some(&release),
-        before.as_ref(),
-    )?;
-    slot::clear(app, idle, &run.sink).await?;
-    let running = slot::start(app, color, manifest, &run.id.0, &run.sink).await?;
+    let idle = run.idle_slot().await?;
+    run.replace(&idle, &release)?;
+    slot::clear(app, &idle, finished, &run.sink).await?;
+    let running = slot::start(app, &idle, manifest, &run.id.0, &run.sink).await?;
     let passed = match gate::full(app, &running, &run.sink).await {
         Ok(passed) => passed,
         Err(refusal) => match &ask.force_gate {
             Some(reason) if refusal.can_be_forced(&running) => {
-                Passed::forced(&running, reason, &refusal, &run.sink)
+                Gated::forced(&running, reason, &refusal, &run.sink)
             }
             Some(_) => return Err(refusal.into_failure(color).hint(
                 "`--force-gate` goes past failed checks; it cannot send visitors to a color that does not answer",
@@ -188,7 +182,7 @@ async fn stage(run: &Run<'_>, ask: &Ask) -> Result<Passed, Failure> {
 }
 
 /// `--no-switch`: the candidate stays in its slot, warm.
-async fn park(run: &Run<'_>, passed: &Passed) -> Result<Deployed, Failure> {
+async fn park(run: &Run<'_>, passed: &Gated) -> Result<Deployed, Failure> {
     let save = save::for_a_reboot(run).await;
     let save = save.map(|saved| run.sink.emit(saved));
     run.commit(

@@ -10,6 +10,7 @@ use crate::model::journal::Verb;
 use super::cutover::{self, Switched};
 use super::deploy::Deployed;
 use super::run::Run;
+use super::slot::IdleSlot;
 use super::{cool, prune};
 
 /// Records the switch, and does what is left: the old color is kept or stopped, and of a deploy
@@ -25,12 +26,14 @@ pub async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failu
     let summary = release.map_or(String::new(), |release| cutover::summary(run, &switched, release));
     run.commit(live.clone(), run.from.maintenance, summary)
         .map_err(moved)?;
+    // Proven: visitors are on the other one.
+    let replaced = IdleSlot::of(switched.replaced.color);
     let is_new = run.verb == Verb::Deploy;
     let mut ends = vec![switched.workers, switched.saved];
     if is_new {
         ends.push(keep_what_was_applied(app));
     }
-    ends.push(cool::down(app, switched.replaced.color, &run.sink).await);
+    ends.push(cool::down(app, &replaced, &run.sink).await);
     if is_new {
         ends.push(prune::prune(run).await);
     }

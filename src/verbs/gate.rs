@@ -1,5 +1,5 @@
 //! The gate: what a color must show before traffic may go to it. Only this module can make
-//! a [`Passed`], and a cutover takes nothing else.
+//! a [`Gated`], and a cutover takes nothing else.
 
 use std::time::{Duration, Instant};
 
@@ -45,13 +45,13 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// A color that passed the gate.
 #[derive(Debug)]
-pub struct Passed {
+pub struct Gated {
     color: Color,
     release: ReleaseId,
     forced: Option<String>,
 }
 
-impl Passed {
+impl Gated {
     /// The color.
     #[must_use]
     pub fn color(&self) -> Color {
@@ -74,7 +74,7 @@ impl Passed {
     }
 
     /// Goes past a gate that was not passed: the operator gave a reason, which is recorded.
-    pub fn forced(running: &Running, reason: &str, refusal: &Refusal, sink: &dyn Sink) -> Passed {
+    pub fn forced(running: &Running, reason: &str, refusal: &Refusal, sink: &dyn Sink) -> Gated {
         sink.emit(Event::GateForced {
             color: running.color,
             reason: reason.to_owned(),
@@ -82,21 +82,21 @@ impl Passed {
                 .concat()
                 .join("; "),
         });
-        Passed {
+        Gated {
             forced: Some(reason.to_owned()),
-            ..Passed::by(running)
+            ..Gated::by(running)
         }
     }
 
     /// The same, for one that did not start when it was tried: the operator's reason to go on.
     #[must_use]
-    pub fn despite(mut self, reason: Option<String>) -> Passed {
+    pub fn despite(mut self, reason: Option<String>) -> Gated {
         self.forced = self.forced.or(reason);
         self
     }
 
-    fn by(running: &Running) -> Passed {
-        Passed {
+    fn by(running: &Running) -> Gated {
+        Gated {
             color: running.color,
             release: running.manifest.id.clone(),
             forced: None,
@@ -109,7 +109,7 @@ impl Passed {
 /// # Errors
 /// The first thing that is wrong: at once when the process ended or is not what it should
 /// be, at the deadline when its checks never passed.
-pub async fn full(app: &App, running: &Running, sink: &dyn Sink) -> Result<Passed, Refusal> {
+pub async fn full(app: &App, running: &Running, sink: &dyn Sink) -> Result<Gated, Refusal> {
     let started = Instant::now();
     let settings = &running.manifest.config.gate;
     match shut_out(app, running, sink, started).await {
@@ -122,7 +122,7 @@ pub async fn full(app: &App, running: &Running, sink: &dyn Sink) -> Result<Passe
                 soaked_ms: millis(settings.soak.0),
                 took_ms: millis(started.elapsed()),
             });
-            Ok(Passed::by(running))
+            Ok(Gated::by(running))
         }
         Err(mut refusal) => {
             refusal.log = slot::log_since(app, running);
@@ -253,11 +253,11 @@ async fn smoke(app: &App, running: &Running, sink: &dyn Sink) -> Result<(), Refu
 ///
 /// # Errors
 /// What is wrong with it.
-pub async fn brief(app: &App, running: &Running) -> Result<Passed, Refusal> {
+pub async fn brief(app: &App, running: &Running) -> Result<Gated, Refusal> {
     who_answers(running).map_err(Refusal::of_identity)?;
     let round = round(running, 1, Pace::AtOnce).await;
     if round.is_healthy() {
-        return Ok(Passed::by(running));
+        return Ok(Gated::by(running));
     }
     let mut refusal = Refusal::of_checks("its checks did not pass", &round.probes);
     refusal.log = slot::log_since(app, running);

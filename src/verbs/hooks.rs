@@ -19,7 +19,7 @@ use crate::model::journal::Verb;
 use crate::model::release::{Manifest, ReleaseId};
 
 use super::deploy::Deployed;
-use super::gate::{Passed, millis};
+use super::gate::{Gated, millis};
 use super::run::Run;
 use super::{notify, slot, traffic};
 
@@ -160,7 +160,7 @@ pub async fn after_build(run: &Run<'_>, manifest: &Manifest) -> Result<(), Failu
 ///
 /// # Errors
 /// When one fails.
-pub async fn before_switch(run: &Run<'_>, passed: &Passed) -> Result<(), Failure> {
+pub async fn before_switch(run: &Run<'_>, passed: &Gated) -> Result<(), Failure> {
     if run.verb == Verb::Rollback {
         return Ok(());
     }

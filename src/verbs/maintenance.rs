@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::host::app::App;
-use crate::model::color::Route;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Standing, Traffic};
 use crate::model::journal::Verb;
@@ -35,25 +34,17 @@ pub async fn maintenance(
     caller: &Caller<'_>,
 ) -> Result<MaintenanceSet, Failure> {
     let run = Run::begin(app, Verb::Maintenance, patience, caller).await?;
-    let to = Route {
-        maintenance: on,
-        ..run.from
-    };
     let words = if on {
         "maintenance page up"
     } else {
         "maintenance page taken away"
     };
     let answer = MaintenanceSet { on, live: run.live() };
-    if to == run.from {
+    if on == run.from.maintenance {
         run.abort("nothing to do", None);
         return Ok(answer);
     }
-    let moved = async {
-        let works = cutover::reload_would_work(app).await?;
-        cutover::swap(&run, to, None, None, works).await
-    };
-    resolve::unless_done(&run, moved.await).await?;
+    resolve::unless_done(&run, cutover::page(&run, on).await).await?;
     run.commit(run.live(), on, words.to_owned())
         .map_err(|failure| failure.with_traffic(Traffic::Moved { live: run.live() }))?;
     run.sink.emit(Event::MaintenanceSet { on });

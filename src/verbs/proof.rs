@@ -88,28 +88,6 @@ pub async fn reached(app: &App, route: Route, slot_is_full: bool) -> Result<Proo
     prove(app, route, slot_is_full).await
 }
 
-/// The same on the way back.
-///
-/// # Errors
-/// When the proof fails: why NGINX did not follow, if it did not, else what it answered.
-pub async fn back_at(app: &App, route: Route, slot_is_full: bool) -> Result<Proof, Unproven> {
-    let followed = app.mover.follow().await;
-    prove_back(app, route, slot_is_full, followed).await
-}
-
-/// Moves the route back from `to` and proves it.
-///
-/// # Errors
-/// As [`back_at`], and when the link stays where it is.
-pub async fn back_from(app: &App, to: Route, route: Route, slot_is_full: bool) -> Result<Proof, Unproven> {
-    let followed = match app.mover.swap(to, route, None, || ()).await {
-        Ok(()) => Ok(()),
-        Err(MoveError::Behind(unfollowed)) => Err(unfollowed),
-        Err(error) => return Err(Unproven::Unmoved(error)),
-    };
-    prove_back(app, route, slot_is_full, followed).await
-}
-
 /// A reload that fails leaves the old configuration in force, and that may well be the one
 /// that is wanted: the proof alone decides.
 pub(super) async fn prove_back(

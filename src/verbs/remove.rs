@@ -25,7 +25,8 @@ use crate::model::failure::{Failure, Kind};
 use crate::model::layout::Layout;
 
 use super::setup::{ground, programs};
-use super::{adopted, save, slot, traffic, workers};
+use super::slot::{self, IdleSlot};
+use super::{adopted, save, traffic, workers};
 
 /// What PM2 may take besides the app's own end.
 const MORE: Duration = Duration::from_secs(60);
@@ -181,7 +182,8 @@ pub async fn discard(app: &App) -> Result<(), Failure> {
         .into_iter()
         .filter(|color| adopted::in_slot(app, *color).is_none())
     {
-        slot::discard(app, color).await?;
+        // NGINX does not know the app any more.
+        slot::discard(app, &IdleSlot::of(color)).await?;
     }
     save::save(app).await.ok();
     Ok(())

@@ -13,8 +13,12 @@ use crate::model::release::ReleaseId;
 
 use super::proof::{self, Unproven};
 use super::run::Run;
+use super::slot::{IdleSlot, drained};
 use super::traffic::{self, Sight};
-use super::{migrate, save, slot, workers};
+use super::{migrate, save, workers};
+
+mod slot;
+mod way_back;
 
 /// A run that did not reach its goal, what is seen of traffic, and the one thing to do about it.
 #[derive(Debug)]
@@ -102,7 +106,7 @@ pub async fn resolve(app: &App, plan: &Plan, why: Why<'_>, sink: &dyn Sink) -> R
         }
         Action::RestoreSlot => false,
         Action::Follow => {
-            let back = proof::back_at(app, open.from, open.was.is_some()).await;
+            let back = way_back::back_at(app, open.from, open.was.is_some()).await;
             back.map_err(Unresolved::Unproven)?;
             true
         }
@@ -129,7 +133,7 @@ fn back(open: &OpenRun, why: Why<'_>, had_moved: bool, stuck: Option<Failure>) -
 }
 
 async fn put_back(app: &App, open: &OpenRun, why: Why<'_>, sink: &dyn Sink) -> Result<(), Unresolved> {
-    let back = proof::back_from(app, open.to, open.from, open.was.is_some()).await;
+    let back = way_back::back_from(app, open.to, open.from, open.was.is_some()).await;
     back.map_err(Unresolved::Unproven)?;
     sink.emit(Event::PutBack {
         live: traffic::standing(app, open.from.color),
@@ -193,7 +197,7 @@ async fn give_slot_back(app: &App, open: &OpenRun, why: Why<'_>, sink: &dyn Sink
     if !open.touched_slot {
         return Ok(());
     }
-    if open.may_have_moved() && !slot::drained(app, open.to.color, sink).await {
+    if open.may_have_moved() && !drained(app, open.to.color, sink).await {
         return Ok(());
     }
     restore(app, open, open.replaces.as_ref(), why, sink).await
@@ -208,9 +212,10 @@ async fn restore(
     why: Why<'_>,
     sink: &dyn Sink,
 ) -> Result<(), Unresolved> {
-    let color = open.from.color.other();
+    // The table has looked, or traffic was proven to be back.
+    let idle = IdleSlot::of(open.from.color.other());
     let nonce = format!("{}-back", open.run);
-    match slot::restore(app, color, before, &nonce, sink).await {
+    match slot::restore(app, &idle, before, &nonce, sink).await {
         Err(failure) => Err(Unresolved::Owed(Some(failure))),
         Ok(false) if matches!(why, Why::Failed(_)) => Err(Unresolved::Owed(None)),
         Ok(_) => Ok(()),
@@ -265,7 +270,7 @@ async fn failed(run: &Run<'_>, open: OpenRun, failure: Failure) -> Failure {
             }
         }
         Ok(Resolved::Finished(live)) => failure.with_traffic(Traffic::Moved { live }),
-        Err(Unresolved::Refused) => match run.still_idle().await {
+        Err(Unresolved::Refused) => match run.idle_slot().await.map(drop) {
             Err(moved) => run.leave(failure, moved),
             Ok(()) => run.owe(failure),
         },

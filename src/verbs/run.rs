@@ -16,8 +16,7 @@ use crate::host::app::App;
 use crate::host::command;
 use crate::host::journal::{Journal, JournalError};
 use crate::host::lock::{self, Holder, Lock, LockError, user_name};
-use crate::host::process;
-use crate::host::stories;
+use crate::host::{process, releases, stories};
 use crate::model::color::{Color, Route};
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, Standing, Traffic};
@@ -26,6 +25,7 @@ use crate::model::release::ReleaseId;
 use crate::model::wire::Saw;
 
 use super::caller::Caller;
+use super::slot::IdleSlot;
 use super::{drift, recover, traffic};
 use record::SoFar;
 use stop::Stop;
@@ -125,18 +125,18 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// When traffic is not where this run found it, or nobody can say.
-    pub async fn still_idle(&self) -> Result<(), Failure> {
-        let now = traffic::observe(self.app).await?;
-        if now == self.from {
-            return Ok(());
-        }
-        Err(Failure::failed(format!(
-            "traffic was on {} when this run began and somebody else moved it to {now}",
-            self.from
-        ))
-        .with_traffic(Traffic::Unchanged {
-            live: traffic::standing(self.app, now.color),
-        }))
+    pub async fn idle_slot(&self) -> Result<IdleSlot, Failure> {
+        IdleSlot::beside(self.app, self.from).await
+    }
+
+    /// Notes that what `idle` holds gives way to `release`.
+    ///
+    /// # Errors
+    /// When the journal cannot be written: the slot must not be touched then.
+    pub fn replace(&self, idle: &IdleSlot, release: &ReleaseId) -> Result<(), Failure> {
+        let held = releases::slot(&self.app.layout, idle.color());
+        let to = self.from.with_color(idle.color());
+        self.enter(Phase::Replacing, to, Some(release), held.as_ref())
     }
 
     /// The end of a run that finds its color serving visitors: that is left as it is.

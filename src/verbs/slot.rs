@@ -1,7 +1,7 @@
-//! A color's slot: letting its old process go, starting a release in it, bringing back
-//! what it held before.
+//! A color's slot: letting its old process go, starting a release in it.
 
 mod free;
+mod idle;
 mod port;
 mod said;
 
@@ -22,7 +22,7 @@ use crate::host::process::{self, Ended, Process};
 use crate::host::{releases, sockets};
 use crate::model::color::Color;
 use crate::model::config::duration::Span;
-use crate::model::event::{Event, Sink};
+use crate::model::event::{Event, Quiet, Sink};
 use crate::model::failure::Failure;
 use crate::model::release::{Manifest, ReleaseId};
 
@@ -30,7 +30,8 @@ use super::gate::{self, millis};
 use super::{adopted, traffic};
 
 pub(super) use free::running_in;
-pub use free::{Idle, clear, drained, finish_requests, free, has_lost_one, runs_anything};
+pub use free::{Finished, clear, drained, finish_requests, free, has_lost_one, runs_anything};
+pub use idle::IdleSlot;
 pub use port::{Foreign, foreign, is_ours_to_take, is_where_nginx_asks, port_of_old};
 pub(super) use said::{Mark, last_lines, length, shown};
 pub use said::{log_since, redactor};
@@ -89,7 +90,8 @@ pub fn app_folder(app: &App, manifest: &Manifest) -> PathBuf {
 
 /// Ends processes of a slot and takes its entries out of PM2. While the hold is there, the
 /// launcher that PM2 starts in their place waits instead of starting the app again.
-async fn stop(app: &App, color: Color, old: &[Process]) -> Result<(), Failure> {
+async fn stop(app: &App, idle: &IdleSlot, old: &[Process]) -> Result<(), Failure> {
+    let color = idle.color();
     if let Some(adopted) = adopted::in_slot(app, color) {
         return adopted::retire(app, &adopted, old).await;
     }
@@ -128,9 +130,9 @@ async fn nudge(port: u16) -> Infallible {
 ///
 /// # Errors
 /// When PM2 does not let go.
-pub async fn discard(app: &App, color: Color) -> Result<(), Failure> {
-    let old = running_in(app, color).await.unwrap_or_default();
-    stop(app, color, &old).await
+pub async fn discard(app: &App, idle: &IdleSlot) -> Result<(), Failure> {
+    let old = running_in(app, idle.color()).await.unwrap_or_default();
+    stop(app, idle, &old).await
 }
 
 /// Points the slot at a release and starts that.
@@ -139,12 +141,12 @@ pub async fn discard(app: &App, color: Color) -> Result<(), Failure> {
 /// When the port is taken, or PM2 does not start it.
 pub async fn start(
     app: &App,
-    color: Color,
+    idle: &IdleSlot,
     manifest: Manifest,
     nonce: &str,
     sink: &dyn Sink,
 ) -> Result<Running, Failure> {
-    let since = Instant::now();
+    let (color, since) = (idle.color(), Instant::now());
     let port = manifest.ports.of(color);
     is_ours_to_take(app, color).await?;
     if let Some(holder) = sockets::holder(port) {
@@ -218,68 +220,10 @@ fn hold_ready(app: &App, color: Color, release: &ReleaseId) -> Result<(), Failur
     Ok(())
 }
 
-/// After a candidate was refused or a run died: stops it and starts what the slot held
-/// before, so that a rollback stays ready. `true` when the slot has that again: it runs and
-/// answers, or nothing was there.
-///
-/// # Errors
-/// When the candidate cannot be stopped.
-pub async fn restore(
-    app: &App,
-    color: Color,
-    before: Option<&ReleaseId>,
-    nonce: &str,
-    sink: &dyn Sink,
-) -> Result<bool, Failure> {
-    if let Some(before) = before
-        && let Some(still) = adopted::restore(app, color, before, sink).await
-    {
-        return Ok(still);
-    }
-    if let Some(before) = before
-        && is_untouched(app, color, before).await
-    {
-        return Ok(true);
-    }
-    discard(app, color).await?;
-    let Some(before) = before else {
-        releases::empty_slot(&app.layout, color).ok();
-        releases::write_answer(&app.nginx_files, app.name(), color, None).ok();
-        return Ok(true);
-    };
-    match revive(app, color, before, nonce, &Quiet).await {
-        Ok(_) => {
-            sink.emit(Event::Noted {
-                text: format!("{color} runs {} again, as before", before.short()),
-            });
-            Ok(true)
-        }
-        Err(failure) => {
-            sink.emit(Event::Warned {
-                text: format!(
-                    "{color} could not be started with {} again: {}; `bg rollback --to {before}` can bring it back later",
-                    before.short(),
-                    failure.what
-                ),
-            });
-            Ok(false)
-        }
-    }
-}
-
-/// Whether a slot still runs what it held: a run that ends while it waits for the slot's
-/// last requests has not touched it, and they must not be cut.
-async fn is_untouched(app: &App, color: Color, before: &ReleaseId) -> bool {
-    if releases::slot(&app.layout, color).as_ref() != Some(before) {
-        return false;
-    }
-    let Ok(manifest) = read_manifest(app, before) else {
-        return false;
-    };
-    match gate::warm(app, color, manifest).await {
-        Ok(running) => gate::brief(app, &running).await.is_ok(),
-        Err(_) => false,
-    }
+/// Leaves nothing in a slot; its process was stopped before.
+pub(super) fn empty(app: &App, idle: &IdleSlot) {
+    releases::empty_slot(&app.layout, idle.color()).ok();
+    releases::write_answer(&app.nginx_files, app.name(), idle.color(), None).ok();
 }
 
 /// Starts a kept release in a slot and puts it through the gate, without its soak: it was
@@ -289,15 +233,16 @@ async fn is_untouched(app: &App, color: Color, before: &ReleaseId) -> bool {
 /// When it does not start or does not pass.
 pub async fn revive(
     app: &App,
-    color: Color,
+    idle: &IdleSlot,
     release: &ReleaseId,
     nonce: &str,
     sink: &dyn Sink,
-) -> Result<gate::Passed, Failure> {
+) -> Result<gate::Gated, Failure> {
+    let color = idle.color();
     let mut manifest = read_manifest(app, release)?;
     adopted::can_be_started(app, &manifest)?;
     manifest.config.gate.soak = Span::seconds(0);
-    let running = start(app, color, manifest, nonce, &Quiet).await?;
+    let running = start(app, idle, manifest, nonce, &Quiet).await?;
     let passed = gate::full(app, &running, &Quiet)
         .await
         .map_err(|refusal| refusal.into_failure(color))?;
@@ -329,11 +274,4 @@ fn pm2_failure(app: &App, error: Pm2Error) -> Failure {
             app.entry.pm2_home.display()
         ))
         .with_traffic(traffic::unchanged(app))
-}
-
-/// Tells nobody: for steps inside a step that is told as one.
-struct Quiet;
-
-impl Sink for Quiet {
-    fn emit(&self, _: Event) {}
 }

@@ -7,7 +7,7 @@ use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 
 use super::cutover;
-use super::gate::{self, Passed};
+use super::gate::{self, Gated};
 use super::proof::Unproven;
 use super::run::Run;
 use super::slot;
@@ -16,7 +16,7 @@ use super::slot;
 ///
 /// # Errors
 /// When the color is not healthy any more by then.
-pub async fn ready(run: &Run<'_>, passed: Passed) -> Result<Passed, Failure> {
+pub async fn ready(run: &Run<'_>, passed: Gated) -> Result<Gated, Failure> {
     if run.caller.fleet.is_none() {
         return Ok(passed);
     }
@@ -31,7 +31,7 @@ pub async fn ready(run: &Run<'_>, passed: Passed) -> Result<Passed, Failure> {
 }
 
 /// The slowest host may take minutes, in which this one's candidate can die.
-async fn still_healthy(app: &App, passed: Passed) -> Result<Passed, Failure> {
+async fn still_healthy(app: &App, passed: Gated) -> Result<Gated, Failure> {
     let standing = passed.standing();
     let Some(release) = standing.release.filter(|_| passed.forced_because().is_none()) else {
         return Ok(passed);

@@ -9,14 +9,14 @@ use crate::model::color::{Color, Route};
 use crate::model::config::duration::Span;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
-use crate::model::journal::{NoRollback, Phase, Verb};
+use crate::model::journal::{NoRollback, Verb};
 use crate::model::release::ReleaseId;
 
 use super::caller::Caller;
 use super::cutover;
 use super::deploy::Deployed;
 use super::finish::finish;
-use super::gate::{self, Passed, Refusal};
+use super::gate::{self, Gated, Refusal};
 use super::run::Run;
 use super::slot::Running;
 use super::{
@@ -237,7 +237,7 @@ async fn go(run: &Run<'_>, color: Color, release: ReleaseId) -> Result<Deployed,
 
 /// The brief gate; a color that has died is started from its release first and put through
 /// the whole one.
-async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Passed, Failure> {
+async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Gated, Failure> {
     let app = run.app;
     let manifest = slot::read_manifest(app, release)?;
     slot::is_where_nginx_asks(app, color, &manifest)?;
@@ -267,13 +267,14 @@ async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Passe
         ),
     });
     memory::left(app, color, &app.layout.config()).await?;
-    slot::discard(app, color).await?;
-    slot::revive(app, color, release, &run.id.0, &run.sink).await
+    let idle = run.idle_slot().await?;
+    slot::discard(app, &idle).await?;
+    slot::revive(app, &idle, release, &run.id.0, &run.sink).await
 }
 
 /// The brief gate; a second time where what it found in the color's place has let go since:
 /// workers outlive a server that was killed by a moment, and keep its port.
-async fn now(app: &App, color: Color, running: &Running) -> Result<Passed, Refusal> {
+async fn now(app: &App, color: Color, running: &Running) -> Result<Gated, Refusal> {
     match gate::brief(app, running).await {
         Err(refusal) if refusal.is_of_another() && !slot::has_lost_one(app, color, running) => {
             gate::brief(app, running).await
@@ -283,7 +284,7 @@ async fn now(app: &App, color: Color, running: &Running) -> Result<Passed, Refus
 }
 
 /// PM2 has only just started it again: it gets the time that a new one gets, without a soak.
-async fn starting(run: &Run<'_>, color: Color, mut running: Running) -> Result<Passed, Failure> {
+async fn starting(run: &Run<'_>, color: Color, mut running: Running) -> Result<Gated, Failure> {
     run.sink.emit(Event::Noted {
         text: format!("{color} has only just been started by PM2: waiting until it passes the gate"),
     });
@@ -306,28 +307,21 @@ fn unwell(app: &App, color: Color, release: &ReleaseId, refusal: Refusal) -> Fai
 async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failure> {
     let (app, color) = (run.app, run.idle());
     begin(run, color, &target);
-    let idle = run
+    let (idle, finished) = run
         .until_interrupted(async {
             slot::is_where_nginx_asks(app, color, &slot::read_manifest(app, &target)?)?;
             slot::is_ours_to_take(app, color).await?;
             wake::wake(app, &run.sink).await;
-            let idle = slot::finish_requests(app, color, &run.sink).await?;
-            run.still_idle().await?;
+            let finished = slot::finish_requests(app, color, &run.sink).await?;
             memory::left(app, color, &app.layout.config()).await?;
-            Ok(idle)
+            Ok((run.idle_slot().await?, finished))
         })
         .await?;
-    let before = releases::slot(&app.layout, color);
-    run.enter(
-        Phase::Replacing,
-        run.from.with_color(color),
-        Some(&target),
-        before.as_ref(),
-    )?;
+    run.replace(&idle, &target)?;
     let passed = run
         .until_interrupted(async {
-            slot::clear(app, idle, &run.sink).await?;
-            let passed = slot::revive(app, color, &target, &run.id.0, &run.sink).await?;
+            slot::clear(app, &idle, finished, &run.sink).await?;
+            let passed = slot::revive(app, &idle, &target, &run.id.0, &run.sink).await?;
             step::ready(run, passed).await
         })
         .await?;

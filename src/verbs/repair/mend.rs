@@ -12,6 +12,7 @@ use crate::model::failure::{Failure, Standing, Traffic};
 use crate::model::journal::{Left, Record, RunId, Verb};
 
 use crate::verbs::drift::{self, Drift};
+use crate::verbs::slot::IdleSlot;
 use crate::verbs::{run, save, slot, traffic};
 
 /// Mends one thing; what only a person can mend is told again.
@@ -96,9 +97,11 @@ async fn start(app: &App, live: &Standing, sink: &dyn Sink) -> Result<(), Failur
             ))
             .with_traffic(Traffic::Unchanged { live: live.clone() })
     };
-    slot::discard(app, live.color).await.map_err(failed)?;
+    // Visitors come to it, and nothing is there that could answer them.
+    let down = IdleSlot::of(live.color);
+    slot::discard(app, &down).await.map_err(failed)?;
     let nonce = format!("repair-{}", std::process::id());
-    slot::revive(app, live.color, release, &nonce, sink)
+    slot::revive(app, &down, release, &nonce, sink)
         .await
         .map_err(failed)?;
     keep(app).await

@@ -12,7 +12,7 @@ use crate::model::config::duration::Span;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 
-use super::{Running, pm2_failure, port_of_old, stop};
+use super::{IdleSlot, Running, pm2_failure, port_of_old, stop};
 use crate::verbs::gate::millis;
 use crate::verbs::{adopted, traffic};
 
@@ -25,15 +25,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 ///
 /// # Errors
 /// When connections stay open that may not be closed, or PM2 does not let go.
-pub async fn free(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failure> {
-    let idle = finish_requests(app, color, sink).await?;
-    clear(app, idle, sink).await
+pub async fn free(app: &App, idle: &IdleSlot, sink: &dyn Sink) -> Result<(), Failure> {
+    let finished = finish_requests(app, idle.color(), sink).await?;
+    clear(app, idle, finished, sink).await
 }
 
-/// A slot whose requests were waited for; what runs in it still runs.
+/// What runs in a slot whose requests were waited for; it still runs.
 #[derive(Debug)]
-pub struct Idle {
-    color: Color,
+pub struct Finished {
     old: Vec<Process>,
     still_open: usize,
     since: Instant,
@@ -44,7 +43,7 @@ pub struct Idle {
 ///
 /// # Errors
 /// When connections stay open that may not be closed, or PM2 cannot be asked.
-pub async fn finish_requests(app: &App, color: Color, sink: &dyn Sink) -> Result<Idle, Failure> {
+pub async fn finish_requests(app: &App, color: Color, sink: &dyn Sink) -> Result<Finished, Failure> {
     let since = Instant::now();
     let old = running_in(app, color)
         .await
@@ -54,8 +53,7 @@ pub async fn finish_requests(app: &App, color: Color, sink: &dyn Sink) -> Result
         quiet(app, color, sink).await;
         still_open = drain(app, color, sink).await?;
     }
-    Ok(Idle {
-        color,
+    Ok(Finished {
         old,
         still_open,
         since,
@@ -66,18 +64,18 @@ pub async fn finish_requests(app: &App, color: Color, sink: &dyn Sink) -> Result
 ///
 /// # Errors
 /// When PM2 does not let go.
-pub async fn clear(app: &App, idle: Idle, sink: &dyn Sink) -> Result<(), Failure> {
-    let color = idle.color;
+pub async fn clear(app: &App, idle: &IdleSlot, finished: Finished, sink: &dyn Sink) -> Result<(), Failure> {
+    let color = idle.color();
     let adopted = adopted::in_slot(app, color);
-    stop(app, color, &idle.old).await?;
+    stop(app, idle, &finished.old).await?;
     adopted
         .iter()
         .for_each(|adopted| adopted::tell_retired(adopted, sink));
-    if !idle.old.is_empty() {
+    if !finished.old.is_empty() {
         sink.emit(Event::SlotFreed {
             color,
-            closed: idle.still_open,
-            took_ms: millis(idle.since.elapsed()),
+            closed: finished.still_open,
+            took_ms: millis(finished.since.elapsed()),
         });
     }
     Ok(())
