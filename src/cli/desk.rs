@@ -12,7 +12,7 @@ use crate::model::failure::{Failure, Kind, Traffic, in_one_line};
 use crate::remote::interrupts::Interrupts;
 use crate::remote::relay::Finished;
 use crate::verbs::answer::Answer;
-use crate::verbs::deploy::Deployed;
+use crate::verbs::deployed::Deployed;
 use crate::verbs::fleet::Fleet;
 
 use super::args::Verb;

@@ -1,6 +1,8 @@
 //! Facts that a run tells as they happen, in the past tense. One enum, one way to emit;
 //! every renderer matches all of it. The JSON form is a contract.
 
+use std::time::Duration;
+
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -271,6 +273,12 @@ pub enum Event {
         /// The sentence.
         text: String,
     },
+}
+
+/// A time as events tell it.
+#[must_use]
+pub fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Where facts go.

@@ -6,7 +6,7 @@ use crate::model::event::Event;
 use crate::model::journal::Verb;
 use crate::verbs::answer::Answer;
 use crate::verbs::check::{Level, Report};
-use crate::verbs::deploy::Deployed;
+use crate::verbs::deployed::Deployed;
 use crate::verbs::history::{Kept, Line, Timing};
 use crate::verbs::init::Started;
 use crate::verbs::plan::Planned;

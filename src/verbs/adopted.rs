@@ -2,7 +2,6 @@
 //! there is to say about code that may change under it.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use crate::host::app::App;
 use crate::host::pm2::Proc;
@@ -16,12 +15,7 @@ use crate::model::failure::Failure;
 use crate::model::journal::NoRollback;
 use crate::model::release::Manifest;
 
-use super::gate::{self, Gated};
-use super::run::Run;
-use super::{traffic, wake};
-
-/// How often one that is being brought back is looked at.
-const AGAIN: Duration = Duration::from_millis(100);
+use super::traffic;
 
 /// The adopted process that stands in a slot, if one does.
 #[must_use]
@@ -311,36 +305,6 @@ pub fn variables_are_given(app: &App, live: Color) -> Result<(), Failure> {
     ))
     .hint(WHERE_VARIABLES_GO)
     .with_traffic(traffic::unchanged(app)))
-}
-
-/// The brief gate for an adopted process, which nobody here can start: one that PM2 only just
-/// brought back gets the gate's time to answer.
-///
-/// # Errors
-/// When it does not pass.
-pub async fn ready(run: &Run<'_>, color: Color, manifest: Manifest) -> Result<Gated, Failure> {
-    let app = run.app;
-    let patience = match wake::wake(app, &run.sink).await {
-        true => manifest.config.gate.timeout.0,
-        false => Duration::ZERO,
-    };
-    let deadline = Instant::now() + patience;
-    loop {
-        let problem = match gate::warm(app, color, manifest.clone()).await {
-            Err(problem) => problem,
-            Ok(running) => match gate::brief(app, &running).await {
-                Ok(passed) => return Ok(passed),
-                Err(refusal) => refusal.problem,
-            },
-        };
-        if Instant::now() >= deadline {
-            let Some(adopted) = &manifest.adopted else {
-                return Err(Failure::failed(problem));
-            };
-            return Err(not_warm(app, adopted, &problem));
-        }
-        tokio::time::sleep(AGAIN).await;
-    }
 }
 
 /// What a rollback would go to, where that is an adopted process whose slot was needed.

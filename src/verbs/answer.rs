@@ -8,7 +8,7 @@ use crate::model::color::Color;
 use super::adopt::Adopting;
 use super::check::Report;
 use super::data::DataFound;
-use super::deploy::Deployed;
+use super::deployed::Deployed;
 use super::fleet::Fleet;
 use super::history::{Kept, Line, Timing};
 use super::init::Started;

@@ -6,11 +6,10 @@ use std::time::Instant;
 use crate::host::backup::{self, BackupError, Part};
 use crate::model::config::Backup;
 use crate::model::config::backup::Kind;
-use crate::model::event::{Event, Sink};
+use crate::model::event::{Event, Sink, millis};
 use crate::model::failure::Failure;
 use crate::model::release::Manifest;
 
-use super::gate::millis;
 use super::hooks::{self, Scene};
 use super::run::Run;
 use super::traffic;

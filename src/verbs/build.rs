@@ -19,12 +19,11 @@ use crate::host::venv::interpreter::Interpreter;
 use crate::host::{checkout, releases, store};
 use crate::model::config::Installer;
 use crate::model::config::run::words;
-use crate::model::event::{Event, Sink};
+use crate::model::event::{Event, Sink, millis};
 use crate::model::failure::Failure;
 use crate::model::journal::Verb;
 use crate::model::release::{Manifest, ReleaseId};
 
-use super::gate::millis;
 use super::run::Run;
 use super::source::{self, Wanted};
 use super::{assets, packages, sight, slot, traffic};

@@ -7,6 +7,7 @@ mod boot;
 mod clock;
 mod closed;
 mod daemon;
+mod finding;
 mod limits;
 mod logs;
 mod machine;
@@ -18,11 +19,9 @@ mod twice;
 mod visitors;
 
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use nix::unistd::Uid;
-use serde::{Deserialize, Serialize};
 
 use crate::host::app::{App, read_config};
 use crate::host::registry::{Registry, RegistryError};
@@ -37,77 +36,13 @@ use super::setup::{
     ground::{self, Ground},
 };
 pub use before::{Depth, before_deploy};
-
-/// What was found.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Report {
-    /// One line each.
-    pub findings: Vec<Finding>,
-    /// This host's clock when all had been looked at.
-    #[serde(default)]
-    pub at: Option<Timestamp>,
-}
-
-/// One line of a check.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Finding {
-    /// How bad.
-    pub level: Level,
-    /// What was looked at.
-    pub subject: String,
-    /// What was found.
-    pub found: String,
-    /// What to do about it.
-    pub fix: Option<String>,
-}
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Level {
-    /// As it should be.
-    Fine,
-    /// Should be looked at.
-    Warning,
-    /// Stands in the way.
-    Error,
-}
+use finding::against;
+pub use finding::{Finding, Level, Report};
 
 impl Report {
-    /// Whether nothing is wrong; with `strict`, nothing to look at either.
-    #[must_use]
-    pub fn passes(&self, strict: bool) -> bool {
-        self.findings.iter().all(|finding| match finding.level {
-            Level::Fine => true,
-            Level::Warning => !strict,
-            Level::Error => false,
-        })
-    }
-
     /// Adds what only a client sees who reached `host` over SSH and has `now` on its own clock.
     pub fn seen_from_afar(&mut self, host: &str, now: Timestamp) {
         clock::from_afar(self, host, now);
-    }
-
-    fn fine(&mut self, subject: &str, found: impl Into<String>) {
-        self.add(Level::Fine, subject, found, None);
-    }
-
-    fn warn(&mut self, subject: &str, found: impl Into<String>, fix: &str) {
-        self.add(Level::Warning, subject, found, Some(fix.to_owned()));
-    }
-
-    fn wrong(&mut self, subject: &str, found: impl Into<String>, fix: &str) {
-        self.add(Level::Error, subject, found, Some(fix.to_owned()));
-    }
-
-    fn add(&mut self, level: Level, subject: &str, found: impl Into<String>, fix: Option<String>) {
-        self.findings.push(Finding {
-            level,
-            subject: subject.to_owned(),
-            found: found.into(),
-            fix,
-        });
     }
 }
 
@@ -218,19 +153,4 @@ fn unshown(report: &mut Report, ground: &Ground, unseen: Option<Failure>) {
         "nginx configuration",
         format!("{found}; `sudo bg check` looks at certificates and keys too"),
     );
-}
-
-fn against(report: &mut Report, subject: &str, failure: &Failure) {
-    let found = std::iter::once(failure.what.clone())
-        .chain(failure.causes())
-        .collect::<Vec<_>>()
-        .join(": ");
-    report.wrong(subject, found, &failure.hints.join("; "));
-}
-
-/// The folders on the way to `path`, outermost first.
-fn ancestors(path: &Path) -> Vec<PathBuf> {
-    let mut all: Vec<PathBuf> = path.ancestors().map(PathBuf::from).collect();
-    all.reverse();
-    all
 }

@@ -6,16 +6,16 @@ use std::time::Instant;
 use crate::host::app::App;
 use crate::host::evidence::{Counted, Evidence, Running};
 use crate::host::mover::MoveError;
-use crate::host::nginx::Tested;
 use crate::host::releases;
-use crate::model::color::{Color, Route};
-use crate::model::event::{Event, Sink};
+use crate::model::color::Route;
+use crate::model::event::{Event, Sink, millis};
 use crate::model::failure::{Failure, Standing, Traffic, in_one_line};
 use crate::model::journal::Phase;
 use crate::model::release::ReleaseId;
 
-use super::gate::{Gated, millis};
+use super::gate::Gated;
 use super::proof::{Proof, Unhealthy, Unproven, fails_alike, prove, prove_back};
+use super::reload_works::{ReloadWorks, reload_would_work};
 use super::run::Run;
 use super::{resolve, save, step, traffic, workers};
 
@@ -212,7 +212,7 @@ async fn swap(
             }
             Ok(())
         }
-        Err(unproven) => Err(not_to_stay(run.from.color, to.color, unproven)),
+        Err(unproven) => Err(unproven.into_failure(run.from.color, to.color)),
     }
 }
 
@@ -259,65 +259,6 @@ async fn unmoved(app: &App, from: Route, error: MoveError) -> Failure {
         .because(error)
         .hint("`bg check` says whether root's program and sudo's permit for it are in place")
         .with_traffic(traffic)
-}
-
-/// Why traffic does not stay on `to`.
-#[must_use]
-pub fn not_to_stay(from: Color, to: Color, why: Unproven) -> Failure {
-    let check = "`bg check` names what stands in the way";
-    let (what, hint) = match &why {
-        Unproven::Elsewhere => (format!("{to} is not to be live on this host alone"), check),
-        Unproven::Worker { what, .. } => (
-            what.clone(),
-            "`bg logs --worker NAME` shows the whole log; `on_failure = \"keep\"` would leave traffic there",
-        ),
-        Unproven::Unhealthy { color, .. } => (
-            format!("traffic reached {color}, which fails where {from} does not"),
-            "`bg logs COLOR` shows what the app says to it",
-        ),
-        _ => (format!("traffic was not proven to reach {to}"), check),
-    };
-    Failure::failed(what).because(why).hint(hint)
-}
-
-/// NGINX would take its configuration, where it has to.
-#[derive(Debug)]
-pub struct ReloadWorks(Option<Tested>);
-
-impl ReloadWorks {
-    /// Whether that can still be relied on.
-    pub fn is_fresh(&self) -> bool {
-        self.0.as_ref().is_none_or(Tested::is_fresh)
-    }
-}
-
-/// In the reload way a configuration that was broken before, or a master that cannot be
-/// found, would only show after the swap: both are tried before.
-pub(super) async fn reload_would_work(app: &App) -> Result<ReloadWorks, Failure> {
-    // Root's program tries both by itself, and nobody else can.
-    if !app.reloads() || app.mover.asks().is_some() {
-        return Ok(ReloadWorks(None));
-    }
-    app.nginx.master().map_err(|error| {
-        Failure::failed("NGINX cannot be told to reload, so nothing could be switched")
-            .because(error)
-            .hint("its `pid` file must name its master: restart NGINX, or use `switch = \"live\"`, which needs no reload")
-            .with_traffic(traffic::unchanged(app))
-    })?;
-    let tested = app.nginx.tested(app.config.timeouts.reload.0).await;
-    tested.map(|tested| ReloadWorks(Some(tested))).map_err(|error| {
-        let whose = if error.is_ours(&app.nginx_files) {
-            "this app's"
-        } else {
-            "NGINX's (not this app's)"
-        };
-        Failure::failed(format!(
-            "{whose} configuration is broken, so nothing could be switched by a reload"
-        ))
-        .because(error)
-        .hint("it was broken before this command; mend it, or use `switch = \"live\"`, which needs no reload")
-        .with_traffic(traffic::unchanged(app))
-    })
 }
 
 /// The prober, where a healthy color stands on both sides: before the first deploy every

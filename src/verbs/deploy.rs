@@ -1,100 +1,32 @@
 //! `bg deploy`: a release is built, started in the idle color, gated, and traffic moves.
 
-use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
-
 use crate::host::app::App;
 use crate::model::color::Route;
 use crate::model::event::Sink;
-use crate::model::failure::{Failure, Standing};
+use crate::model::failure::Failure;
 use crate::model::journal::Verb;
 
 use super::assets;
+use super::begin::begin;
 use super::build;
 use super::caller::Caller;
 use super::check;
-use super::cool;
 use super::cutover;
+use super::deployed::Deployed;
 use super::finish::finish;
 use super::gate::{self, Gated};
 use super::memory;
 use super::proof;
 use super::room;
 use super::run::Run;
-use super::source::Wanted;
-use super::workers::{self, WorkerStatus};
-use super::{adopted, contract, data, hooks, migrate, preflight, resolve, save, slot, step, wake};
+use super::{adopted, data, hooks, migrate, preflight, resolve, save, slot, step, wake};
+
+mod ask;
+
+pub use ask::Ask;
 
 /// The configuration that a deploy applies, as whoever types it knows it.
 const BG_TOML: &str = "bg.toml";
-
-/// What was asked for.
-#[derive(Clone, Debug, Default)]
-pub struct Ask {
-    /// What is to be released.
-    pub wanted: Wanted,
-    /// Stop after the gate.
-    pub no_switch: bool,
-    /// Go past a gate that was not passed, with this reason.
-    pub force_gate: Option<String>,
-    /// Back the database up, whether a migration is due or not.
-    pub backup: bool,
-    /// Earlier releases do not work with the schema of this one.
-    pub contract: bool,
-    /// Do without what the live release wrote into its own folder.
-    pub leave_data: bool,
-    /// How much is looked at first.
-    pub checks: check::Depth,
-    /// How long to wait for another run.
-    pub patience: Duration,
-}
-
-/// What came of it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Deployed {
-    /// What was asked for.
-    pub verb: Verb,
-    /// What is live now.
-    pub live: Standing,
-    /// What was live before, or what was staged beside it.
-    pub other: Standing,
-    /// Whether traffic moved.
-    pub switched: bool,
-    /// Whether the other color stays up.
-    pub warm: bool,
-    /// Whether going back is refused, as its schema does not serve what was before.
-    #[serde(default)]
-    pub contract: bool,
-    /// Whether it was never heard how the other hosts of the fleet did.
-    pub doubt: bool,
-    /// The workers of what is live.
-    #[serde(default)]
-    pub workers: Vec<WorkerStatus>,
-    /// The run's name in the history.
-    pub run: String,
-}
-
-impl Deployed {
-    /// What came of `run`: what is live, what stands beside it, and whether traffic moved.
-    #[must_use]
-    pub fn of(run: &Run<'_>, live: Standing, other: Standing, switched: bool) -> Deployed {
-        let warm = cool::stays_warm(run.app);
-        let past = (live.release.as_ref()).zip(other.release.as_ref());
-        Deployed {
-            contract: past
-                .is_some_and(|(live, other)| contract::between(&run.app.layout, live, other).is_some()),
-            verb: run.verb,
-            workers: workers::standings(run.app, live.release.as_ref()),
-            live,
-            other,
-            switched,
-            warm,
-            doubt: run.is_in_doubt(),
-            run: run.id.to_string(),
-        }
-    }
-}
 
 /// Builds, starts, gates and switches.
 ///
@@ -102,7 +34,7 @@ impl Deployed {
 /// As the exit codes say: 1 before traffic moved, 5 after it was put back, 6 when only the
 /// clean-up failed, 7 when nobody can say.
 pub async fn deploy(app: &App, ask: &Ask, caller: &Caller<'_>) -> Result<Deployed, Failure> {
-    let run = Run::begin(app, Verb::Deploy, ask.patience, caller).await?;
+    let run = begin(app, Verb::Deploy, ask.patience, caller).await?;
     let done = release(&run, ask).await;
     hooks::after(&run, resolve::unless_done(&run, done).await).await
 }

@@ -8,7 +8,7 @@ use crate::model::failure::{Failure, Traffic};
 use crate::model::journal::Verb;
 
 use super::cutover::{self, Switched};
-use super::deploy::Deployed;
+use super::deployed::Deployed;
 use super::run::Run;
 use super::slot::IdleSlot;
 use super::{cool, prune};

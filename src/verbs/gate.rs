@@ -5,22 +5,23 @@ use std::time::{Duration, Instant};
 
 use crate::host::app::{App, site_host};
 use crate::host::health::{self, Pace, Probe, Round};
-use crate::host::identity;
 use crate::host::launcher;
 use crate::host::pm2::Proc;
 use crate::model::color::Color;
 use crate::model::config::Config;
-use crate::model::event::{Event, Sink};
+use crate::model::event::{Event, Sink, millis};
 use crate::model::failure::Standing;
 use crate::model::release::ReleaseId;
 
 use super::slot::{self, Running};
 
 pub(super) mod advice;
+mod identity;
 mod kept;
 mod refusal;
 mod settled;
 
+use identity::{Identity, who_answers};
 pub use kept::{Astray, kept, warm};
 pub use refusal::Refusal;
 use settled::Settled;
@@ -285,31 +286,6 @@ fn has_tls(config: &Config) -> bool {
         .listen
         .iter()
         .any(|listen| listen.split_whitespace().any(|word| word == "ssl"))
-}
-
-pub(super) fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-enum Identity {
-    NotYet(String),
-    Wrong(String),
-}
-
-fn who_answers(running: &Running) -> Result<(), Identity> {
-    let port = running.manifest.ports.of(running.color);
-    let pid = running.process.pid;
-    let checked = match &running.manifest.adopted {
-        Some(_) => identity::check_adopted(pid, port, &running.folder),
-        None => identity::check(pid, port, &running.folder, running.nonce.as_deref()),
-    };
-    checked.map_err(|error| {
-        if error.may_pass() {
-            Identity::NotYet(error.to_string())
-        } else {
-            Identity::Wrong(error.to_string())
-        }
-    })
 }
 
 async fn still_running(app: &App, running: &Running) -> Result<(), Refusal> {

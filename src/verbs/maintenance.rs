@@ -9,10 +9,10 @@ use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Standing, Traffic};
 use crate::model::journal::Verb;
 
+use super::begin::begin;
 use super::caller::Caller;
 use super::cutover;
 use super::resolve;
-use super::run::Run;
 
 /// What came of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ pub async fn maintenance(
     patience: Duration,
     caller: &Caller<'_>,
 ) -> Result<MaintenanceSet, Failure> {
-    let run = Run::begin(app, Verb::Maintenance, patience, caller).await?;
+    let run = begin(app, Verb::Maintenance, patience, caller).await?;
     let words = if on {
         "maintenance page up"
     } else {

@@ -4,22 +4,18 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
-
 use crate::host::app::App;
 use crate::host::command::CommandError;
 use crate::host::git::Git;
-use crate::host::store;
 use crate::model::config::Migrate;
-use crate::model::event::{Event, Sink};
+use crate::model::event::{Event, Sink, millis};
 use crate::model::failure::{Failure, Kind};
-use crate::model::release::{Manifest, ReleaseId};
+use crate::model::release::Manifest;
 
 use super::deploy::Ask;
-use super::gate::millis;
 use super::hooks::{self, Scene};
 use super::run::Run;
-use super::{backup, contract, traffic};
+use super::{backup, contract, migration, traffic};
 
 /// Whose work it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,14 +26,6 @@ enum Part {
     Primary,
     /// The primary's.
     Another,
-}
-
-/// Left on disk while a migration runs.
-#[derive(Debug, Serialize, Deserialize)]
-struct UnderWay {
-    run: String,
-    release: ReleaseId,
-    backup: Option<PathBuf>,
 }
 
 /// Brings the schema to what `manifest` needs, and notes in it what that means for earlier
@@ -210,17 +198,9 @@ async fn migrate(
     let layout = &run.app.layout;
     let scene = scene(run, manifest)?;
     std::fs::remove_file(layout.contract_note()).ok();
-    let under_way = UnderWay {
-        run: run.id.to_string(),
-        release: manifest.id.clone(),
-        backup: backup.clone(),
-    };
-    let text = serde_json::to_vec(&under_way).unwrap_or_default();
-    store::write_whole(&layout.migration(), &text, 0o640).map_err(|error| {
-        Failure::failed("nothing was migrated, as that could not be noted").because(error)
-    })?;
+    migration::begin(run, &manifest.id, backup.clone())?;
     let ran = hooks::succeed(run, &scene, "migrate", &settings.run, settings.timeout).await;
-    std::fs::remove_file(layout.migration()).ok();
+    migration::end(run);
     run.note(if ran.is_ok() {
         "migrated"
     } else {
@@ -244,25 +224,4 @@ fn note(run: &Run<'_>) -> Option<String> {
     let redactor = crate::host::dotenv::Redactor::of_app(&run.app.config, &[hooks::secrets(run)]);
     let line = text.lines().find(|line| !line.trim().is_empty())?;
     Some(redactor.redact(line.trim()))
-}
-
-/// Says what a migration that was cut short leaves to a person, once.
-pub fn look_back(app: &App, sink: &dyn Sink) {
-    let path = app.layout.migration();
-    let Ok(text) = std::fs::read(&path) else { return };
-    std::fs::remove_file(&path).ok();
-    let Ok(UnderWay { run, release, backup }) = serde_json::from_slice(&text) else {
-        sink.emit(Event::Warned {
-            text: "a migration was cut short, and what was noted of it makes no sense here: look at the schema before the next deploy".to_owned(),
-        });
-        return;
-    };
-    let backup = backup.map_or("no backup was made before".to_owned(), |backup| {
-        format!("`{}` is the database from before", backup.display())
-    });
-    sink.emit(Event::Warned {
-        text: format!(
-            "{run} was cut short while it migrated the database for {release}: look at the schema before the next deploy; {backup}"
-        ),
-    });
 }

@@ -7,8 +7,8 @@ use crate::model::config::notify::Format;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, Traffic, in_one_line};
 
-use super::deploy::Deployed;
-use super::hooks::{self, Scene};
+use super::deployed::Deployed;
+use super::hooks::{Scene, secrets};
 use super::run::Run;
 use super::slot;
 
@@ -28,8 +28,8 @@ pub async fn tell(run: &Run<'_>, done: &Result<Deployed, Failure>) {
 fn url(run: &Run<'_>) -> Option<String> {
     let notify = &run.app.config.notify;
     let secret = notify.webhook_env.as_ref().and_then(|name| {
-        let secrets = hooks::secrets(run);
-        secrets.get(name).map(|value| value.expose().to_owned())
+        let known = secrets(run);
+        known.get(name).map(|value| value.expose().to_owned())
     });
     if secret.is_none()
         && notify.webhook.is_none()

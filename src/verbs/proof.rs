@@ -8,6 +8,7 @@ use crate::host::front::{self, Pace, Sick};
 use crate::host::mover::{MoveError, Unfollowed};
 use crate::host::releases;
 use crate::model::color::{Color, Route};
+use crate::model::failure::Failure;
 
 mod before;
 
@@ -77,6 +78,27 @@ pub enum Unproven {
     /// It does, and not on another host of the fleet.
     #[error("another host of the fleet did not move")]
     Elsewhere,
+}
+
+impl Unproven {
+    /// Why traffic, which came from `from`, does not stay on `to`.
+    #[must_use]
+    pub fn into_failure(self, from: Color, to: Color) -> Failure {
+        let check = "`bg check` names what stands in the way";
+        let (what, hint) = match &self {
+            Unproven::Elsewhere => (format!("{to} is not to be live on this host alone"), check),
+            Unproven::Worker { what, .. } => (
+                what.clone(),
+                "`bg logs --worker NAME` shows the whole log; `on_failure = \"keep\"` would leave traffic there",
+            ),
+            Unproven::Unhealthy { color, .. } => (
+                format!("traffic reached {color}, which fails where {from} does not"),
+                "`bg logs COLOR` shows what the app says to it",
+            ),
+            _ => (format!("traffic was not proven to reach {to}"), check),
+        };
+        Failure::failed(what).because(self).hint(hint)
+    }
 }
 
 /// Makes NGINX follow the link to `route` and proves that it does.

@@ -15,7 +15,7 @@ use super::proof::{self, Unproven};
 use super::run::Run;
 use super::slot::{IdleSlot, drained};
 use super::traffic::{self, Sight};
-use super::{migrate, save, workers};
+use super::{migration, save, workers};
 
 mod slot;
 mod way_back;
@@ -92,7 +92,7 @@ pub enum Unresolved {
 /// What stands in the way.
 pub async fn resolve(app: &App, plan: &Plan, why: Why<'_>, sink: &dyn Sink) -> Result<Resolved, Unresolved> {
     let open = &plan.open;
-    migrate::look_back(app, sink);
+    migration::look_back(app, sink);
     let had_moved = match plan.action {
         Action::Refuse => return Err(Unresolved::Refused),
         Action::Finish => return finish(app, plan, why, sink).await,

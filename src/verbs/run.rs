@@ -7,26 +7,24 @@ mod tee;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::host::app::App;
-use crate::host::command;
 use crate::host::journal::{Journal, JournalError};
 use crate::host::lock::{self, Holder, Lock, LockError, user_name};
-use crate::host::{process, releases, stories};
+use crate::host::{process, releases};
 use crate::model::color::{Color, Route};
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, Standing, Traffic};
 use crate::model::journal::{OpenRun, Phase, Record, RunId, Story, Verb};
 use crate::model::release::ReleaseId;
-use crate::model::wire::Saw;
 
 use super::caller::Caller;
 use super::slot::IdleSlot;
-use super::{drift, recover, traffic};
+use super::traffic;
 use record::SoFar;
 use stop::Stop;
 pub use tee::Tee;
@@ -58,35 +56,16 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Takes the lock, finishes or undoes what a killed run left, looks where traffic is,
-    /// and begins.
+    /// One that begins on `from`, with the lock and the journal that [`open`] gave.
     ///
     /// # Errors
-    /// Exit 4 when another run goes on past `patience`; exit 7 when nobody can say where
-    /// traffic is; exit 1 when the caller saw something else live.
-    pub async fn begin(
+    /// When the journal cannot be written.
+    pub(super) fn opened(
         app: &'a App,
-        verb: Verb,
-        patience: Duration,
+        (id, verb, from): (RunId, Verb, Route),
+        (lock, mut journal): (Lock, Journal),
         caller: &'a Caller<'a>,
     ) -> Result<Run<'a>, Failure> {
-        let command = verb.to_string();
-        let (lock, mut journal) = tokio::select! {
-            opened = open(app, &command, patience, caller) => opened?,
-            lost = caller.orders.stopped() => return Err(interrupted(app, lost)),
-        };
-        let id = RunId::new(
-            Timestamp::now(),
-            std::process::id(),
-            stories::forget_old(&app.layout).as_ref(),
-        );
-        command::mark_run(&id.0);
-        recover::recover(app, &mut journal, caller).await?;
-        let drift = drift::look(app, journal.story(), app.link.read().ok());
-        let (from, drift) = tokio::join!(traffic::observe(app), drift);
-        let from = from?;
-        drift::tell(&drift, caller)?;
-        as_seen(&traffic::standing(app, from.color), caller.saw.as_ref())?;
         let story = journal.story().clone();
         let stop = Stop::listen();
         journal.reserve();
@@ -292,29 +271,62 @@ impl<'a> Run<'a> {
         process::end_marked(&self.id.0, CHILD_GRACE).await;
         Err(interrupted(self.app, signal))
     }
+
+    /// Says which release it works on.
+    pub fn works_on(&self, release: &ReleaseId) {
+        self.lock_so_far().release = Some(release.clone());
+    }
+
+    /// The release it works on, as soon as there is one.
+    #[must_use]
+    pub fn release(&self) -> Option<ReleaseId> {
+        self.lock_so_far().release.clone()
+    }
+
+    /// Has `text` stand in the history, however the run ends.
+    pub fn note(&self, text: impl Into<String>) {
+        self.lock_so_far().notes.push(text.into());
+    }
+
+    fn with_notes(&self, summary: String) -> String {
+        let so_far = self.lock_so_far();
+        let parts = std::iter::once(&summary).chain(&so_far.notes);
+        parts.map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+
+    fn lock_so_far(&self) -> MutexGuard<'_, SoFar> {
+        self.so_far.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does `work`, when nothing more happens to traffic, unless somebody asks to stop from
+    /// here on: `None` then, once the programs that `work` had started are gone. A client
+    /// that is gone asks for nothing.
+    pub async fn until_told_to_stop<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let orders = &self.caller.orders;
+        let mut stop = self.stop.lock().await;
+        let client = async {
+            match orders.stop_was_asked() {
+                true => std::future::pending().await,
+                false => orders.stop_asked().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stop.asked_by_somebody() => {}
+            () = client => {}
+            done = work => return Some(done),
+        }
+        process::end_marked(&self.id.0, CHILD_GRACE).await;
+        None
+    }
 }
 
-fn interrupted(app: &App, by: &str) -> Failure {
+pub(super) fn interrupted(app: &App, by: &str) -> Failure {
     Failure::new(
         Kind::Interrupted,
         format!("interrupted by {by} before traffic moved"),
     )
     .with_traffic(traffic::unchanged(app))
-}
-
-/// A request that was made in view of something else is stale, or comes twice.
-fn as_seen(live: &Standing, saw: Option<&Saw>) -> Result<(), Failure> {
-    let words = |release: Option<&ReleaseId>| release.map_or("nothing".to_owned(), ReleaseId::to_string);
-    match saw {
-        Some(saw) if saw.live != live.release => Err(Failure::failed(format!(
-            "{} is live by now, and this was asked for when {} was",
-            words(live.release.as_ref()),
-            words(saw.live.as_ref())
-        ))
-        .hint("`bg status` shows what is live; then ask again")
-        .with_traffic(Traffic::Unchanged { live: live.clone() })),
-        _ => Ok(()),
-    }
 }
 
 /// Takes the lock and opens the journal.

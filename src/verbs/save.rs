@@ -8,10 +8,9 @@ use crate::host::lock::{Holder, Lock, LockError};
 use crate::host::pm2::Pm2Error;
 use crate::host::store;
 use crate::model::color::Color;
-use crate::model::event::Event;
+use crate::model::event::{Event, millis};
 use crate::model::failure::Failure;
 
-use super::gate::millis;
 use super::run::Run;
 
 /// How long another app's save is waited for; one takes half a second.

@@ -6,9 +6,9 @@ use crate::host::orders::Verdict;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 
-use super::cutover;
 use super::gate::{self, Gated};
 use super::proof::Unproven;
+use super::reload_works::reload_would_work;
 use super::run::Run;
 use super::slot;
 
@@ -20,7 +20,7 @@ pub async fn ready(run: &Run<'_>, passed: Gated) -> Result<Gated, Failure> {
     if run.caller.fleet.is_none() {
         return Ok(passed);
     }
-    cutover::reload_would_work(run.app).await?;
+    reload_would_work(run.app).await?;
     let standing = passed.standing();
     run.sink.emit(Event::Ready {
         color: standing.color,
@@ -67,7 +67,7 @@ pub async fn agree(run: &Run<'_>) -> Result<(), Failure> {
         }
         Verdict::Back => {
             let (from, to) = (run.from.color, run.idle());
-            Err(cutover::not_to_stay(from, to, Unproven::Elsewhere))
+            Err(Unproven::Elsewhere.into_failure(from, to))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `bg switch` and `bg rollback`: traffic to a color that is warm, or is made so first.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::host::app::App;
 use crate::host::journal::Journal;
@@ -10,18 +10,23 @@ use crate::model::config::duration::Span;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 use crate::model::journal::{NoRollback, Verb};
-use crate::model::release::ReleaseId;
+use crate::model::release::{Manifest, ReleaseId};
 
+use super::begin::begin;
 use super::caller::Caller;
 use super::cutover;
-use super::deploy::Deployed;
+use super::deployed::Deployed;
 use super::finish::finish;
 use super::gate::{self, Gated, Refusal};
+use super::reload_works::reload_would_work;
 use super::run::Run;
 use super::slot::Running;
 use super::{
     adopted, contract, data, hooks, memory, proof, recover, resolve, run, slot, step, traffic, wake,
 };
+
+/// How often an adopted process that is being brought back is looked at.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Moves traffic to `color`, or to the one it is not on.
 ///
@@ -37,7 +42,7 @@ pub async fn switch(
     if let Some(color) = color {
         clear_the_way(app, color, patience, caller).await?;
     }
-    let run = Run::begin(app, Verb::Switch, patience, caller).await?;
+    let run = begin(app, Verb::Switch, patience, caller).await?;
     let done = to_color(&run, color.unwrap_or(run.idle()), force).await;
     hooks::after(&run, resolve::unless_done(&run, done).await).await
 }
@@ -99,7 +104,7 @@ pub async fn converge(
     patience: Duration,
     caller: &Caller<'_>,
 ) -> Result<Deployed, Failure> {
-    let run = Run::begin(app, Verb::Switch, patience, caller).await?;
+    let run = begin(app, Verb::Switch, patience, caller).await?;
     if run.live().release.as_ref() != Some(&release) {
         let done = back(&run, Some(&release), force).await;
         return hooks::after(&run, resolve::unless_done(&run, done).await).await;
@@ -131,7 +136,7 @@ pub async fn rollback(
     patience: Duration,
     caller: &Caller<'_>,
 ) -> Result<Deployed, Failure> {
-    let run = Run::begin(app, Verb::Rollback, patience, caller).await?;
+    let run = begin(app, Verb::Rollback, patience, caller).await?;
     let done = back(&run, to.as_ref(), force).await;
     hooks::after(&run, resolve::unless_done(&run, done).await).await
 }
@@ -202,7 +207,7 @@ fn nothing_to_do(run: &Run<'_>) -> Deployed {
     Deployed::of(run, run.live(), traffic::standing(run.app, run.idle()), false)
 }
 
-fn begin(run: &Run<'_>, color: Color, release: &ReleaseId) {
+fn tell(run: &Run<'_>, color: Color, release: &ReleaseId) {
     run.works_on(release);
     let manifest = releases::read(&run.app.layout, release).ok();
     run.sink.emit(Event::Began {
@@ -218,9 +223,9 @@ fn begin(run: &Run<'_>, color: Color, release: &ReleaseId) {
 
 /// To a color that holds the release already.
 async fn go(run: &Run<'_>, color: Color, release: ReleaseId) -> Result<Deployed, Failure> {
-    begin(run, color, &release);
+    tell(run, color, &release);
     let staged = async {
-        let works = cutover::reload_would_work(run.app);
+        let works = reload_would_work(run.app);
         let (passed, works) = tokio::join!(ready(run, color, &release), works);
         let passed = passed?;
         hooks::before_switch(run, &passed).await?;
@@ -243,7 +248,7 @@ async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Gated
     slot::is_where_nginx_asks(app, color, &manifest)?;
     slot::is_ours_to_take(app, color).await?;
     if manifest.adopted.is_some() {
-        return adopted::ready(run, color, manifest).await;
+        return adopted_ready(run, color, manifest).await;
     }
     let dead = match gate::warm(app, color, manifest).await {
         // What comes back with PM2 is only just starting.
@@ -270,6 +275,36 @@ async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Gated
     let idle = run.idle_slot().await?;
     slot::discard(app, &idle).await?;
     slot::revive(app, &idle, release, &run.id.0, &run.sink).await
+}
+
+/// The brief gate for an adopted process, which nobody here can start: one that PM2 only just
+/// brought back gets the gate's time to answer.
+///
+/// # Errors
+/// When it does not pass.
+async fn adopted_ready(run: &Run<'_>, color: Color, manifest: Manifest) -> Result<Gated, Failure> {
+    let app = run.app;
+    let patience = match wake::wake(app, &run.sink).await {
+        true => manifest.config.gate.timeout.0,
+        false => Duration::ZERO,
+    };
+    let deadline = Instant::now() + patience;
+    loop {
+        let problem = match gate::warm(app, color, manifest.clone()).await {
+            Err(problem) => problem,
+            Ok(running) => match gate::brief(app, &running).await {
+                Ok(passed) => return Ok(passed),
+                Err(refusal) => refusal.problem,
+            },
+        };
+        if Instant::now() >= deadline {
+            let Some(adopted) = &manifest.adopted else {
+                return Err(Failure::failed(problem));
+            };
+            return Err(adopted::not_warm(app, adopted, &problem));
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
 }
 
 /// The brief gate; a second time where what it found in the color's place has let go since:
@@ -306,7 +341,7 @@ fn unwell(app: &App, color: Color, release: &ReleaseId, refusal: Refusal) -> Fai
 /// through the whole gate, nothing built.
 async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failure> {
     let (app, color) = (run.app, run.idle());
-    begin(run, color, &target);
+    tell(run, color, &target);
     let (idle, finished) = run
         .until_interrupted(async {
             slot::is_where_nginx_asks(app, color, &slot::read_manifest(app, &target)?)?;

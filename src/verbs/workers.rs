@@ -2,33 +2,29 @@
 //! switch, on the way back, and after a run that died; done twice it changes nothing.
 
 mod by_hand;
+mod ended;
+mod entry;
 mod place;
 mod ready;
 mod replaced;
 mod seat;
 mod standing;
 mod trouble;
+mod wanted;
 
 use crate::host::app::App;
 use crate::host::seats;
-use crate::model::config::Worker;
 use crate::model::config::worker::OnFailure;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Standing};
-use crate::model::release::{Manifest, ReleaseId};
+use crate::model::release::ReleaseId;
 
 use super::proof::Unproven;
 use super::run::Run;
-use super::{cutover, save, slot};
+use super::save;
 pub use by_hand::run_by_hand;
 pub use standing::{WorkerStatus, astray, look, standings};
-
-/// A worker of a release.
-#[derive(Clone, Copy, Debug)]
-struct Wanted<'a> {
-    manifest: &'a Manifest,
-    worker: &'a Worker,
-}
+use wanted::manifest_of;
 
 /// The workers after a switch: what there is to tell, and whether all run.
 #[derive(Debug)]
@@ -69,7 +65,7 @@ pub async fn hand_over(run: &Run<'_>, live: &Standing) -> Result<Handed, Failure
         what: trouble.what(),
         problem: trouble.problem.text.clone(),
     };
-    let failure = cutover::not_to_stay(run.from.color, live.color, why);
+    let failure = why.into_failure(run.from.color, live.color);
     Err(failure.showing(trouble.problem.log.clone()))
 }
 
@@ -120,9 +116,5 @@ pub async fn discard(app: &App) -> Result<(), Failure> {
 #[must_use]
 pub fn processes(app: &App) -> Vec<String> {
     let all = seats::all(&app.layout);
-    all.iter().map(|seat| seat::process(app, seat)).collect()
-}
-
-fn manifest_of(app: &App, release: Option<&ReleaseId>) -> Option<Manifest> {
-    slot::read_manifest(app, release?).ok()
+    all.iter().map(|seat| entry::process(app, seat)).collect()
 }

@@ -12,7 +12,7 @@ use crate::host::{guess, process, releases, sockets};
 use crate::model::color::Color;
 use crate::model::gunicorn::{Around, Gunicorn};
 
-use super::Report;
+use super::finding::Report;
 use crate::verbs::{adopted, data, slot};
 
 /// NGINX's own `keepalive_timeout` of an upstream.

@@ -5,7 +5,8 @@ use crate::host::app::App;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 
-use super::{Finding, Level, Report, app as settings, machine};
+use super::finding::{Finding, Level, Report};
+use super::{app as settings, machine};
 
 /// How much is looked at before a deploy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use crate::model::color::Color;
 use crate::model::config::KeepWarm;
 
 use super::super::adopted;
-use super::Report;
+use super::finding::Report;
 
 pub(super) fn look(report: &mut Report, app: &App, etc: &Path) {
     pm2(report, app, etc);

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::Report;
+use super::finding::Report;
 use crate::host::clock;
 
 /// Signed requests and one-time passwords bear more than this, and NTP keeps hosts within

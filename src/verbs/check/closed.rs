@@ -11,7 +11,7 @@ use crate::host::app::App;
 use crate::host::readers;
 
 use super::super::setup::ground::Ground;
-use super::Report;
+use super::finding::Report;
 
 pub(super) fn look(report: &mut Report, app: &App, ground: &Ground) {
     let layout = &app.layout;

@@ -12,7 +12,7 @@ use crate::host::app::App;
 use crate::host::{lock, trust};
 use crate::verbs::save;
 
-use super::Report;
+use super::finding::Report;
 
 /// Where the daemon takes orders, and where it tells what happens.
 const SOCKETS: [&str; 2] = ["rpc.sock", "pub.sock"];

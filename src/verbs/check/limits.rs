@@ -6,7 +6,8 @@ use crate::host::sockets;
 use crate::model::color::Color;
 
 use super::super::setup::ground::Ground;
-use super::{Report, app as settings};
+use super::app as settings;
+use super::finding::Report;
 
 /// What systemd and most shells give; an app with fewer was given fewer.
 const FILES: u64 = 1024;

@@ -10,7 +10,7 @@ use crate::host::command::find_program;
 use crate::host::rotation::{self, MODULE};
 use crate::model::color::Color;
 
-use super::Report;
+use super::finding::Report;
 
 pub(super) async fn look(report: &mut Report, app: &App, etc: &Path) {
     let log = app.layout.log(Color::Blue);

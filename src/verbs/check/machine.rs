@@ -15,7 +15,8 @@ use crate::model::password::without_password;
 use super::super::build::as_written;
 use super::super::memory::{self, Memory};
 use super::super::{adopted, packages, room, slot, source};
-use super::{Level, Report, against, daemon};
+use super::daemon;
+use super::finding::{Level, Report, against};
 
 /// Room for one more release with its environment; below it a deploy may fail half-way
 /// through a build. A Flask environment with a few packages has 30 to 300 MB.

@@ -9,7 +9,8 @@ use futures_util::future::join_all;
 use crate::host::app::App;
 use crate::host::resolve;
 
-use super::{Report, tls};
+use super::finding::Report;
+use super::tls;
 
 /// A resolver that is there answers in milliseconds; its own patience is half a minute.
 const DEADLINE: Duration = Duration::from_secs(3);

@@ -19,7 +19,7 @@ use crate::model::config::{Config, SwitchWay};
 use crate::model::layout::{Entry, Layout, NginxLayout};
 
 use super::super::setup::programs;
-use super::Report;
+use super::finding::Report;
 
 pub(super) async fn look(report: &mut Report, entry: &Entry, config: &Config, registry: &Registry) {
     let Ok(Some(owner)) = User::from_name(&entry.owner) else {

@@ -1,6 +1,8 @@
 //! NGINX and the site: version, switch way, includes, other ways to a slot, files that
 //! must not be served, folders that its workers must be able to enter.
 
+use std::path::{Path, PathBuf};
+
 use crate::host::app::App;
 use crate::host::front;
 use crate::host::readers::Reader;
@@ -9,7 +11,7 @@ use crate::model::config::SwitchWay;
 
 use super::super::proof;
 use super::super::setup::ground::{self, Ground};
-use super::Report;
+use super::finding::Report;
 
 /// What must never be answered with 200, whatever the app says.
 const SECRETS: [&str; 3] = ["/.env", "/.git/config", "/bg.toml"];
@@ -182,7 +184,7 @@ fn folders(report: &mut Report, app: &App) {
     };
     let name = workers.name();
     for place in places {
-        let closed = super::ancestors(&place)
+        let closed = ancestors(&place)
             .into_iter()
             .find(|folder| folder.is_dir() && !workers.may_enter(folder));
         match closed {
@@ -214,4 +216,11 @@ async fn secrets(report: &mut Report, app: &App) {
             }
         }
     }
+}
+
+/// The folders on the way to `path`, outermost first.
+fn ancestors(path: &Path) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = path.ancestors().map(PathBuf::from).collect();
+    all.reverse();
+    all
 }

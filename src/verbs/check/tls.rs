@@ -12,7 +12,7 @@ use crate::host::tls::{self, Fault, Missing, OnDisk, Place, Roots, Shown, Verdic
 use crate::model::listen::Listener;
 
 use super::super::setup::ground::{self, Ground};
-use super::{Level, Report};
+use super::finding::{Level, Report};
 
 /// A handshake on the same machine takes milliseconds.
 const DEADLINE: Duration = Duration::from_secs(5);

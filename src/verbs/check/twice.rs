@@ -9,7 +9,8 @@ use crate::host::app::App;
 use crate::host::store::read_plain;
 use crate::host::{dotenv, envfile, guess};
 
-use super::{Report, app as settings};
+use super::app as settings;
+use super::finding::Report;
 
 /// Longer than what people write by hand.
 const LONGEST: u64 = 256 << 10;

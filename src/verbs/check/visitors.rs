@@ -12,7 +12,7 @@ use crate::model::release::ReleaseId;
 
 use super::super::adopted;
 use super::super::setup::ground::Ground;
-use super::Report;
+use super::finding::Report;
 
 /// A name of nobody's (RFC 6761).
 const NOBODYS: &str = "no-such-name.invalid";

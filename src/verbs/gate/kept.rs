@@ -8,7 +8,7 @@ use crate::model::color::Color;
 use crate::model::release::Manifest;
 use crate::verbs::slot::Running;
 
-use super::{Identity, who_answers};
+use super::identity::{Identity, who_answers};
 
 /// Why a color is not what PM2 was told to keep there.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use crate::model::color::Color;
 use crate::model::failure::Failure;
 use crate::verbs::slot::{self, Running};
 
-use super::{Identity, who_answers};
+use super::identity::{Identity, who_answers};
 
 /// Where the app listens, if that is nowhere near its port.
 pub(super) fn elsewhere(running: &Running) -> String {

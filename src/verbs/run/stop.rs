@@ -1,12 +1,6 @@
 //! Signals that ask a run to stop.
 
-use std::future::Future;
-
 use tokio::signal::unix::{Signal, SignalKind, signal};
-
-use crate::host::process;
-
-use super::{CHILD_GRACE, Run};
 
 /// Signals that ask to stop. While this is there the process no longer dies of them, so
 /// that a cutover that has begun always ends.
@@ -63,31 +57,7 @@ impl Stop {
     }
 
     /// The same, but for a terminal that is gone: what is over for traffic goes on without.
-    async fn asked_by_somebody(&mut self) {
+    pub(super) async fn asked_by_somebody(&mut self) {
         while self.asked().await == Asked::TerminalLost {}
-    }
-}
-
-impl Run<'_> {
-    /// Does `work`, when nothing more happens to traffic, unless somebody asks to stop from
-    /// here on: `None` then, once the programs that `work` had started are gone. A client
-    /// that is gone asks for nothing.
-    pub async fn until_told_to_stop<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let orders = &self.caller.orders;
-        let mut stop = self.stop.lock().await;
-        let client = async {
-            match orders.stop_was_asked() {
-                true => std::future::pending().await,
-                false => orders.stop_asked().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            () = stop.asked_by_somebody() => {}
-            () = client => {}
-            done = work => return Some(done),
-        }
-        process::end_marked(&self.id.0, CHILD_GRACE).await;
-        None
     }
 }

@@ -3,17 +3,20 @@
 use std::time::{Duration, Instant};
 
 use crate::host::app::App;
+use crate::host::hold::Hold;
 use crate::host::pm2::Pm2Error;
 use crate::host::process::{self, Process};
 use crate::host::sockets;
 use crate::model::color::Color;
 use crate::model::config::OpenConnections;
 use crate::model::config::duration::Span;
-use crate::model::event::{Event, Sink};
+use crate::model::event::{Event, Sink, millis};
 use crate::model::failure::Failure;
 
-use super::{IdleSlot, Running, pm2_failure, port_of_old, stop};
-use crate::verbs::gate::millis;
+use super::end::end;
+use super::idle::IdleSlot;
+use super::port::port_of_old;
+use super::running::Running;
 use crate::verbs::{adopted, traffic};
 
 /// How long `connections = "wait"` waits: an hour, so that a forgotten websocket does not
@@ -79,6 +82,36 @@ pub async fn clear(app: &App, idle: &IdleSlot, finished: Finished, sink: &dyn Si
         });
     }
     Ok(())
+}
+
+/// Ends processes of a slot and takes its entries out of PM2. While the hold is there, the
+/// launcher that PM2 starts in their place waits instead of starting the app again.
+async fn stop(app: &App, idle: &IdleSlot, old: &[Process]) -> Result<(), Failure> {
+    let color = idle.color();
+    if let Some(adopted) = adopted::in_slot(app, color) {
+        return adopted::retire(app, &adopted, old).await;
+    }
+    // On a full disk without: PM2 starts the old one again for a moment, and takes it along below.
+    let hold = Hold::take(&app.layout.hold(color)).ok();
+    let port = port_of_old(app, color);
+    for process in old {
+        let ended = end(*process, port, app.config.process.stop_timeout.0).await;
+        ended.map_err(|error| {
+            Failure::failed(format!("{color}'s process {} cannot be ended", process.pid)).because(error)
+        })?;
+    }
+    let deleted = app.pm2.delete(&app.process(color)).await;
+    hold.into_iter().for_each(Hold::lift);
+    deleted.map_err(|error| pm2_failure(app, error))
+}
+
+/// Stops what runs in a slot, at once: for a candidate that no visitor ever saw.
+///
+/// # Errors
+/// When PM2 does not let go.
+pub async fn discard(app: &App, idle: &IdleSlot) -> Result<(), Failure> {
+    let old = running_in(app, idle.color()).await.unwrap_or_default();
+    stop(app, idle, &old).await
 }
 
 /// What runs in a slot: what PM2 keeps under its name, and what PM2 has lost, because its
@@ -200,4 +233,14 @@ fn still_open(app: &App, color: Color, open: usize) -> Failure {
     ))
     .hint("`drain.connections = \"close\"` closes them after the drain time; or try again later")
     .with_traffic(traffic::unchanged(app))
+}
+
+fn pm2_failure(app: &App, error: Pm2Error) -> Failure {
+    Failure::failed("PM2 did not do its part")
+        .because(error)
+        .hint(format!(
+            "`PM2_HOME={} pm2 list` shows what it knows",
+            app.entry.pm2_home.display()
+        ))
+        .with_traffic(traffic::unchanged(app))
 }

@@ -12,8 +12,6 @@ use crate::host::server_log::ServerLog;
 use crate::model::color::Color;
 use crate::model::release::Manifest;
 
-use super::Running;
-
 /// Lines of each log that a refusal shows.
 const LOG_LINES: usize = 20;
 
@@ -66,12 +64,6 @@ impl Mark {
         let text = text.unwrap_or_else(|error| format!("(not read: {error})"));
         shown(&text, redactor, &log.name.display().to_string())
     }
-}
-
-/// The app's own lines since it was started, secrets taken out.
-#[must_use]
-pub fn log_since(app: &App, running: &Running) -> Vec<String> {
-    running.log_from.since(app, running.color, &running.manifest)
 }
 
 /// The last lines that a log has after its first `from` bytes, each behind `name`.

@@ -9,15 +9,15 @@ use crate::host::launcher::work::color_of;
 use crate::host::seats;
 use crate::model::color::Color;
 use crate::model::config::worker::{Handover, OnFailure};
-use crate::model::event::{Event, Sink};
+use crate::model::event::{Event, Sink, millis};
 use crate::model::release::{Manifest, ReleaseId};
 use crate::model::seat::Seat;
-use crate::verbs::gate::millis;
 use crate::verbs::wake;
 
 use super::seat::{self, Sat};
 use super::trouble::{Problem, Trouble};
-use super::{Wanted, manifest_of, ready, replaced};
+use super::wanted::{Wanted, manifest_of};
+use super::{ready, replaced};
 
 /// What came of one worker.
 #[derive(Clone, Debug)]

@@ -18,9 +18,10 @@ use crate::model::release::ReleaseId;
 use crate::model::seat::{Occupant, Seat};
 use crate::verbs::slot;
 
-use super::ready::why_it_ended;
+use super::ended::{last_words, why_it_ended};
+use super::entry::{entry, is_kept, process};
 use super::trouble::Problem;
-use super::{Wanted, manifest_of};
+use super::wanted::{Wanted, manifest_of};
 
 /// How often a seat is looked at: one small file is read.
 const GLANCE: Duration = Duration::from_millis(5);
@@ -49,11 +50,6 @@ pub(super) struct Sat {
     pub(super) was_there: bool,
     /// How long the log was before.
     pub(super) log_from: u64,
-}
-
-/// PM2's name for whoever sits there.
-pub(super) fn process(app: &App, seat: &Seat) -> String {
-    format!("{}-worker-{seat}", app.entry.process_name)
 }
 
 /// Has a seat taken by a worker of a release, whoever sits there now. Where PM2 has an entry
@@ -195,7 +191,7 @@ impl Waiting<'_> {
     async fn with_log(&self, text: String) -> Problem {
         Problem {
             text,
-            log: super::ready::last_words(self.app, self.wanted, self.log_from).await,
+            log: last_words(self.app, self.wanted, self.log_from).await,
         }
     }
 }
@@ -248,19 +244,6 @@ async fn end_one(process: Process, signal: Signal, grace: Duration) -> Result<()
         true => Err(refused("it outlives SIGKILL")),
         false => Ok(()),
     }
-}
-
-/// PM2's entry for a seat.
-pub(super) async fn entry(app: &App, seat: &Seat) -> Result<Option<Proc>, Problem> {
-    let named = app.pm2.named(&process(app, seat)).await;
-    named
-        .map(|mut entries| entries.pop())
-        .map_err(|error| Problem::new(in_one_line(&error)))
-}
-
-/// Whether PM2 starts it again whenever it ends.
-pub(super) fn is_kept(entry: &Proc) -> bool {
-    matches!(entry.status.as_str(), "online" | "launching" | "waiting restart")
 }
 
 fn is_as(entry: &Proc, spec: &Spec) -> bool {

@@ -10,9 +10,9 @@ use crate::model::config::worker::Handover;
 use crate::model::release::ReleaseId;
 use crate::model::seat::{Occupant, Seat};
 
-use super::place;
-use super::seat;
-use super::{manifest_of, replaced};
+use super::replaced;
+use super::wanted::manifest_of;
+use super::{entry, place};
 
 /// One worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,8 +126,8 @@ async fn kept(app: &App, worker: &Worker) -> Option<String> {
     };
     let mut status = None;
     for seat in seats {
-        match seat::entry(app, &seat).await {
-            Ok(Some(entry)) if seat::is_kept(&entry) => status = Some(None),
+        match entry::entry(app, &seat).await {
+            Ok(Some(entry)) if entry::is_kept(&entry) => status = Some(None),
             Ok(Some(entry)) if status.is_none() => status = Some(Some(entry.status)),
             Ok(_) => {}
             Err(problem) => return Some(problem.text),

@@ -1,0 +1,27 @@
+//! What `bg deploy` is asked for.
+
+use std::time::Duration;
+
+use crate::verbs::check;
+use crate::verbs::source::Wanted;
+
+/// What was asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Ask {
+    /// What is to be released.
+    pub wanted: Wanted,
+    /// Stop after the gate.
+    pub no_switch: bool,
+    /// Go past a gate that was not passed, with this reason.
+    pub force_gate: Option<String>,
+    /// Back the database up, whether a migration is due or not.
+    pub backup: bool,
+    /// Earlier releases do not work with the schema of this one.
+    pub contract: bool,
+    /// Do without what the live release wrote into its own folder.
+    pub leave_data: bool,
+    /// How much is looked at first.
+    pub checks: check::Depth,
+    /// How long to wait for another run.
+    pub patience: Duration,
+}

@@ -1,0 +1,56 @@
+//! What came of a command that moves traffic.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::failure::Standing;
+use crate::model::journal::Verb;
+
+use super::run::Run;
+use super::workers::{self, WorkerStatus};
+use super::{contract, cool};
+
+/// Where traffic is after it, and what stands beside.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Deployed {
+    /// What was asked for.
+    pub verb: Verb,
+    /// What is live now.
+    pub live: Standing,
+    /// What was live before, or what was staged beside it.
+    pub other: Standing,
+    /// Whether traffic moved.
+    pub switched: bool,
+    /// Whether the other color stays up.
+    pub warm: bool,
+    /// Whether going back is refused, as its schema does not serve what was before.
+    #[serde(default)]
+    pub contract: bool,
+    /// Whether it was never heard how the other hosts of the fleet did.
+    pub doubt: bool,
+    /// The workers of what is live.
+    #[serde(default)]
+    pub workers: Vec<WorkerStatus>,
+    /// The run's name in the history.
+    pub run: String,
+}
+
+impl Deployed {
+    /// What came of `run`: what is live, what stands beside it, and whether traffic moved.
+    #[must_use]
+    pub fn of(run: &Run<'_>, live: Standing, other: Standing, switched: bool) -> Deployed {
+        let warm = cool::stays_warm(run.app);
+        let past = (live.release.as_ref()).zip(other.release.as_ref());
+        Deployed {
+            contract: past
+                .is_some_and(|(live, other)| contract::between(&run.app.layout, live, other).is_some()),
+            verb: run.verb,
+            workers: workers::standings(run.app, live.release.as_ref()),
+            live,
+            other,
+            switched,
+            warm,
+            doubt: run.is_in_doubt(),
+            run: run.id.to_string(),
+        }
+    }
+}
