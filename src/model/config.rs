@@ -17,6 +17,7 @@ mod migrate;
 mod mistake;
 pub mod nginx;
 pub mod notify;
+mod one_host;
 mod place;
 mod python;
 pub mod read;
@@ -84,7 +85,7 @@ pub struct Config {
     #[serde(default)]
     pub python: Python,
     /// HTTP checks of the gate, all of which must pass. Default: `GET /` answering 200.
-    #[serde(default = "defaults::health")]
+    #[serde(default = "HealthCheck::usual")]
     pub health: Vec<HealthCheck>,
     /// The gate in front of traffic.
     #[serde(default)]
@@ -157,16 +158,6 @@ impl Config {
         let mut all = self.shared.iter().map(|shared| plain(shared));
         all.find(|shared| !shared.as_os_str().is_empty() && path.starts_with(shared))
     }
-
-    /// What a host has to know: not which others there are.
-    #[must_use]
-    pub fn of_one_host(self) -> Config {
-        Config {
-            hosts: Vec::new(),
-            fleet: Fleet::default(),
-            ..self
-        }
-    }
 }
 
 /// Where the code comes from.
@@ -204,7 +195,7 @@ impl Default for Source {
 #[serde(deny_unknown_fields)]
 pub struct Process {
     /// PM2 names are `<name>-blue` and `<name>-green`.
-    #[serde(default = "defaults::process_name")]
+    #[serde(default = "Process::usual_name")]
     pub name: String,
     /// The command, split into words first and then rendered: `{{ port }}`, `{{ venv }}`,
     /// `{{ release }}`, `{{ color }}`. No shell.
@@ -227,6 +218,10 @@ pub struct Process {
 impl Process {
     /// What it is called in PM2 unless bg.toml says otherwise.
     pub const NAME: &str = "flask";
+
+    fn usual_name() -> String {
+        Process::NAME.into()
+    }
 }
 
 /// A port per color.

@@ -3,14 +3,9 @@
 use std::path::PathBuf;
 
 use super::duration::Span;
-use super::{HealthCheck, Process};
 
 pub(super) fn branch() -> String {
     "main".into()
-}
-
-pub(super) fn process_name() -> String {
-    Process::NAME.into()
 }
 
 pub(super) fn stop_timeout() -> Span {
@@ -27,10 +22,6 @@ pub(super) fn method() -> String {
 
 pub(super) fn expect() -> Vec<u16> {
     vec![200]
-}
-
-pub(super) fn health() -> Vec<HealthCheck> {
-    vec![HealthCheck::of("/")]
 }
 
 pub(super) fn nginx_bin() -> PathBuf {

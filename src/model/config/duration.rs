@@ -10,8 +10,6 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::KeepWarm;
-
 /// The longest that anything is waited for: ten years, so that sums of some stay durations.
 const LONGEST: Duration = Duration::from_secs(10 * 366 * 86_400);
 
@@ -80,7 +78,7 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 /// Text, where people tend to write a bare number of seconds.
-struct Written(&'static str);
+pub(super) struct Written(pub(super) &'static str);
 
 impl Visitor<'_> for Written {
     type Value = String;
@@ -108,42 +106,6 @@ impl JsonSchema for Span {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": "string", "examples": ["30s", "500ms", "1m 30s"]})
-    }
-}
-
-impl Serialize for KeepWarm {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            KeepWarm::Always => serializer.serialize_str("always"),
-            KeepWarm::Never => serializer.serialize_str("never"),
-            KeepWarm::For(span) => span.serialize(serializer),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for KeepWarm {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let expected = "`\"always\"`, `\"never\"` or a duration as `\"15m\"`";
-        let text = deserializer.deserialize_str(Written(expected))?;
-        match text.as_str() {
-            "always" => Ok(KeepWarm::Always),
-            "never" => Ok(KeepWarm::Never),
-            other => other.parse().map(KeepWarm::For).map_err(|_| {
-                Error::custom(format!(
-                    "`{other}` is no time to keep the old color warm: expected {expected}"
-                ))
-            }),
-        }
-    }
-}
-
-impl JsonSchema for KeepWarm {
-    fn schema_name() -> Cow<'static, str> {
-        "KeepWarm".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "examples": ["always", "never", "15m"]})
     }
 }
 

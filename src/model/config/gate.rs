@@ -48,6 +48,10 @@ impl HealthCheck {
             json: None,
         }
     }
+
+    pub(super) fn usual() -> Vec<HealthCheck> {
+        vec![HealthCheck::of("/")]
+    }
 }
 
 /// A value in a JSON body.

@@ -1,9 +1,12 @@
 //! `[keep]` and `[drain]`: what is kept for a rollback, and how it is let go.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
-use super::duration::Span;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::duration::{Span, Written};
 
 /// What is kept for a rollback.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +36,42 @@ pub enum KeepWarm {
     Never,
     /// Stopped by the first command after this long.
     For(Span),
+}
+
+impl Serialize for KeepWarm {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            KeepWarm::Always => serializer.serialize_str("always"),
+            KeepWarm::Never => serializer.serialize_str("never"),
+            KeepWarm::For(span) => span.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for KeepWarm {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let expected = "`\"always\"`, `\"never\"` or a duration as `\"15m\"`";
+        let text = deserializer.deserialize_str(Written(expected))?;
+        match text.as_str() {
+            "always" => Ok(KeepWarm::Always),
+            "never" => Ok(KeepWarm::Never),
+            other => other.parse().map(KeepWarm::For).map_err(|_| {
+                Error::custom(format!(
+                    "`{other}` is no time to keep the old color warm: expected {expected}"
+                ))
+            }),
+        }
+    }
+}
+
+impl JsonSchema for KeepWarm {
+    fn schema_name() -> Cow<'static, str> {
+        "KeepWarm".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "examples": ["always", "never", "15m"]})
+    }
 }
 
 /// How the old process of a slot is let go.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::Config;
-use super::Findings;
+use super::findings::Findings;
 use super::value::{Verdict, word, wrong, wrong_part};
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::{Config, HealthCheck};
-use super::Findings;
+use super::findings::Findings;
 use super::value::{Verdict, is_token, text, url_path, word, wrong};
 
 /// The key under which `toml` hands a date to other formats.

@@ -2,8 +2,9 @@
 
 use super::super::hooks::{Hook, Moment, Place};
 use super::super::{Backup, Config, Migrate, Notify};
+use super::duration::{not_too_long, some_time};
+use super::findings::Findings;
 use super::value::{Verdict, absolute, no_option, text, wrong, wrong_part};
-use super::{Findings, not_too_long, some_time};
 
 /// What only a shell understands.
 const SHELL: [&str; 7] = ["&&", "||", "|", ";", ">", "<", "&"];

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::super::hashed::Hashed;
 use super::super::{Nginx, Ports};
-use super::Findings;
+use super::findings::Findings;
 use super::value::{
     Verdict, absolute, no_way_up, program, relative, safe_in_nginx, text, url_path, word, wrong,
 };

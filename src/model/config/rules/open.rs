@@ -3,7 +3,7 @@
 use super::super::Config;
 use super::super::run;
 use super::super::starter::OPEN;
-use super::Findings;
+use super::findings::Findings;
 use super::value::{Verdict, wrong, wrong_part};
 
 /// All that is left open; while something is, nothing else is looked at.

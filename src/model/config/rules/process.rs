@@ -2,7 +2,7 @@
 
 use super::super::run::{self, RunError, VARIABLES};
 use super::super::{Config, Env, Ports};
-use super::Findings;
+use super::findings::Findings;
 use super::value::{Verdict, relative, wrong, wrong_part};
 
 /// Options by which servers for Python are told where to listen.

@@ -1,7 +1,7 @@
 //! The app itself: its name, its root, its code, its files, its Python, PM2.
 
 use super::super::Config;
-use super::Findings;
+use super::findings::Findings;
 use super::hooks::glob;
 use super::value::{Verdict, absolute, no_option, program, relative, safe_in_nginx, text, word, wrong};
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::super::{Config, run};
-use super::Findings;
+use super::duration::{not_too_long, some_time};
+use super::findings::Findings;
 use super::process::{cannot_split, no_shell};
 use super::source::is_app_name;
 use super::value::{Verdict, text, wrong, wrong_part};
-use super::{not_too_long, some_time};
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
     let hosts: BTreeSet<&str> = config.hosts.iter().map(String::as_str).collect();
