@@ -6,19 +6,22 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::host::checkout::links::Escape;
-use crate::host::command::CommandError;
 use crate::host::fault;
-use crate::host::git::{Git, GitError};
-use crate::host::space::{self, Room};
+use crate::host::git::Git;
+use crate::host::space;
 use crate::host::store::{self, FileError};
 use crate::model::config::Source;
 use crate::model::path::plain;
 
+mod error;
 mod lfs;
 pub mod links;
+mod part;
 mod submodules;
 
-pub use lfs::Lacking;
+use error::failed;
+pub use error::{CheckoutError, Lacking};
+use part::{Part, Whole};
 
 /// Less is as good as nothing: git leaves the file that did not fit cut off.
 const FULL: u64 = 64 << 10;
@@ -35,91 +38,6 @@ pub struct Exported {
     pub excluded: Vec<PathBuf>,
     /// How long it took.
     pub took: Duration,
-}
-
-/// A commit that does not become a release.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckoutError {
-    /// Git cannot write the files.
-    #[error("cannot check out `{sha}`")]
-    Git {
-        /// The commit.
-        sha: String,
-        /// Why.
-        #[source]
-        source: CommandError,
-    },
-    /// The commit cannot be looked into.
-    #[error("cannot look into `{sha}`")]
-    Unread {
-        /// The commit.
-        sha: String,
-        /// Why.
-        #[source]
-        source: GitError,
-    },
-    /// Files of Git LFS, whose content is not there.
-    #[error(transparent)]
-    Pointers(#[from] Lacking),
-    /// What pointers of Git LFS stand for is not to be had.
-    #[error("cannot fetch the files of Git LFS in `{sha}`")]
-    NotFiltered {
-        /// The commit.
-        sha: String,
-        /// Why.
-        #[source]
-        source: CommandError,
-    },
-    /// Nothing says where a submodule comes from, or it must not come from there.
-    #[error("the submodule `{}` {why}", .path.display())]
-    Submodule {
-        /// Its folder.
-        path: PathBuf,
-        /// What stands against it.
-        why: String,
-    },
-    /// A submodule's repository is not to be had.
-    #[error("the submodule `{}` cannot be fetched", .path.display())]
-    NotFetched {
-        /// Its folder.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: GitError,
-    },
-    /// The app is not where the configuration says.
-    #[error("there is no folder `{}` in commit `{sha}`, see `source.folder`", .folder.display())]
-    NoFolder {
-        /// The value of `source.folder`.
-        folder: PathBuf,
-        /// The commit.
-        sha: String,
-    },
-    /// NGINX follows links in folders that it serves, so none may leave the release.
-    #[error(
-        "the link `{}` in commit `{sha}` points out of the release, to `{}`; \
-         name it in `shared` or remove it from the repository",
-        .link.display(), .target.display()
-    )]
-    Escapes {
-        /// The link, relative to the repository.
-        link: PathBuf,
-        /// Its target.
-        target: PathBuf,
-        /// The commit.
-        sha: String,
-    },
-    /// The disk ran full meanwhile.
-    #[error("there is no room left in `{}` for a checkout: {room}", .path.display())]
-    NoRoom {
-        /// Where it was to lie.
-        path: PathBuf,
-        /// What was left when it failed.
-        room: Room,
-    },
-    /// A file or folder cannot be written.
-    #[error(transparent)]
-    File(#[from] FileError),
 }
 
 /// Writes the files of the commit `sha` to the folder `into`, which must not exist: they are
@@ -234,23 +152,6 @@ struct Left {
     excluded: Vec<PathBuf>,
 }
 
-/// What all of a release's repositories have in common.
-struct Whole<'a> {
-    source: &'a Source,
-    tree: &'a Path,
-    index: PathBuf,
-    deadline: Duration,
-}
-
-/// A repository in a release: the app's own, or a submodule.
-struct Part {
-    git: Git,
-    url: Option<String>,
-    sha: String,
-    /// Its folder, from the release on.
-    below: PathBuf,
-}
-
 impl Whole<'_> {
     /// Writes the files of a repository, and of those within it.
     async fn write(&self, part: Part, left: &mut Left) -> Result<(), CheckoutError> {
@@ -314,13 +215,6 @@ impl Whole<'_> {
             left.excluded.extend(below);
         }
         Ok(())
-    }
-}
-
-fn failed(sha: &str, source: CommandError) -> CheckoutError {
-    CheckoutError::Git {
-        sha: sha.to_owned(),
-        source,
     }
 }
 

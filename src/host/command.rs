@@ -218,6 +218,21 @@ impl Command {
         self
     }
 
+    /// With a file as its standard input.
+    #[must_use]
+    pub fn reading(mut self, file: impl Into<PathBuf>) -> Command {
+        self.input = Input::File(file.into());
+        self
+    }
+
+    /// In our own process group and with our standard input, so that it may ask who sits at
+    /// the terminal; not once root became somebody else. Past its deadline it alone is killed.
+    #[must_use]
+    pub fn at_the_terminal(mut self) -> Command {
+        self.input = Input::Ours;
+        self
+    }
+
     /// As another user with no group but their own; only root can.
     #[must_use]
     pub fn by(mut self, user: &User) -> Command {
@@ -304,7 +319,8 @@ impl Command {
         self.is_fit_for_root()?;
         let program = self.or_a_fault().map_err(|source| self.not_started(source))?;
         let mut command = program.prepare();
-        self.connect(&mut command)?;
+        let connected = self.input.connect(&mut command, self.stays_at_the_terminal());
+        connected.map_err(|source| self.not_started(source))?;
         self.apart(&mut command);
         Ok(command)
     }

@@ -16,12 +16,10 @@ use crate::host::http::HttpError;
 mod tally;
 mod wire;
 
-pub use tally::Counted;
 use tally::Tally;
+pub use tally::{Counted, ENOUGH};
+pub use wire::USER_AGENT;
 use wire::{Caller, Failed, Wire};
-
-/// How the prober introduces itself.
-pub const USER_AGENT: &str = "bluegreen-evidence";
 
 /// Two connections that stay open and ask every 10 ms, and 50 fresh ones a second: 250
 /// requests a second at most, a quarter of a core for an app that answers in 1 ms, and
@@ -38,9 +36,6 @@ const FRESH_AT_ONCE: usize = 4;
 
 /// A request without a complete answer after this long has failed.
 const DEADLINE: Duration = Duration::from_secs(5);
-
-/// With fewer requests than this nothing can be said.
-pub const ENOUGH: u64 = 50;
 
 /// What is to be watched.
 #[derive(Clone, Debug, PartialEq, Eq)]

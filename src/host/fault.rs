@@ -12,18 +12,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// What becomes of a program that is about to be started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Started {
-    /// It is.
-    AsAsked,
-    /// Something runs in its place that never ends.
-    Hanging,
-    /// Something that says all went well and does nothing.
-    Lying,
-    /// Something that prints what it never would, and says all went well.
-    Garbled,
-}
+pub use started::Started;
 
 /// Passes the point `what path`; ids in the path do not count.
 ///
@@ -87,3 +76,4 @@ pub fn start<'a>(
 
 #[cfg(feature = "faults")]
 mod faulty;
+mod started;

@@ -2,18 +2,18 @@
 //! where this user may; else through the program that root has put there for it.
 
 mod asked;
+mod error;
 mod told;
 
-use crate::host::command::CommandError;
-use crate::host::link::{Link, LinkError};
-use crate::host::lock::LockError;
-use crate::host::nginx::{NginxError, Tested};
+use crate::host::link::Link;
+use crate::host::nginx::Tested;
 use crate::host::system::SystemFolders;
 use crate::model::color::Route;
 use crate::model::config::SwitchWay;
 use crate::model::layout::Entry;
 
 pub use asked::Asked;
+pub use error::{AskError, MoveError, Unfollowed};
 pub use told::Told;
 
 /// What moves the route of one app.
@@ -31,60 +31,6 @@ enum Way {
     Told(Told),
     /// Only root may do either.
     Asked(Asked),
-}
-
-/// The route was not moved, or NGINX is not behind it.
-#[derive(Debug, thiserror::Error)]
-pub enum MoveError {
-    /// The link stands as it was.
-    #[error(transparent)]
-    Link(#[from] LinkError),
-    /// The link stands as it was, as far as this user can tell.
-    #[error(transparent)]
-    Refused(AskError),
-    /// The link was moved, NGINX did not follow.
-    #[error(transparent)]
-    Behind(#[from] Unfollowed),
-}
-
-/// NGINX is not known to have read the link.
-#[derive(Debug, thiserror::Error)]
-pub enum Unfollowed {
-    /// It did not take its configuration.
-    #[error("NGINX did not take the new configuration")]
-    Reload(#[source] NginxError),
-    /// Somebody else's reload did not end.
-    #[error("another reload of this NGINX goes on: {0}")]
-    Busy(String),
-    /// Reloads cannot be kept apart.
-    #[error("NGINX was not told")]
-    Lock(#[source] LockError),
-    /// The link names nothing that NGINX could be behind.
-    #[error("NGINX cannot follow the link")]
-    Link(#[source] LinkError),
-    /// Root's program did not do it.
-    #[error(transparent)]
-    Asked(AskError),
-}
-
-/// The program that moves traffic with root's rights did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum AskError {
-    /// It said why.
-    #[error("`{line}` did not move traffic{}", indented(.said))]
-    Failed {
-        /// The command line.
-        line: String,
-        /// What it, or sudo, said.
-        said: String,
-    },
-    /// It could not be asked.
-    #[error("the program that moves traffic with root's rights cannot be asked")]
-    Command(#[from] CommandError),
-}
-
-fn indented(said: &str) -> String {
-    said.lines().map(|line| format!("\n  {line}")).collect()
 }
 
 impl Mover {

@@ -1,31 +1,26 @@
 //! A folder or a tarball as one commit of git's, for a host that has no git server to ask. The
 //! commit's hash is that of the content: the same files are the same commit, whoever packs them.
 
+mod error;
 mod folder;
 mod stream;
 mod tarball;
 
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tokio::process::Child;
 
-use crate::host::checkout::links::Escape;
-use crate::host::command::{Command, CommandError};
+use crate::host::command::Command;
 use crate::host::git::{BROUGHT, hardened};
 use crate::host::space;
 use crate::host::store::FileError;
-use crate::host::trust::Untrusted;
 use crate::host::worktree::secrets;
 
-use stream::Stream;
-
-/// How long git may take: it reads and squeezes 100 MB in about ten seconds.
-const PACK_WITHIN: Duration = Duration::from_secs(600);
+pub use error::ParcelError;
+use stream::{PACK_WITHIN, Stream};
 
 /// What lies there at most at the same time: the plain tarball, what git reads, its objects and
 /// the bundle of them.
@@ -53,63 +48,6 @@ pub struct Parcel {
     pub secrets: Vec<PathBuf>,
     /// A bundle of git's. It has no name any more, so that nothing is left of it.
     pub file: File,
-}
-
-/// What cannot be packed.
-#[derive(Debug, thiserror::Error)]
-pub enum ParcelError {
-    /// Neither a folder nor a tarball.
-    #[error("`{}` is neither a folder nor a tarball (.tar, .tar.gz, .tar.zst)", .path.display())]
-    NoTarball {
-        /// What it is.
-        path: PathBuf,
-        /// Why, where it began like one.
-        #[source]
-        source: Option<io::Error>,
-    },
-    /// There is nothing in it.
-    #[error("`{}` holds no files", .path.display())]
-    Empty {
-        /// What is empty.
-        path: PathBuf,
-    },
-    /// A name that leads elsewhere, or into git's own folder.
-    #[error("it holds `{}`, {why}", .path.display())]
-    Name {
-        /// The name.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: &'static str,
-    },
-    /// A device, a pipe, a socket.
-    #[error("it holds `{}`, {what}: only files, folders and links can be released", .path.display())]
-    Strange {
-        /// Its name.
-        path: PathBuf,
-        /// What it is.
-        what: &'static str,
-    },
-    /// Root packs, and somebody else could put a link to what is root's in its place.
-    #[error("root packs only what nobody else can change")]
-    Untrusted(#[from] Untrusted),
-    /// More than there is room for, or than such a file can honestly hold.
-    #[error("it holds more than {} MB, which is more than there is room for or than a file of its size holds", .limit >> 20)]
-    TooLarge {
-        /// What is taken at most.
-        limit: u64,
-    },
-    /// A link that leads out of it.
-    #[error("the link `{}` leads out of it, to `{}`", .0.link.display(), .0.target.display())]
-    Escapes(Escape),
-    /// Somebody wrote into it meanwhile.
-    #[error("`{}` changed while it was read", .0.display())]
-    Changed(PathBuf),
-    /// A file cannot be read or written.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// A program failed.
-    #[error("it cannot be packed")]
-    Program(#[from] CommandError),
 }
 
 /// Packs `path`. `folder` is where the app lives in it: a tarball with all of its files in one

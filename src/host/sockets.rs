@@ -9,19 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::host::process;
 
 mod diag;
+mod listener;
 
-/// A socket that takes connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listener {
-    /// The address it is bound to; an IPv4 address inside IPv6 is shown as IPv4.
-    pub address: IpAddr,
-    /// Its port.
-    pub port: u16,
-    /// The kernel's number for it, which its holders' descriptors show.
-    pub inode: u64,
-    /// The user who opened it.
-    pub uid: u32,
-}
+pub use listener::Listener;
 
 /// A process that holds a listening socket.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,6 @@ mod fault;
 mod missing;
 mod presented;
 
-use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::CertificateDer;
@@ -17,26 +16,14 @@ use rustls::pki_types::CertificateDer;
 pub use certificate::Certificate;
 pub use chain::Roots;
 pub use disk::{OnDisk, read};
-pub use fault::Fault;
-pub use missing::{Missing, Place};
-pub use presented::presented;
+pub use fault::{Fault, Missing, Place};
+pub use presented::{Shown, presented};
 
 /// Days before its end from which on a certificate should have been renewed: certbot does so
 /// 30 days before, so that nine days of failed tries have passed by then.
 pub const SOON: i64 = 21;
 
 const DAY: i64 = 86_400;
-
-/// What a listener shows for a name.
-#[derive(Clone, Debug)]
-pub struct Shown {
-    /// The listener.
-    pub address: SocketAddr,
-    /// The name that was asked for.
-    pub name: String,
-    /// The certificates as sent, the server's own first.
-    pub chain: Vec<CertificateDer<'static>>,
-}
 
 /// What was found about it.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{CheckoutError, failed};
+use super::error::{CheckoutError, Lacking, failed};
 use crate::host::command::{Command, CommandError};
 use crate::host::git::Git;
 use crate::host::store::FileError;
@@ -15,36 +15,6 @@ const POINTER: &str = "version https://git-lfs.github.com/spec/v1";
 
 /// The files that `.gitattributes` gives to Git LFS.
 const TRACKED: &str = ":(attr:filter=lfs)";
-
-/// So many names are told.
-const TOLD: usize = 5;
-
-/// Files whose content would not be in a release.
-#[derive(Debug, thiserror::Error)]
-#[error("{} in commit `{}`: {}", names(.files), .sha.get(..7).unwrap_or(.sha), match .has_filter {
-    true => "pointers of Git LFS, and this host's filter for them left them as they are",
-    false => "pointers of Git LFS, and git-lfs is not installed on this host",
-})]
-pub struct Lacking {
-    /// Their names.
-    files: Vec<PathBuf>,
-    /// The commit.
-    sha: String,
-    /// Whether the host has a filter.
-    pub has_filter: bool,
-}
-
-fn names(files: &[PathBuf]) -> String {
-    let told: Vec<String> = files
-        .iter()
-        .take(TOLD)
-        .map(|file| format!("`{}`", file.display()))
-        .collect();
-    match files.len().saturating_sub(TOLD) {
-        0 => told.join(", "),
-        more => format!("{} and {more} more", told.join(", ")),
-    }
-}
 
 /// Who makes files of pointers on this host.
 enum Filter {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{CheckoutError, Part, Whole};
+use super::error::CheckoutError;
+use super::part::{Part, Whole};
 use crate::host::command::CommandError;
 use crate::host::git::{Git, resolve};
 use crate::model::config::source_address;

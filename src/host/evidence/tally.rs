@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::ENOUGH;
 use super::wire::{Answer, Failed};
 use crate::host::http::HttpError;
+
+/// With fewer requests than this nothing can be said.
+pub const ENOUGH: u64 = 50;
 
 /// Different failures that are kept apart; the rest is counted together.
 const KINDS: usize = 8;

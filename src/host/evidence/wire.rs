@@ -6,11 +6,14 @@ use std::time::Instant;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::SendRequest;
-use hyper::header::{HOST, HeaderMap, HeaderValue, USER_AGENT};
+use hyper::header::{HOST, HeaderMap, HeaderValue, USER_AGENT as AGENT};
 use hyper::{Request, Response, Uri};
 
 use crate::host::front::{Door, Nonce, PROOF_HEADER};
 use crate::host::http::{Endpoint, HttpError, diagnose, encoded, in_the_body};
+
+/// How the prober introduces itself.
+pub const USER_AGENT: &str = "bluegreen-evidence";
 
 /// A body is read this far, then its connection is given up without counting it as failed.
 const BODY_LIMIT: usize = 1 << 20;
@@ -57,7 +60,7 @@ impl Caller {
         let mut headers = door.headers();
         let host = HeaderValue::from_str(&door.host).map_err(|_| bad(&door.host))?;
         headers.insert(HOST, host);
-        headers.insert(USER_AGENT, HeaderValue::from_static(super::USER_AGENT));
+        headers.insert(AGENT, HeaderValue::from_static(USER_AGENT));
         Ok(Caller {
             endpoint: door.endpoint()?,
             path: encoded(path).ok_or_else(|| bad(path))?,

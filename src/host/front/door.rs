@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use super::{Pace, secret};
+use super::{Pace, Secret};
 use crate::host::http::{Client, Endpoint, HttpError};
 
 /// One listener of the site, as visitors reach it.
@@ -69,7 +69,8 @@ impl Door {
     /// What a request carries whose answer shall say who gave it.
     pub(crate) fn headers(&self) -> HeaderMap {
         let mut headers = self.manner.headers();
-        headers.extend(secret::header(self));
+        let secret = self.secret.as_deref().and_then(Secret::read);
+        headers.extend(secret.and_then(|secret| secret.header()));
         headers
     }
 }

@@ -7,7 +7,6 @@ use std::path::Path;
 
 use reqwest::header::{HeaderName, HeaderValue};
 
-use super::Door;
 use crate::host::store;
 
 /// The header that carries it.
@@ -51,10 +50,9 @@ impl Secret {
     pub fn text(&self) -> &str {
         &self.0
     }
-}
 
-/// The header that NGINX behind `door` answers to, where there is a secret.
-pub(super) fn header(door: &Door) -> Option<(HeaderName, HeaderValue)> {
-    let secret = door.secret.as_deref().and_then(Secret::read)?;
-    Some((HEADER, HeaderValue::from_str(&secret.0).ok()?))
+    /// The header that NGINX answers to.
+    pub(super) fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+        Some((HEADER, HeaderValue::from_str(&self.0).ok()?))
+    }
 }

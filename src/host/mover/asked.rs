@@ -9,7 +9,7 @@ use crate::host::command::Command;
 use crate::model::color::Route;
 use crate::model::layout::Entry;
 
-use super::AskError;
+use super::error::AskError;
 
 /// What the program may take besides the reload: it tests the configuration first and waits
 /// for another reload to end.

@@ -9,7 +9,7 @@ use crate::host::nginx::{Nginx, NginxError, Tested};
 use crate::model::color::Route;
 use crate::model::layout::{Entry, NginxLayout};
 
-use super::Unfollowed;
+use super::error::Unfollowed;
 
 /// How long a reload waits for somebody else's reload.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -18,10 +18,7 @@ use crate::model::color::{Color, Route};
 use crate::model::config::{Config, SwitchWay};
 use crate::model::layout::{Layout, NginxLayout};
 use wire::serve_color;
-pub use wire::{Answer, ask};
-
-/// Far above anything measured, for a machine that is busy with other tests.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub use wire::{Answer, PATIENCE, ask};
 
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")

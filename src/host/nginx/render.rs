@@ -1,5 +1,8 @@
 //! NGINX's files of one app, as text. Pure but for templates of the user's own.
 
+mod error;
+mod facts;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +14,8 @@ use super::values::{self, Values};
 use crate::model::color::Route;
 use crate::model::config::{Config, SwitchWay};
 use crate::model::layout::{Layout, NginxLayout};
-use crate::model::listen::ListenError;
+pub use error::RenderError;
+pub use facts::Facts;
 
 /// A file that shall be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,57 +24,6 @@ pub struct Rendered {
     pub path: PathBuf,
     /// Its whole text.
     pub text: String,
-}
-
-/// Why a file could not be rendered.
-#[derive(Debug, thiserror::Error)]
-pub enum RenderError {
-    /// A value that NGINX has no safe way to write.
-    #[error("{what} `{value}` cannot be used in NGINX: {why}")]
-    Value {
-        /// What the value is: a key of bg.toml or a path.
-        what: &'static str,
-        /// The value.
-        value: String,
-        /// What is wrong with it.
-        why: &'static str,
-    },
-    /// A listener.
-    #[error("`nginx.listen` names `{text}`")]
-    Listen {
-        /// The words.
-        text: String,
-        /// What is wrong with them.
-        #[source]
-        source: ListenError,
-    },
-    /// A TLS listener without a certificate.
-    #[error("`{listen}` speaks TLS and `nginx.tls` names no certificate")]
-    NoCertificate {
-        /// The listener.
-        listen: String,
-    },
-    /// The way has not been decided yet.
-    #[error("the switch way is still `auto`: `bluegreen setup` decides it")]
-    Undecided,
-    /// A template of the user's own that cannot be read.
-    #[error("the template `{}` cannot be read", .path.display())]
-    TemplateFile {
-        /// The file, or the folder.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// A template that does not parse or names something that does not exist.
-    #[error("the template `{name}` cannot be rendered")]
-    Template {
-        /// Its name.
-        name: &'static str,
-        /// Where and why.
-        #[source]
-        source: tera::Error,
-    },
 }
 
 /// The built-in templates. A file of the same name in `nginx.templates` wins.
@@ -138,21 +91,6 @@ pub fn written_for(text: &str) -> Option<&str> {
 /// When the app's name cannot be one of NGINX's.
 pub fn root_variable(app: &str) -> Result<String, RenderError> {
     Ok(format!("${}_root", values::identifier(app)?))
-}
-
-/// What was found on the host that the files depend on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// Whether this NGINX has the realip module.
-    pub realip: bool,
-    /// Names of the site besides those of bg.toml.
-    pub names: Vec<String>,
-    /// Whether NGINX tells the route to whoever knows the app's secret, and to no other.
-    pub secret: bool,
-    /// Whether this NGINX knows `http2 on`; before, it was a word of `listen`.
-    pub http2_directive: bool,
-    /// The words of each `listen` on which a server of ours refuses unknown names.
-    pub refusing: Vec<String>,
 }
 
 /// The files that every site needs: proxying, route, upstreams and, last, the hook that

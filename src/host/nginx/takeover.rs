@@ -4,6 +4,7 @@
 
 mod edits;
 mod location;
+mod refused;
 mod statics;
 mod target;
 
@@ -13,6 +14,7 @@ use super::dump::{Dump, values, walk};
 use super::render::Rendered;
 use super::syntax::{Directive, Place};
 use edits::Edits;
+pub use refused::Refused;
 use target::Targets;
 
 /// What the site shall be led to.
@@ -70,18 +72,6 @@ pub struct Served {
     pub folder: PathBuf,
     /// The URL prefix, where it is one from `/` to `/`.
     pub url: Option<String>,
-}
-
-/// Something whose meaning could not be kept.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {what}: {fix}")]
-pub struct Refused {
-    /// Where it stands.
-    pub place: Place,
-    /// What it is.
-    pub what: String,
-    /// What to do about it.
-    pub fix: String,
 }
 
 /// Looks through the whole configuration for ways to the app.

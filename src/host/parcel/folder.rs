@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
-use super::ParcelError;
+use super::error::ParcelError;
 use super::stream::Stream;
 use crate::host::command::Command;
 use crate::host::store::FileError;

@@ -7,11 +7,15 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
-use super::ParcelError;
+use super::error::ParcelError;
 use crate::host::checkout::links;
 use crate::host::git::BROUGHT;
 use crate::host::store::FileError;
+
+/// How long git may take: it reads and squeezes 100 MB in about ten seconds.
+pub(super) const PACK_WITHIN: Duration = Duration::from_secs(600);
 
 const MESSAGE: &str = "files that bg was brought\n";
 

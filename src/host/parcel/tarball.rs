@@ -8,8 +8,8 @@ use std::process::ExitStatus;
 
 use tar::{Archive, EntryType};
 
-use super::ParcelError;
-use super::stream::{Stream, check};
+use super::error::ParcelError;
+use super::stream::{PACK_WITHIN, Stream, check};
 use crate::host::command::Command;
 use crate::host::store::FileError;
 
@@ -72,7 +72,7 @@ async fn plain(path: &Path, desk: &Path, limit: u64) -> Result<PathBuf, ParcelEr
             .arg(&plain)
             .arg("--")
             .arg(path)
-            .deadline(super::PACK_WITHIN)
+            .deadline(PACK_WITHIN)
             .writing_at_most(limit)
             .finish()
             .await?;

@@ -11,7 +11,7 @@ use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, Stat
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netlink_sys::{Socket, SocketAddr};
 
-use super::Listener;
+use super::listener::Listener;
 
 /// The kernel sends at most this much at a time: 32 KiB.
 const ANSWER: usize = 32 << 10;

@@ -13,7 +13,7 @@ use nix::unistd::{Pid, read};
 use rustix::termios::{self, OptionalActions, Termios};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Pair, with_ours};
+use super::pair::{Pair, resize};
 
 /// How long what was shown last may take to come once the program has ended, in milliseconds:
 /// it lies in the terminal by then.
@@ -38,13 +38,6 @@ impl Raw {
 impl Drop for Raw {
     fn drop(&mut self) {
         termios::tcsetattr(io::stdin(), OptionalActions::Now, &self.0).ok();
-    }
-}
-
-/// Gives the other terminal the size of ours.
-pub(super) fn resize(ours: &OwnedFd, connected: [bool; 3]) {
-    if let Some(Ok(size)) = with_ours(connected, |terminal| termios::tcgetwinsize(terminal)) {
-        termios::tcsetwinsize(ours, size).ok();
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use super::Missing;
-
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -98,6 +96,28 @@ pub enum Fault {
         /// Why.
         why: String,
     },
+}
+
+/// What closes the gap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Whose certificate it is.
+    pub subject: String,
+    /// The file that NGINX is configured to show, as far as it is known.
+    pub served: Option<PathBuf>,
+    /// Where it was found.
+    pub at: Place,
+}
+
+/// Where the missing certificate was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// This file holds the certificate with all that belongs to it.
+    Whole(PathBuf),
+    /// This file holds what is missing.
+    Rest(PathBuf),
+    /// The authority has it at this address.
+    Url(String),
 }
 
 fn for_whom(names: &[String], common: &str) -> String {

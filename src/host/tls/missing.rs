@@ -2,7 +2,6 @@
 //! that nobody knows look alike until the gap is closed on trial.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
@@ -10,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::net::lookup_host;
 
-use super::{Certificate, OnDisk, Roots, Shown};
+use super::{Certificate, Missing, OnDisk, Place, Roots, Shown};
 use crate::host::http::Client;
 
 /// For fetching one certificate of 1 to 2 kB from its authority.
@@ -18,28 +17,6 @@ const FETCH: Duration = Duration::from_secs(3);
 
 /// The longest chains of public authorities have three certificates between leaf and root.
 const MOST: usize = 3;
-
-/// What closes the gap.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Missing {
-    /// Whose certificate it is.
-    pub subject: String,
-    /// The file that NGINX is configured to show, as far as it is known.
-    pub served: Option<PathBuf>,
-    /// Where it was found.
-    pub at: Place,
-}
-
-/// Where the missing certificate was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// This file holds the certificate with all that belongs to it.
-    Whole(PathBuf),
-    /// This file holds what is missing.
-    Rest(PathBuf),
-    /// The authority has it at this address.
-    Url(String),
-}
 
 /// Looks for what is missing, in files first.
 pub(super) async fn look(

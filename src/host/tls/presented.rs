@@ -6,8 +6,18 @@ use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, ServerName};
 
-use super::Shown;
 use crate::host::http::{HttpError, any_certificate, connect, diagnose};
+
+/// What a listener shows for a name.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The listener.
+    pub address: SocketAddr,
+    /// The name that was asked for.
+    pub name: String,
+    /// The certificates as sent, the server's own first.
+    pub chain: Vec<CertificateDer<'static>>,
+}
 
 /// Takes the chain that `address` sends whoever asks for `name`, by the PROXY protocol where
 /// that is expected.

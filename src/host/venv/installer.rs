@@ -3,12 +3,11 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::host::command::{self, Command, find_program};
-use crate::host::venv::VenvError;
+use crate::host::command::Command;
 use crate::host::venv::interpreter::Interpreter;
 use crate::host::venv::project::{PYPROJECT, Project};
 use crate::host::venv::requirements::Requirements;
-use crate::model::config::Installer;
+pub use crate::host::venv::tool::Tool;
 
 /// Settings of pip, uv and the network that are the user's own.
 const PASSED_ON: &[&str] = &["PIP_", "UV_"];
@@ -25,42 +24,7 @@ const PASSED_ON_WHOLE: &[&str] = &[
     "REQUESTS_CA_BUNDLE",
 ];
 
-/// What was chosen for this host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tool {
-    /// The `pip` of the environment itself.
-    Pip,
-    /// `uv`, at this path.
-    Uv(PathBuf),
-}
-
 impl Tool {
-    /// The tool that `wanted` means here. `uv` is also looked for where its own installer puts
-    /// it, which is not on the PATH of a non-interactive login.
-    ///
-    /// # Errors
-    /// When `uv` is asked for and missing.
-    pub fn choose(wanted: Installer) -> Result<Tool, VenvError> {
-        let uv = || {
-            let home = command::home().unwrap_or_default();
-            find_program(Path::new("uv")).or_else(|| find_program(&home.join(".local/bin/uv")))
-        };
-        match wanted {
-            Installer::Pip => Ok(Tool::Pip),
-            Installer::Uv => uv().map(Tool::Uv).ok_or(VenvError::NoUv),
-            Installer::Auto => Ok(uv().map_or(Tool::Pip, Tool::Uv)),
-        }
-    }
-
-    /// Its name in the configuration.
-    #[must_use]
-    pub fn installer(&self) -> Installer {
-        match self {
-            Tool::Pip => Installer::Pip,
-            Tool::Uv(_) => Installer::Uv,
-        }
-    }
-
     /// Creates an empty environment.
     #[must_use]
     pub fn create(&self, interpreter: &Interpreter, venv: &Path) -> Command {

@@ -1,6 +1,6 @@
 //! A name that fits a pattern: a probe has to ask for one, and no visitor has told any.
 
-use super::Name;
+use super::name::{Name, expression};
 
 /// What may stand where a wildcard does, in the order in which it is tried.
 const BELOW: [&str; 3] = ["www", "a", "bg-probe"];
@@ -27,7 +27,7 @@ fn of_pattern(pattern: &str) -> Option<String> {
     reader.left.reverse();
     let name = reader.alternatives()?;
     let is_name = |c: char| c.is_ascii_alphanumeric() || ".-".contains(c);
-    let fits = super::expression(pattern).is_some_and(|read| read.is_match(&name));
+    let fits = expression(pattern).is_some_and(|read| read.is_match(&name));
     (fits && !name.is_empty() && name.chars().all(is_name)).then_some(name)
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::render::Rendered;
 use super::super::syntax::{Directive, Place};
-use super::Refused;
+use super::refused::Refused;
 
 /// What is to be changed, by file and first byte.
 #[derive(Debug, Default)]
