@@ -7,73 +7,26 @@ mod command;
 pub mod data;
 mod found;
 mod later;
+mod manifest;
 mod plan;
 mod proposal;
 pub mod record;
+mod request;
 mod seen;
 mod shown;
 mod undo;
 mod variables;
-
-use std::path::PathBuf;
-
-use serde::{Deserialize, Serialize};
 
 use crate::host::registry::Registry;
 use crate::model::config::Config;
 use crate::model::event::Sink;
 use crate::model::failure::Failure;
 
-use data::Data;
-
 pub(super) use command::next_of;
 pub use later::{leave, move_data};
+use request::conf;
+pub use request::{Adopting, Ask};
 pub use undo::undo;
-
-/// NGINX's main file, where nobody names another.
-const CONF: &str = "/etc/nginx/nginx.conf";
-
-/// What was asked for.
-#[derive(Clone, Debug, Default)]
-pub struct Ask {
-    /// A name in PM2, or the app's.
-    pub name: Option<String>,
-    /// Whether it shall be done, and not only shown.
-    pub yes: bool,
-    /// Whether data in the work tree shall be moved into `shared`.
-    pub move_data: bool,
-    /// Whether the next release shall do without that data.
-    pub leave_data: bool,
-    /// Whether the next release shall do without the variables that PM2 gave the process.
-    pub leave_env: bool,
-    /// NGINX's main file, where there is no bg.toml yet.
-    pub conf: Option<PathBuf>,
-    /// The root, where there is no bg.toml yet.
-    pub root: Option<PathBuf>,
-    /// Where a bg.toml that is proposed is written once it is used.
-    pub write: Option<PathBuf>,
-}
-
-/// What was found, and what is done about it.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Adopting {
-    /// The app.
-    pub app: String,
-    /// The process, in words.
-    pub process: String,
-    /// Each step.
-    pub steps: Vec<String>,
-    /// What to know before.
-    pub warnings: Vec<String>,
-    /// What changes in NGINX's files, in full.
-    pub diffs: Vec<String>,
-    /// The bg.toml that is proposed, where there is none.
-    pub config: Option<String>,
-    /// Data that lies in the work tree.
-    pub data: Vec<Data>,
-    /// Whether it was done.
-    pub done: bool,
-}
 
 /// Looks, and does it where that is asked for.
 ///
@@ -104,9 +57,4 @@ pub async fn adopt(ask: &Ask, config: Option<Config>, sink: &dyn Sink) -> Result
     carry::carry_out(&plan, ask, sink).await?;
     adopting.done = true;
     Ok(adopting)
-}
-
-fn conf(ask: &Ask, config: Option<&Config>) -> PathBuf {
-    let named = config.map(|config| config.nginx.conf.clone());
-    named.or_else(|| ask.conf.clone()).unwrap_or_else(|| CONF.into())
 }

@@ -16,49 +16,15 @@ use crate::host::store::{self, FileError};
 use crate::host::{releases, user};
 use crate::model::color::Route;
 use crate::model::config::Config;
-use crate::model::config::run::words;
 use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Kind, Standing as Live};
+use crate::model::failure::{Failure, Standing as Live};
 use crate::model::journal::{Record as Entry, RunId, Verb};
-use crate::model::release::Manifest;
 
 use super::super::setup;
 use super::plan::Plan;
 use super::record::{Record, Standing};
-use super::{Adopting, Ask, data, seen, undo};
-
-/// What stands for a release that was never built.
-pub(super) fn manifest(plan: &Plan) -> Result<Manifest, Failure> {
-    let config = &plan.app.config;
-    let run = words(&config.process.run)
-        .map_err(|error| Failure::new(Kind::Config, "`process.run` cannot be used").because(error))?;
-    let name = &plan.found.entry.name;
-    let state = plan.state.as_ref();
-    // Its workers are PM2's own entries, which come back when it does.
-    let config = Config {
-        workers: Vec::new(),
-        ..config.clone()
-    };
-    Ok(Manifest {
-        format: Manifest::FORMAT,
-        id: plan.release.clone(),
-        commit: state.map_or("adopted".to_owned(), |state| state.commit.clone()),
-        subject: state.map_or(format!("adopted from {name}"), |state| state.subject.clone()),
-        reference: "adopted".to_owned(),
-        made_at: Timestamp::now(),
-        made_by: user_name(),
-        folder: None,
-        run,
-        ports: config.process.ports,
-        venv: String::new(),
-        env: config.env.set.clone(),
-        env_file: None,
-        config,
-        contract: None,
-        made_for: None,
-        adopted: Some(plan.adopted(Vec::new())),
-    })
-}
+use super::request::{Adopting, Ask};
+use super::{data, seen, undo};
 
 /// Does it.
 ///
@@ -180,7 +146,7 @@ async fn steps(plan: &Plan, ask: &Ask, record: &Record, sink: &dyn Sink) -> Resu
 /// tree, and to nothing else of it.
 fn stand_in(plan: &Plan, ask: &Ask) -> Result<(), Failure> {
     let (app, ground) = (&plan.app, &plan.ground);
-    let mut manifest = manifest(plan)?;
+    let mut manifest = plan.manifest()?;
     if let Some(adopted) = &mut manifest.adopted {
         adopted.data = if ask.leave_data { Vec::new() } else { paths(plan) };
         if ask.leave_env {

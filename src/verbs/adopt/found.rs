@@ -15,10 +15,12 @@ use crate::host::server_tree::ServerTree;
 use crate::host::sockets;
 use crate::host::trust;
 use crate::model::config::Config;
-use crate::model::failure::{Failure, Kind, in_one_line};
+use crate::model::failure::{Failure, in_one_line};
 
+mod candidate;
 mod refusals;
 
+use candidate::{Candidate, refused};
 use refusals::{can_be_proven, nobody, nothing_passed, several};
 
 /// A process that can be adopted.
@@ -57,19 +59,6 @@ impl Found {
     pub fn pass(&self) -> String {
         format!("proxy_pass http://127.0.0.1:{};", self.port)
     }
-}
-
-/// One entry and the ports that it holds and NGINX passes to.
-struct Candidate {
-    home: daemons::Running,
-    entry: Proc,
-    ports: Vec<u16>,
-    /// The app of `bg`'s whose color or worker it is.
-    app: Option<String>,
-}
-
-fn refused(what: impl Into<String>) -> Failure {
-    Failure::new(Kind::Config, what)
 }
 
 /// Looks for the process called `name`, or for the only one.

@@ -10,8 +10,9 @@ use crate::model::layout::{Entry, Layout, NginxLayout};
 use crate::model::release::Manifest;
 
 use super::super::{adopted, remove};
+use super::data;
 use super::record::Record;
-use super::{Adopting, Ask, data};
+use super::request::{Adopting, Ask};
 
 /// An app that is there already is not adopted again.
 pub(super) fn refuse_unless_unfinished(entry: &Entry) -> Result<(), Failure> {

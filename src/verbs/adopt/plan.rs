@@ -20,7 +20,7 @@ use crate::model::color::Color;
 use crate::model::config::Config;
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::NginxLayout;
-use crate::model::release::{Manifest, ReleaseId};
+use crate::model::release::ReleaseId;
 
 use super::super::setup::ground::{self, Ground};
 use super::super::setup::places;
@@ -29,8 +29,9 @@ use super::super::{adopted, gate};
 use super::data::{self, Data};
 use super::found::{self, Found};
 use super::record::SiteFile;
+use super::request::Ask;
 use super::seen::{self, Looked, Site};
-use super::{Ask, carry, proposal, variables};
+use super::{proposal, variables};
 use crate::verbs::provable;
 
 /// Everything that was found, and what would become of it.
@@ -298,10 +299,6 @@ fn fits(config: &Config, ground: &Ground, found: &Found, takeover: &Takeover) ->
 }
 
 impl Plan {
-    pub(super) fn manifest(&self) -> Result<Manifest, Failure> {
-        carry::manifest(self)
-    }
-
     /// What stands for a release.
     pub(super) fn adopted(&self, data: Vec<PathBuf>) -> Adopted {
         let found = &self.found;

@@ -1,6 +1,7 @@
 //! The bg.toml that fits what was found.
 
 mod code;
+mod ground;
 mod site;
 
 use std::fmt::Write;
@@ -8,18 +9,17 @@ use std::path::{Path, PathBuf};
 
 use crate::host::front::{self, Door, Manner};
 use crate::host::guess;
-use crate::host::nginx::dump::Dump;
 use crate::host::nginx::names;
-use crate::host::nginx::takeover::Takeover;
 use crate::host::pm2::Proc;
 use crate::host::sockets;
 use crate::model::config::Config;
 use crate::model::config::read;
 use crate::model::failure::{Failure, Kind};
 
-use super::data::Data;
 use super::found::Found;
 use super::variables;
+pub use ground::Ground;
+use ground::quoted;
 
 /// Health checks by their usual paths.
 const HEALTH: [&str; 5] = ["/health", "/healthz", "/_health", "/ping", "/api/health"];
@@ -33,22 +33,6 @@ pub struct Proposal {
     pub config: Config,
     /// What its reader has to know.
     pub notes: Vec<String>,
-}
-
-/// What the text is made of.
-pub struct Ground<'a> {
-    /// The process.
-    pub found: &'a Found,
-    /// The site.
-    pub takeover: &'a Takeover,
-    /// NGINX's configuration.
-    pub dump: &'a Dump,
-    /// NGINX's main file.
-    pub conf: &'a Path,
-    /// The data in the work tree.
-    pub data: &'a [Data],
-    /// The root, where it was named.
-    pub root: Option<&'a Path>,
 }
 
 /// Writes it.
@@ -157,10 +141,6 @@ pub async fn write(ground: &Ground<'_>) -> Result<Proposal, Failure> {
     notes.extend(code.notes);
     notes.extend(site.note());
     Ok(Proposal { text, config, notes })
-}
-
-fn quoted(text: impl ToString) -> String {
-    toml::Value::from(text.to_string()).to_string()
 }
 
 /// `/srv/NAME`, or beside what is there already.

@@ -8,8 +8,8 @@ use crate::model::failure::Failure;
 
 use super::super::adopted;
 use super::plan::Plan;
+use super::request::{Adopting, Ask};
 use super::seen::Looked;
-use super::{Adopting, Ask};
 use crate::verbs::provable;
 
 impl Plan {

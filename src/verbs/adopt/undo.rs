@@ -24,7 +24,8 @@ use crate::model::layout::{Layout, NginxLayout};
 use super::super::setup::programs;
 use super::super::{remove, traffic};
 use super::record::Record;
-use super::{Adopting, Ask, seen};
+use super::request::{Adopting, Ask, conf};
+use super::seen;
 
 /// Every record beside NGINX's main file.
 fn records(conf: &Path) -> Vec<PathBuf> {
@@ -102,7 +103,7 @@ pub(super) fn shown(record: &Record) -> Adopting {
 /// # Errors
 /// When there is none, a release was deployed since, or the site's files were changed since.
 pub async fn undo(ask: &Ask, config: Option<Config>, sink: &dyn Sink) -> Result<Adopting, Failure> {
-    let conf = super::conf(ask, config.as_ref());
+    let conf = conf(ask, config.as_ref());
     let named = config.as_ref();
     let Some(record) = record(&conf, ask.name.as_deref(), named)? else {
         return Err(

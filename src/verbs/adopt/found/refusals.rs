@@ -7,7 +7,7 @@ use crate::host::pm2::Proc;
 use crate::host::sockets;
 use crate::model::failure::Failure;
 
-use super::{Candidate, refused};
+use super::candidate::{Candidate, refused};
 
 /// More than one could be meant; a name helps only where they have different ones.
 pub(super) fn several(fitting: &[&Candidate]) -> Failure {

@@ -8,7 +8,7 @@ use crate::model::failure::{Failure, Kind};
 use crate::model::listen::Listener;
 
 use super::super::asked;
-use super::{Ground, quoted};
+use super::ground::{Ground, quoted};
 use crate::verbs::provable;
 
 /// Folders that NGINX's main file may include, the usual ones.
