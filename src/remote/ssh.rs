@@ -2,7 +2,6 @@
 //! configuration, its keys, its agent, its known hosts. Only what weakens it is left out: a
 //! host key that is not known is refused, and passwords are never sent.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +20,10 @@ mod hostile_tests;
 mod keys;
 pub mod known_hosts;
 mod login;
+mod options;
 mod passphrase;
 pub mod pattern;
+mod presented;
 mod quick;
 mod refusal;
 mod route;
@@ -32,23 +33,12 @@ mod stall;
 pub use address::Address;
 pub use command::{Chunk, Input, Output};
 pub use error::{Advice, SshError};
+pub use options::Options;
 
 use dial::Line;
 
 /// How long saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);
-
-/// How to connect.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Whose `.ssh` folder is used.
-    pub home: PathBuf,
-    /// Whether the key of a host that is not known is added to the known ones. A key that has
-    /// changed is refused all the same.
-    pub accept_new_host_key: bool,
-    /// What people type for this program, for hints.
-    pub name: &'static str,
-}
 
 /// A connection on which commands can be run; cheap to clone. It ends when it is closed, or
 /// when the last clone and the last command are gone.
@@ -161,11 +151,5 @@ impl Connection {
         for hop in self.inner.hops.iter().rev() {
             hop.hang_up(GOODBYE).await;
         }
-    }
-}
-
-impl Options {
-    fn home(&self) -> &Path {
-        &self.home
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::host_key::Presented;
+use super::presented::Presented;
 use crate::model::failure::{Failure, Kind};
 
 /// Why there is no connection, or no longer one.

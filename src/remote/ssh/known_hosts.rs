@@ -1,6 +1,5 @@
 //! The host keys that are known: which lines speak of a host, and what they say of a key.
 
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +12,10 @@ use sha1::Sha1;
 use super::error::SshError;
 use super::pattern;
 
+mod place;
 pub mod remember;
+
+pub use place::Place;
 
 /// The names under which a host may stand in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,26 +52,6 @@ impl Names {
     #[must_use]
     pub fn principal(&self) -> &str {
         self.without_port.as_deref().unwrap_or(&self.main)
-    }
-}
-
-/// A line that speaks of a host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The file.
-    pub file: PathBuf,
-    /// The line, counted from 1.
-    pub line: usize,
-    /// `ED25519`, `RSA`, ...
-    pub kind: String,
-    /// `SHA256:...`
-    pub fingerprint: String,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (file, line) = (self.file.display(), self.line);
-        write!(f, "{file}:{line} has {} {}", self.kind, self.fingerprint)
     }
 }
 

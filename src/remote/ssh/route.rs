@@ -7,7 +7,6 @@ use std::sync::Arc;
 use russh::keys::PublicKey;
 use russh::keys::ssh_key::public::KeyData;
 
-use super::Options;
 use super::address::Address;
 use super::config::{self, Files, Settings};
 use super::dial::{self, Line};
@@ -15,6 +14,7 @@ use super::error::SshError;
 use super::host_key::Trust;
 use super::known_hosts::KnownHosts;
 use super::login::log_in;
+use super::options::Options;
 use super::quick::Quick;
 use tokio::time::timeout;
 
