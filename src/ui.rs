@@ -10,6 +10,7 @@ mod fleet;
 pub mod human;
 pub mod json;
 pub mod report;
+mod streams;
 mod wire;
 
 use std::io::Write;
@@ -18,6 +19,7 @@ use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 use crate::model::wire::{Failed, Said};
 use crate::verbs::answer::Answer;
+use streams::{out, story};
 
 /// Where and how a command speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,22 +201,4 @@ impl Sink for HostUi {
             Ui::Wire => wire::say(&Said::Event(event)),
         }
     }
-}
-
-/// Prints text on stdout as it is.
-fn out(text: &str) {
-    let mut stdout = anstream::stdout().lock();
-    // A reader that went away is no reason to stop half-way through a switch.
-    stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-        .ok();
-}
-
-fn story(text: &str) {
-    let mut stderr = anstream::stderr().lock();
-    stderr
-        .write_all(text.as_bytes())
-        .and_then(|()| stderr.flush())
-        .ok();
 }

@@ -6,17 +6,15 @@ use crate::verbs::answer::Answer;
 use crate::verbs::fleet::{Fleet, OnHost};
 use crate::verbs::status::{Health, RollbackStatus, Status};
 
-use super::report;
-
-/// The whole fleet; `name` is what to type for this program.
-pub(super) fn table(fleet: &Fleet, name: &str) -> String {
+/// The whole fleet; `page` has an answer of one host as text.
+pub(super) fn table(fleet: &Fleet, page: impl Fn(&Answer) -> String) -> String {
     let plain = fleet.hosts.iter().all(|host| {
         matches!(
             host.answer.as_deref(),
             None | Some(Answer::Status(_) | Answer::Deployed(_) | Answer::Maintenance(_))
         )
     });
-    let mut text = if plain { rows(fleet) } else { pages(fleet, name) };
+    let mut text = if plain { rows(fleet) } else { pages(fleet, page) };
     if let Some(skew) = fleet.skew_ms {
         writeln!(text, "  first and last switch {skew:.0} ms apart").ok();
     }
@@ -100,14 +98,14 @@ fn glance(now: &Status) -> String {
 }
 
 /// Answers that are pages of their own, each below its host's name.
-fn pages(fleet: &Fleet, name: &str) -> String {
+fn pages(fleet: &Fleet, page: impl Fn(&Answer) -> String) -> String {
     let mut text = String::new();
     for host in &fleet.hosts {
         match host.answer.as_deref() {
             Some(Answer::Shown { .. } | Answer::ShownOf { .. }) => {}
             Some(answer) => {
                 writeln!(text, "{}", host.host).ok();
-                text.push_str(&report::text(answer, name));
+                text.push_str(&page(answer));
             }
             None => {
                 let what = host

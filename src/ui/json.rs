@@ -6,7 +6,8 @@ use serde_json::json;
 use crate::model::event::Event;
 use crate::model::failure::Failure;
 
-use super::{clean, out};
+use super::clean;
+use super::streams::out;
 use crate::verbs::answer::Answer;
 
 pub(super) fn event(event: &Event) {

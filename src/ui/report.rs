@@ -46,7 +46,7 @@ fn page(answer: &Answer, name: &str) -> String {
             format!("visitors get {page}; {} is behind the link\n", set.live)
         }
         Answer::Repaired(repaired) => repair(repaired),
-        Answer::Fleet(fleet) => super::fleet::table(fleet, name),
+        Answer::Fleet(fleet) => super::fleet::table(fleet, |answer| self::text(answer, name)),
         Answer::Shown { .. } | Answer::ShownOf { .. } | Answer::Sighted(_) => String::new(),
         Answer::Text { text } => return text.clone(),
         Answer::Removed(removed) => steps(&removed.steps, removed.done, "`bg remove --yes` does it"),
