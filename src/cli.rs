@@ -3,6 +3,8 @@
 pub mod adopt;
 mod alone;
 pub mod args;
+mod author;
+mod candidates;
 pub mod checks;
 pub mod complete;
 pub mod desk;
@@ -13,6 +15,7 @@ pub mod fleet;
 pub mod here;
 pub mod hosts;
 pub mod man;
+mod outcome;
 pub mod passage;
 mod rights;
 pub mod run;

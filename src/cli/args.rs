@@ -5,6 +5,7 @@ mod choices;
 pub mod command;
 mod examples;
 mod kinds;
+mod origin;
 mod worker;
 
 use std::path::PathBuf;
@@ -12,16 +13,15 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 
+use super::candidates;
 use super::checks::Checks;
-use super::complete;
 use crate::model::color::Color;
 use crate::model::config::duration::Span;
 use crate::model::release::{Beginning, ReleaseId};
 pub use adopt::Adopt;
 pub use choices::{DataAction, OnOff, Patience, PromptShell};
+pub use origin::Origin;
 pub use worker::Worker;
-
-use super::source::Origin;
 
 /// Zero-downtime blue-green releases for Flask behind NGINX
 #[derive(Debug, Parser)]
@@ -36,7 +36,7 @@ use super::source::Origin;
 )]
 pub struct Args {
     /// The app; needed only where the host has several and no bg.toml is at hand
-    #[arg(long, short, global = true, env = "BG_APP", value_name = "NAME", add = complete::apps())]
+    #[arg(long, short, global = true, env = "BG_APP", value_name = "NAME", add = candidates::apps())]
     pub app: Option<String>,
 
     /// The configuration [default: ./bg.toml if there is one, else what was last applied]
@@ -50,7 +50,7 @@ pub struct Args {
         global = true,
         value_name = "HOST,...",
         value_delimiter = ',',
-        add = complete::hosts()
+        add = candidates::hosts()
     )]
     pub hosts: Vec<String>,
 
@@ -144,11 +144,11 @@ pub enum Verb {
     /// Move traffic to the other color, or to the one named
     Switch {
         /// The color that is to be live
-        #[arg(add = complete::colors())]
+        #[arg(add = candidates::colors())]
         color: Option<Color>,
         /// Make this release live on every host where it is not, and end the doubt where it is;
         /// its name in full, as `releases` prints it
-        #[arg(long, value_name = "RELEASE", conflicts_with = "color", add = complete::releases())]
+        #[arg(long, value_name = "RELEASE", conflicts_with = "color", add = candidates::releases())]
         converge: Option<ReleaseId>,
         /// Go back past a contract release; the reason is recorded
         #[arg(long, value_name = "REASON")]
@@ -161,7 +161,7 @@ pub enum Verb {
     Rollback {
         /// Any kept release, without rebuilding it: the beginning of its name as `releases` prints it,
         /// or of its commit
-        #[arg(long, value_name = "RELEASE", add = complete::releases())]
+        #[arg(long, value_name = "RELEASE", add = candidates::releases())]
         to: Option<Beginning>,
         /// Go back past a contract release; the reason is recorded
         #[arg(long, value_name = "REASON")]
@@ -181,7 +181,7 @@ pub enum Verb {
     /// What was deployed, switched and rolled back, newest first
     History {
         /// Show everything that this run told
-        #[arg(add = complete::runs())]
+        #[arg(add = candidates::runs())]
         run: Option<String>,
         /// Show where the time of this run went
         #[arg(long, requires = "run")]
@@ -193,10 +193,10 @@ pub enum Verb {
     /// What the app printed
     Logs {
         /// The color [default: the live one]
-        #[arg(add = complete::colors())]
+        #[arg(add = candidates::colors())]
         color: Option<Color>,
         /// A worker instead
-        #[arg(long, value_name = "NAME", conflicts_with = "color", add = complete::workers())]
+        #[arg(long, value_name = "NAME", conflicts_with = "color", add = candidates::workers())]
         #[serde(default)]
         worker: Option<String>,
         /// Go on as it prints more
@@ -217,7 +217,7 @@ pub enum Verb {
     /// Run a command in a color's release with its environment
     Exec {
         /// The color
-        #[arg(add = complete::colors())]
+        #[arg(add = candidates::colors())]
         color: Color,
         /// The command and its arguments
         #[arg(last = true, required = true)]

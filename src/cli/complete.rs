@@ -1,23 +1,10 @@
-//! What a shell offers when Tab is pressed: our commands and options, and the apps, releases,
-//! runs, workers and hosts that there are.
-
-use std::ffi::OsStr;
-use std::path::PathBuf;
+//! What a shell offers when Tab is pressed: our commands and options, and what there is of the
+//! things that they name.
 
 use clap_complete::CompleteEnv;
-use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::Shells;
 
-use crate::host::app::read_config;
-use crate::host::registry::Registry;
-use crate::host::{releases as kept, store};
-use crate::model::color::Color;
-use crate::model::config::Config;
-use crate::model::layout::Layout;
-
-use super::args::{Verb, command};
-use super::here::{AtHand, Here};
-use super::rights;
+use super::args::command;
 
 /// Set where a shell asks. Not `COMPLETE`, which another program may have left set.
 const VARIABLE: &str = "BLUEGREEN_COMPLETE";
@@ -48,132 +35,4 @@ pub fn script(shell: clap_complete::Shell) -> String {
         }
     }
     String::from_utf8_lossy(&text).into_owned()
-}
-
-/// The apps of this host.
-pub fn apps() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| all(Registry::of_this_user().apps()))
-}
-
-/// The colors.
-pub fn colors() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| all(Color::BOTH.map(Color::name)))
-}
-
-/// The kept releases, newest first, by their names or, once something is typed, by their commits.
-pub fn releases() -> ArgValueCompleter {
-    ArgValueCompleter::new(|typed: &OsStr| {
-        let typed = typed.to_string_lossy();
-        let mut ids = here()
-            .and_then(|here| layout(&here))
-            .map_or(Vec::new(), |layout| kept::ids(&layout).unwrap_or_default());
-        ids.reverse();
-        let commits = ids.iter().filter(|_| !typed.is_empty()).map(|id| id.short());
-        let names = ids.iter().map(|id| id.as_str()).chain(commits);
-        all(names.filter(|name| name.starts_with(&*typed)))
-    })
-}
-
-/// The runs that are told of, newest first.
-pub fn runs() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| {
-        let layout = here().and_then(|here| layout(&here));
-        let names = layout.and_then(|layout| store::names(&layout.runs()).ok());
-        let mut names = names.unwrap_or_default();
-        names.sort();
-        all(names.iter().rev().filter_map(|name| name.strip_suffix(".ndjson")))
-    })
-}
-
-/// The workers of the app.
-pub fn workers() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| {
-        let config = here().and_then(|here| config(&here));
-        all(config
-            .iter()
-            .flat_map(|config| &config.workers)
-            .map(|worker| &worker.name))
-    })
-}
-
-/// The hosts and groups of bg.toml.
-pub fn hosts() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| {
-        let config = here().and_then(|here| config(&here));
-        let named = config
-            .iter()
-            .flat_map(|config| config.fleet.groups.keys().chain(&config.hosts));
-        all(named)
-    })
-}
-
-fn all(values: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<CompletionCandidate> {
-    // A terminal obeys what it is shown, and a shell may take the rest for its own.
-    let fits = |value: &str| value.chars().all(|c| c.is_ascii_graphic());
-    let values = values.into_iter().filter(|value| fits(value.as_ref()));
-    values
-        .map(|value| CompletionCandidate::new(value.as_ref()))
-        .collect()
-}
-
-/// What is meant by the words so far. As with any command root reads nothing that is somebody
-/// else's: from here on this process is that user's.
-fn here() -> Option<Here> {
-    let words: Vec<String> = std::env::args().collect();
-    let config = given(&words, ["--config", "-c"]).map(PathBuf::from);
-    let mut here = Here {
-        app: given(&words, ["--app", "-a"]).or_else(|| std::env::var("BG_APP").ok()),
-        config: config.map_or_else(AtHand::in_folder, AtHand::File),
-        place: None,
-        author: None,
-    };
-    rights::settle(&mut here, &Verb::List, &[], true).ok()?;
-    Some(here)
-}
-
-fn given(words: &[String], names: [&str; 2]) -> Option<String> {
-    let value = |name: &str| {
-        let at = words.iter().position(|word| word == name)?;
-        words.get(at + 1).cloned()
-    };
-    let joined = |word: &String| {
-        let (name, value) = word.split_once('=')?;
-        names.contains(&name).then(|| value.to_owned())
-    };
-    names
-        .into_iter()
-        .find_map(value)
-        .or_else(|| words.iter().find_map(joined))
-}
-
-fn layout(here: &Here) -> Option<Layout> {
-    let entry = here.entry().ok()?;
-    Some(Layout::new(entry.root))
-}
-
-fn config(here: &Here) -> Option<Config> {
-    let at_hand = here.whole_config().ok().flatten();
-    at_hand.or_else(|| read_config(&layout(here)?.config()).ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_app_that_is_named_by_any_form_counts() {
-        let of = |line: &str| {
-            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            given(&words, ["--app", "-a"])
-        };
-        assert_eq!(of("bg --app shop rollback").as_deref(), Some("shop"));
-        assert_eq!(of("bg rollback -a shop --to x").as_deref(), Some("shop"));
-        assert_eq!(of("bg --app=shop logs").as_deref(), Some("shop"));
-        assert_eq!(of("bg logs"), None);
-    }
-
-    #[test]
-    fn what_a_terminal_would_obey_is_not_offered() {
-        assert_eq!(all(["web1", "a\u{1b}[2J", "a b"]).len(), 1);
-    }
 }

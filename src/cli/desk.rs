@@ -1,12 +1,10 @@
 //! Where `bg` was typed, when the work is done on other machines: the hooks that run here,
 //! once, before anything is sent and when all is over.
 
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::host::command::{Command, CommandError};
-use crate::model::config::Config;
-use crate::model::config::hooks::{Hook, Hooks, Moment, Place};
+use crate::model::config::hooks::{Hook, Moment, Place};
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, Traffic, in_one_line};
 use crate::remote::interrupts::Interrupts;
@@ -16,37 +14,11 @@ use crate::verbs::deployed::Deployed;
 use crate::verbs::fleet::Fleet;
 
 use super::args::Verb;
+pub use super::errand::Desk;
 use super::errand::Errand;
-use super::here::AtHand;
-
-/// The folder of `bg.toml`, and what it says for this machine.
-#[derive(Clone, Debug)]
-pub struct Desk {
-    folder: PathBuf,
-    app: String,
-    hooks: Hooks,
-}
 
 /// What a hook is told, by name.
 type Told = Vec<(&'static str, String)>;
-
-impl Desk {
-    /// The desk that has `config` at hand.
-    #[must_use]
-    pub fn of(config: Config, at_hand: &AtHand) -> Desk {
-        let folder = match at_hand {
-            AtHand::File(path) => path.parent().map(Path::to_owned),
-            _ => None,
-        };
-        Desk {
-            folder: folder
-                .filter(|folder| !folder.as_os_str().is_empty())
-                .unwrap_or_else(|| PathBuf::from(".")),
-            app: config.app,
-            hooks: config.hooks,
-        }
-    }
-}
 
 /// Before anything is sent.
 ///

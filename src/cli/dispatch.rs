@@ -25,7 +25,7 @@ use crate::verbs::{
 use super::args::{self, DataAction, OnOff, Patience, Verb, command};
 use super::here::Here;
 use super::user::keep_the_terminal;
-use super::{adopt, complete, engine, man, shell};
+use super::{adopt, complete, man, outcome, shell};
 
 /// How long `bg status --watch` rests between two looks.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -124,13 +124,13 @@ pub async fn dispatch(
         Verb::Schema => Ok(print(schema::schema())),
         Verb::Completions { shell } => Ok(print(complete::script(shell))),
         Verb::Man => man(),
-        Verb::ShellInit { shell } => Ok(print(shell::init(shell))),
+        Verb::ShellInit { shell } => Ok(print(shell::init(shell, &command::public()))),
         Verb::Cool { color, after } => cool::later(&here.open()?, color, after.0, caller)
             .await
             .map(|()| None),
         Verb::Discard => remove::discard(&here.open()?).await.map(|()| None),
         Verb::Sight => sight::sight(&here.open()?).await.map(Answer::Sighted).map(Some),
-        Verb::Outcome { ticket } => engine::outcome(&here.open()?, &ticket).await,
+        Verb::Outcome { ticket } => outcome::of(&here.open()?, &ticket).await,
         Verb::Launch { root, color } => Err(launch(root, color)),
         Verb::Work { root, seat } => Err(work(root, &seat)),
         Verb::Engine | Verb::Receive { .. } => {

@@ -1,5 +1,6 @@
 //! A command for other machines: what is asked of each, and the questions on the way.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,6 +9,8 @@ use tokio::sync::watch;
 use crate::host::command;
 use crate::host::front::Nonce;
 use crate::host::parcel::Parcel;
+use crate::model::config::Config;
+use crate::model::config::hooks::Hooks;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, in_one_line};
 use crate::model::wire::{ConfigText, InStep, Request, Saw};
@@ -20,9 +23,8 @@ use crate::verbs::answer::Answer;
 use crate::verbs::sight::Sighted;
 
 use super::args::Verb;
-use super::desk::Desk;
+use super::here::AtHand;
 use super::hosts::Chosen;
-
 use super::shell;
 
 /// A command for other machines.
@@ -42,6 +44,32 @@ pub struct Errand {
     pub parcel: Option<Arc<Parcel>>,
     /// How we speak.
     pub ui: Ui,
+}
+
+/// The folder of `bg.toml`, and what it says for this machine.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    pub(super) folder: PathBuf,
+    pub(super) app: String,
+    pub(super) hooks: Hooks,
+}
+
+impl Desk {
+    /// The desk that has `config` at hand.
+    #[must_use]
+    pub fn of(config: Config, at_hand: &AtHand) -> Desk {
+        let folder = match at_hand {
+            AtHand::File(path) => path.parent().map(Path::to_owned),
+            _ => None,
+        };
+        Desk {
+            folder: folder
+                .filter(|folder| !folder.as_os_str().is_empty())
+                .unwrap_or_else(|| PathBuf::from(".")),
+            app: config.app,
+            hooks: config.hooks,
+        }
+    }
 }
 
 impl Errand {

@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
-use crate::host::trust::{self, Untrusted};
-use crate::model::failure::{Failure, Kind};
-use crate::model::layout::Entry;
+use crate::host::trust;
+use crate::model::failure::Failure;
 
 use super::args::Verb;
-use super::here::{AtHand, Here};
+use super::author::{author, become_author, become_owner_or, registered};
+use super::here::Here;
 use super::hosts::{self, Chosen};
-use super::user::{become_owner, become_user};
 
 /// Decides which machines the command is for, and gives root's rights up where they are not
 /// root's to use. What is left in `here` can be acted on.
@@ -48,10 +47,7 @@ pub fn settle(
     if stays_root(verb) || packs_roots_own(verb) {
         return Ok(None);
     }
-    match registered {
-        Some(entry) => become_owner(&entry)?,
-        None => become_author(here.author.as_ref())?,
-    }
+    become_owner_or(here.author.as_ref(), registered)?;
     // What is packed, and the work tree, are read before the app is opened.
     if let Verb::Deploy { .. } = verb {
         here.open().map(drop)?;
@@ -79,10 +75,9 @@ pub fn settle_sent(here: &mut Here, verb: &Verb) -> Result<(), Failure> {
     }
     here.author = Some(caller.clone());
     let registered = registered(here, &caller)?;
-    match (stays_root(verb), registered) {
-        (true, _) => Ok(()),
-        (false, Some(entry)) => become_owner(&entry),
-        (false, None) => become_author(here.author.as_ref()),
+    match stays_root(verb) {
+        true => Ok(()),
+        false => become_owner_or(here.author.as_ref(), registered),
     }
 }
 
@@ -126,112 +121,4 @@ fn read_here(here: &Here, verb: &Verb) -> Option<PathBuf> {
         return None;
     };
     Some(origin.from.clone().unwrap_or_else(|| here.folder()))
-}
-
-/// The one user besides root who can have written what lies at `paths`.
-fn author(paths: &[PathBuf]) -> Result<Option<User>, Failure> {
-    let mut found: Option<(&Path, User)> = None;
-    for path in paths {
-        let Some(uid) = trust::author(path).map_err(|error| several(path, error))? else {
-            continue;
-        };
-        let user = User::from_uid(uid).ok().flatten().ok_or_else(|| {
-            Failure::new(
-                Kind::Config,
-                format!(
-                    "`{}` belongs to user {uid}, who is not known on this host",
-                    path.display()
-                ),
-            )
-            .hint("root does not act on it: `chown` it to whoever it is for")
-        })?;
-        match &found {
-            Some((first, of)) if of.uid != user.uid => return Err(two(first, of, path, &user)),
-            _ => found = Some((path, user)),
-        }
-    }
-    Ok(found.map(|(_, user)| user))
-}
-
-fn become_author(author: Option<&User>) -> Result<(), Failure> {
-    author.map_or(Ok(()), become_user)
-}
-
-/// The app that the configuration at hand names, where it is set up here. Whoever wrote that
-/// has no say about the app of somebody else's.
-fn registered(here: &Here, author: &User) -> Result<Option<Entry>, Failure> {
-    let Ok(entry) = here.registered()? else {
-        return Ok(None);
-    };
-    if author.name == entry.owner {
-        return Ok(Some(entry));
-    }
-    if let AtHand::Sent(_) | AtHand::None = here.config {
-        let (app, owner) = (&entry.app, &entry.owner);
-        let what = format!(
-            "`{app}` belongs to `{owner}`, and `{}` asks through sudo",
-            author.name
-        );
-        return Err(Failure::new(Kind::Config, what).hint(format!(
-            "connect as `{owner}` or as root, as with `--hosts root@HOST`"
-        )));
-    }
-    Err(Failure::new(
-        Kind::Config,
-        format!(
-            "bg.toml here is `{}`'s, and the app `{}` that it names belongs to `{}`",
-            author.name, entry.app, entry.owner
-        ),
-    )
-    .hint(format!(
-        "`bg ... --app {}` goes by what is set up; to change that, use a bg.toml that only `{}` or root can write",
-        entry.app, entry.owner
-    )))
-}
-
-fn several(path: &Path, error: Untrusted) -> Failure {
-    let (why, hint) = match &error {
-        Untrusted::Open { path, mode } if mode & 0o1000 != 0 => (
-            "more than one user can change it",
-            format!(
-                "`{}` is there for everybody: do this in a folder of root's own",
-                path.display()
-            ),
-        ),
-        Untrusted::Open { path, .. } => (
-            "more than one user can change it",
-            format!(
-                "`chmod go-w {}`, or run this as the user whose it is: `sudo -u NAME bg ...`",
-                path.display()
-            ),
-        ),
-        Untrusted::Foreign { .. } => (
-            "more than one user can change it",
-            "give the file and the folders above it to one user, or to root".to_owned(),
-        ),
-        Untrusted::Magic(_) | Untrusted::Endless(_) | Untrusted::Unseen { .. } => (
-            "who can change it cannot be seen",
-            "run this as the user whose it is: `sudo -u NAME bg ...`".to_owned(),
-        ),
-    };
-    Failure::new(
-        Kind::Config,
-        format!("root does not act on `{}`: {why}", path.display()),
-    )
-    .because(error)
-    .hint(hint)
-}
-
-fn two(first: &Path, of: &User, second: &Path, other: &User) -> Failure {
-    Failure::new(
-        Kind::Config,
-        format!(
-            "`{}` is `{}`'s and `{}` is `{}`'s: root acts for one of them only",
-            first.display(),
-            of.name,
-            second.display(),
-            other.name
-        ),
-    )
-    .hint(format!("run this as `{0}`: `sudo -u {0} bg ...`", of.name))
 }

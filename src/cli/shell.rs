@@ -1,7 +1,9 @@
 //! `bg` is a builtin of interactive shells. The function printed here hands our commands
 //! to the program and everything else to the builtin.
 
-use super::args::{PromptShell, command};
+use clap::Command;
+
+use super::args::PromptShell;
 
 /// Set by the function: hints then say `bg`, else `bluegreen`.
 const MARKER: &str = "BLUEGREEN_SHELL";
@@ -16,13 +18,12 @@ pub fn name_to_type() -> &'static str {
     }
 }
 
-/// The function for `shell`.
+/// The function for `shell`, by which it knows the commands of `public`.
 #[must_use]
-pub fn init(shell: PromptShell) -> String {
-    let public = command::public();
+pub fn init(shell: PromptShell, public: &Command) -> String {
     let verbs: Vec<&str> = public
         .get_subcommands()
-        .map(clap::Command::get_name)
+        .map(Command::get_name)
         .chain(["help", "--help", "--version"])
         .collect();
     match shell {
@@ -41,11 +42,12 @@ pub fn init(shell: PromptShell) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::args::command;
     use super::*;
 
     #[test]
     fn every_command_goes_to_the_program() {
-        let function = init(PromptShell::Bash);
+        let function = init(PromptShell::Bash, &command::public());
         for verb in ["deploy", "switch", "rollback", "status"] {
             assert!(function.contains(verb), "{verb}");
         }

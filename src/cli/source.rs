@@ -4,37 +4,12 @@
 pub mod brought;
 mod message;
 
-use std::path::PathBuf;
-
-use serde::{Deserialize, Serialize};
-
-use crate::host::parcel::{Brought, Parcel};
+use crate::host::parcel::Parcel;
 use crate::model::failure::{Failure, Kind};
 use crate::ui::Ui;
 
 use super::args::Verb;
 use super::here::Here;
-
-/// Files that are no commit of the repository yet, or never will be.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, clap::Args)]
-pub struct Origin {
-    /// Commit all changes of this work tree, push them, and deploy exactly that commit
-    #[arg(long, short, value_name = "TEXT")]
-    #[serde(skip)]
-    pub message: Option<String>,
-    /// Deploy a folder or a tarball of this machine, without git; `-m` says what it is
-    #[arg(long, value_name = "PATH")]
-    #[serde(skip)]
-    pub from: Option<PathBuf>,
-    /// Answer yes to questions
-    #[arg(long, short)]
-    #[serde(skip)]
-    pub yes: bool,
-    /// What the host has been brought.
-    #[arg(skip)]
-    #[serde(default)]
-    pub brought: Option<Brought>,
-}
 
 /// Does what has to be done here for `verb`: the command that is left then, and what has to
 /// be brought to each host for it.

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::complete;
+use crate::cli::candidates;
 
 /// What to do with a worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
@@ -12,7 +12,7 @@ pub enum Worker {
     /// Run the live release's worker here, in the foreground; refused while it runs already
     Run {
         /// The worker
-        #[arg(add = complete::workers())]
+        #[arg(add = candidates::workers())]
         name: String,
     },
 }

@@ -1,0 +1,146 @@
+//! Who wrote the configuration at hand: root acts on it as that user, and for that user's apps
+//! alone.
+
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Uid, User};
+
+use crate::host::trust::{self, Untrusted};
+use crate::model::failure::{Failure, Kind};
+use crate::model::layout::Entry;
+
+use super::here::{AtHand, Here};
+use super::user::{become_owner, become_user};
+
+/// Where this is root, it becomes whoever wrote the configuration at hand.
+///
+/// # Errors
+/// When that could be several users' word, or is one's about an app of another's.
+pub(super) fn act_as_author(here: &mut Here) -> Result<(), Failure> {
+    if !Uid::effective().is_root() {
+        return Ok(());
+    }
+    let at_hand = here.path_at_hand().map(Path::to_owned);
+    here.author = author(at_hand.as_slice())?;
+    let registered = match &here.author {
+        Some(author) => registered(here, author)?,
+        None => None,
+    };
+    become_owner_or(here.author.as_ref(), registered)
+}
+
+/// The owner of an app that is set up here, else the author.
+pub(super) fn become_owner_or(author: Option<&User>, registered: Option<Entry>) -> Result<(), Failure> {
+    match registered {
+        Some(entry) => become_owner(&entry),
+        None => become_author(author),
+    }
+}
+
+/// The one user besides root who can have written what lies at `paths`.
+pub(super) fn author(paths: &[PathBuf]) -> Result<Option<User>, Failure> {
+    let mut found: Option<(&Path, User)> = None;
+    for path in paths {
+        let Some(uid) = trust::author(path).map_err(|error| several(path, error))? else {
+            continue;
+        };
+        let user = User::from_uid(uid).ok().flatten().ok_or_else(|| {
+            Failure::new(
+                Kind::Config,
+                format!(
+                    "`{}` belongs to user {uid}, who is not known on this host",
+                    path.display()
+                ),
+            )
+            .hint("root does not act on it: `chown` it to whoever it is for")
+        })?;
+        match &found {
+            Some((first, of)) if of.uid != user.uid => return Err(two(first, of, path, &user)),
+            _ => found = Some((path, user)),
+        }
+    }
+    Ok(found.map(|(_, user)| user))
+}
+
+pub(super) fn become_author(author: Option<&User>) -> Result<(), Failure> {
+    author.map_or(Ok(()), become_user)
+}
+
+/// The app that the configuration at hand names, where it is set up here. Whoever wrote that
+/// has no say about the app of somebody else's.
+pub(super) fn registered(here: &Here, author: &User) -> Result<Option<Entry>, Failure> {
+    let Ok(entry) = here.registered()? else {
+        return Ok(None);
+    };
+    if author.name == entry.owner {
+        return Ok(Some(entry));
+    }
+    if let AtHand::Sent(_) | AtHand::None = here.config {
+        let (app, owner) = (&entry.app, &entry.owner);
+        let what = format!(
+            "`{app}` belongs to `{owner}`, and `{}` asks through sudo",
+            author.name
+        );
+        return Err(Failure::new(Kind::Config, what).hint(format!(
+            "connect as `{owner}` or as root, as with `--hosts root@HOST`"
+        )));
+    }
+    Err(Failure::new(
+        Kind::Config,
+        format!(
+            "bg.toml here is `{}`'s, and the app `{}` that it names belongs to `{}`",
+            author.name, entry.app, entry.owner
+        ),
+    )
+    .hint(format!(
+        "`bg ... --app {}` goes by what is set up; to change that, use a bg.toml that only `{}` or root can write",
+        entry.app, entry.owner
+    )))
+}
+
+fn several(path: &Path, error: Untrusted) -> Failure {
+    let (why, hint) = match &error {
+        Untrusted::Open { path, mode } if mode & 0o1000 != 0 => (
+            "more than one user can change it",
+            format!(
+                "`{}` is there for everybody: do this in a folder of root's own",
+                path.display()
+            ),
+        ),
+        Untrusted::Open { path, .. } => (
+            "more than one user can change it",
+            format!(
+                "`chmod go-w {}`, or run this as the user whose it is: `sudo -u NAME bg ...`",
+                path.display()
+            ),
+        ),
+        Untrusted::Foreign { .. } => (
+            "more than one user can change it",
+            "give the file and the folders above it to one user, or to root".to_owned(),
+        ),
+        Untrusted::Magic(_) | Untrusted::Endless(_) | Untrusted::Unseen { .. } => (
+            "who can change it cannot be seen",
+            "run this as the user whose it is: `sudo -u NAME bg ...`".to_owned(),
+        ),
+    };
+    Failure::new(
+        Kind::Config,
+        format!("root does not act on `{}`: {why}", path.display()),
+    )
+    .because(error)
+    .hint(hint)
+}
+
+fn two(first: &Path, of: &User, second: &Path, other: &User) -> Failure {
+    Failure::new(
+        Kind::Config,
+        format!(
+            "`{}` is `{}`'s and `{}` is `{}`'s: root acts for one of them only",
+            first.display(),
+            of.name,
+            second.display(),
+            other.name
+        ),
+    )
+    .hint(format!("run this as `{0}`: `sudo -u {0} bg ...`", of.name))
+}
