@@ -1,5 +1,7 @@
 //! The rules of the house: which room may look into which, and how long a file may be.
 
+mod rings;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
