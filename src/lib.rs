@@ -6,15 +6,27 @@
 //! - [`ui`]: the only code that prints
 //! - [`remote`]: the same commands on other machines, over SSH
 //! - [`verbs`]: deploy, switch, rollback, ...: orchestration that reads as prose
-//! - [`host`]: what touches the machine: NGINX, PM2, git, links, locks, sockets
+//! - [`engine`]: the heart: a run, its slots, the gate, the cutover and its proof, the one way back
+//! - [`release`]: how a release is made: git, checkouts, environments, static files, data
+//! - [`keeper`]: PM2 and the launcher that it starts
+//! - [`nginx`]: what NGINX reads, whether it serves that, and how traffic is moved
+//! - [`state`]: what is kept on disk between commands: the journal, releases and slots
+//! - [`ssh`]: a client that obeys OpenSSH's files; knows nothing of releases
+//! - [`sys`]: processes, sockets, locks, rights, files that survive a crash
 //! - [`model`]: pure: colors, releases, paths, the journal, the recovery table
 //!
-//! The order of a release is kept by types: only [`verbs::gate`] makes a `Gated`, and a
+//! The order of a release is kept by types: only [`engine::gate`] makes a `Gated`, and a
 //! cutover takes nothing else.
 
 pub mod cli;
-pub mod host;
+pub mod engine;
+pub mod keeper;
 pub mod model;
+pub mod nginx;
+pub mod release;
 pub mod remote;
+pub mod ssh;
+pub mod state;
+pub mod sys;
 pub mod ui;
 pub mod verbs;

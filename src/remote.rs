@@ -9,4 +9,3 @@ pub mod interrupts;
 pub mod program;
 pub mod public;
 pub mod relay;
-pub mod ssh;

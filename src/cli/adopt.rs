@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use crate::host::app::App;
-use crate::host::registry::Registry;
-use crate::host::{store, user};
+use crate::engine::app::App;
+use crate::engine::caller::Caller;
 use crate::model::config::Config;
 use crate::model::failure::{Failure, Kind};
+use crate::state::registry::Registry;
+use crate::sys::{store, user};
 use crate::ui::Ui;
 use crate::ui::ask::Answered;
 use crate::verbs::adopt::{self, Adopting, Ask};
 use crate::verbs::answer::Answer;
-use crate::verbs::caller::Caller;
 
 use super::args::Adopt;
 use super::here::{AtHand, Here};

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
-use crate::host::trust::{self, Untrusted};
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::Entry;
+use crate::sys::trust::{self, Untrusted};
 
 use super::here::{AtHand, Here};
 use super::user::{become_owner, become_user};

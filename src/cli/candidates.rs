@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
 
-use crate::host::app::read_config;
-use crate::host::registry::Registry;
-use crate::host::{releases as kept, store};
+use crate::engine::app::read_config;
 use crate::model::color::Color;
 use crate::model::config::Config;
 use crate::model::layout::Layout;
+use crate::state::registry::Registry;
+use crate::state::releases as kept;
+use crate::sys::store;
 
 use super::author;
 use super::here::{AtHand, Here};

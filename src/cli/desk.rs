@@ -3,12 +3,12 @@
 
 use std::time::Instant;
 
-use crate::host::command::{Command, CommandError};
 use crate::model::config::hooks::{Hook, Moment, Place};
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, Traffic, in_one_line};
 use crate::remote::interrupts::Interrupts;
 use crate::remote::relay::Finished;
+use crate::sys::command::{Command, CommandError};
 use crate::verbs::answer::Answer;
 use crate::verbs::deployed::Deployed;
 use crate::verbs::fleet::Fleet;

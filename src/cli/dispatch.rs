@@ -3,23 +3,25 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::host::app::App;
-use crate::host::{identity, launcher};
+use crate::engine::app::App;
+use crate::engine::caller::Caller;
+use crate::engine::workers;
+use crate::keeper::launcher;
 use crate::model::color::Color;
 use crate::model::config::{is_app_name, schema};
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::Layout;
 use crate::model::seat::Seat;
 use crate::remote::interrupts::Interrupts;
+use crate::sys::identity;
 use crate::ui::Ui;
 use crate::verbs::answer::Answer;
-use crate::verbs::caller::Caller;
 use crate::verbs::deploy::Ask;
 use crate::verbs::logs::Whose;
 use crate::verbs::source::Wanted;
 use crate::verbs::{
     check, cool, data, deploy, history, init, list, logs, maintenance, plan, remove, repair, setup, sight,
-    status, switch, workers,
+    status, switch,
 };
 
 use super::args::{self, DataAction, OnOff, Patience, Verb, command};

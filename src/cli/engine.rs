@@ -7,12 +7,13 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::host::orders::Orders;
-use crate::host::{incoming, outcome};
+use crate::engine::caller::Caller;
+use crate::engine::orders::Orders;
 use crate::model::failure::{Failure, Kind};
 use crate::model::wire::{Hello, KEEP, PROTOCOL, Request, Said};
+use crate::release::incoming;
+use crate::state::outcome;
 use crate::ui::Ui;
-use crate::verbs::caller::Caller;
 
 use super::args::Verb;
 use super::dispatch::dispatch;

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::User;
 
-use crate::host::app::{App, AppError, read_config};
-use crate::host::registry::{Registry, RegistryError};
+use crate::engine::app::{App, AppError, read_config};
 use crate::model::config::{Config, difference, read};
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::{Entry, Layout};
 use crate::model::wire::{ConfigText, Place};
+use crate::state::registry::{Registry, RegistryError};
 
 /// What was typed about the app, and the configuration that lies at hand.
 pub struct Here {

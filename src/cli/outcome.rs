@@ -1,13 +1,13 @@
 //! What came of a request whose connection was lost.
 
-use crate::host::app::App;
-use crate::host::journal::Journal;
-use crate::host::outcome;
+use crate::engine::app::App;
+use crate::engine::traffic;
 use crate::model::failure::{Failure, Traffic};
 use crate::model::journal::Record;
 use crate::model::wire::Said;
+use crate::state::journal::Journal;
+use crate::state::outcome;
 use crate::verbs::answer::Answer;
-use crate::verbs::traffic;
 
 /// What came of an earlier request, for a client that lost the connection to it.
 ///

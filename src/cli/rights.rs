@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
-use crate::host::trust;
 use crate::model::failure::Failure;
+use crate::sys::trust;
 
 use super::args::Verb;
 use super::author::{author, become_author, become_owner_or, registered};

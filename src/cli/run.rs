@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::host::limits;
-use crate::host::names;
-use crate::host::parcel::Parcel;
+use crate::engine::caller::Caller;
 use crate::model::failure::{Failure, Kind};
+use crate::release::parcel::Parcel;
+use crate::sys::limits;
+use crate::sys::names;
 use crate::ui::Ui;
-use crate::verbs::caller::Caller;
 
 use super::args::{Args, Verb, command};
 use super::complete;

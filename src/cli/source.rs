@@ -4,8 +4,8 @@
 pub mod brought;
 mod message;
 
-use crate::host::parcel::Parcel;
 use crate::model::failure::{Failure, Kind};
+use crate::release::parcel::Parcel;
 use crate::ui::Ui;
 
 use super::args::Verb;

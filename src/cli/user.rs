@@ -5,9 +5,9 @@ use std::os::unix::process::ExitStatusExt;
 
 use nix::unistd::{Uid, User};
 
-use crate::host::{lock, terminal, user};
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::Entry;
+use crate::sys::{lock, terminal, user};
 
 /// Becomes the owner of an app.
 ///

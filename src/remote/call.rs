@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use crate::model::wire::{Hello, Order, PROTOCOL, Request, Said};
 
-use super::ssh::{Chunk, Connection, Input, Output, SshError};
+use crate::ssh::{Chunk, Connection, Input, Output, SshError};
 
 /// How long an engine may take to say what it is. A login shell's own start-up counts, which
 /// was seen to take 0.3 s with version managers in it.

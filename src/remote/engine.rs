@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::call::{Call, NoEngine};
 use super::program::{NoProgram, Program};
-use super::ssh::{Chunk, Connection, SshError};
+use crate::ssh::{Chunk, Connection, SshError};
 
 /// Below the home folder of whoever connects; each engine in a folder named by its hash.
 const FOLDER: &str = ".cache/bluegreen/engines";

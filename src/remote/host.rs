@@ -12,7 +12,7 @@ use crate::model::wire::Request;
 use super::call::{Call, NoEngine};
 use super::engine::{Engine, EngineError};
 use super::program::Program;
-use super::ssh::{self, Address, Connection, SshError};
+use crate::ssh::{self, Address, Connection, SshError};
 
 /// Where the story goes while hosts are talked to.
 pub type Tell<'a> = &'a (dyn Fn(Event) + Send + Sync);

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::host::program::{THIS, sha256};
+use crate::sys::program::{THIS, sha256};
 
 /// Names a program to upload in place of this one.
 const CHOSEN: &str = "BG_ENGINE";

@@ -13,7 +13,7 @@ use crate::verbs::answer::Answer;
 
 use super::call::{Call, Heard};
 use super::host::Host;
-use super::ssh::SshError;
+use crate::ssh::SshError;
 
 /// The pauses between tries to reach a host again grow from this ...
 const FIRST_PAUSE: Duration = Duration::from_millis(200);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::engine::workers::WorkerStatus;
 use crate::model::event::Event;
 use crate::model::journal::Verb;
 use crate::verbs::answer::Answer;
@@ -13,7 +14,6 @@ use crate::verbs::plan::Planned;
 use crate::verbs::repair::Repaired;
 use crate::verbs::setup::SetUp;
 use crate::verbs::status::{Health, RollbackStatus, SlotStatus, Status};
-use crate::verbs::workers::WorkerStatus;
 
 use super::clean;
 use super::human::{CARE, GOOD, sign, typed};

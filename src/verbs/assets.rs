@@ -2,21 +2,22 @@
 
 use std::path::PathBuf;
 
-use crate::host::app::App;
-use crate::host::git::Git;
-use crate::host::readers::Reader;
-use crate::host::statics::Unserved;
-use crate::host::store::FileError;
-use crate::host::{assets, releases, statics};
+use crate::engine::app::App;
 use crate::model::config::StaticFiles;
 use crate::model::config::hooks::Moment;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 use crate::model::path::plain;
 use crate::model::release::ReleaseId;
+use crate::nginx::readers::Reader;
+use crate::release::git::Git;
+use crate::release::statics::Unserved;
+use crate::release::{assets, statics};
+use crate::state::releases;
+use crate::sys::store::FileError;
 
-use super::run::Run;
-use super::traffic;
+use crate::engine::run::Run;
+use crate::engine::traffic;
 
 /// What to do about a folder that is served and not there.
 const NOT_THERE: &str =

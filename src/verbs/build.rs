@@ -8,25 +8,28 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use crate::host::app::App;
-use crate::host::dotenv::{self, DotenvError, Literal};
-use crate::host::envfile::{self, EnvFileError};
-use crate::host::git::{Commit, Git};
-use crate::host::lock::user_name;
-use crate::host::shared::link_shared;
-use crate::host::venv;
-use crate::host::venv::interpreter::Interpreter;
-use crate::host::{checkout, releases, store};
+use crate::engine::app::App;
 use crate::model::config::Installer;
 use crate::model::config::run::words;
 use crate::model::event::{Event, Sink, millis};
 use crate::model::failure::Failure;
 use crate::model::journal::Verb;
 use crate::model::release::{Manifest, ReleaseId};
+use crate::release::checkout;
+use crate::release::git::{Commit, Git};
+use crate::release::shared::link_shared;
+use crate::release::venv;
+use crate::release::venv::interpreter::Interpreter;
+use crate::state::envfile::{self, EnvFileError};
+use crate::state::releases;
+use crate::sys::dotenv::{self, DotenvError, Literal};
+use crate::sys::lock::user_name;
+use crate::sys::store;
 
-use super::run::Run;
 use super::source::{self, Wanted};
-use super::{assets, packages, sight, slot, traffic};
+use super::{assets, packages, sight};
+use crate::engine::run::Run;
+use crate::engine::{slot, traffic};
 
 /// Builds a release of what is wanted.
 ///

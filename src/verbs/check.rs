@@ -23,13 +23,13 @@ use std::os::unix::fs::MetadataExt;
 use jiff::Timestamp;
 use nix::unistd::Uid;
 
-use crate::host::app::{App, read_config};
-use crate::host::registry::{Registry, RegistryError};
-use crate::host::system::SystemFolders;
-use crate::host::user;
+use crate::engine::app::{App, read_config};
 use crate::model::config::{Config, difference};
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::Entry;
+use crate::state::registry::{Registry, RegistryError};
+use crate::sys::system::SystemFolders;
+use crate::sys::user;
 
 use super::setup::{
     self,

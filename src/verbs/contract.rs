@@ -3,13 +3,13 @@
 
 use std::path::PathBuf;
 
-use crate::host::git::Git;
-use crate::host::releases;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 use crate::model::release::{Contract, Manifest, ReleaseId};
+use crate::release::git::Git;
+use crate::state::releases;
 
-use super::run::Run;
+use crate::engine::run::Run;
 
 /// What a commit's message says of itself, and how git finds it.
 const TRAILER: &str = "Bg-Contract:";

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use crate::host::app::App;
-use crate::host::command::Command;
-use crate::host::lock::{Holder, Lock};
-use crate::host::releases;
+use crate::engine::app::App;
 use crate::model::color::Color;
 use crate::model::config::KeepWarm;
 use crate::model::event::Sink;
 use crate::model::failure::Failure;
+use crate::state::releases;
+use crate::sys::command::Command;
+use crate::sys::lock::{Holder, Lock};
 
-use super::slot::IdleSlot;
-use super::{adopted, save, slot, traffic};
+use crate::engine::slot::IdleSlot;
+use crate::engine::{adopted, save, slot, traffic};
 
 /// How long the end of the warm time waits for a command that runs just then.
 const PATIENCE: Duration = Duration::from_secs(3600);

@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::app::App;
-use crate::host::releases;
-use crate::host::relocate::relocate;
-use crate::host::seal::{self, Entry};
-use crate::host::written::places::{self, Place};
-use crate::host::written::{self, Found, Kind, Written};
+use crate::engine::app::App;
 use crate::model::color::Color;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Standing};
 use crate::model::release::ReleaseId;
+use crate::release::relocate::relocate;
+use crate::release::seal::{self, Entry};
+use crate::release::written::places::{self, Place};
+use crate::release::written::{self, Found, Kind, Written};
+use crate::state::releases;
 
-use super::caller::Caller;
-use super::{adopted, run, traffic};
+use crate::engine::caller::Caller;
+use crate::engine::{adopted, run, traffic};
 
 /// How many files are named one by one.
 const NAMED: usize = 4;

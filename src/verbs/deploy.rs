@@ -1,25 +1,26 @@
 //! `bg deploy`: a release is built, started in the idle color, gated, and traffic moves.
 
-use crate::host::app::App;
+use crate::engine::app::App;
 use crate::model::color::Route;
 use crate::model::event::Sink;
 use crate::model::failure::Failure;
 use crate::model::journal::Verb;
 
 use super::assets;
-use super::begin::begin;
 use super::build;
-use super::caller::Caller;
 use super::check;
-use super::cutover;
 use super::deployed::Deployed;
 use super::finish::finish;
-use super::gate::{self, Gated};
 use super::memory;
-use super::proof;
 use super::room;
-use super::run::Run;
-use super::{adopted, data, hooks, migrate, preflight, resolve, save, slot, step, wake};
+use super::{data, hooks, migrate, preflight};
+use crate::engine::begin::begin;
+use crate::engine::caller::Caller;
+use crate::engine::cutover;
+use crate::engine::gate::{self, Gated};
+use crate::engine::proof;
+use crate::engine::run::Run;
+use crate::engine::{adopted, resolve, save, slot, step, wake};
 
 mod ask;
 

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::model::failure::Standing;
 use crate::model::journal::Verb;
 
-use super::run::Run;
-use super::workers::{self, WorkerStatus};
 use super::{contract, cool};
+use crate::engine::run::Run;
+use crate::engine::workers::{self, WorkerStatus};
 
 /// Where traffic is after it, and what stands beside.
 #[derive(Clone, Debug, Serialize, Deserialize)]

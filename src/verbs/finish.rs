@@ -1,17 +1,17 @@
 //! What comes after the proof: the record, and then all that is left, each whatever became of the
 //! others.
 
-use crate::host::app::{App, read_config};
-use crate::host::store;
+use crate::engine::app::{App, read_config};
 use crate::model::config::Config;
 use crate::model::failure::{Failure, Traffic};
 use crate::model::journal::Verb;
+use crate::sys::store;
 
-use super::cutover::{self, Switched};
 use super::deployed::Deployed;
-use super::run::Run;
-use super::slot::IdleSlot;
 use super::{cool, prune};
+use crate::engine::cutover::{self, Switched};
+use crate::engine::run::Run;
+use crate::engine::slot::IdleSlot;
 
 /// Records the switch, and does what is left: the old color is kept or stopped, and of a deploy
 /// its configuration is kept and what nobody needs any more is deleted.

@@ -3,16 +3,17 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::host::app::App;
-use crate::host::journal::Journal;
-use crate::host::lock;
-use crate::host::releases;
+use crate::engine::app::App;
 use crate::model::color::Color;
 use crate::model::failure::Failure;
 use crate::model::journal::Record;
 use crate::model::release::{Beginning, ReleaseId};
+use crate::state::journal::Journal;
+use crate::state::releases;
+use crate::sys::lock;
 
-use super::{data, run, traffic};
+use super::data;
+use crate::engine::{run, traffic};
 
 /// What is said of a run that has no end.
 const DIED: &str = "died half-way";

@@ -5,18 +5,19 @@ use std::collections::VecDeque;
 use std::process::ExitStatus;
 use std::time::Instant;
 
-use crate::host::command::{Command, CommandError};
 use crate::model::config::duration::Span;
 use crate::model::config::hooks::{Hook, Moment, Place};
 use crate::model::event::{Event, Sink, millis};
 use crate::model::failure::{Failure, Traffic, in_one_line};
 use crate::model::journal::Verb;
 use crate::model::release::Manifest;
+use crate::sys::command::{Command, CommandError};
 
 use super::deployed::Deployed;
-use super::gate::Gated;
-use super::run::Run;
-use super::{notify, traffic};
+use super::notify;
+use crate::engine::gate::Gated;
+use crate::engine::run::Run;
+use crate::engine::traffic;
 
 mod scene;
 

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::guess;
-use crate::host::store;
 use crate::model::config::Config;
 use crate::model::config::starter::{self, Guess, Start};
 use crate::model::failure::{Failure, Kind};
 use crate::model::password::without_password;
+use crate::sys::store;
+use crate::verbs::guess;
 
 use super::adopt;
 

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::link::Link;
-use crate::host::registry::Registry;
-use crate::host::releases;
 use crate::model::failure::Standing;
 use crate::model::layout::{Entry, Layout};
+use crate::state::registry::Registry;
+use crate::state::releases;
+use crate::sys::link::Link;
 
 /// One app of this host.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -7,18 +7,20 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use crate::host::app::App;
-use crate::host::dotenv::{self, Redactor, Variables};
-use crate::host::server_log::ServerLog;
-use crate::host::{launcher, releases, store};
+use crate::engine::app::App;
+use crate::keeper::launcher;
+use crate::keeper::server_log::ServerLog;
 use crate::model::adopted::Adopted;
 use crate::model::color::Color;
 use crate::model::config::is_app_name;
 use crate::model::failure::{Failure, Kind};
 use crate::model::release::ReleaseId;
+use crate::state::releases;
+use crate::sys::dotenv::{self, Redactor, Variables};
+use crate::sys::store;
 
 use super::answer::Answer;
-use super::{adopted, slot, traffic};
+use crate::engine::{adopted, slot, traffic};
 
 /// How far back from the end of a log lines are looked for: 1 MiB holds some ten thousand.
 const REACH: u64 = 1 << 20;

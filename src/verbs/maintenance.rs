@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::app::App;
+use crate::engine::app::App;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Standing, Traffic};
 use crate::model::journal::Verb;
 
-use super::begin::begin;
-use super::caller::Caller;
-use super::cutover;
-use super::resolve;
+use crate::engine::begin::begin;
+use crate::engine::caller::Caller;
+use crate::engine::cutover;
+use crate::engine::resolve;
 
 /// What came of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -4,12 +4,12 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::host::app::App;
-use crate::host::space;
+use crate::engine::app::App;
 use crate::model::color::Color;
 use crate::model::failure::Failure;
+use crate::sys::space;
 
-use super::{slot, traffic};
+use crate::engine::{slot, traffic};
 
 /// What to do where it is too little; `file` is the configuration that is looked at.
 pub(super) fn fix(file: &Path) -> String {

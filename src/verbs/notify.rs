@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::host::webhook;
 use crate::model::config::notify::Format;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind, Traffic, in_one_line};
+use crate::sys::webhook;
 
 use super::deployed::Deployed;
 use super::hooks::{Scene, secrets};
-use super::run::Run;
-use super::slot;
+use crate::engine::run::Run;
+use crate::engine::slot;
 
 /// Tells whoever wants to hear how `done` went; one that does not answer is only warned of.
 pub async fn tell(run: &Run<'_>, done: &Result<Deployed, Failure>) {

@@ -4,17 +4,17 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::host::app::App;
-use crate::host::git::Git;
-use crate::host::guess;
-use crate::host::venv::VenvError;
-use crate::host::venv::installer::Tool;
-use crate::host::venv::project::{self, Files};
-use crate::host::venv::requirements::OnDisk;
+use crate::engine::app::App;
 use crate::model::config::Config;
 use crate::model::failure::Failure;
+use crate::release::git::Git;
+use crate::release::venv::VenvError;
+use crate::release::venv::installer::Tool;
+use crate::release::venv::project::{self, Files};
+use crate::release::venv::requirements::OnDisk;
+use crate::verbs::guess;
 
-use super::traffic;
+use crate::engine::traffic;
 
 /// The files in an app's folder, in a commit.
 struct InCommit {

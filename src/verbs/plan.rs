@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::app::App;
-use crate::host::journal::Journal;
-use crate::host::{lock, releases};
+use crate::engine::app::App;
 use crate::model::color::{Color, Route};
 use crate::model::config::Preflight;
 use crate::model::config::difference::{self, Change};
@@ -15,10 +13,14 @@ use crate::model::config::duration::Span;
 use crate::model::config::hooks::Moment;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
+use crate::state::journal::Journal;
+use crate::state::releases;
+use crate::sys::lock;
 
 use super::deploy::{self, Ask};
 use super::source;
-use super::{adopted, build, drift, migrate, packages, slot, traffic};
+use super::{build, migrate, packages};
+use crate::engine::{adopted, drift, slot, traffic};
 
 /// What a deploy would do.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -9,23 +9,23 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::host::command::{Command, CommandError};
-use crate::host::health::{self, Pace, Unhealthy};
-use crate::host::identity::{self, NONCE};
-use crate::host::launcher::{self, render_run};
-use crate::host::process::{self, Process};
-use crate::host::sockets;
+use crate::engine::health::{self, Pace, Unhealthy};
+use crate::keeper::launcher::{self, render_run};
 use crate::model::color::Color;
 use crate::model::config::Preflight;
 use crate::model::config::run::loads;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 use crate::model::release::Manifest;
+use crate::sys::command::{Command, CommandError};
+use crate::sys::identity::{self, NONCE};
+use crate::sys::process::{self, Process};
+use crate::sys::sockets;
 
-use super::gate;
 use super::memory::Memory;
-use super::run::Run;
-use super::{slot, traffic};
+use crate::engine::gate;
+use crate::engine::run::Run;
+use crate::engine::{slot, traffic};
 
 /// One that neither ends nor answers for so long is left to the gate, which is more patient:
 /// an import error shows within a second or two.

@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 
-use crate::host::{assets, prune, releases, seats, written};
 use crate::model::color::Color;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 use crate::model::release::ReleaseId;
+use crate::release::{assets, prune, written};
+use crate::state::{releases, seats};
 
 use super::data;
-use super::run::Run;
 use super::source;
+use crate::engine::run::Run;
 
 /// Deletes releases beyond the last `keep.releases` that served, never one that a color, a worker, a rollback or
 /// PM2's dump needs, or that somebody's data lies in.

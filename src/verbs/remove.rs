@@ -7,26 +7,26 @@ use std::time::Duration;
 use nix::unistd::{Uid, User};
 use serde::{Deserialize, Serialize};
 
-use crate::host::app::{App, read_config};
-use crate::host::command::Command;
-use crate::host::lock::{Holder, Lock};
-use crate::host::mover;
-use crate::host::nginx::render::{hook_is_ours, site_mark};
-use crate::host::program::THIS;
-use crate::host::registry::Registry;
-use crate::host::store;
-use crate::host::system::SystemFolders;
-use crate::host::trust;
-use crate::host::user::{self, Borrowed};
+use crate::engine::app::{App, read_config};
 use crate::model::color::Color;
 use crate::model::config::Config;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::Layout;
+use crate::nginx::mover;
+use crate::nginx::render::{hook_is_ours, site_mark};
+use crate::state::registry::Registry;
+use crate::sys::command::Command;
+use crate::sys::lock::{Holder, Lock};
+use crate::sys::program::THIS;
+use crate::sys::store;
+use crate::sys::system::SystemFolders;
+use crate::sys::trust;
+use crate::sys::user::{self, Borrowed};
 
 use super::setup::{ground, programs};
-use super::slot::{self, IdleSlot};
-use super::{adopted, save, traffic, workers};
+use crate::engine::slot::{self, IdleSlot};
+use crate::engine::{adopted, save, traffic, workers};
 
 /// What PM2 may take besides the app's own end.
 const MORE: Duration = Duration::from_secs(60);

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::app::App;
-use crate::host::journal::Journal;
-use crate::host::releases;
+use crate::engine::app::App;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Standing, Traffic};
+use crate::state::journal::Journal;
+use crate::state::releases;
 
-use super::traffic::{self, Sight};
-use super::{drift, gate, proof, recover, run, wake, workers};
+use crate::engine::traffic::{self, Sight};
+use crate::engine::{drift, gate, proof, recover, run, wake, workers};
 
 mod mend;
 

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat};
 
-use crate::host::app::App;
-use crate::host::mover::Mover;
-use crate::host::space;
+use crate::engine::app::App;
 use crate::model::color::Color;
 use crate::model::failure::Failure;
+use crate::nginx::mover::Mover;
+use crate::sys::space;
 
-use super::traffic;
+use crate::engine::traffic;
 
 /// A manifest, a log line, NGINX's answer, PM2's file for a start: some 20 kB in ten files.
 /// What a checkout and its packages need nobody knows beforehand.

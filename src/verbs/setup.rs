@@ -16,22 +16,22 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::app::App;
-use crate::host::front;
-use crate::host::lock::{self, Holder, Lock};
-use crate::host::nginx::files::Kind;
-use crate::host::nginx::render;
-use crate::host::nginx::written::Written;
-use crate::host::registry::Registry;
-use crate::host::store;
+use crate::engine::app::App;
 use crate::model::color::{Color, Route};
 use crate::model::config::Config;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind as FailureKind};
+use crate::nginx::files::Kind;
+use crate::nginx::front;
+use crate::nginx::render;
+use crate::nginx::written::Written;
+use crate::state::registry::Registry;
+use crate::sys::lock::{self, Holder, Lock};
+use crate::sys::store;
 
 use self::ground::Ground;
 pub(super) use self::wanted::{is_applied, wanted};
-use super::{save, slot, traffic};
+use crate::engine::{save, slot, traffic};
 
 /// How long a running command is waited for before the host is changed under it.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::app::App;
-use crate::host::journal::Journal;
-use crate::host::{releases, store};
+use crate::engine::app::App;
 use crate::model::failure::{Failure, Standing};
 use crate::model::release::ReleaseId;
+use crate::state::journal::Journal;
+use crate::state::releases;
+use crate::sys::store;
 
-use super::traffic;
+use crate::engine::traffic;
 
 /// One host at a glance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

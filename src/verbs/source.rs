@@ -2,19 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use crate::host::app::App;
-use crate::host::checkout::{self, CheckoutError};
-use crate::host::git::{Commit, Git};
-use crate::host::lock::user_name;
-use crate::host::parcel::Brought;
-use crate::host::shared::{self, SharedError};
-use crate::host::{envfile, incoming, releases};
+use crate::engine::app::App;
 use crate::model::color::Color;
 use crate::model::config::difference::difference;
 use crate::model::failure::{Failure, Kind};
+use crate::release::checkout::{self, CheckoutError};
+use crate::release::git::{Commit, Git};
+use crate::release::incoming;
+use crate::release::parcel::Brought;
+use crate::release::shared::{self, SharedError};
+use crate::state::{envfile, releases};
+use crate::sys::lock::user_name;
 
 use super::assets;
-use super::{slot, traffic};
+use crate::engine::{slot, traffic};
 
 /// What a deploy is asked to release.
 #[derive(Clone, Debug, Default)]

@@ -2,19 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::app::App;
-use crate::host::journal::Journal;
-use crate::host::lock;
-use crate::host::releases;
+use crate::engine::app::App;
 use crate::model::color::Color;
 use crate::model::config::SwitchWay;
 use crate::model::failure::Standing;
 use crate::model::journal::Story;
+use crate::state::journal::Journal;
+use crate::state::releases;
+use crate::sys::lock;
 
-use super::drift::Drift;
-use super::traffic::{self, Sight};
-use super::workers::{self, WorkerStatus};
-use super::{adopted, contract, drift, gate, recover, slot};
+use super::contract;
+use crate::engine::drift::Drift;
+use crate::engine::traffic::{self, Sight};
+use crate::engine::workers::{self, WorkerStatus};
+use crate::engine::{adopted, drift, gate, recover, slot};
 
 /// Everything that `bg status` says.
 #[derive(Clone, Debug, Serialize, Deserialize)]

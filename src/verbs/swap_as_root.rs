@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Uid, User, getuid};
 
-use crate::host::command;
-use crate::host::mover::Told;
-use crate::host::program::THIS;
-use crate::host::registry::Registry;
-use crate::host::system::SystemFolders;
-use crate::host::trust;
 use crate::model::color::Route;
 use crate::model::config::{SwitchWay, is_app_name};
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::{Entry, NginxLayout};
+use crate::nginx::mover::Told;
+use crate::state::registry::Registry;
+use crate::sys::command;
+use crate::sys::program::THIS;
+use crate::sys::system::SystemFolders;
+use crate::sys::trust;
 
 /// Moves the traffic of `app` to `route`, for whoever asked through sudo.
 ///

@@ -2,28 +2,27 @@
 
 use std::time::{Duration, Instant};
 
-use crate::host::app::App;
-use crate::host::journal::Journal;
-use crate::host::releases;
+use crate::engine::app::App;
 use crate::model::color::{Color, Route};
 use crate::model::config::duration::Span;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 use crate::model::journal::{NoRollback, Verb};
 use crate::model::release::{Manifest, ReleaseId};
+use crate::state::journal::Journal;
+use crate::state::releases;
 
-use super::begin::begin;
-use super::caller::Caller;
-use super::cutover;
 use super::deployed::Deployed;
 use super::finish::finish;
-use super::gate::{self, Gated, Refusal};
-use super::reload_works::reload_would_work;
-use super::run::Run;
-use super::slot::Running;
-use super::{
-    adopted, contract, data, hooks, memory, proof, recover, resolve, run, slot, step, traffic, wake,
-};
+use super::{contract, data, hooks, memory};
+use crate::engine::begin::begin;
+use crate::engine::caller::Caller;
+use crate::engine::cutover;
+use crate::engine::gate::{self, Gated, Refusal};
+use crate::engine::reload_works::reload_would_work;
+use crate::engine::run::Run;
+use crate::engine::slot::Running;
+use crate::engine::{adopted, proof, recover, resolve, run, slot, step, traffic, wake};
 
 /// How often an adopted process that is being brought back is looked at.
 const AGAIN: Duration = Duration::from_millis(100);

@@ -7,8 +7,8 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use bluegreen::host::sockets;
 use bluegreen::model::color::Color;
+use bluegreen::sys::sockets;
 
 use crate::load::{Kind, Load};
 use crate::sandbox::wait::wait_until;

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bluegreen::remote::ssh::config::Files;
-use bluegreen::remote::ssh::{Address, Chunk, Connection, Options, Output, SshError, connect_with};
+use bluegreen::ssh::config::Files;
+use bluegreen::ssh::{Address, Chunk, Connection, Options, Output, SshError, connect_with};
 
 use crate::sandbox;
 use crate::sandbox::sshd::{self, Home, Sshd, generate, public, user};

@@ -7,10 +7,11 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use bluegreen::host::{prune, releases};
 use bluegreen::model::color::Color;
 use bluegreen::model::layout::Layout;
 use bluegreen::model::release::ReleaseId;
+use bluegreen::release::prune;
+use bluegreen::state::releases;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::sandbox::Sandbox;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::parcel::Brought;
+use crate::release::parcel::Brought;
 
 /// Files that are no commit of the repository yet, or never will be.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, clap::Args)]

@@ -6,10 +6,10 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::host::incoming;
-use crate::host::parcel::{self, Parcel};
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind};
+use crate::release::incoming;
+use crate::release::parcel::{self, Parcel};
 use crate::remote::bring;
 use crate::remote::host::{Host, Tell};
 use crate::ui::Ui;

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::host::worktree::{self, Change, Remote, WorkTree, WorkTreeError};
 use crate::model::config::Source;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind};
+use crate::release::worktree::{self, Change, Remote, WorkTree, WorkTreeError};
 use crate::ui::Ui;
 use crate::ui::ask::Answered;
 

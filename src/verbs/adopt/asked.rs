@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use crate::host::front::Door;
-use crate::host::nginx::dump::Dump;
-use crate::host::nginx::names;
-use crate::host::nginx::takeover::Taken;
+use crate::engine::provable::Unprovable;
 use crate::model::listen::Listener;
-use crate::verbs::provable::Unprovable;
+use crate::nginx::dump::Dump;
+use crate::nginx::front::Door;
+use crate::nginx::names;
+use crate::nginx::takeover::Taken;
 
 /// What a server listens on that says nothing of it.
 const USUAL: &str = "80";
@@ -77,7 +77,7 @@ pub(super) fn elsewhere(path: &str, door: &Door, servers: &[Taken]) -> Unprovabl
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::nginx::takeover::{self, Wish};
+    use crate::nginx::takeover::{self, Wish};
 
     #[test]
     fn a_server_is_asked_by_a_name_that_leads_to_it() {

@@ -7,18 +7,20 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::host::app::App;
-use crate::host::journal::Journal;
-use crate::host::lock::user_name;
-use crate::host::nginx::files;
-use crate::host::registry::Registry;
-use crate::host::store::{self, FileError};
-use crate::host::{releases, user};
+use crate::engine::adopted;
+use crate::engine::app::App;
 use crate::model::color::Route;
 use crate::model::config::Config;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Standing as Live};
 use crate::model::journal::{Record as Entry, RunId, Verb};
+use crate::nginx::files;
+use crate::state::journal::Journal;
+use crate::state::registry::Registry;
+use crate::state::releases;
+use crate::sys::lock::user_name;
+use crate::sys::store::{self, FileError};
+use crate::sys::user;
 
 use super::super::setup;
 use super::plan::Plan;
@@ -61,10 +63,7 @@ pub(super) async fn carry_out(plan: &Plan, ask: &Ask, sink: &dyn Sink) -> Result
         record.moved.clone_from(&moves);
         record.write()?;
         move_data(plan, &moves)?;
-        told(
-            sink,
-            format!("{} lies in `shared` now", super::super::adopted::listed(&moves)),
-        );
+        told(sink, format!("{} lies in `shared` now", adopted::listed(&moves)));
     }
     end(&plan.app, &mut record)?;
     told(

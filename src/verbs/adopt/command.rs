@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::host::guess;
-use crate::host::process;
-use crate::host::sockets;
-use crate::host::store;
+use crate::sys::process;
+use crate::sys::sockets;
+use crate::sys::store;
+use crate::verbs::guess;
 
 use super::found::Found;
 

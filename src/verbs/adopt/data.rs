@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use nix::unistd::User;
 use serde::{Deserialize, Serialize};
 
-use crate::host::relocate::sqlite::{BESIDE, is_sqlite};
-use crate::host::server_tree::ServerTree;
-use crate::host::user;
 use crate::model::failure::Failure;
+use crate::release::relocate::sqlite::{BESIDE, is_sqlite};
+use crate::release::server_tree::ServerTree;
+use crate::sys::user;
 use crate::verbs::data::into_shared;
 use crate::verbs::remove;
 

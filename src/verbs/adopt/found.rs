@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
-use crate::host::command::find_program;
-use crate::host::nginx::dump::Dump;
-use crate::host::pm2::{Proc, daemons};
-use crate::host::process::{self, Process};
-use crate::host::registry::Registry;
-use crate::host::server_tree::ServerTree;
-use crate::host::sockets;
-use crate::host::trust;
+use crate::keeper::pm2::{Proc, daemons};
 use crate::model::config::Config;
 use crate::model::failure::{Failure, in_one_line};
+use crate::nginx::dump::Dump;
+use crate::release::server_tree::ServerTree;
+use crate::state::registry::Registry;
+use crate::sys::command::find_program;
+use crate::sys::process::{self, Process};
+use crate::sys::sockets;
+use crate::sys::trust;
 
 mod candidate;
 mod refusals;

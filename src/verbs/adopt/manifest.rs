@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 
 use super::plan::Plan;
-use crate::host::lock::user_name;
 use crate::model::config::Config;
 use crate::model::config::run::words;
 use crate::model::failure::{Failure, Kind};
 use crate::model::release::Manifest;
+use crate::sys::lock::user_name;
 
 impl Plan {
     /// What stands for a release that was never built.

@@ -5,34 +5,34 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use nix::unistd::Uid;
 
-use crate::host::app::App;
-use crate::host::command::find_program;
-use crate::host::nginx::Nginx;
-use crate::host::nginx::dump::Dump;
-use crate::host::nginx::raw;
-use crate::host::nginx::render;
-use crate::host::nginx::takeover::{self, Takeover, Wish};
-use crate::host::process::Process;
-use crate::host::registry::Registry;
-use crate::host::server_tree::State;
+use crate::engine::app::App;
 use crate::model::adopted::Adopted;
 use crate::model::color::Color;
 use crate::model::config::Config;
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::NginxLayout;
 use crate::model::release::ReleaseId;
+use crate::nginx::Nginx;
+use crate::nginx::dump::Dump;
+use crate::nginx::raw;
+use crate::nginx::render;
+use crate::nginx::takeover::{self, Takeover, Wish};
+use crate::release::server_tree::State;
+use crate::state::registry::Registry;
+use crate::sys::command::find_program;
+use crate::sys::process::Process;
 
 use super::super::setup::ground::{self, Ground};
 use super::super::setup::places;
-use super::super::slot::Running;
-use super::super::{adopted, gate};
 use super::data::{self, Data};
 use super::found::{self, Found};
 use super::record::SiteFile;
 use super::request::Ask;
 use super::seen::{self, Looked, Site};
 use super::{proposal, variables};
-use crate::verbs::provable;
+use crate::engine::provable;
+use crate::engine::slot::Running;
+use crate::engine::{adopted, gate};
 
 /// Everything that was found, and what would become of it.
 #[derive(Debug)]

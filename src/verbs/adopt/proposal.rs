@@ -7,14 +7,14 @@ mod site;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use crate::host::front::{self, Door, Manner};
-use crate::host::guess;
-use crate::host::nginx::names;
-use crate::host::pm2::Proc;
-use crate::host::sockets;
+use crate::keeper::pm2::Proc;
 use crate::model::config::Config;
 use crate::model::config::read;
 use crate::model::failure::{Failure, Kind};
+use crate::nginx::front::{self, Door, Manner};
+use crate::nginx::names;
+use crate::sys::sockets;
+use crate::verbs::guess;
 
 use super::found::Found;
 use super::variables;

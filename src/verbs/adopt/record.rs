@@ -8,17 +8,17 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
 
-use crate::host::front::{Door, Manner};
-use crate::host::nginx::files::{self, Change};
-use crate::host::nginx::raw;
-use crate::host::nginx::render::Rendered;
-use crate::host::store;
-use crate::host::trust::{self, Untrusted};
 use crate::model::color::Color;
 use crate::model::config::Config;
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::{Entry, NginxLayout};
 use crate::model::release::ReleaseId;
+use crate::nginx::files::{self, Change};
+use crate::nginx::front::{Door, Manner};
+use crate::nginx::raw;
+use crate::nginx::render::Rendered;
+use crate::sys::store;
+use crate::sys::trust::{self, Untrusted};
 
 /// An adoption, under way or done.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use crate::host::nginx::files;
-use crate::host::user;
 use crate::model::failure::Failure;
+use crate::nginx::files;
+use crate::sys::user;
 
-use super::super::adopted;
 use super::plan::Plan;
 use super::request::{Adopting, Ask};
 use super::seen::Looked;
-use crate::verbs::provable;
+use crate::engine::adopted;
+use crate::engine::provable;
 
 impl Plan {
     /// What would be done.

@@ -5,27 +5,29 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::User;
 
-use crate::host::app::App;
-use crate::host::lock::{Holder, Lock};
-use crate::host::nginx::files::{self, Change};
-use crate::host::nginx::render::hook_is_ours;
-use crate::host::registry::Registry;
-use crate::host::releases;
-use crate::host::relocate;
-use crate::host::store;
-use crate::host::system::SystemFolders;
-use crate::host::user;
+use crate::engine::adopted;
+use crate::engine::app::App;
 use crate::model::color::Color;
 use crate::model::config::Config;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::{Layout, NginxLayout};
+use crate::nginx::files::{self, Change};
+use crate::nginx::render::hook_is_ours;
+use crate::release::relocate;
+use crate::state::registry::Registry;
+use crate::state::releases;
+use crate::sys::lock::{Holder, Lock};
+use crate::sys::store;
+use crate::sys::system::SystemFolders;
+use crate::sys::user;
 
+use super::super::remove;
 use super::super::setup::programs;
-use super::super::{remove, traffic};
 use super::record::Record;
 use super::request::{Adopting, Ask, conf};
 use super::seen;
+use crate::engine::traffic;
 
 /// Every record beside NGINX's main file.
 fn records(conf: &Path) -> Vec<PathBuf> {
@@ -126,7 +128,7 @@ pub async fn undo(ask: &Ask, config: Option<Config>, sink: &dyn Sink) -> Result<
     if !record.moved.is_empty() {
         steps.push(format!(
             "move {} back into the work tree",
-            super::super::adopted::listed(&record.moved)
+            adopted::listed(&record.moved)
         ));
     }
     steps.push(format!(

@@ -1,7 +1,7 @@
 //! The variables that a process has from PM2: their names, never their values.
 
-use crate::host::pm2::entry::hashed;
-use crate::host::process;
+use crate::keeper::pm2::entry::hashed;
+use crate::sys::process;
 
 use super::found::Found;
 

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::host::git::Git;
-use crate::host::releases;
-use crate::host::shared::changes;
+use crate::engine::adopted;
+use crate::engine::run::Run;
 use crate::model::event::{Event, Sink};
-use crate::verbs::adopted;
-use crate::verbs::run::Run;
+use crate::release::git::Git;
+use crate::release::shared::changes;
+use crate::state::releases;
 
 /// More files than these are not named one by one.
 const NAMED: usize = 8;

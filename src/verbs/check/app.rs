@@ -4,16 +4,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::host::app::App;
-use crate::host::nginx::syntax;
-use crate::host::pm2::Daemon;
-use crate::host::store::read_plain;
-use crate::host::{guess, process, releases, sockets};
+use crate::engine::app::App;
+use crate::keeper::pm2::Daemon;
 use crate::model::color::Color;
 use crate::model::gunicorn::{Around, Gunicorn};
+use crate::nginx::syntax;
+use crate::state::releases;
+use crate::sys::store::read_plain;
+use crate::sys::{process, sockets};
+use crate::verbs::guess;
 
 use super::finding::Report;
-use crate::verbs::{adopted, data, slot};
+use crate::engine::{adopted, slot};
+use crate::verbs::data;
 
 /// NGINX's own `keepalive_timeout` of an upstream.
 const UPSTREAM_IDLE: Duration = Duration::from_secs(60);

@@ -1,7 +1,7 @@
 //! The checks that a deploy begins with: what would stop it half-way, or lose requests, as far
 //! as that can be seen in milliseconds; or all there are.
 
-use crate::host::app::App;
+use crate::engine::app::App;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Failure;
 

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use nix::unistd::User;
 
-use crate::host::app::App;
-use crate::host::boot::{self, Unit};
-use crate::host::releases;
+use crate::engine::app::App;
 use crate::model::color::Color;
 use crate::model::config::KeepWarm;
+use crate::state::releases;
+use crate::sys::boot::{self, Unit};
 
-use super::super::adopted;
 use super::finding::Report;
+use crate::engine::adopted;
 
 pub(super) fn look(report: &mut Report, app: &App, etc: &Path) {
     pm2(report, app, etc);

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::finding::Report;
-use crate::host::clock;
+use crate::sys::clock;
 
 /// Signed requests and one-time passwords bear more than this, and NTP keeps hosts within
 /// hundredths.

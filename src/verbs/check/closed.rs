@@ -7,8 +7,8 @@ use std::path::Path;
 
 use nix::unistd::{Gid, Group};
 
-use crate::host::app::App;
-use crate::host::readers;
+use crate::engine::app::App;
+use crate::nginx::readers;
 
 use super::super::setup::ground::Ground;
 use super::finding::Report;

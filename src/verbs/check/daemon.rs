@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid};
 
-use crate::host::app::App;
-use crate::host::{lock, trust};
-use crate::verbs::save;
+use crate::engine::app::App;
+use crate::engine::save;
+use crate::sys::{lock, trust};
 
 use super::finding::Report;
 

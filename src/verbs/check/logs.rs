@@ -5,10 +5,10 @@ use std::path::Path;
 
 use nix::unistd::{Group, User};
 
-use crate::host::app::App;
-use crate::host::command::find_program;
-use crate::host::rotation::{self, MODULE};
+use crate::engine::app::App;
 use crate::model::color::Color;
+use crate::sys::command::find_program;
+use crate::sys::rotation::{self, MODULE};
 
 use super::finding::Report;
 

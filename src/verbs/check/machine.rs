@@ -3,20 +3,23 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::host::app::App;
-use crate::host::command::Command;
-use crate::host::git::Git;
-use crate::host::pm2::Daemon;
-use crate::host::venv::installer::Tool;
-use crate::host::{dotenv, envfile, process, shared, sockets, space};
+use crate::engine::app::App;
+use crate::keeper::pm2::Daemon;
 use crate::model::color::Color;
 use crate::model::password::without_password;
+use crate::release::git::Git;
+use crate::release::shared;
+use crate::release::venv::installer::Tool;
+use crate::state::envfile;
+use crate::sys::command::Command;
+use crate::sys::{dotenv, process, sockets, space};
 
 use super::super::build::as_written;
 use super::super::memory::{self, Memory};
-use super::super::{adopted, packages, room, slot, source};
+use super::super::{packages, room, source};
 use super::daemon;
 use super::finding::{Level, Report, against};
+use crate::engine::{adopted, slot};
 
 /// Room for one more release with its environment; below it a deploy may fail half-way
 /// through a build. A Flask environment with a few packages has 30 to 300 MB.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::host::app::App;
-use crate::host::resolve;
+use crate::engine::app::App;
+use crate::sys::resolve;
 
 use super::finding::Report;
 use super::tls;

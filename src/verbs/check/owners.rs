@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
-use crate::host::mover::Asked;
-use crate::host::nginx::render::site_mark;
-use crate::host::program::{self, THIS};
-use crate::host::registry::Registry;
-use crate::host::sudoers;
-use crate::host::system::SystemFolders;
-use crate::host::trust::{self, Keeper, Untrusted};
 use crate::model::color::{Color, Route};
 use crate::model::config::{Config, SwitchWay};
 use crate::model::layout::{Entry, Layout, NginxLayout};
+use crate::nginx::mover::Asked;
+use crate::nginx::render::site_mark;
+use crate::state::registry::Registry;
+use crate::sys::program::{self, THIS};
+use crate::sys::sudoers;
+use crate::sys::system::SystemFolders;
+use crate::sys::trust::{self, Keeper, Untrusted};
 
 use super::super::setup::programs;
 use super::finding::Report;

@@ -3,15 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::host::app::App;
-use crate::host::front;
-use crate::host::readers::Reader;
+use crate::engine::app::App;
 use crate::model::color::Color;
 use crate::model::config::SwitchWay;
+use crate::nginx::front;
+use crate::nginx::readers::Reader;
 
-use super::super::proof;
 use super::super::setup::ground::{self, Ground};
 use super::finding::Report;
+use crate::engine::proof;
 
 /// What must never be answered with 200, whatever the app says.
 const SECRETS: [&str; 3] = ["/.env", "/.git/config", "/bg.toml"];

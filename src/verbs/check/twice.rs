@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::host::app::App;
-use crate::host::store::read_plain;
-use crate::host::{dotenv, envfile, guess};
+use crate::engine::app::App;
+use crate::state::envfile;
+use crate::sys::dotenv;
+use crate::sys::store::read_plain;
+use crate::verbs::guess;
 
 use super::app as settings;
 use super::finding::Report;

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use crate::host::app::App;
-use crate::host::nginx::render;
-use crate::host::readers::Reader;
-use crate::host::statics::Unserved;
-use crate::host::{front, releases, statics};
+use crate::engine::app::App;
 use crate::model::color::Color;
 use crate::model::release::ReleaseId;
+use crate::nginx::front;
+use crate::nginx::readers::Reader;
+use crate::nginx::render;
+use crate::release::statics;
+use crate::release::statics::Unserved;
+use crate::state::releases;
 
-use super::super::adopted;
 use super::super::setup::ground::Ground;
 use super::finding::Report;
+use crate::engine::adopted;
 
 /// A name of nobody's (RFC 6761).
 const NOBODYS: &str = "no-such-name.invalid";

@@ -2,18 +2,18 @@
 
 use jiff::Timestamp;
 
-use crate::host::app::App;
-use crate::host::journal::Journal;
-use crate::host::lock::user_name;
-use crate::host::{releases, stories};
+use crate::engine::app::App;
 use crate::model::color::Route;
 use crate::model::event::{Event, Sink};
 use crate::model::failure::{Failure, Standing, Traffic};
 use crate::model::journal::{Left, Record, RunId, Verb};
+use crate::state::journal::Journal;
+use crate::state::{releases, stories};
+use crate::sys::lock::user_name;
 
-use crate::verbs::drift::{self, Drift};
-use crate::verbs::slot::IdleSlot;
-use crate::verbs::{run, save, slot, traffic};
+use crate::engine::drift::{self, Drift};
+use crate::engine::slot::IdleSlot;
+use crate::engine::{run, save, slot, traffic};
 
 /// Mends one thing; what only a person can mend is told again.
 ///

@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
-use crate::host::command::find_program;
-use crate::host::nginx::build::Build;
-use crate::host::nginx::dump::{Dump, Server};
-use crate::host::nginx::render::site_mark;
-use crate::host::nginx::{Nginx, NginxError, raw};
-use crate::host::registry::{Registry, RegistryError};
 use crate::model::config::{Config, SwitchWay};
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::{Entry, NginxLayout};
 use crate::model::listen::Listener;
 use crate::model::way;
+use crate::nginx::build::Build;
+use crate::nginx::dump::{Dump, Server};
+use crate::nginx::render::site_mark;
+use crate::nginx::{Nginx, NginxError, raw};
+use crate::state::registry::{Registry, RegistryError};
+use crate::sys::command::find_program;
 
 use super::places::{nginx_is_roots, nobodys, places};
 
@@ -370,7 +370,7 @@ fn clash(config: &Config, ground: &Ground, other: &Entry) -> Result<(), Failure>
         );
     }
     let theirs =
-        crate::host::app::read_config(&other.root.join("bg.toml")).map(|config| config.process.ports);
+        crate::engine::app::read_config(&other.root.join("bg.toml")).map(|config| config.process.ports);
     if let Ok(theirs) = theirs {
         let ours = config.process.ports;
         for port in [ours.blue, ours.green] {

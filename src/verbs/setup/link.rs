@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use crate::host::app::App;
-use crate::host::nginx::files;
-use crate::host::nginx::render::Rendered;
-use crate::host::{releases, store, trust};
+use crate::engine::app::App;
 use crate::model::color::{Color, Route};
 use crate::model::failure::Failure;
+use crate::nginx::files;
+use crate::nginx::render::Rendered;
+use crate::state::releases;
+use crate::sys::{store, trust};
 
 use super::ground::Ground;
 use super::owner;

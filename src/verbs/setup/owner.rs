@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Uid;
 
-use crate::host::app::App;
-use crate::host::custody::{self, CustodyError, Maker};
-use crate::host::nginx::Nginx;
-use crate::host::readers;
-use crate::host::registry::Registry;
-use crate::host::trust;
-use crate::host::user::{self, Borrowed};
+use crate::engine::app::App;
 use crate::model::config::Config;
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::{Layout, NginxLayout};
+use crate::nginx::Nginx;
+use crate::nginx::readers;
+use crate::state::registry::Registry;
+use crate::sys::custody::{self, CustodyError, Maker};
+use crate::sys::trust;
+use crate::sys::user::{self, Borrowed};
 
 use super::ground::Ground;
 

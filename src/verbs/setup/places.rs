@@ -4,11 +4,11 @@ use std::path::Path;
 
 use nix::unistd::Uid;
 
-use crate::host::nginx::render::{hook_is_ours, written_for};
-use crate::host::{store, trust};
 use crate::model::config::Config;
 use crate::model::failure::{Failure, Kind};
 use crate::model::layout::NginxLayout;
+use crate::nginx::render::{hook_is_ours, written_for};
+use crate::sys::{store, trust};
 
 /// What root runs, or has parsed, nobody else may be able to change: a bg.toml that names
 /// another program or file would otherwise make its author root.

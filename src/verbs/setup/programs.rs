@@ -3,14 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::host::app::App;
-use crate::host::program::{self, THIS};
-use crate::host::registry::Registry;
-use crate::host::system::SystemFolders;
-use crate::host::{sudoers, trust};
+use crate::engine::app::App;
 use crate::model::config::SwitchWay;
 use crate::model::failure::Failure;
 use crate::model::layout::Entry;
+use crate::state::registry::Registry;
+use crate::sys::program::{self, THIS};
+use crate::sys::system::SystemFolders;
+use crate::sys::{sudoers, trust};
 
 use super::ground::Ground;
 

@@ -5,11 +5,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::host::app::App;
-use crate::host::front::Secret;
-use crate::host::nginx::render;
-use crate::host::store;
+use crate::engine::app::App;
 use crate::model::failure::Failure;
+use crate::nginx::front::Secret;
+use crate::nginx::render;
+use crate::sys::store;
 
 use super::ground::Ground;
 use super::owner;

@@ -5,8 +5,8 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use bluegreen::host::lock;
 use bluegreen::model::color::Color;
+use bluegreen::sys::lock;
 use toml::Value;
 
 use super::authority::Wish;

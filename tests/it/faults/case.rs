@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use bluegreen::host::journal::Journal;
+use bluegreen::state::journal::Journal;
 use nix::sys::signal::Signal;
 
 use crate::load::Load;

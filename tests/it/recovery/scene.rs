@@ -7,10 +7,10 @@ use std::process::{Child, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use bluegreen::host::journal::Journal;
 use bluegreen::model::color::Color;
 use bluegreen::model::journal::Record;
 use bluegreen::model::release::ReleaseId;
+use bluegreen::state::journal::Journal;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;

@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bluegreen::remote::ssh::config::{Files, Settings, resolve};
-use bluegreen::remote::ssh::{Address, SshError};
+use bluegreen::ssh::config::{Files, Settings, resolve};
+use bluegreen::ssh::{Address, SshError};
 use nix::unistd::{User, getuid};
 
 use crate::sandbox;

@@ -1,6 +1,6 @@
 //! A process of PM2's that may be the one to adopt.
 
-use crate::host::pm2::{Proc, daemons};
+use crate::keeper::pm2::{Proc, daemons};
 use crate::model::failure::{Failure, Kind};
 
 /// One entry and the ports that it holds and NGINX passes to.

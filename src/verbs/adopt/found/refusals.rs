@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::host::nginx::dump::Dump;
-use crate::host::pm2::Proc;
-use crate::host::sockets;
+use crate::keeper::pm2::Proc;
 use crate::model::failure::Failure;
+use crate::nginx::dump::Dump;
+use crate::sys::sockets;
 
 use super::candidate::{Candidate, refused};
 

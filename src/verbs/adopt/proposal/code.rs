@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::host::{guess, process, store, user};
 use crate::model::failure::Failure;
 use crate::model::gunicorn::Gunicorn;
+use crate::sys::{process, store, user};
+use crate::verbs::guess;
 
 use super::super::command::{self, Next, Place};
 use super::super::found::Found;

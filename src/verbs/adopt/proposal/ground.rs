@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::super::data::Data;
 use super::super::found::Found;
-use crate::host::nginx::dump::Dump;
-use crate::host::nginx::takeover::Takeover;
+use crate::nginx::dump::Dump;
+use crate::nginx::takeover::Takeover;
 
 /// What the text is made of.
 pub struct Ground<'a> {

@@ -1,7 +1,7 @@
 //! Ctrl-C at the client. Once: what has not moved traffic is undone, what has is finished.
 //! Twice: the client leaves, and the hosts do the same by themselves.
 
-use bluegreen::host::lock;
+use bluegreen::sys::lock;
 use nix::sys::signal::Signal;
 
 use super::client::Client;

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use bluegreen::host::lock;
 use bluegreen::model::color::Color;
 use bluegreen::model::journal::{Record, Story};
+use bluegreen::sys::lock;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 

@@ -1,0 +1,326 @@
+//! The moment traffic moves: one rename, proven from outside or undone.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use crate::engine::app::App;
+use crate::engine::evidence::{Counted, Evidence, Running};
+use crate::model::color::Route;
+use crate::model::event::{Event, Sink, millis};
+use crate::model::failure::{Failure, Standing, Traffic, in_one_line};
+use crate::model::journal::Phase;
+use crate::model::release::ReleaseId;
+use crate::nginx::mover::MoveError;
+use crate::state::releases;
+
+use crate::engine::gate::Gated;
+use crate::engine::proof::{Proof, Unhealthy, Unproven, fails_alike, prove, prove_back};
+use crate::engine::reload_works::{ReloadWorks, reload_would_work};
+use crate::engine::run::Run;
+use crate::engine::{resolve, save, step, traffic, workers};
+
+/// Traffic that moved and was proven. It is to be recorded, and what was live before kept or
+/// stopped.
+///
+/// ```compile_fail
+/// # #![deny(unused_must_use)]
+/// # use bluegreen::model::failure::Failure;
+/// # use bluegreen::engine::cutover;
+/// # use bluegreen::engine::gate::Gated;
+/// # use bluegreen::engine::run::Run;
+/// async fn switch(run: &Run<'_>, gated: Gated) -> Result<(), Failure> {
+///     cutover::cutover(run, gated).await?;
+///     Ok(())
+/// }
+/// ```
+///
+/// ```
+/// # #![deny(unused_must_use)]
+/// # use bluegreen::model::failure::Failure;
+/// # use bluegreen::engine::cutover;
+/// # use bluegreen::engine::gate::Gated;
+/// # use bluegreen::verbs::finish::finish;
+/// # use bluegreen::engine::run::Run;
+/// async fn switch(run: &Run<'_>, gated: Gated) -> Result<(), Failure> {
+///     finish(run, cutover::cutover(run, gated).await?).await?;
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "what was live before is neither kept nor stopped, and the switch not on record"]
+pub struct Switched {
+    /// What is live.
+    pub(crate) live: Standing,
+    /// What was live before.
+    pub(crate) replaced: Standing,
+    /// The prober's count.
+    pub(crate) counted: Option<Counted>,
+    /// The operator's reason, where the gate was forced.
+    pub(crate) forced: Option<String>,
+    /// Whether every worker runs on what is live.
+    pub(crate) workers: Result<(), Failure>,
+    /// Whether PM2 kept its list for a reboot.
+    pub(crate) saved: Result<(), Failure>,
+}
+
+/// Where traffic is to go.
+#[derive(Clone, Copy)]
+enum Goal<'a> {
+    /// To a color that passed the gate.
+    Color(&'a Gated),
+    /// To the maintenance page in front of the live color, or from it.
+    Page { on: bool },
+}
+
+impl<'a> Goal<'a> {
+    fn route(self, from: Route) -> Route {
+        match self {
+            Goal::Color(gated) => from.with_color(gated.color()),
+            Goal::Page { on } => Route {
+                maintenance: on,
+                ..from
+            },
+        }
+    }
+
+    fn gated(self) -> Option<&'a Gated> {
+        match self {
+            Goal::Color(gated) => Some(gated),
+            Goal::Page { .. } => None,
+        }
+    }
+}
+
+/// Moves traffic to a color that passed the gate, and to no other.
+///
+/// ```compile_fail,E0308
+/// # use bluegreen::model::color::Color;
+/// # use bluegreen::engine::cutover;
+/// # use bluegreen::engine::run::Run;
+/// async fn without_a_gate(run: &Run<'_>) {
+///     let _ = cutover::cutover(run, Color::Green).await;
+/// }
+/// ```
+///
+/// ```compile_fail,E0451
+/// # use bluegreen::model::color::Color;
+/// # use bluegreen::model::release::ReleaseId;
+/// # use bluegreen::engine::gate::Gated;
+/// fn without_a_gate(release: ReleaseId) -> Gated {
+///     Gated { color: Color::Green, release, forced: None }
+/// }
+/// ```
+///
+/// # Errors
+/// Exit 1 when it was not moved, 5 when it was put back, 7 when nobody can say.
+pub async fn cutover(run: &Run<'_>, passed: Gated) -> Result<Switched, Failure> {
+    let works = reload_would_work(run.app).await?;
+    tested(run, passed, works).await
+}
+
+/// The same where NGINX was tested just now, beside the gate.
+///
+/// # Errors
+/// As [`cutover`].
+pub async fn tested(run: &Run<'_>, passed: Gated, works: ReloadWorks) -> Result<Switched, Failure> {
+    let replaced = run.live();
+    let evidence = evidence(run);
+    let swapped = swap(run, Goal::Color(&passed), evidence.as_ref(), works).await;
+    let agreed = async {
+        let handed = async {
+            swapped?;
+            step::agree(run).await?;
+            workers::hand_over(run, &passed.standing()).await
+        };
+        // Visitors are not kept waiting for the count.
+        let handed = resolve::unless_done(run, handed.await).await?;
+        Ok::<_, Failure>((handed, save::for_a_reboot(run).await))
+    };
+    // The window goes on meanwhile, and nobody waits for it twice.
+    let counted = async {
+        let count = evidence?.finish().await;
+        run.sink.emit(told(&count));
+        Some(count)
+    };
+    let (agreed, counted) = tokio::join!(agreed, counted);
+    let (handed, saved) = agreed?;
+    handed.events.into_iter().for_each(|event| run.sink.emit(event));
+    let saved = saved.map(|saved| run.sink.emit(saved));
+    run.note_a_late_stop().await;
+    Ok(Switched {
+        live: passed.standing(),
+        replaced,
+        counted,
+        forced: passed.forced_because().map(str::to_owned),
+        workers: handed.all,
+        saved,
+    })
+}
+
+/// Puts the maintenance page in front of the live color, or takes it away; the color stays.
+///
+/// # Errors
+/// As [`cutover`].
+pub async fn page(run: &Run<'_>, on: bool) -> Result<(), Failure> {
+    let works = reload_would_work(run.app).await?;
+    swap(run, Goal::Page { on }, None, works).await
+}
+
+/// Moves the route to its goal: the journal, the rename, NGINX, the proof.
+///
+/// # Errors
+/// When it did not move, or was not proven to: then it does not stay there.
+async fn swap(
+    run: &Run<'_>,
+    goal: Goal<'_>,
+    prober: Option<&Running>,
+    works: ReloadWorks,
+) -> Result<(), Failure> {
+    let app = run.app;
+    let (to, passed) = (goal.route(run.from), goal.gated());
+    let release = passed.and_then(|passed| passed.standing().release);
+    run.enter(Phase::Swapping, to, release.as_ref(), None)?;
+    let began = Instant::now();
+    let note = || prober.into_iter().for_each(Running::swapped);
+    let swapped = app.mover.swap(run.from, to, works.0, note).await;
+    prober.into_iter().for_each(Running::followed);
+    let reached = match swapped {
+        Ok(()) => match prove(app, to, passed.is_some()).await {
+            Ok(proof) => as_healthy(run, to, proof).await,
+            Err(unproven) => Err(unproven),
+        },
+        Err(MoveError::Behind(unfollowed)) => Err(unfollowed.into()),
+        Err(kept) => return Err(unmoved(app, run.from, kept).await),
+    };
+    match reached {
+        Ok(proof) => {
+            let took = began.elapsed();
+            run.enter(Phase::Proven, to, release.as_ref(), None)
+                .or_else(|failure| {
+                    // Proven and unwritten: the next command proves it again.
+                    run.sink.emit(Event::Warned { text: failure.what });
+                    Ok::<(), Failure>(())
+                })?;
+            if passed.is_some() {
+                run.sink.emit(Event::TrafficMoved {
+                    from: run.live(),
+                    to: traffic::standing(app, to.color),
+                    paths: proof.paths,
+                    listeners: proof.listeners,
+                    took_ms: took.as_secs_f64() * 1000.0,
+                });
+            }
+            Ok(())
+        }
+        Err(unproven) => Err(unproven.into_failure(run.from.color, to.color)),
+    }
+}
+
+/// A color that fails may be live where the one before it failed in the same way.
+async fn as_healthy(run: &Run<'_>, to: Route, proof: Proof) -> Result<Proof, Unproven> {
+    if proof.sick.is_empty() {
+        return Ok(proof);
+    }
+    let (color, live) = (to.color, run.live());
+    let alike = live.release.is_none() || fails_alike(run.app, live.color, &proof.sick).await;
+    let source = Unhealthy(proof.sick);
+    if !alike {
+        return Err(Unproven::Unhealthy { color, source });
+    }
+    let why = match live {
+        Standing { release: None, .. } => "nothing was live before".to_owned(),
+        live => format!("{} answers the same", live.color),
+    };
+    run.sink.emit(Event::Warned {
+        text: format!(
+            "{color} is reached, and is not healthy: {source}; traffic moves all the same, as {why}"
+        ),
+    });
+    Ok(Proof {
+        sick: Vec::new(),
+        ..proof
+    })
+}
+
+/// The link stands as it was; whether NGINX does too is looked at where root's program tried.
+async fn unmoved(app: &App, from: Route, error: MoveError) -> Failure {
+    let failure = Failure::failed("the link was not replaced");
+    if !matches!(error, MoveError::Refused(_)) {
+        return failure.because(error).with_traffic(traffic::unchanged(app));
+    }
+    let live = traffic::standing(app, from.color);
+    let traffic = match prove_back(app, from, live.release.is_some(), Ok(())).await {
+        Ok(_) => Traffic::Unchanged { live },
+        Err(unproven) => Traffic::Unknown {
+            seen: format!("the link says {from}; {}", in_one_line(&unproven)),
+        },
+    };
+    failure
+        .because(error)
+        .hint("`bg check` says whether root's program and sudo's permit for it are in place")
+        .with_traffic(traffic)
+}
+
+/// The prober, where a healthy color stands on both sides: before the first deploy every
+/// request fails, and behind the maintenance page none reaches a color.
+fn evidence(run: &Run<'_>) -> Option<Running> {
+    let app = run.app;
+    run.live().release.as_ref()?;
+    if run.from.maintenance || app.config.evidence.window.0.is_zero() {
+        return None;
+    }
+    let path = app
+        .config
+        .evidence
+        .path
+        .as_ref()
+        .or_else(|| app.config.nginx.paths.first())?;
+    let old = SocketAddr::from(([127, 0, 0, 1], app.config.process.ports.of(run.from.color)));
+    let watched = Evidence {
+        door: app.paced_doors().into_iter().next()?,
+        path: path.clone(),
+        old: Some(old),
+        maintenance: false,
+        window: app.config.evidence.window.0,
+    };
+    watched.start().ok()
+}
+
+fn told(counted: &Counted) -> Event {
+    Event::Counted {
+        sent: counted.sent,
+        failed: counted.failed,
+        failures: counted.failures.clone(),
+        window_ms: millis(counted.window),
+        last_old_ms: counted.last_old_ms,
+        enough: counted.enough,
+        by_nginx: counted.by_nginx.clone(),
+    }
+}
+
+/// What a switch is recorded as.
+#[must_use]
+pub fn summary(run: &Run<'_>, switched: &Switched, release: &ReleaseId) -> String {
+    let subject = releases::read(&run.app.layout, release).map(|manifest| manifest.subject);
+    let subject = subject.map_or(String::new(), |subject| format!(" \"{subject}\""));
+    let count = switched.counted.as_ref().map_or(String::new(), |counted| {
+        format!(
+            ", {} requests around the switch, {} failed",
+            counted.sent, counted.failed
+        )
+    });
+    let way = match &switched.replaced.release {
+        Some(_) => format!("{} → {}", switched.replaced.color, switched.live.color),
+        None => switched.live.color.to_string(),
+    };
+    let forced = forced(switched.forced.as_deref());
+    let worker = switched.workers.as_ref().err();
+    let worker = worker.map_or(String::new(), |failure| format!(", {}", failure.what));
+    format!("{way} ({}{subject}){count}{worker}{forced}", release.short())
+}
+
+/// What the record of a run says about its gate, when that was forced.
+#[must_use]
+pub fn forced(reason: Option<&str>) -> String {
+    reason.map_or(String::new(), |reason| format!(", gate forced: {reason}"))
+}

@@ -1,0 +1,62 @@
+//! A migration that is under way, noted on disk: one that is cut short leaves the schema to a person.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::app::App;
+use crate::model::event::{Event, Sink};
+use crate::model::failure::Failure;
+use crate::model::release::ReleaseId;
+use crate::sys::store;
+
+use crate::engine::run::Run;
+
+/// Left on disk while a migration runs.
+#[derive(Debug, Serialize, Deserialize)]
+struct UnderWay {
+    run: String,
+    release: ReleaseId,
+    backup: Option<PathBuf>,
+}
+
+/// Notes that the migration for `release` begins.
+///
+/// # Errors
+/// When that cannot be written: nothing may be migrated then.
+pub fn begin(run: &Run<'_>, release: &ReleaseId, backup: Option<PathBuf>) -> Result<(), Failure> {
+    let under_way = UnderWay {
+        run: run.id.to_string(),
+        release: release.clone(),
+        backup,
+    };
+    let text = serde_json::to_vec(&under_way).unwrap_or_default();
+    store::write_whole(&run.app.layout.migration(), &text, 0o640)
+        .map_err(|error| Failure::failed("nothing was migrated, as that could not be noted").because(error))
+}
+
+/// Notes that it has ended, well or not.
+pub fn end(run: &Run<'_>) {
+    std::fs::remove_file(run.app.layout.migration()).ok();
+}
+
+/// Says what a migration that was cut short leaves to a person, once.
+pub fn look_back(app: &App, sink: &dyn Sink) {
+    let path = app.layout.migration();
+    let Ok(text) = std::fs::read(&path) else { return };
+    std::fs::remove_file(&path).ok();
+    let Ok(UnderWay { run, release, backup }) = serde_json::from_slice(&text) else {
+        sink.emit(Event::Warned {
+            text: "a migration was cut short, and what was noted of it makes no sense here: look at the schema before the next deploy".to_owned(),
+        });
+        return;
+    };
+    let backup = backup.map_or("no backup was made before".to_owned(), |backup| {
+        format!("`{}` is the database from before", backup.display())
+    });
+    sink.emit(Event::Warned {
+        text: format!(
+            "{run} was cut short while it migrated the database for {release}: look at the schema before the next deploy; {backup}"
+        ),
+    });
+}

@@ -1,0 +1,145 @@
+//! A run that died half-way: what the next command makes of it before anything else.
+
+use std::time::Duration;
+
+use crate::engine::app::App;
+use crate::model::event::{Event, Sink};
+use crate::model::failure::Failure;
+use crate::model::journal::{OpenRun, Phase, Story};
+use crate::model::recovery::Action;
+use crate::state::journal::Journal;
+use crate::sys::{hold, process};
+
+use crate::engine::resolve::{Plan, Resolved, Unresolved, Why, record, resolve};
+use crate::engine::{run, wake};
+
+/// How long programs that a dead run left may take to end.
+const CHILD_GRACE: Duration = Duration::from_secs(10);
+
+impl Plan {
+    fn is_stuck(&self) -> bool {
+        self.action == Action::Refuse && self.visible
+    }
+
+    /// The plan in a sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let OpenRun {
+            run,
+            verb,
+            phase,
+            from,
+            to,
+            ..
+        } = &self.open;
+        let action = match self.action {
+            Action::Abandon => "note that it ended; traffic never moved".to_owned(),
+            Action::RestoreSlot => format!("bring back what {} held; traffic is on {from}", to.color),
+            Action::Finish => format!("prove that {to} is live and note it"),
+            Action::PutBack => format!("put traffic back to {from}"),
+            Action::Follow => format!("make NGINX follow the link to {from}"),
+            Action::Refuse => "touch nothing; a person must look".to_owned(),
+        };
+        format!(
+            "{verb} {run} died while {} ({}): {action}",
+            phase_words(*phase),
+            self.seen
+        )
+    }
+}
+
+fn phase_words(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Preparing => "preparing",
+        Phase::Replacing => "replacing the idle color",
+        Phase::Swapping => "moving traffic",
+        Phase::Proven => "finishing up",
+        Phase::PuttingBack => "putting traffic back",
+    }
+}
+
+/// Looks for a run that died and says what the table wants.
+pub async fn plan(app: &App, story: &Story) -> Option<Plan> {
+    Some(Plan::of(app, story.open.clone()?).await)
+}
+
+/// Does what the table wants about a run that died, and notes it in the journal.
+///
+/// # Errors
+/// Exit 7 where the table refuses, or where the one thing to do did not work.
+pub async fn recover(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Result<(), Failure> {
+    // Whatever was begun there, it serves visitors now.
+    if let Ok(route) = app.link.read() {
+        hold::clear(&app.layout.hold(route.color));
+    }
+    let Some(open) = journal.story().open.clone() else {
+        return Ok(());
+    };
+    // A slot that is started again would start a daemon that keeps nothing else.
+    wake::wake(app, sink).await;
+    let ended = process::end_marked(&open.run.0, CHILD_GRACE).await;
+    if ended > 0 {
+        sink.emit(Event::Recovered {
+            what: format!("{ended} programs that {} had left were ended", open.run),
+        });
+    }
+    let plan = Plan::of(app, open).await;
+    let resolved = resolve(app, &plan, Why::Died, sink)
+        .await
+        .map_err(|unresolved| match unresolved {
+            Unresolved::Refused => stuck(&plan),
+            Unresolved::Unproven(unproven) => stuck(&plan).because(unproven),
+            Unresolved::Owed(why) => why.unwrap_or_else(|| stuck(&plan)),
+        })?;
+    if let Resolved::Back {
+        stuck: Some(worker), ..
+    } = &resolved
+    {
+        sink.emit(Event::Warned {
+            text: worker.in_one_line(),
+        });
+    }
+    journal
+        .write(record(&plan.open, resolved))
+        .map_err(|error| run::journal_failure(app, error))?;
+    sink.emit(Event::Recovered {
+        what: plan.sentence(),
+    });
+    Ok(())
+}
+
+fn stuck(plan: &Plan) -> Failure {
+    Failure::unknown("a run died half-way and this cannot be put right without you", plan.sentence())
+        .hint("`bg status` and NGINX's error log show where things stand; `bg switch COLOR` says what shall be live")
+}
+
+/// Whether a run died in a way that the table leaves to a person, who can see where
+/// traffic is.
+pub async fn is_stuck(app: &App, story: &Story) -> bool {
+    plan(app, story).await.is_some_and(|plan| plan.is_stuck())
+}
+
+/// Ends such a run on the word of a person who has said what shall be live; no slot is
+/// touched.
+///
+/// # Errors
+/// When the journal cannot be written.
+pub async fn set_aside(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Result<(), Failure> {
+    let story = journal.story().clone();
+    let Some(plan) = plan(app, &story).await.filter(Plan::is_stuck) else {
+        return Ok(());
+    };
+    process::end_marked(&plan.open.run.0, CHILD_GRACE).await;
+    let set_aside = Resolved::Back {
+        had_moved: false,
+        unfit: None,
+        stuck: None,
+    };
+    journal
+        .write(record(&plan.open, set_aside))
+        .map_err(|error| run::journal_failure(app, error))?;
+    sink.emit(Event::Recovered {
+        what: format!("{}, and has said what shall be live", plan.sentence()),
+    });
+    Ok(())
+}

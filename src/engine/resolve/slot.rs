@@ -1,0 +1,98 @@
+//! The slot gets back what it held before a run replaced that.
+
+use crate::engine::adopted;
+use crate::engine::app::App;
+use crate::engine::gate;
+use crate::engine::slot::read_manifest;
+use crate::engine::slot::{self, IdleSlot};
+use crate::model::event::{Event, Quiet, Sink};
+use crate::model::failure::Failure;
+use crate::model::release::ReleaseId;
+use crate::state::releases;
+
+/// Stops the candidate and starts what the slot held before, so that a rollback stays ready.
+/// `true` when the slot has that again: it runs and answers, or nothing was there.
+///
+/// # Errors
+/// When the candidate cannot be stopped.
+pub(super) async fn restore(
+    app: &App,
+    idle: &IdleSlot,
+    before: Option<&ReleaseId>,
+    nonce: &str,
+    sink: &dyn Sink,
+) -> Result<bool, Failure> {
+    let color = idle.color();
+    if let Some(before) = before
+        && let Some(still) = adopted_again(app, idle, before, sink).await
+    {
+        return Ok(still);
+    }
+    if let Some(before) = before
+        && is_untouched(app, idle, before).await
+    {
+        return Ok(true);
+    }
+    slot::discard(app, idle).await?;
+    let Some(before) = before else {
+        slot::empty(app, idle);
+        return Ok(true);
+    };
+    match slot::revive(app, idle, before, nonce, &Quiet).await {
+        Ok(_) => {
+            sink.emit(Event::Noted {
+                text: format!("{color} runs {} again, as before", before.short()),
+            });
+            Ok(true)
+        }
+        Err(failure) => {
+            sink.emit(Event::Warned {
+                text: format!(
+                    "{color} could not be started with {} again: {}; `bg rollback --to {before}` can bring it back later",
+                    before.short(),
+                    failure.what
+                ),
+            });
+            Ok(false)
+        }
+    }
+}
+
+/// Whether a slot still runs what it held: a run that ends while it waits for the slot's
+/// last requests has not touched it, and they must not be cut.
+async fn is_untouched(app: &App, idle: &IdleSlot, before: &ReleaseId) -> bool {
+    let color = idle.color();
+    if releases::slot(&app.layout, color).as_ref() != Some(before) {
+        return false;
+    }
+    let Ok(manifest) = read_manifest(app, before) else {
+        return false;
+    };
+    match gate::warm(app, color, manifest).await {
+        Ok(running) => gate::brief(app, &running).await.is_ok(),
+        Err(_) => false,
+    }
+}
+
+/// Where the slot still is an adopted process's own, that is left alone; `None` where `before`
+/// is no such process.
+async fn adopted_again(app: &App, idle: &IdleSlot, before: &ReleaseId, sink: &dyn Sink) -> Option<bool> {
+    let adopted = releases::read(&app.layout, before).ok()?.adopted?;
+    let color = idle.color();
+    let entries = app.pm2.named(&adopted.pm2_name).await.unwrap_or_default();
+    let its_own = releases::slot(&app.layout, color).as_ref() == Some(before);
+    if its_own && (!entries.is_empty() || adopted::still_there(&adopted).is_some()) {
+        return Some(true);
+    }
+    if !its_own && let Err(failure) = slot::discard(app, idle).await {
+        sink.emit(Event::Warned { text: failure.what });
+    }
+    slot::empty(app, idle);
+    sink.emit(Event::Warned {
+        text: format!(
+            "{color} is empty: the adopted process `{}` was stopped before and cannot be brought back",
+            adopted.pm2_name
+        ),
+    });
+    Some(false)
+}

@@ -1,0 +1,388 @@
+//! The frame around every command that changes something: the lock, the journal, recovery
+//! of what a killed run left, and the record of how it ended.
+
+mod record;
+mod stop;
+mod tee;
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::engine::app::App;
+use crate::model::color::{Color, Route};
+use crate::model::event::{Event, Sink};
+use crate::model::failure::{Failure, Kind, Standing, Traffic};
+use crate::model::journal::{OpenRun, Phase, Record, RunId, Story, Verb};
+use crate::model::release::ReleaseId;
+use crate::state::journal::{Journal, JournalError};
+use crate::state::releases;
+use crate::sys::lock::{self, Holder, Lock, LockError, user_name};
+use crate::sys::process;
+
+use crate::engine::caller::Caller;
+use crate::engine::slot::IdleSlot;
+use crate::engine::traffic;
+use record::SoFar;
+use stop::Stop;
+pub use tee::Tee;
+
+/// How long children of an interrupted run may take to end.
+const CHILD_GRACE: Duration = Duration::from_secs(5);
+
+/// A command that holds the lock and has told the journal.
+pub struct Run<'a> {
+    /// The app.
+    pub app: &'a App,
+    /// What it is called.
+    pub id: RunId,
+    /// What it does.
+    pub verb: Verb,
+    /// The route that it found.
+    pub from: Route,
+    /// The journal as it was when the run began.
+    pub story: Story,
+    /// Who asked for it.
+    pub caller: &'a Caller<'a>,
+    /// Where it tells what happens.
+    pub sink: Tee<'a>,
+    journal: Mutex<Journal>,
+    stop: tokio::sync::Mutex<Stop>,
+    doubt: AtomicBool,
+    so_far: Mutex<SoFar>,
+    _lock: Lock,
+}
+
+impl<'a> Run<'a> {
+    /// One that begins on `from`, with the lock and the journal that [`open`] gave.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub(super) fn opened(
+        app: &'a App,
+        (id, verb, from): (RunId, Verb, Route),
+        (lock, mut journal): (Lock, Journal),
+        caller: &'a Caller<'a>,
+    ) -> Result<Run<'a>, Failure> {
+        let story = journal.story().clone();
+        let stop = Stop::listen();
+        journal.reserve();
+        journal
+            .note(Record::Begin {
+                run: id.clone(),
+                at: Timestamp::now(),
+                verb,
+                by: user_name(),
+                from,
+                was: traffic::standing(app, from.color).release,
+                fleet: caller.fleet.is_some(),
+                ticket: caller.ticket.clone(),
+            })
+            .map_err(|error| journal_failure(app, error))?;
+        let sink = Tee::new(app, &id, caller);
+        sink.emit(Event::Opened { run: id.to_string() });
+        Ok(Run {
+            app,
+            id,
+            verb,
+            from,
+            story,
+            caller,
+            sink,
+            journal: Mutex::new(journal),
+            stop: tokio::sync::Mutex::new(stop),
+            doubt: AtomicBool::new(false),
+            so_far: Mutex::default(),
+            _lock: lock,
+        })
+    }
+
+    /// Looks again before a slot is touched: a build takes minutes, and the lock does not
+    /// keep a hand from the link.
+    ///
+    /// # Errors
+    /// When traffic is not where this run found it, or nobody can say.
+    pub async fn idle_slot(&self) -> Result<IdleSlot, Failure> {
+        IdleSlot::beside(self.app, self.from).await
+    }
+
+    /// Notes that what `idle` holds gives way to `release`.
+    ///
+    /// # Errors
+    /// When the journal cannot be written: the slot must not be touched then.
+    pub fn replace(&self, idle: &IdleSlot, release: &ReleaseId) -> Result<(), Failure> {
+        let held = releases::slot(&self.app.layout, idle.color());
+        let to = self.from.with_color(idle.color());
+        self.enter(Phase::Replacing, to, Some(release), held.as_ref())
+    }
+
+    /// The end of a run that finds its color serving visitors: that is left as it is.
+    #[must_use]
+    pub fn leave(&self, failure: Failure, moved: Failure) -> Failure {
+        self.sink.emit(Event::Warned {
+            text: format!("{} is left as it is: {}", self.idle(), moved.what),
+        });
+        // Where nobody can say, the journal stays open: the next command looks again.
+        if !matches!(moved.traffic, Traffic::Unknown { .. }) {
+            self.abort(&failure.what, None);
+        }
+        failure.with_traffic(moved.traffic)
+    }
+
+    /// The end of a run that could not give its slot back what that held, on a full disk say:
+    /// the journal stays open, and the next command tries once more.
+    #[must_use]
+    pub fn owe(&self, failure: Failure) -> Failure {
+        failure
+            .hint(format!(
+                "the next command brings back what {} held: `bg repair` once the way is clear",
+                self.idle()
+            ))
+            .or_traffic(Traffic::Unchanged { live: self.live() })
+    }
+
+    /// What is live.
+    #[must_use]
+    pub fn live(&self) -> Standing {
+        traffic::standing(self.app, self.from.color)
+    }
+
+    /// The color that traffic is not on.
+    #[must_use]
+    pub fn idle(&self) -> Color {
+        self.from.color.other()
+    }
+
+    /// How far it has come, by its own records; `None` once its end is among them.
+    #[must_use]
+    pub fn open(&self) -> Option<OpenRun> {
+        let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        journal.story().open.clone()
+    }
+
+    /// Notes that the next phase begins.
+    ///
+    /// # Errors
+    /// When the journal cannot be written: the step must not be taken then.
+    pub fn enter(
+        &self,
+        phase: Phase,
+        to: Route,
+        release: Option<&ReleaseId>,
+        replaces: Option<&ReleaseId>,
+    ) -> Result<(), Failure> {
+        self.write(Record::Enter {
+            run: self.id.clone(),
+            at: Timestamp::now(),
+            phase,
+            to,
+            release: release.cloned(),
+            replaces: replaces.cloned(),
+        })
+    }
+
+    /// Notes that the run reached its end and `live` is live.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn commit(&self, live: Standing, maintenance: bool, summary: String) -> Result<(), Failure> {
+        let was = self.live().release;
+        self.write(Record::Commit {
+            run: self.id.clone(),
+            at: Timestamp::now(),
+            verb: self.verb,
+            live,
+            maintenance,
+            was,
+            summary: self.with_notes(summary),
+            doubt: self.is_in_doubt(),
+        })
+    }
+
+    /// Notes that the run ended without; a journal that cannot be written is no reason to
+    /// hide the failure itself, and the next run sees that this one never committed.
+    pub fn abort(&self, reason: &str, refused: Option<&ReleaseId>) {
+        let record = Record::Abort {
+            run: self.id.clone(),
+            at: Timestamp::now(),
+            verb: self.verb,
+            reason: self.with_notes(reason.to_owned()),
+            refused: refused.cloned(),
+        };
+        if let Err(error) = self.write(record) {
+            self.sink.emit(Event::Warned { text: error.what });
+        }
+    }
+
+    /// Tells somebody who asked to stop when that could not be done any more.
+    pub async fn note_a_late_stop(&self) {
+        let mut stop = self.stop.lock().await;
+        let mut signalled = false;
+        // All of them: one that is left would stop what comes after.
+        while tokio::time::timeout(Duration::ZERO, stop.asked()).await.is_ok() {
+            signalled = true;
+        }
+        if signalled || self.caller.orders.stop_was_asked() {
+            self.sink.emit(Event::Noted {
+                text: "asked to stop when traffic had moved: the run is finished instead".to_owned(),
+            });
+        }
+    }
+
+    /// Notes that it will never be heard here how the other hosts did.
+    pub fn doubt(&self) {
+        self.doubt.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it will not.
+    pub fn is_in_doubt(&self) -> bool {
+        self.doubt.load(Ordering::Relaxed)
+    }
+
+    fn write(&self, record: Record) -> Result<(), Failure> {
+        let ends = matches!(record, Record::Commit { .. } | Record::Abort { .. });
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        journal
+            .write(record)
+            .map_err(|error| journal_failure(self.app, error))?;
+        if ends {
+            journal.fold(|release| self.app.layout.release(release).is_dir());
+        }
+        Ok(())
+    }
+
+    /// Does `work`, which must be safe to drop at any point, unless a signal asks to stop.
+    ///
+    /// # Errors
+    /// Exit 130 after a signal, once the programs that `work` had started are gone.
+    pub async fn until_interrupted<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let mut stop = self.stop.lock().await;
+        let signal = tokio::select! {
+            biased;
+            signal = stop.asked() => signal.name(),
+            lost = self.caller.orders.stopped() => lost,
+            done = work => return done,
+        };
+        process::end_marked(&self.id.0, CHILD_GRACE).await;
+        Err(interrupted(self.app, signal))
+    }
+
+    /// Says which release it works on.
+    pub fn works_on(&self, release: &ReleaseId) {
+        self.lock_so_far().release = Some(release.clone());
+    }
+
+    /// The release it works on, as soon as there is one.
+    #[must_use]
+    pub fn release(&self) -> Option<ReleaseId> {
+        self.lock_so_far().release.clone()
+    }
+
+    /// Has `text` stand in the history, however the run ends.
+    pub fn note(&self, text: impl Into<String>) {
+        self.lock_so_far().notes.push(text.into());
+    }
+
+    fn with_notes(&self, summary: String) -> String {
+        let so_far = self.lock_so_far();
+        let parts = std::iter::once(&summary).chain(&so_far.notes);
+        parts.map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+
+    fn lock_so_far(&self) -> MutexGuard<'_, SoFar> {
+        self.so_far.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does `work`, when nothing more happens to traffic, unless somebody asks to stop from
+    /// here on: `None` then, once the programs that `work` had started are gone. A client
+    /// that is gone asks for nothing.
+    pub async fn until_told_to_stop<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let orders = &self.caller.orders;
+        let mut stop = self.stop.lock().await;
+        let client = async {
+            match orders.stop_was_asked() {
+                true => std::future::pending().await,
+                false => orders.stop_asked().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stop.asked_by_somebody() => {}
+            () = client => {}
+            done = work => return Some(done),
+        }
+        process::end_marked(&self.id.0, CHILD_GRACE).await;
+        None
+    }
+}
+
+pub(super) fn interrupted(app: &App, by: &str) -> Failure {
+    Failure::new(
+        Kind::Interrupted,
+        format!("interrupted by {by} before traffic moved"),
+    )
+    .with_traffic(traffic::unchanged(app))
+}
+
+/// Takes the lock and opens the journal.
+pub async fn open(
+    app: &App,
+    command: &str,
+    patience: Duration,
+    sink: &dyn Sink,
+) -> Result<(Lock, Journal), Failure> {
+    let holder = Holder::this(command);
+    let waiting = |holder| sink.emit(Event::Waiting { holder });
+    let lock = Lock::wait(&app.layout.lock(), &holder, patience, waiting)
+        .await
+        .map_err(|error| lock_failure(app, error))?;
+    let journal = Journal::open(&app.layout.journal()).map_err(|error| journal_failure(app, error))?;
+    for damage in journal.damage() {
+        sink.emit(Event::Warned {
+            text: format!("journal: {damage}"),
+        });
+    }
+    Ok((lock, journal))
+}
+
+fn lock_failure(app: &App, error: LockError) -> Failure {
+    let failure = match error {
+        LockError::Held {
+            holder,
+            stranger: None,
+        } => Failure::new(Kind::Locked, format!("another run goes on: {holder}"))
+            .hint("`--wait` waits for it to end; a dead one never holds the lock"),
+        LockError::Held {
+            holder,
+            stranger: Some(pid),
+        } => Failure::new(
+            Kind::Locked,
+            format!("the app is locked by {holder}{}", lock::end_it(pid)),
+        ),
+        other => Failure::failed("the app's lock cannot be taken")
+            .because(other)
+            .hint(format!("is `{}` the owner of this app?", user_name())),
+    };
+    failure.with_traffic(traffic::unchanged(app))
+}
+
+/// What a journal that cannot be used means for a command.
+#[must_use]
+pub fn journal_failure(app: &App, error: JournalError) -> Failure {
+    let hint = match &error {
+        JournalError::Newer { .. } => {
+            "the program that wrote it is newer than this one: install that version"
+        }
+        JournalError::Io { .. } => "`bg switch COLOR` works without what it says, once it can be written",
+    };
+    Failure::failed("the journal cannot be used")
+        .because(error)
+        .hint(hint)
+        .with_traffic(traffic::unchanged(app))
+}

@@ -1,0 +1,102 @@
+//! Where traffic is: the link and NGINX's own answer on every listener, compared each
+//! time, never remembered.
+
+use crate::engine::app::App;
+use crate::model::color::{Color, Route};
+use crate::model::failure::{Failure, Standing, Traffic};
+use crate::nginx::front::{self, FrontError};
+use crate::state::releases;
+use crate::sys::link::LinkError;
+
+/// What the link and NGINX say, before anybody judges it.
+#[derive(Debug)]
+pub struct Sight {
+    /// Where the link points.
+    pub link: Result<Route, LinkError>,
+    /// What NGINX answers, the same on every listener, or why that is not known.
+    pub nginx: Result<Route, FrontError>,
+}
+
+/// Looks at both.
+pub async fn look(app: &App) -> Sight {
+    Sight {
+        link: app.link.read(),
+        nginx: nginx_route(app).await,
+    }
+}
+
+async fn nginx_route(app: &App) -> Result<Route, FrontError> {
+    let answers = front::live_answers(&app.doors, app.name()).await?;
+    Ok(Route {
+        color: answers.color,
+        maintenance: answers.maintenance,
+    })
+}
+
+/// What is live, agreed on by the link and NGINX.
+///
+/// # Errors
+/// Exit 7 when they disagree or one of them cannot be seen: nothing may be touched then.
+pub async fn observe(app: &App) -> Result<Route, Failure> {
+    let Sight { link, nginx } = look(app).await;
+    match (link, nginx) {
+        (Ok(link), Ok(nginx)) if link == nginx => Ok(link),
+        (Ok(link), Ok(nginx)) => Err(Failure::unknown(
+            "the link and NGINX disagree about what is live",
+            format!("the link says {link}, NGINX answers from {nginx}"),
+        )
+        .hint(disagreement_hint(app))),
+        (Ok(link), Err(error)) => Err(Failure::unknown(
+            "NGINX does not say what is live",
+            format!("the link says {link}, NGINX gives no answer"),
+        )
+        .because(error)
+        .hint("look at NGINX first (`nginx -t`, its error log), then `bg check`")),
+        (Err(error), nginx) => {
+            let seen = nginx.map_or_else(
+                |_| "the link cannot be read and NGINX gives no answer".to_owned(),
+                |route| format!("the link cannot be read, NGINX answers from {route}"),
+            );
+            let hint = match &error {
+                LinkError::Io { .. } => "`bg check` names the folder that cannot be entered",
+                _ => "`bg switch COLOR` points it at a color again",
+            };
+            Err(Failure::unknown("the live link cannot be read", seen)
+                .because(error)
+                .hint(hint))
+        }
+    }
+}
+
+fn disagreement_hint(app: &App) -> String {
+    if app.reloads() {
+        "`bg repair` makes NGINX read the link again".to_owned()
+    } else {
+        format!(
+            "NGINX's worker user must be able to look into `{}`; `bg check` names the folder that it cannot",
+            app.entry.link_folder.display()
+        )
+    }
+}
+
+/// A color with what its slot holds.
+#[must_use]
+pub fn standing(app: &App, color: Color) -> Standing {
+    Standing {
+        color,
+        release: releases::slot(&app.layout, color),
+    }
+}
+
+/// Where traffic is, for a failure that did not move it.
+#[must_use]
+pub fn unchanged(app: &App) -> Traffic {
+    match app.link.read() {
+        Ok(route) => Traffic::Unchanged {
+            live: standing(app, route.color),
+        },
+        Err(error) => Traffic::Unknown {
+            seen: error.to_string(),
+        },
+    }
+}

@@ -1,0 +1,120 @@
+//! Workers: each made to run from the release that is live. One movement, the same after a
+//! switch, on the way back, and after a run that died; done twice it changes nothing.
+
+mod by_hand;
+mod ended;
+mod entry;
+mod place;
+mod ready;
+mod replaced;
+mod seat;
+mod standing;
+mod trouble;
+mod wanted;
+
+use crate::engine::app::App;
+use crate::model::config::worker::OnFailure;
+use crate::model::event::{Event, Sink};
+use crate::model::failure::{Failure, Standing};
+use crate::model::release::ReleaseId;
+use crate::state::seats;
+
+use crate::engine::proof::Unproven;
+use crate::engine::run::Run;
+use crate::engine::save;
+pub use by_hand::run_by_hand;
+pub use standing::{WorkerStatus, astray, look, standings};
+use wanted::manifest_of;
+
+/// The workers after a switch: what there is to tell, and whether all run.
+#[derive(Debug)]
+pub struct Handed {
+    /// What there is to tell, in the order of `bg.toml`.
+    pub events: Vec<Event>,
+    /// The first one that does not run on the new release.
+    pub all: Result<(), Failure>,
+}
+
+/// Workers that do not all run from where they should.
+#[derive(Debug)]
+pub struct Stuck {
+    /// The first one.
+    pub failure: Failure,
+    /// Whether one of them wants traffic to go back with it.
+    pub wants_back: bool,
+}
+
+/// Hands every worker over to what is live now. One that does not start there goes back to
+/// where it was.
+///
+/// # Errors
+/// When such a one has `on_failure = "rollback"`: traffic is not to stay there.
+pub async fn hand_over(run: &Run<'_>, live: &Standing) -> Result<Handed, Failure> {
+    let app = run.app;
+    let before = run.live().release;
+    let manifest = manifest_of(app, live.release.as_ref());
+    let followed = place::follow(app, manifest.as_ref(), before.as_ref(), &run.sink).await;
+    let wants_back = |trouble: &&trouble::Trouble| trouble.on_failure == OnFailure::Rollback;
+    let Some(trouble) = followed.troubles.iter().find(wants_back) else {
+        return Ok(Handed {
+            events: followed.events(),
+            all: trouble::first(followed.troubles, &run.sink),
+        });
+    };
+    let why = Unproven::Worker {
+        what: trouble.what(),
+        problem: trouble.problem.text.clone(),
+    };
+    let failure = why.into_failure(run.from.color, live.color);
+    Err(failure.showing(trouble.problem.log.clone()))
+}
+
+/// Makes every worker run from `live`, and tells it. `before` is where one goes back to that
+/// does not start there and of which nothing else is known.
+///
+/// # Errors
+/// When one does not run there.
+pub async fn settle(
+    app: &App,
+    live: Option<&ReleaseId>,
+    before: Option<&ReleaseId>,
+    sink: &dyn Sink,
+) -> Result<(), Stuck> {
+    let manifest = manifest_of(app, live);
+    let followed = place::follow(app, manifest.as_ref(), before, sink).await;
+    for event in followed.events() {
+        sink.emit(event);
+    }
+    if followed.changed()
+        && let Err(error) = save::save(app).await
+    {
+        sink.emit(Event::Warned {
+            text: format!("the process list was not saved for a reboot: {error}"),
+        });
+    }
+    let wants_back = followed
+        .troubles
+        .iter()
+        .any(|trouble| trouble.on_failure == OnFailure::Rollback);
+    trouble::first(followed.troubles, sink).map_err(|failure| Stuck { failure, wants_back })
+}
+
+/// Stops every worker and has PM2 forget them; what they replaced is left as it is.
+///
+/// # Errors
+/// When one cannot be stopped.
+pub async fn discard(app: &App) -> Result<(), Failure> {
+    for seat in seats::all(&app.layout) {
+        seat::leave(app, &seat)
+            .await
+            .map_err(|problem| Failure::failed(format!("worker {seat} was not stopped: {}", problem.text)))?;
+    }
+    Ok(())
+}
+
+/// The names of PM2 that [`discard`] deletes.
+#[must_use]
+pub fn processes(app: &App) -> Vec<String> {
+    let all = seats::all(&app.layout);
+    all.iter().map(|seat| entry::process(app, seat)).collect()
+}

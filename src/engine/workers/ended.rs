@@ -1,0 +1,43 @@
+//! A worker that has ended: how, and its last words.
+
+use std::time::Duration;
+
+use crate::engine::app::App;
+use crate::engine::slot;
+use crate::model::seat::{Occupant, Seat};
+
+use crate::engine::workers::entry::entry;
+use crate::engine::workers::trouble::Problem;
+use crate::engine::workers::wanted::Wanted;
+
+/// How long PM2 may take to write down a worker's last words.
+const LAST_WORDS: Duration = Duration::from_millis(150);
+
+/// What is known of a worker that has ended.
+pub(super) async fn why_it_ended(
+    app: &App,
+    seat: &Seat,
+    wanted: Wanted<'_>,
+    died: &Occupant,
+    log_from: u64,
+) -> Problem {
+    let age = jiff::Timestamp::now().duration_since(died.since).as_secs_f64();
+    let log = last_words(app, wanted, log_from).await;
+    let code = match entry(app, seat).await {
+        Ok(Some(entry)) => entry.exit_code,
+        _ => None,
+    };
+    let code = code.map_or(String::new(), |code| format!(" with exit code {code}"));
+    Problem {
+        text: format!("its process ended {:.1} s after its start{code}", age.max(0.0)),
+        log,
+    }
+}
+
+/// The last lines of a worker since its log was `from` bytes long.
+pub(super) async fn last_words(app: &App, wanted: Wanted<'_>, from: u64) -> Vec<String> {
+    tokio::time::sleep(LAST_WORDS).await;
+    let redactor = slot::redactor(app, wanted.manifest);
+    let name = &wanted.worker.name;
+    slot::last_lines(&app.layout.worker_log(name), from, &redactor, name)
+}

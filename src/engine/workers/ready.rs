@@ -1,0 +1,77 @@
+//! Whether a worker that has started goes on, and what it said when it does not.
+
+use std::time::{Duration, Instant};
+
+use crate::engine::app::App;
+use crate::engine::slot;
+use crate::keeper::launcher::{self, work};
+use crate::model::failure::in_one_line;
+use crate::model::seat::Seat;
+use crate::state::seats;
+use crate::sys::command::Command;
+
+use crate::engine::workers::ended::{last_words, why_it_ended};
+use crate::engine::workers::seat::Sat;
+use crate::engine::workers::trouble::Problem;
+use crate::engine::workers::wanted::Wanted;
+
+/// How often it is looked at.
+const GLANCE: Duration = Duration::from_millis(10);
+
+/// How long after a refusal `ready_command` is tried again.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Waits until a worker has stayed up for its time and its command agrees.
+pub(super) async fn ready(app: &App, seat: &Seat, wanted: Wanted<'_>, sat: &Sat) -> Result<(), Problem> {
+    let until = Instant::now() + wanted.worker.ready.0;
+    while !sat.was_there && Instant::now() < until {
+        still_there(app, seat, wanted, sat).await?;
+        tokio::time::sleep(GLANCE).await;
+    }
+    let Some(line) = &wanted.worker.ready_command else {
+        return still_there(app, seat, wanted, sat).await;
+    };
+    let deadline = Instant::now() + wanted.worker.ready_timeout.0;
+    let command = command(app, wanted, line, sat)?;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let refused = command.clone().deadline(left.max(GLANCE)).run().await.err();
+        still_there(app, seat, wanted, sat).await?;
+        let Some(error) = refused else { return Ok(()) };
+        if Instant::now() + AGAIN >= deadline {
+            let redactor = slot::redactor(app, wanted.manifest);
+            let text = format!(
+                "its `ready_command` did not pass within {}: {}",
+                wanted.worker.ready_timeout,
+                redactor.redact(&in_one_line(&error))
+            );
+            let log = last_words(app, wanted, sat.log_from).await;
+            return Err(Problem { text, log });
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+fn command(app: &App, wanted: Wanted<'_>, line: &str, sat: &Sat) -> Result<Command, Problem> {
+    let (layout, manifest) = (&app.layout, wanted.manifest);
+    let problem = |error: &dyn std::error::Error| Problem::new(in_one_line(error));
+    let words = work::words(layout, manifest, wanted.worker, line).map_err(|error| problem(&error))?;
+    let color = work::color_of(layout, &manifest.id);
+    let env = launcher::environment(layout, color, manifest).map_err(|error| problem(&error))?;
+    let mut words = words.into_iter();
+    let command = Command::new(words.next().unwrap_or_default())
+        .args(words)
+        .folder(launcher::folder(layout, manifest))
+        .env("BG_WORKER", &wanted.worker.name)
+        .env("BG_WORKER_PID", sat.occupant.pid.to_string());
+    Ok(env
+        .into_iter()
+        .fold(command, |command, (name, value)| command.env(name, value)))
+}
+
+async fn still_there(app: &App, seat: &Seat, wanted: Wanted<'_>, sat: &Sat) -> Result<(), Problem> {
+    if seats::lives(&sat.occupant) {
+        return Ok(());
+    }
+    Err(why_it_ended(app, seat, wanted, &sat.occupant, sat.log_from).await)
+}

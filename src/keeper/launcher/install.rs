@@ -1,0 +1,16 @@
+//! The launcher's own copy of this program: PM2 starts it again after each reboot.
+
+use std::io;
+use std::path::Path;
+
+use crate::model::layout::Layout;
+use crate::sys::program;
+
+/// Copies the program `exe` to where PM2 starts it, unless the same is there already. A
+/// running launcher keeps the old copy. Returns whether it was copied.
+///
+/// # Errors
+/// When either file cannot be read or the new one not written.
+pub fn install(exe: &Path, layout: &Layout) -> io::Result<bool> {
+    program::put(exe, &layout.launcher())
+}

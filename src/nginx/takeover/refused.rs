@@ -1,0 +1,15 @@
+//! What of a site cannot be led through the switch.
+
+use crate::nginx::syntax::Place;
+
+/// Something whose meaning could not be kept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {what}: {fix}")]
+pub struct Refused {
+    /// Where it stands.
+    pub place: Place,
+    /// What it is.
+    pub what: String,
+    /// What to do about it.
+    pub fix: String,
+}
