@@ -1,11 +1,14 @@
 //! Zero-downtime blue-green releases for Flask behind NGINX, with PM2 keeping the processes.
 //!
-//! The floors, imports only downwards:
+//! The floors, imports only downwards. Here:
 //!
 //! - [`cli`]: what can be typed, and which verb it goes to
 //! - [`ui`]: the only code that prints
 //! - [`remote`]: the same commands on other machines, over SSH
 //! - [`verbs`]: deploy, switch, rollback, ...: orchestration that reads as prose
+//!
+//! and each a crate of its own, below:
+//!
 //! - [`engine`]: the heart: a run, its slots, the gate, the cutover and its proof, the one way back
 //! - [`release`]: how a release is made: git, checkouts, environments, static files, data
 //! - [`keeper`]: PM2 and the launcher that it starts
@@ -19,14 +22,8 @@
 //! cutover takes nothing else.
 
 pub mod cli;
-pub mod engine;
-pub mod keeper;
-pub mod model;
-pub mod nginx;
-pub mod release;
 pub mod remote;
-pub mod ssh;
-pub mod state;
-pub mod sys;
 pub mod ui;
 pub mod verbs;
+
+pub use {engine, keeper, model, nginx, release, ssh, state, sys};

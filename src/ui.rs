@@ -15,9 +15,10 @@ mod wire;
 
 use std::io::Write;
 
-use crate::model::event::{Event, Sink};
-use crate::model::failure::Failure;
-use crate::model::wire::{Failed, Said};
+use model::event::{Event, Sink};
+use model::failure::Failure;
+use model::wire::{Failed, Said};
+
 use crate::verbs::answer::Answer;
 use streams::{out, story};
 

@@ -2,19 +2,19 @@
 
 use std::path::PathBuf;
 
-use crate::engine::app::App;
-use crate::engine::caller::Caller;
-use crate::model::config::Config;
-use crate::model::failure::{Failure, Kind};
-use crate::state::registry::Registry;
-use crate::sys::{store, user};
+use engine::app::App;
+use engine::caller::Caller;
+use model::config::Config;
+use model::failure::{Failure, Kind};
+use state::registry::Registry;
+use sys::{store, user};
+
+use super::args::Adopt;
+use super::here::{AtHand, Here};
 use crate::ui::Ui;
 use crate::ui::ask::Answered;
 use crate::verbs::adopt::{self, Adopting, Ask};
 use crate::verbs::answer::Answer;
-
-use super::args::Adopt;
-use super::here::{AtHand, Here};
 
 /// Shows what would be done, asks on a terminal, and does it on a yes.
 ///

@@ -1,19 +1,18 @@
 //! A command on one other machine, shown as if it had been done here.
 
+use model::event::{Event, Sink};
+use model::failure::{Failure, Traffic};
+use model::wire::{Order, Saw};
 use tokio::sync::watch;
 
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Traffic};
-use crate::model::wire::{Order, Saw};
+use super::errand::{Errand, left};
+use super::source::brought;
+use super::{desk, passage};
 use crate::remote::host::{Host, Way};
 use crate::remote::interrupts::Interrupts;
 use crate::remote::relay::{self, Finished, Onlooker};
 use crate::ui::Ui;
 use crate::verbs::answer::Answer;
-
-use super::errand::{Errand, left};
-use super::source::brought;
-use super::{desk, passage};
 
 /// Does the errand on the host of this name; returns the exit code.
 pub async fn alone(errand: &Errand, name: &str, way: &Way) -> u8 {

@@ -11,13 +11,13 @@ mod worker;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use model::color::Color;
+use model::config::duration::Span;
+use model::release::{Beginning, ReleaseId};
 use serde::{Deserialize, Serialize};
 
 use super::candidates;
 use super::checks::Checks;
-use crate::model::color::Color;
-use crate::model::config::duration::Span;
-use crate::model::release::{Beginning, ReleaseId};
 pub use adopt::Adopt;
 pub use choices::{DataAction, OnOff, Patience, PromptShell};
 pub use origin::Origin;

@@ -3,11 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
+use model::failure::{Failure, Kind};
+use model::layout::Entry;
 use nix::unistd::{Uid, User};
-
-use crate::model::failure::{Failure, Kind};
-use crate::model::layout::Entry;
-use crate::sys::trust::{self, Untrusted};
+use sys::trust::{self, Untrusted};
 
 use super::here::{AtHand, Here};
 use super::user::{become_owner, become_user};

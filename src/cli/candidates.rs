@@ -4,14 +4,13 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
-
-use crate::engine::app::read_config;
-use crate::model::color::Color;
-use crate::model::config::Config;
-use crate::model::layout::Layout;
-use crate::state::registry::Registry;
-use crate::state::releases as kept;
-use crate::sys::store;
+use engine::app::read_config;
+use model::color::Color;
+use model::config::Config;
+use model::layout::Layout;
+use state::registry::Registry;
+use state::releases as kept;
+use sys::store;
 
 use super::author;
 use super::here::{AtHand, Here};

@@ -3,19 +3,19 @@
 
 use std::time::Instant;
 
-use crate::model::config::hooks::{Hook, Moment, Place};
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Kind, Traffic, in_one_line};
-use crate::remote::interrupts::Interrupts;
-use crate::remote::relay::Finished;
-use crate::sys::command::{Command, CommandError};
-use crate::verbs::answer::Answer;
-use crate::verbs::deployed::Deployed;
-use crate::verbs::fleet::Fleet;
+use model::config::hooks::{Hook, Moment, Place};
+use model::event::{Event, Sink};
+use model::failure::{Failure, Kind, Traffic, in_one_line};
+use sys::command::{Command, CommandError};
 
 use super::args::Verb;
 pub use super::errand::Desk;
 use super::errand::Errand;
+use crate::remote::interrupts::Interrupts;
+use crate::remote::relay::Finished;
+use crate::verbs::answer::Answer;
+use crate::verbs::deployed::Deployed;
+use crate::verbs::fleet::Fleet;
 
 /// What a hook is told, by name.
 type Told = Vec<(&'static str, String)>;

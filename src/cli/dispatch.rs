@@ -3,17 +3,22 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::engine::app::App;
-use crate::engine::caller::Caller;
-use crate::engine::workers;
-use crate::keeper::launcher;
-use crate::model::color::Color;
-use crate::model::config::{is_app_name, schema};
-use crate::model::failure::{Failure, Kind};
-use crate::model::layout::Layout;
-use crate::model::seat::Seat;
+use engine::app::App;
+use engine::caller::Caller;
+use engine::workers;
+use keeper::launcher;
+use model::color::Color;
+use model::config::{is_app_name, schema};
+use model::failure::{Failure, Kind};
+use model::layout::Layout;
+use model::seat::Seat;
+use sys::identity;
+
+use super::args::{self, DataAction, OnOff, Patience, Verb, command};
+use super::here::Here;
+use super::user::keep_the_terminal;
+use super::{adopt, complete, man, outcome, shell};
 use crate::remote::interrupts::Interrupts;
-use crate::sys::identity;
 use crate::ui::Ui;
 use crate::verbs::answer::Answer;
 use crate::verbs::deploy::Ask;
@@ -23,11 +28,6 @@ use crate::verbs::{
     check, cool, data, deploy, history, init, list, logs, maintenance, plan, remove, repair, setup, sight,
     status, switch,
 };
-
-use super::args::{self, DataAction, OnOff, Patience, Verb, command};
-use super::here::Here;
-use super::user::keep_the_terminal;
-use super::{adopt, complete, man, outcome, shell};
 
 /// How long `bg status --watch` rests between two looks.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);

@@ -5,20 +5,19 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 
+use engine::caller::Caller;
+use engine::orders::Orders;
+use model::failure::{Failure, Kind};
+use model::wire::{Hello, KEEP, PROTOCOL, Request, Said};
+use release::incoming;
+use state::outcome;
 use tokio::signal::unix::{SignalKind, signal};
-
-use crate::engine::caller::Caller;
-use crate::engine::orders::Orders;
-use crate::model::failure::{Failure, Kind};
-use crate::model::wire::{Hello, KEEP, PROTOCOL, Request, Said};
-use crate::release::incoming;
-use crate::state::outcome;
-use crate::ui::Ui;
 
 use super::args::Verb;
 use super::dispatch::dispatch;
 use super::here::{AtHand, Here};
 use super::rights;
+use crate::ui::Ui;
 
 /// A request is a command line and a `bg.toml`; a megabyte is far more than either.
 const LONGEST_REQUEST: usize = 1 << 20;

@@ -4,29 +4,28 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use model::config::Config;
+use model::config::hooks::Hooks;
+use model::event::{Event, Sink};
+use model::failure::{Failure, Kind, in_one_line};
+use model::wire::{ConfigText, InStep, Request, Saw};
+use nginx::front::Nonce;
+use release::parcel::Parcel;
+use ssh;
+use sys::command;
 use tokio::sync::watch;
-
-use crate::model::config::Config;
-use crate::model::config::hooks::Hooks;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Kind, in_one_line};
-use crate::model::wire::{ConfigText, InStep, Request, Saw};
-use crate::nginx::front::Nonce;
-use crate::release::parcel::Parcel;
-use crate::remote::host::{Host, Way};
-use crate::remote::program::Program;
-use crate::remote::public;
-use crate::remote::relay::{self, Finished, Onlooker};
-use crate::ssh;
-use crate::sys::command;
-use crate::ui::Ui;
-use crate::verbs::answer::Answer;
-use crate::verbs::sight::Sighted;
 
 use super::args::Verb;
 use super::here::AtHand;
 use super::hosts::Chosen;
 use super::shell;
+use crate::remote::host::{Host, Way};
+use crate::remote::program::Program;
+use crate::remote::public;
+use crate::remote::relay::{self, Finished, Onlooker};
+use crate::ui::Ui;
+use crate::verbs::answer::Answer;
+use crate::verbs::sight::Sighted;
 
 /// A command for other machines.
 #[derive(Clone)]

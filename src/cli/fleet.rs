@@ -5,12 +5,17 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use model::event::{Event, Sink};
+use model::failure::{Failure, Kind, in_one_line};
+use model::release::ReleaseId;
+use model::wire::{Failed, InStep, Order, Request, Saw};
 use tokio::sync::watch;
 
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Kind, in_one_line};
-use crate::model::release::ReleaseId;
-use crate::model::wire::{Failed, InStep, Order, Request, Saw};
+use super::args::{Patience, Verb};
+use super::checks::Checks;
+use super::desk;
+use super::errand::{Errand, left};
+use super::source::brought;
 use crate::remote::fleet::{self, Member};
 use crate::remote::host::{Host, Way};
 use crate::remote::interrupts::Interrupts;
@@ -20,12 +25,6 @@ use crate::verbs::answer::Answer;
 use crate::verbs::fleet::{Fleet, OnHost};
 use crate::verbs::sight::Sighted;
 use crate::verbs::source;
-
-use super::args::{Patience, Verb};
-use super::checks::Checks;
-use super::desk;
-use super::errand::{Errand, left};
-use super::source::brought;
 
 mod settle;
 

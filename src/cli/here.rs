@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use engine::app::{App, AppError, read_config};
+use model::config::{Config, difference, read};
+use model::failure::{Failure, Kind};
+use model::layout::{Entry, Layout};
+use model::wire::{ConfigText, Place};
 use nix::unistd::User;
-
-use crate::engine::app::{App, AppError, read_config};
-use crate::model::config::{Config, difference, read};
-use crate::model::failure::{Failure, Kind};
-use crate::model::layout::{Entry, Layout};
-use crate::model::wire::{ConfigText, Place};
-use crate::state::registry::{Registry, RegistryError};
+use state::registry::{Registry, RegistryError};
 
 /// What was typed about the app, and the configuration that lies at hand.
 pub struct Here {

@@ -1,8 +1,8 @@
 //! Which machines a command is for.
 
-use crate::model::config::Fleet;
-use crate::model::failure::{Failure, Kind};
-use crate::model::wire::Place;
+use model::config::Fleet;
+use model::failure::{Failure, Kind};
+use model::wire::Place;
 
 use super::args::Verb;
 use super::here::Here;

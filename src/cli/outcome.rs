@@ -1,12 +1,13 @@
 //! What came of a request whose connection was lost.
 
-use crate::engine::app::App;
-use crate::engine::traffic;
-use crate::model::failure::{Failure, Traffic};
-use crate::model::journal::Record;
-use crate::model::wire::Said;
-use crate::state::journal::Journal;
-use crate::state::outcome;
+use engine::app::App;
+use engine::traffic;
+use model::failure::{Failure, Traffic};
+use model::journal::Record;
+use model::wire::Said;
+use state::journal::Journal;
+use state::outcome;
+
 use crate::verbs::answer::Answer;
 
 /// What came of an earlier request, for a client that lost the connection to it.

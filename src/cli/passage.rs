@@ -3,11 +3,11 @@
 use std::io::Read;
 
 use bytes::Bytes;
+use model::failure::Failure;
+use model::wire::{Failed, Request, Said};
 use nix::sys::signal::Signal;
 use tokio::sync::mpsc;
 
-use crate::model::failure::Failure;
-use crate::model::wire::{Failed, Request, Said};
 use crate::remote::call::{Call, Heard, Raw};
 use crate::remote::host::Host;
 use crate::ui::Ui;

@@ -5,10 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
+use model::failure::Failure;
 use nix::unistd::{Uid, User};
-
-use crate::model::failure::Failure;
-use crate::sys::trust;
+use sys::trust;
 
 use super::args::Verb;
 use super::author::{author, become_author, become_owner_or, registered};

@@ -3,12 +3,11 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::engine::caller::Caller;
-use crate::model::failure::{Failure, Kind};
-use crate::release::parcel::Parcel;
-use crate::sys::limits;
-use crate::sys::names;
-use crate::ui::Ui;
+use ::engine::caller::Caller;
+use model::failure::{Failure, Kind};
+use release::parcel::Parcel;
+use sys::limits;
+use sys::names;
 
 use super::args::{Args, Verb, command};
 use super::complete;
@@ -19,6 +18,7 @@ use super::here::{AtHand, Here};
 use super::hosts::Chosen;
 use super::source::{self, brought};
 use super::{alone, engine, fleet, rights, shell};
+use crate::ui::Ui;
 
 /// A deploy with one worker and one listener wanted 23 where measured; each further one is
 /// probed on connections of its own.

@@ -4,12 +4,12 @@
 pub mod brought;
 mod message;
 
-use crate::model::failure::{Failure, Kind};
-use crate::release::parcel::Parcel;
-use crate::ui::Ui;
+use model::failure::{Failure, Kind};
+use release::parcel::Parcel;
 
 use super::args::Verb;
 use super::here::Here;
+use crate::ui::Ui;
 
 /// Does what has to be done here for `verb`: the command that is left then, and what has to
 /// be brought to each host for it.

@@ -4,8 +4,9 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::model::failure::{Failure, Kind};
-use crate::sys::system::SWAP;
+use model::failure::{Failure, Kind};
+use sys::system::SWAP;
+
 use crate::ui::Ui;
 use crate::verbs::swap_as_root;
 

@@ -3,11 +3,10 @@
 
 use std::os::unix::process::ExitStatusExt;
 
+use model::failure::{Failure, Kind};
+use model::layout::Entry;
 use nix::unistd::{Uid, User};
-
-use crate::model::failure::{Failure, Kind};
-use crate::model::layout::Entry;
-use crate::sys::{lock, terminal, user};
+use sys::{lock, terminal, user};
 
 /// Becomes the owner of an app.
 ///

@@ -3,20 +3,20 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::engine::app::App;
-use crate::keeper::pm2::Proc;
-use crate::model::adopted::Adopted;
-use crate::model::color::Color;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::Failure;
-use crate::model::journal::NoRollback;
-use crate::model::release::Manifest;
-use crate::release::server_tree;
-use crate::state::{envfile, releases};
-use crate::sys::process::{self, Process};
-use crate::sys::{dotenv, sockets};
+use keeper::pm2::Proc;
+use model::adopted::Adopted;
+use model::color::Color;
+use model::event::{Event, Sink};
+use model::failure::Failure;
+use model::journal::NoRollback;
+use model::release::Manifest;
+use release::server_tree;
+use state::{envfile, releases};
+use sys::process::{self, Process};
+use sys::{dotenv, sockets};
 
-use crate::engine::traffic;
+use crate::app::App;
+use crate::traffic;
 
 /// The adopted process that stands in a slot, if one does.
 #[must_use]

@@ -6,18 +6,18 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use crate::keeper::pm2::Pm2;
-use crate::model::color::Color;
-use crate::model::config::read::{ConfigError, LONGEST};
-use crate::model::config::{Config, SwitchWay};
-use crate::model::layout::{Entry, Layout, NginxLayout};
-use crate::model::listen::{ListenError, Listener};
-use crate::nginx::dump::Dump;
-use crate::nginx::front::{Door, Manner, Pace};
-use crate::nginx::mover::Mover;
-use crate::nginx::{Nginx, names};
-use crate::sys::link::Link;
-use crate::sys::{store, user};
+use keeper::pm2::Pm2;
+use model::color::Color;
+use model::config::read::{ConfigError, LONGEST};
+use model::config::{Config, SwitchWay};
+use model::layout::{Entry, Layout, NginxLayout};
+use model::listen::{ListenError, Listener};
+use nginx::dump::Dump;
+use nginx::front::{Door, Manner, Pace};
+use nginx::mover::Mover;
+use nginx::{Nginx, names};
+use sys::link::Link;
+use sys::{store, user};
 
 /// Headers by which a proxy tells an app who asked: NGINX writes them for each request.
 const NGINXS: [&str; 4] = ["x-forwarded-", "x-real-ip", "forwarded", "via"];
@@ -157,7 +157,7 @@ pub fn read_config(path: &Path) -> Result<Config, AppError> {
         path: path.display().to_string(),
         source,
     })?;
-    Ok(crate::model::config::read::parse(&text, path)?)
+    Ok(model::config::read::parse(&text, path)?)
 }
 
 /// Root reads what somebody else can have put there with no more rights than theirs, and

@@ -3,18 +3,17 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use model::failure::{Failure, Standing, Traffic};
+use model::journal::{RunId, Verb};
+use model::release::ReleaseId;
+use model::wire::Saw;
+use state::stories;
+use sys::command;
 
-use crate::engine::app::App;
-use crate::model::failure::{Failure, Standing, Traffic};
-use crate::model::journal::{RunId, Verb};
-use crate::model::release::ReleaseId;
-use crate::model::wire::Saw;
-use crate::state::stories;
-use crate::sys::command;
-
-use crate::engine::caller::Caller;
-use crate::engine::run::{Run, interrupted, open};
-use crate::engine::{drift, recover, traffic};
+use crate::app::App;
+use crate::caller::Caller;
+use crate::run::{Run, interrupted, open};
+use crate::{drift, recover, traffic};
 
 /// Takes the lock, finishes or undoes what a killed run left, looks where traffic is,
 /// and begins.

@@ -1,9 +1,10 @@
 //! Who asked for a command, and on what terms: somebody at a terminal, or a client over
 //! SSH that can say more while it runs.
 
-use crate::engine::orders::Orders;
-use crate::model::event::{Event, Sink};
-use crate::model::wire::{InStep, Saw};
+use model::event::{Event, Sink};
+use model::wire::{InStep, Saw};
+
+use crate::orders::Orders;
 
 /// Whoever asked.
 pub struct Caller<'a> {

@@ -3,31 +3,32 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use crate::engine::app::App;
-use crate::engine::evidence::{Counted, Evidence, Running};
-use crate::model::color::Route;
-use crate::model::event::{Event, Sink, millis};
-use crate::model::failure::{Failure, Standing, Traffic, in_one_line};
-use crate::model::journal::Phase;
-use crate::model::release::ReleaseId;
-use crate::nginx::mover::MoveError;
-use crate::state::releases;
+use model::color::Route;
+use model::event::{Event, Sink, millis};
+use model::failure::{Failure, Standing, Traffic, in_one_line};
+use model::journal::Phase;
+use model::release::ReleaseId;
+use nginx::mover::MoveError;
+use state::releases;
 
-use crate::engine::gate::Gated;
-use crate::engine::proof::{Proof, Unhealthy, Unproven, fails_alike, prove, prove_back};
-use crate::engine::reload_works::{ReloadWorks, reload_would_work};
-use crate::engine::run::Run;
-use crate::engine::{resolve, save, step, traffic, workers};
+use crate::app::App;
+use crate::evidence::{Counted, Evidence, Running};
+use crate::gate::Gated;
+use crate::proof::{Proof, Unhealthy, Unproven, fails_alike, prove, prove_back};
+use crate::reload_works::{ReloadWorks, reload_would_work};
+use crate::run::Run;
+use crate::slot::IdleSlot;
+use crate::{resolve, save, step, traffic, workers};
 
 /// Traffic that moved and was proven. It is to be recorded, and what was live before kept or
 /// stopped.
 ///
 /// ```compile_fail
 /// # #![deny(unused_must_use)]
-/// # use bluegreen::model::failure::Failure;
-/// # use bluegreen::engine::cutover;
-/// # use bluegreen::engine::gate::Gated;
-/// # use bluegreen::engine::run::Run;
+/// # use model::failure::Failure;
+/// # use engine::cutover;
+/// # use engine::gate::Gated;
+/// # use engine::run::Run;
 /// async fn switch(run: &Run<'_>, gated: Gated) -> Result<(), Failure> {
 ///     cutover::cutover(run, gated).await?;
 ///     Ok(())
@@ -36,13 +37,12 @@ use crate::engine::{resolve, save, step, traffic, workers};
 ///
 /// ```
 /// # #![deny(unused_must_use)]
-/// # use bluegreen::model::failure::Failure;
-/// # use bluegreen::engine::cutover;
-/// # use bluegreen::engine::gate::Gated;
-/// # use bluegreen::verbs::finish::finish;
-/// # use bluegreen::engine::run::Run;
+/// # use model::failure::Failure;
+/// # use engine::cutover;
+/// # use engine::gate::Gated;
+/// # use engine::run::Run;
 /// async fn switch(run: &Run<'_>, gated: Gated) -> Result<(), Failure> {
-///     finish(run, cutover::cutover(run, gated).await?).await?;
+///     let _replaced = cutover::cutover(run, gated).await?.record(run)?.idle;
 ///     Ok(())
 /// }
 /// ```
@@ -50,17 +50,52 @@ use crate::engine::{resolve, save, step, traffic, workers};
 #[must_use = "what was live before is neither kept nor stopped, and the switch not on record"]
 pub struct Switched {
     /// What is live.
-    pub(crate) live: Standing,
+    live: Standing,
     /// What was live before.
-    pub(crate) replaced: Standing,
+    replaced: Standing,
     /// The prober's count.
-    pub(crate) counted: Option<Counted>,
+    counted: Option<Counted>,
     /// The operator's reason, where the gate was forced.
-    pub(crate) forced: Option<String>,
+    forced: Option<String>,
     /// Whether every worker runs on what is live.
-    pub(crate) workers: Result<(), Failure>,
+    workers: Result<(), Failure>,
     /// Whether PM2 kept its list for a reboot.
-    pub(crate) saved: Result<(), Failure>,
+    saved: Result<(), Failure>,
+}
+
+impl Switched {
+    /// Puts it on record; what is left to do is told by what that returns.
+    ///
+    /// # Errors
+    /// Exit 6 when the journal cannot be written.
+    pub fn record(self, run: &Run<'_>) -> Result<Recorded, Failure> {
+        let release = self.live.release.as_ref();
+        let summary = release.map_or(String::new(), |release| summary(run, &self, release));
+        let live = self.live.clone();
+        run.commit(live.clone(), run.from.maintenance, summary)
+            .map_err(|failure| failure.with_traffic(Traffic::Moved { live }))?;
+        Ok(Recorded {
+            // Proven: visitors are on the other one.
+            idle: IdleSlot::of(self.replaced.color),
+            live: self.live,
+            replaced: self.replaced,
+            beside: [self.workers, self.saved],
+        })
+    }
+}
+
+/// A switch that is on record.
+#[derive(Debug)]
+#[must_use = "what was live before is neither kept nor stopped"]
+pub struct Recorded {
+    /// What is live.
+    pub live: Standing,
+    /// What was live before.
+    pub replaced: Standing,
+    /// The slot of that, which is kept or stopped.
+    pub idle: IdleSlot,
+    /// What came of the workers and of PM2's list.
+    pub beside: [Result<(), Failure>; 2],
 }
 
 /// Where traffic is to go.
@@ -94,18 +129,18 @@ impl<'a> Goal<'a> {
 /// Moves traffic to a color that passed the gate, and to no other.
 ///
 /// ```compile_fail,E0308
-/// # use bluegreen::model::color::Color;
-/// # use bluegreen::engine::cutover;
-/// # use bluegreen::engine::run::Run;
+/// # use model::color::Color;
+/// # use engine::cutover;
+/// # use engine::run::Run;
 /// async fn without_a_gate(run: &Run<'_>) {
 ///     let _ = cutover::cutover(run, Color::Green).await;
 /// }
 /// ```
 ///
 /// ```compile_fail,E0451
-/// # use bluegreen::model::color::Color;
-/// # use bluegreen::model::release::ReleaseId;
-/// # use bluegreen::engine::gate::Gated;
+/// # use model::color::Color;
+/// # use model::release::ReleaseId;
+/// # use engine::gate::Gated;
 /// fn without_a_gate(release: ReleaseId) -> Gated {
 ///     Gated { color: Color::Green, release, forced: None }
 /// }
@@ -299,8 +334,7 @@ fn told(counted: &Counted) -> Event {
 }
 
 /// What a switch is recorded as.
-#[must_use]
-pub fn summary(run: &Run<'_>, switched: &Switched, release: &ReleaseId) -> String {
+fn summary(run: &Run<'_>, switched: &Switched, release: &ReleaseId) -> String {
     let subject = releases::read(&run.app.layout, release).map(|manifest| manifest.subject);
     let subject = subject.map_or(String::new(), |subject| format!(" \"{subject}\""));
     let count = switched.counted.as_ref().map_or(String::new(), |counted| {

@@ -1,19 +1,20 @@
 //! Drift: the link and NGINX, PM2, and the journal tell of the same thing, and where one of
 //! them tells something else, somebody or something acted without bg.
 
-use crate::engine::app::App;
-use crate::keeper::pm2::{Daemon, Proc, Saved};
-use crate::model::color::{Color, Route};
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Standing};
-use crate::model::journal::{Left, Story};
-use crate::model::release::ReleaseId;
-use crate::state::releases;
-use crate::sys::sockets;
+use keeper::pm2::{Daemon, Proc, Saved};
+use model::color::{Color, Route};
+use model::event::{Event, Sink};
+use model::failure::{Failure, Standing};
+use model::journal::{Left, Story};
+use model::release::ReleaseId;
+use state::releases;
+use sys::sockets;
 
-use crate::engine::adopted::{self, restart};
-use crate::engine::gate::{self, Astray};
-use crate::engine::{slot, traffic};
+use crate::adopted::{self, restart};
+use crate::app::App;
+use crate::gate::{self, Astray};
+use crate::slot::{self, IdleSlot};
+use crate::traffic;
 
 /// One thing that is not as the last run left it, where the link and NGINX agree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -281,13 +282,13 @@ fn unsaved(app: &App, color: Color, entries: &[Proc]) -> Option<Drift> {
     (!dump.iter().any(|saved| saved.runs_as(&entry))).then_some(Drift::Unsaved { name })
 }
 
-/// What `bg repair` needs for [`Drift::Dead`]: whether the color is still down when the lock
-/// is held, and nothing else is started there.
-pub async fn still_dead(app: &App, live: &Standing) -> bool {
-    let Ok(daemon) = app.pm2.list().await else {
-        return false;
-    };
-    matches!(served(app, &daemon, live), Some(Drift::Dead { .. }))
+/// What `bg repair` needs for [`Drift::Dead`]: the slot of the color that is live, where that is
+/// still down when the lock is held, and nothing else is started there. Visitors come to it, and
+/// nothing is there that could answer them.
+pub async fn dead_slot(app: &App, live: &Standing) -> Option<IdleSlot> {
+    let daemon = app.pm2.list().await.ok()?;
+    let is_dead = matches!(served(app, &daemon, live), Some(Drift::Dead { .. }))
         && slot::foreign(app, live.color).await.is_none()
-        && !slot::runs_anything(app, live.color).await
+        && !slot::runs_anything(app, live.color).await;
+    is_dead.then(|| IdleSlot::of(live.color))
 }

@@ -7,11 +7,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use nginx::front::{Door, Nonce, Pace};
+use sys::http::HttpError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-
-use crate::nginx::front::{Door, Nonce, Pace};
-use crate::sys::http::HttpError;
 
 mod tally;
 mod wire;

@@ -3,17 +3,17 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::app::{App, site_host};
-use crate::engine::health::{self, Pace, Probe, Round};
-use crate::keeper::launcher;
-use crate::keeper::pm2::Proc;
-use crate::model::color::Color;
-use crate::model::config::Config;
-use crate::model::event::{Event, Sink, millis};
-use crate::model::failure::Standing;
-use crate::model::release::ReleaseId;
+use keeper::launcher;
+use keeper::pm2::Proc;
+use model::color::Color;
+use model::config::Config;
+use model::event::{Event, Sink, millis};
+use model::failure::Standing;
+use model::release::ReleaseId;
 
-use crate::engine::slot::{self, Running};
+use crate::app::{App, site_host};
+use crate::health::{self, Pace, Probe, Round};
+use crate::slot::{self, Running};
 
 pub mod advice;
 mod identity;

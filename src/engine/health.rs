@@ -5,11 +5,10 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use model::config::HealthCheck;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use sys::http::{Answer, Client, HttpError};
 use tokio::task::JoinSet;
-
-use crate::model::config::HealthCheck;
-use crate::sys::http::{Answer, Client, HttpError};
 
 mod verdict;
 

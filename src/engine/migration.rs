@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 
+use model::event::{Event, Sink};
+use model::failure::Failure;
+use model::release::ReleaseId;
 use serde::{Deserialize, Serialize};
+use sys::store;
 
-use crate::engine::app::App;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::Failure;
-use crate::model::release::ReleaseId;
-use crate::sys::store;
-
-use crate::engine::run::Run;
+use crate::app::App;
+use crate::run::Run;
 
 /// Left on disk while a migration runs.
 #[derive(Debug, Serialize, Deserialize)]

@@ -5,9 +5,8 @@
 use std::io::{BufRead, BufReader, Read};
 use std::time::Instant;
 
+use model::wire::{LEASE, Order};
 use tokio::sync::watch;
-
-use crate::model::wire::{LEASE, Order};
 
 /// What is taken for one line, ended or not. An order has some twenty bytes.
 const LONGEST: u64 = 4096;
@@ -187,7 +186,7 @@ mod tests {
     use std::io::Write;
     use std::time::Duration;
 
-    use crate::engine::orders::*;
+    use crate::orders::*;
 
     fn line() -> (std::io::PipeWriter, Orders) {
         let (reader, writer) = std::io::pipe().unwrap();

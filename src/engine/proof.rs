@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::engine::app::App;
-use crate::model::color::{Color, Route};
-use crate::model::failure::Failure;
-use crate::nginx::front::{self, Pace, Sick};
-use crate::nginx::mover::{MoveError, Unfollowed};
-use crate::state::releases;
+use model::color::{Color, Route};
+use model::failure::Failure;
+use nginx::front::{self, Pace, Sick};
+use nginx::mover::{MoveError, Unfollowed};
+use state::releases;
+
+use crate::app::App;
 
 mod before;
 

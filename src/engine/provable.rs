@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use crate::model::failure::{Failure, Kind};
-use crate::nginx::dump::{Dump, Given, Own, Why};
-use crate::nginx::front::{self, Door, Manner};
-use crate::sys::http::{Answer, HttpError};
+use model::failure::{Failure, Kind};
+use nginx::dump::{Dump, Given, Own, Why};
+use nginx::front::{self, Door, Manner};
+use sys::http::{Answer, HttpError};
 
 /// The page that NGINX makes for a status that has none of the site's.
 const BUILT_IN: &[u8] = b"<hr><center>";

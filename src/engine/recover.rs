@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use crate::engine::app::App;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::Failure;
-use crate::model::journal::{OpenRun, Phase, Story};
-use crate::model::recovery::Action;
-use crate::state::journal::Journal;
-use crate::sys::{hold, process};
+use model::event::{Event, Sink};
+use model::failure::Failure;
+use model::journal::{OpenRun, Phase, Story};
+use model::recovery::Action;
+use state::journal::Journal;
+use sys::{hold, process};
 
-use crate::engine::resolve::{Plan, Resolved, Unresolved, Why, record, resolve};
-use crate::engine::{run, wake};
+use crate::app::App;
+use crate::resolve::{Plan, Resolved, Unresolved, Why, record, resolve};
+use crate::{run, wake};
 
 /// How long programs that a dead run left may take to end.
 const CHILD_GRACE: Duration = Duration::from_secs(10);

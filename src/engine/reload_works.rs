@@ -1,10 +1,10 @@
 //! Whether NGINX could be told to reload: looked at before anything depends on it.
 
-use crate::engine::app::App;
-use crate::model::failure::Failure;
-use crate::nginx::Tested;
+use model::failure::Failure;
+use nginx::Tested;
 
-use crate::engine::traffic;
+use crate::app::App;
+use crate::traffic;
 
 /// NGINX would take its configuration, where it has to.
 #[derive(Debug)]

@@ -2,21 +2,20 @@
 //! or that its process died, is what the recovery table wants.
 
 use jiff::Timestamp;
+use model::event::{Event, Sink};
+use model::failure::{Failure, Standing, Traffic, in_one_line};
+use model::journal::{OpenRun, Phase, Record, Verb};
+use model::recovery::{Action, Seen, action};
+use model::release::ReleaseId;
+use state::releases;
+use sys::hold;
 
-use crate::engine::app::App;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Standing, Traffic, in_one_line};
-use crate::model::journal::{OpenRun, Phase, Record, Verb};
-use crate::model::recovery::{Action, Seen, action};
-use crate::model::release::ReleaseId;
-use crate::state::releases;
-use crate::sys::hold;
-
-use crate::engine::proof::{self, Unproven};
-use crate::engine::run::Run;
-use crate::engine::slot::{IdleSlot, drained};
-use crate::engine::traffic::{self, Sight};
-use crate::engine::{migration, save, workers};
+use crate::app::App;
+use crate::proof::{self, Unproven};
+use crate::run::Run;
+use crate::slot::{IdleSlot, drained};
+use crate::traffic::{self, Sight};
+use crate::{migration, save, workers};
 
 mod slot;
 mod way_back;
@@ -38,7 +37,7 @@ impl Plan {
     /// Looks where traffic is and says what the table wants.
     pub async fn of(app: &App, open: OpenRun) -> Plan {
         let Sight { link, nginx } = traffic::look(app).await;
-        let words = |route: Option<crate::model::color::Route>| {
+        let words = |route: Option<model::color::Route>| {
             route.map_or("nothing".to_owned(), |route| route.to_string())
         };
         let (link, nginx) = (link.ok(), nginx.ok());

@@ -11,21 +11,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use model::color::{Color, Route};
+use model::event::{Event, Sink};
+use model::failure::{Failure, Kind, Standing, Traffic};
+use model::journal::{OpenRun, Phase, Record, RunId, Story, Verb};
+use model::release::ReleaseId;
+use state::journal::{Journal, JournalError};
+use state::releases;
+use sys::lock::{self, Holder, Lock, LockError, user_name};
+use sys::process;
 
-use crate::engine::app::App;
-use crate::model::color::{Color, Route};
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Kind, Standing, Traffic};
-use crate::model::journal::{OpenRun, Phase, Record, RunId, Story, Verb};
-use crate::model::release::ReleaseId;
-use crate::state::journal::{Journal, JournalError};
-use crate::state::releases;
-use crate::sys::lock::{self, Holder, Lock, LockError, user_name};
-use crate::sys::process;
-
-use crate::engine::caller::Caller;
-use crate::engine::slot::IdleSlot;
-use crate::engine::traffic;
+use crate::app::App;
+use crate::caller::Caller;
+use crate::slot::IdleSlot;
+use crate::traffic;
 use record::SoFar;
 use stop::Stop;
 pub use tee::Tee;

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::engine::app::App;
-use crate::keeper::pm2::Pm2Error;
-use crate::model::color::Color;
-use crate::model::event::{Event, millis};
-use crate::model::failure::Failure;
-use crate::sys::lock::{Holder, Lock, LockError};
-use crate::sys::store;
+use keeper::pm2::Pm2Error;
+use model::color::Color;
+use model::event::{Event, millis};
+use model::failure::Failure;
+use sys::lock::{Holder, Lock, LockError};
+use sys::store;
 
-use crate::engine::run::Run;
+use crate::app::App;
+use crate::run::Run;
 
 /// How long another app's save is waited for; one takes half a second.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -12,20 +12,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::engine::app::App;
-use crate::keeper::launcher;
-use crate::keeper::pm2::Spec;
-use crate::model::color::Color;
-use crate::model::event::{Event, Sink, millis};
-use crate::model::failure::Failure;
-use crate::model::release::{Manifest, ReleaseId};
-use crate::state::releases;
-use crate::sys::hold;
-use crate::sys::process::Process;
-use crate::sys::sockets;
+use keeper::launcher;
+use keeper::pm2::Spec;
+use model::color::Color;
+use model::event::{Event, Sink, millis};
+use model::failure::Failure;
+use model::release::{Manifest, ReleaseId};
+use state::releases;
+use sys::hold;
+use sys::process::Process;
+use sys::sockets;
 
-use crate::engine::traffic;
-
+use crate::app::App;
+use crate::traffic;
 pub use end::end;
 pub use free::running_in;
 pub use free::{Finished, clear, discard, drained, finish_requests, free, has_lost_one, runs_anything};

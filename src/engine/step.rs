@@ -1,16 +1,16 @@
 //! In step with the other hosts of a fleet: nobody moves traffic before all are ready, and
 //! whoever moved goes back when one did not.
 
-use crate::engine::app::App;
-use crate::engine::orders::Verdict;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::Failure;
+use model::event::{Event, Sink};
+use model::failure::Failure;
 
-use crate::engine::gate::{self, Gated};
-use crate::engine::proof::Unproven;
-use crate::engine::reload_works::reload_would_work;
-use crate::engine::run::Run;
-use crate::engine::slot;
+use crate::app::App;
+use crate::gate::{self, Gated};
+use crate::orders::Verdict;
+use crate::proof::Unproven;
+use crate::reload_works::reload_would_work;
+use crate::run::Run;
+use crate::slot;
 
 /// Says that this host is ready, and waits until all are.
 ///

@@ -1,12 +1,13 @@
 //! Where traffic is: the link and NGINX's own answer on every listener, compared each
 //! time, never remembered.
 
-use crate::engine::app::App;
-use crate::model::color::{Color, Route};
-use crate::model::failure::{Failure, Standing, Traffic};
-use crate::nginx::front::{self, FrontError};
-use crate::state::releases;
-use crate::sys::link::LinkError;
+use model::color::{Color, Route};
+use model::failure::{Failure, Standing, Traffic};
+use nginx::front::{self, FrontError};
+use state::releases;
+use sys::link::LinkError;
+
+use crate::app::App;
 
 /// What the link and NGINX say, before anybody judges it.
 #[derive(Debug)]

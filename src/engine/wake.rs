@@ -2,9 +2,10 @@
 //! that keeps nothing else, and saving that one's list would take every other app of this
 //! PM2 out of the next reboot.
 
-use crate::engine::app::App;
-use crate::keeper::pm2::{Daemon, Pm2Error, Saved};
-use crate::model::event::{Event, Sink};
+use keeper::pm2::{Daemon, Pm2Error, Saved};
+use model::event::{Event, Sink};
+
+use crate::app::App;
 
 /// Where the daemon is down: starts it with all that it kept, the live color among them.
 /// `true` when it was down. A daemon that does not come back is told and stops nothing:

@@ -12,16 +12,16 @@ mod standing;
 mod trouble;
 mod wanted;
 
-use crate::engine::app::App;
-use crate::model::config::worker::OnFailure;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Standing};
-use crate::model::release::ReleaseId;
-use crate::state::seats;
+use model::config::worker::OnFailure;
+use model::event::{Event, Sink};
+use model::failure::{Failure, Standing};
+use model::release::ReleaseId;
+use state::seats;
 
-use crate::engine::proof::Unproven;
-use crate::engine::run::Run;
-use crate::engine::save;
+use crate::app::App;
+use crate::proof::Unproven;
+use crate::run::Run;
+use crate::save;
 pub use by_hand::run_by_hand;
 pub use standing::{WorkerStatus, astray, look, standings};
 use wanted::manifest_of;

@@ -13,15 +13,15 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
+use model::color::Color;
+use model::layout::Layout;
+use model::release::{Manifest, NotARelease, ReleaseId};
 use serde::Deserialize;
+use sys::command::Command;
+use sys::dotenv::{self, DotenvError, Variables};
+use sys::hold;
+use sys::identity::NONCE;
 
-use crate::model::color::Color;
-use crate::model::layout::Layout;
-use crate::model::release::{Manifest, NotARelease, ReleaseId};
-use crate::sys::command::Command;
-use crate::sys::dotenv::{self, DotenvError, Variables};
-use crate::sys::hold;
-use crate::sys::identity::NONCE;
 pub use install::install;
 pub use run::{RenderError, render_run};
 pub use work::{WorkError, take_over, work};

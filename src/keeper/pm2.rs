@@ -16,8 +16,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::sys::command::Command;
-use crate::sys::space;
+use sys::command::Command;
+use sys::space;
+
 pub use ecosystem::Spec;
 pub use entry::{Proc, Saved};
 pub use error::Pm2Error;

@@ -5,16 +5,16 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
+use model::color::Color;
+use model::gunicorn::Gunicorn;
+use model::layout::Layout;
+use model::release::Manifest;
 use nix::fcntl::OFlag;
 use nix::unistd::Uid;
+use sys::store::{open_plain, read_plain};
+use sys::trust;
 
-use crate::keeper::launcher::{self, render_run};
-use crate::model::color::Color;
-use crate::model::gunicorn::Gunicorn;
-use crate::model::layout::Layout;
-use crate::model::release::Manifest;
-use crate::sys::store::{open_plain, read_plain};
-use crate::sys::trust;
+use crate::launcher::{self, render_run};
 
 /// Longer than any settings file; what comes after it is not looked at.
 const LONGEST: u64 = 256 << 10;

@@ -1,5 +1,5 @@
 //! `bg.toml`: the types, their defaults, and nothing else. Reading and explaining
-//! what is wrong with a file lives in [`crate::model::config::read`].
+//! what is wrong with a file lives in [`crate::config::read`].
 
 pub mod backup;
 mod defaults;
@@ -33,8 +33,8 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::color::Color;
-use crate::model::path::plain;
+use crate::color::Color;
+use crate::path::plain;
 pub use backup::Backup;
 use duration::Span;
 pub use fleet::Fleet;

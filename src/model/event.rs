@@ -1,16 +1,15 @@
 //! Facts that a run tells as they happen, in the past tense. One enum, one way to emit;
 //! every renderer matches all of it. The JSON form is a contract.
 
-use std::time::Duration;
-
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::color::Color;
-use crate::model::failure::Standing;
-use crate::model::journal::Verb;
-use crate::model::release::ReleaseId;
+use crate::color::Color;
+use crate::failure::Standing;
+use crate::journal::Verb;
+use crate::release::ReleaseId;
 
 /// One fact. Times are milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

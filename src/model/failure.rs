@@ -6,8 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::color::Color;
-use crate::model::release::ReleaseId;
+use crate::color::Color;
+use crate::release::ReleaseId;
 
 /// A color and what it runs, as people speak of it: `blue (2f61c0a)`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::model::config::run;
+use crate::config::run;
 
 /// gunicorn closes an idle connection after this many seconds unless told otherwise.
 const KEEP_ALIVE: u64 = 2;

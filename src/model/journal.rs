@@ -7,9 +7,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::color::Route;
-use crate::model::failure::Standing;
-use crate::model::release::ReleaseId;
+use crate::color::Route;
+use crate::failure::Standing;
+use crate::release::ReleaseId;
 
 /// Name of a run: when it began, to the millisecond, and its process.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::color::{Color, Route};
-use crate::model::config::duration::Span;
-use crate::model::config::{Config, SwitchWay, Timeouts};
-use crate::model::release::ReleaseId;
+use crate::color::{Color, Route};
+use crate::config::duration::Span;
+use crate::config::{Config, SwitchWay, Timeouts};
+use crate::release::ReleaseId;
 
 /// A registry entry, one file per app: enough to find an app by its name without any
 /// other configuration, written by `bg setup` only.

@@ -1,8 +1,8 @@
 //! The recovery table: for each phase in which a run can have died, where the link points
 //! and what NGINX answers, the one thing to do. Nothing else in the tool decides this.
 
-use crate::model::color::Route;
-use crate::model::journal::{OpenRun, Phase};
+use crate::color::Route;
+use crate::journal::{OpenRun, Phase};
 
 /// Where something stands, against what the dead run had found and was heading for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::adopted::Adopted;
-use crate::model::color::Color;
-use crate::model::config::{Config, Ports};
+use crate::adopted::Adopted;
+use crate::color::Color;
+use crate::config::{Config, Ports};
 
 /// Name of a release: the moment it was made and the commit, `20261123T181500Z-3f6f782`.
 /// Ids of one host sort by age.

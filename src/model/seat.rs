@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::color::Color;
-use crate::model::layout::Layout;
-use crate::model::release::ReleaseId;
+use crate::color::Color;
+use crate::layout::Layout;
+use crate::release::ReleaseId;
 
 /// One seat: a name of PM2, a link that names the release, a kernel lock.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,6 +1,6 @@
 //! Which way traffic moves on a host, decided once and then kept.
 
-use crate::model::config::SwitchWay;
+use crate::config::SwitchWay;
 
 /// What is known of a host and a site when the way is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

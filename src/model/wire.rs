@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::event::Event;
-use crate::model::failure::{Failure, Kind, Traffic};
-use crate::model::release::ReleaseId;
+use crate::event::Event;
+use crate::failure::{Failure, Kind, Traffic};
+use crate::release::ReleaseId;
 
 /// Raised whenever a line of an older version would be misread.
 pub const PROTOCOL: u32 = 1;

@@ -65,7 +65,7 @@ fn version(line: &str) -> Option<(u64, u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use crate::nginx::build::*;
+    use crate::build::*;
 
     #[test]
     fn every_vendor_is_read() {

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::nginx::raw;
-use crate::nginx::syntax::{self, Directive, Place};
+use crate::raw;
+use crate::syntax::{self, Directive, Place};
 
 mod chosen;
 mod limits;

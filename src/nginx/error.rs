@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::model::layout::NginxLayout;
-use crate::sys::command::CommandError;
+use model::layout::NginxLayout;
+use sys::command::CommandError;
 
 /// What can go wrong with NGINX.
 #[derive(Debug, thiserror::Error)]

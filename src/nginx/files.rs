@@ -6,10 +6,10 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
+use sys::store;
 
-use crate::nginx::raw;
-use crate::nginx::render::Rendered;
-use crate::sys::store;
+use crate::raw;
+use crate::render::Rendered;
 
 /// What has to be done about a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,11 +5,10 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
+use model::color::{Color, Route};
 use reqwest::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
-
-use crate::model::color::{Color, Route};
-use crate::sys::http::{Answer, HttpError};
+use sys::http::{Answer, HttpError};
 
 mod door;
 mod pace;

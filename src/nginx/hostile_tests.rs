@@ -1,16 +1,16 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use model::config::read;
+use model::config::{Config, SwitchWay};
+use model::layout::{Layout, NginxLayout};
 use proptest::prelude::*;
+use testkit::hostile;
 
-use crate::model::config::read;
-use crate::model::config::{Config, SwitchWay};
-use crate::model::hostile;
-use crate::model::layout::{Layout, NginxLayout};
-use crate::nginx::build;
-use crate::nginx::dump::{self, Dump};
-use crate::nginx::render::{Facts, render_site};
-use crate::nginx::syntax::{self, Directive};
+use crate::build;
+use crate::dump::{self, Dump};
+use crate::render::{Facts, render_site};
+use crate::syntax::{self, Directive};
 
 const CONFIGURATIONS: &[&str] = &[
     "# configuration file /etc/nginx/nginx.conf:\nuser www-data;\nhttp {\n    include conf.d/*.conf;\n    \

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::sys::process::{self, Stat};
+use sys::process::{self, Stat};
 
-use crate::nginx::NginxError;
+use crate::NginxError;
 
 /// A process that was seen to be NGINX's master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

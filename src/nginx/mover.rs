@@ -5,13 +5,13 @@ mod asked;
 mod error;
 mod told;
 
-use crate::model::color::Route;
-use crate::model::config::SwitchWay;
-use crate::model::layout::Entry;
-use crate::nginx::Tested;
-use crate::sys::link::Link;
-use crate::sys::system::SystemFolders;
+use model::color::Route;
+use model::config::SwitchWay;
+use model::layout::Entry;
+use sys::link::Link;
+use sys::system::SystemFolders;
 
+use crate::Tested;
 pub use asked::Asked;
 pub use error::{AskError, MoveError, Unfollowed};
 pub use told::Told;

@@ -182,7 +182,7 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::nginx::names::*;
+    use crate::names::*;
 
     #[test]
     fn a_name_takes_what_nginx_would_give_it() {

@@ -5,7 +5,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::sys::store;
+use sys::store;
 
 /// Stands for byte 0x80; the 127 behind it for the others.
 const FIRST: u32 = 0xF780;
@@ -68,7 +68,7 @@ fn escaped(byte: u8) -> char {
 
 #[cfg(test)]
 mod tests {
-    use crate::nginx::raw::*;
+    use crate::raw::*;
     use proptest::prelude::*;
 
     #[test]

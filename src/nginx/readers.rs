@@ -11,8 +11,8 @@ use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Group, User, getgrouplist};
 
-use crate::nginx::Nginx;
-use crate::nginx::dump::Dump;
+use crate::Nginx;
+use crate::dump::Dump;
 
 /// The group of NGINX's workers, as `user` in its configuration has it.
 #[must_use]
@@ -108,7 +108,7 @@ mod tests {
 
     use nix::unistd::{Uid, chown};
 
-    use crate::nginx::readers::*;
+    use crate::readers::*;
 
     fn modes(path: &Path) -> (u32, u32) {
         let about = std::fs::metadata(path).unwrap();

@@ -8,15 +8,15 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use model::color::{Color, Route};
+use model::config::{Config, SwitchWay};
+use model::layout::{Layout, NginxLayout};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
-use crate::model::color::{Color, Route};
-use crate::model::config::{Config, SwitchWay};
-use crate::model::layout::{Layout, NginxLayout};
-use crate::nginx::files;
-use crate::nginx::render::{Facts, link_targets, render, render_site};
-use crate::nginx::{Build, Nginx};
+use crate::files;
+use crate::render::{Facts, link_targets, render, render_site};
+use crate::{Build, Nginx};
 use wire::serve_color;
 pub use wire::{Answer, PATIENCE, ask};
 

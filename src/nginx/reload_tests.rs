@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::model::config::SwitchWay;
-use crate::nginx::NginxError;
-use crate::nginx::rehearsal::{PATIENCE, Rehearsal, Scene, free_port};
+use model::config::SwitchWay;
+
+use crate::NginxError;
+use crate::rehearsal::{PATIENCE, Rehearsal, Scene, free_port};
 
 fn append(path: &Path, text: &str) {
     let old = std::fs::read_to_string(path).unwrap_or_default();

@@ -6,14 +6,14 @@ mod facts;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use model::color::Route;
+use model::config::{Config, SwitchWay};
+use model::layout::{Layout, NginxLayout};
 use serde::Serialize;
 use tera::{Context, Tera};
 
-use crate::model::color::Route;
-use crate::model::config::{Config, SwitchWay};
-use crate::model::layout::{Layout, NginxLayout};
-use crate::nginx::syntax::{self, Directive};
-use crate::nginx::values::{self, Values};
+use crate::syntax::{self, Directive};
+use crate::values::{self, Values};
 pub use error::RenderError;
 pub use facts::Facts;
 
@@ -171,7 +171,7 @@ pub fn link_targets(
         files.push(fill(&templates, COLOR, nginx.setting(route), &setting)?);
         let marks = [
             (route.maintenance, "is-maintenance"),
-            (route.color == crate::model::color::Color::Green, "is-green"),
+            (route.color == model::color::Color::Green, "is-green"),
         ];
         files.extend(
             marks

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use crate::model::color::{Color, Route};
-use crate::model::config::hashed::Hashed;
-use crate::model::config::{Config, StaticFiles, SwitchWay, Tls};
-use crate::model::layout::{Layout, NginxLayout};
-use crate::nginx::files;
-use crate::nginx::rehearsal::{PATIENCE, Rehearsal, Scene, free_port};
-use crate::nginx::render::{Facts, RenderError, link_targets, render, render_site, site_mark};
+use model::color::{Color, Route};
+use model::config::hashed::Hashed;
+use model::config::{Config, StaticFiles, SwitchWay, Tls};
+use model::layout::{Layout, NginxLayout};
+
+use crate::files;
+use crate::rehearsal::{PATIENCE, Rehearsal, Scene, free_port};
+use crate::render::{Facts, RenderError, link_targets, render, render_site, site_mark};
 
 fn facts(realip: bool) -> Facts {
     Facts {

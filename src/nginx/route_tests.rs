@@ -1,8 +1,9 @@
 //! The rendered files in a real NGINX.
 
-use crate::model::color::{Color, Route};
-use crate::model::config::SwitchWay;
-use crate::nginx::rehearsal::{Rehearsal, Scene, ask, outside};
+use model::color::{Color, Route};
+use model::config::SwitchWay;
+
+use crate::rehearsal::{Rehearsal, Scene, ask, outside};
 
 const NONCE: &str = "X-Bg-Proof: 0123-abcd-nonce\r\n";
 

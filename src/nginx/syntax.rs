@@ -226,7 +226,7 @@ fn is_foreign(words: &[Word]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::nginx::syntax::*;
+    use crate::syntax::*;
 
     fn flat(all: &[Directive]) -> String {
         all.iter()

@@ -10,9 +10,9 @@ mod target;
 
 use std::path::{Path, PathBuf};
 
-use crate::nginx::dump::{Dump, values, walk};
-use crate::nginx::render::Rendered;
-use crate::nginx::syntax::{Directive, Place};
+use crate::dump::{Dump, values, walk};
+use crate::render::Rendered;
+use crate::syntax::{Directive, Place};
 use edits::Edits;
 pub use refused::Refused;
 use target::Targets;

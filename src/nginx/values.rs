@@ -2,14 +2,14 @@
 
 use std::path::{Component, Path};
 
+use model::config::hashed::Hashed;
+use model::config::{Config, Ports, StaticFiles, SwitchWay};
+use model::layout::{Layout, NginxLayout};
+use model::listen::Listener;
 use serde::Serialize;
 
-use crate::model::config::hashed::Hashed;
-use crate::model::config::{Config, Ports, StaticFiles, SwitchWay};
-use crate::model::layout::{Layout, NginxLayout};
-use crate::model::listen::Listener;
-use crate::nginx::names::Known;
-use crate::nginx::render::{Facts, RenderError};
+use crate::names::Known;
+use crate::render::{Facts, RenderError};
 
 /// NGINX's hash of variables takes names of 46 bytes without further settings:
 /// 46 - `bg_` - `_maintenance`.

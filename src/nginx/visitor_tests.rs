@@ -4,9 +4,10 @@ mod paths;
 
 use std::os::unix::fs::symlink;
 
-use crate::model::color::{Color, Route};
-use crate::model::config::SwitchWay;
-use crate::nginx::rehearsal::{Answer, Rehearsal, Scene};
+use model::color::{Color, Route};
+use model::config::SwitchWay;
+
+use crate::rehearsal::{Answer, Rehearsal, Scene};
 
 const WAYS: [SwitchWay; 2] = [SwitchWay::Live, SwitchWay::Reload];
 

@@ -3,9 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::layout::NginxLayout;
-use crate::nginx::files::{self, Change};
-use crate::sys::store;
+use model::layout::NginxLayout;
+use sys::store;
+
+use crate::files::{self, Change};
 
 /// A copy of each file as it was written, beside NGINX's own.
 #[derive(Clone, Debug)]

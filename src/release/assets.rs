@@ -7,12 +7,12 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::model::config::StaticFiles;
-use crate::model::config::hashed::Hashed;
-use crate::model::layout::Layout;
-use crate::model::release::ReleaseId;
-use crate::state::releases;
-use crate::sys::store::{self, FileError};
+use model::config::StaticFiles;
+use model::config::hashed::Hashed;
+use model::layout::Layout;
+use model::release::ReleaseId;
+use state::releases;
+use sys::store::{self, FileError};
 
 /// Copies are collected here until all of them are whole.
 const INCOMING: &str = ".incoming";

@@ -7,12 +7,11 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-
-use crate::model::config::backup::{Backup, Kind};
-use crate::model::layout::Layout;
-use crate::model::release::ReleaseId;
-use crate::sys::command::{Command, CommandError, find_program};
-use crate::sys::store::{self, FileError};
+use model::config::backup::{Backup, Kind};
+use model::layout::Layout;
+use model::release::ReleaseId;
+use sys::command::{Command, CommandError, find_program};
+use sys::store::{self, FileError};
 
 /// The last bytes of a dump in which its closing line is looked for.
 const DUMP_TAIL: i64 = 1024;

@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::model::config::Source;
-use crate::model::path::plain;
-use crate::release::checkout::links::Escape;
-use crate::release::git::Git;
-use crate::sys::fault;
-use crate::sys::space;
-use crate::sys::store::{self, FileError};
+use model::config::Source;
+use model::path::plain;
+use sys::fault;
+use sys::space;
+use sys::store::{self, FileError};
+
+use crate::checkout::links::Escape;
+use crate::git::Git;
 
 mod error;
 mod lfs;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::path::plain;
-use crate::sys::command::{Command, CommandError};
-use crate::sys::store::FileError;
+use model::path::plain;
+use sys::command::{Command, CommandError};
+use sys::store::FileError;
 
 mod brought;
 mod credentials;

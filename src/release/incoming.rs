@@ -6,8 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::model::layout::Layout;
-use crate::sys::store::{self, FileError};
+use model::layout::Layout;
+use sys::store::{self, FileError};
 
 /// What nobody has come for by then was brought by a client that is gone.
 const FORGOTTEN: Duration = Duration::from_secs(60 * 60);

@@ -10,15 +10,14 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sys::command::Command;
+use sys::space;
+use sys::store::FileError;
 use tempfile::TempDir;
 use tokio::process::Child;
 
-use crate::release::git::{BROUGHT, hardened};
-use crate::release::worktree::secrets;
-use crate::sys::command::Command;
-use crate::sys::space;
-use crate::sys::store::FileError;
-
+use crate::git::{BROUGHT, hardened};
+use crate::worktree::secrets;
 pub use error::ParcelError;
 use stream::{PACK_WITHIN, Stream};
 

@@ -6,14 +6,15 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::model::color::Color;
-use crate::model::layout::Layout;
-use crate::model::release::ReleaseId;
-use crate::release::checkout::PARTIAL;
-use crate::release::seal;
-use crate::release::venv::COMPLETE;
-use crate::state::releases::{self, ReleaseError};
-use crate::sys::store::{self, FileError, TRASH};
+use model::color::Color;
+use model::layout::Layout;
+use model::release::ReleaseId;
+use state::releases::{self, ReleaseError};
+use sys::store::{self, FileError, TRASH};
+
+use crate::checkout::PARTIAL;
+use crate::seal;
+use crate::venv::COMPLETE;
 
 /// What was removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -211,8 +212,8 @@ fn room(path: &Path) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::release::prune::*;
-    use crate::state::releases::tests::Place;
+    use crate::prune::*;
+    use testkit::releases::Place;
 
     fn prune(layout: &Layout, keep: usize, releases: &[ReleaseId], paths: &[PathBuf]) -> Pruned {
         prune_but(layout, keep, releases, paths, |_| true, None)

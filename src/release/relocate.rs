@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use sys::store::{self, FileError};
 
-use crate::sys::store::{self, FileError};
 use sqlite::{BESIDE, Held, beside, is_sqlite};
 
 /// Data that was not moved.

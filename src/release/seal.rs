@@ -9,9 +9,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::model::layout::Layout;
-use crate::model::release::ReleaseId;
-use crate::sys::store::{self, FileError};
+use model::layout::Layout;
+use model::release::ReleaseId;
+use sys::store::{self, FileError};
 
 /// Folders of what any program makes again: nothing in them is looked at.
 const CACHES: [&str; 7] = [
@@ -136,8 +136,8 @@ fn entry(line: &[u8]) -> Option<(PathBuf, Entry)> {
 mod tests {
     use std::os::unix::fs::symlink;
 
-    use crate::release::seal::*;
-    use crate::state::releases::tests::Place;
+    use crate::seal::*;
+    use testkit::releases::Place;
 
     #[test]
     fn what_was_listed_is_read_again_whatever_its_name_is() {

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use nix::unistd::{Uid, User};
 use sha2::{Digest, Sha256};
-
-use crate::sys::command::{Command, CommandError, Output};
+use sys::command::{Command, CommandError, Output};
 
 /// Enough for a status of a large tree on a slow disk.
 const DEADLINE: Duration = Duration::from_secs(20);

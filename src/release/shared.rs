@@ -8,9 +8,9 @@ use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
 
-use crate::model::path::plain;
-use crate::sys::fault;
-use crate::sys::store::{self, FileError};
+use model::path::plain;
+use sys::fault;
+use sys::store::{self, FileError};
 
 /// What linking had to bring into being below `shared`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -170,7 +170,7 @@ fn exists(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::release::shared::*;
+    use crate::shared::*;
 
     struct Place {
         _temp: tempfile::TempDir,

@@ -5,12 +5,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::model::config::Config;
-use crate::model::layout::Layout;
-use crate::model::path::plain;
-use crate::model::release::ReleaseId;
-use crate::nginx::readers::Reader;
-use crate::sys::store;
+use model::config::Config;
+use model::layout::Layout;
+use model::path::plain;
+use model::release::ReleaseId;
+use nginx::readers::Reader;
+use sys::store;
 
 /// More than are ever told one by one.
 const MOST: usize = 100;

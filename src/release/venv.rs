@@ -4,16 +4,16 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use model::config::{Installer, Python};
+use model::layout::Layout;
 use serde::Serialize;
+use state::envfile::key as short_hash;
+use sys::command::{Command, CommandError};
+use sys::store;
 
-use crate::model::config::{Installer, Python};
-use crate::model::layout::Layout;
-use crate::release::venv::installer::Tool;
-use crate::release::venv::interpreter::Interpreter;
-use crate::release::venv::requirements::{Reach, Requirements};
-use crate::state::envfile::key as short_hash;
-use crate::sys::command::{Command, CommandError};
-use crate::sys::store;
+use crate::venv::installer::Tool;
+use crate::venv::interpreter::Interpreter;
+use crate::venv::requirements::{Reach, Requirements};
 
 mod error;
 pub mod installer;

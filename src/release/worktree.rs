@@ -8,7 +8,7 @@ mod send;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::sys::command::{Command, CommandError, Output};
+use sys::command::{Command, CommandError, Output};
 
 pub use remote::{Ahead, Remote};
 

@@ -10,13 +10,14 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::keeper::server_log;
-use crate::model::config::Config;
-use crate::model::layout::Layout;
-use crate::model::release::ReleaseId;
-use crate::release::relocate::sqlite::{beside, database_of, is_sqlite};
-use crate::release::seal::{self, Entries, Entry};
-use crate::state::releases;
+use keeper::server_log;
+use model::config::Config;
+use model::layout::Layout;
+use model::release::ReleaseId;
+use state::releases;
+
+use crate::relocate::sqlite::{beside, database_of, is_sqlite};
+use crate::seal::{self, Entries, Entry};
 
 /// Files that nobody's data is in: programs write them to find each other.
 const SIGNS: [&str; 2] = [".pid", ".lock"];

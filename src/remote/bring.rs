@@ -5,10 +5,9 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use model::failure::Failure;
+use model::wire::{Request, SILENCE, Said};
 use tokio::time::timeout;
-
-use crate::model::failure::Failure;
-use crate::model::wire::{Request, SILENCE, Said};
 
 use super::call::{Call, Heard};
 use super::host::{Host, Tell};

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use model::wire::{Hello, Order, PROTOCOL, Request, Said};
+use ssh::{Chunk, Connection, Input, Output, SshError};
 use tokio::time::timeout;
-
-use crate::model::wire::{Hello, Order, PROTOCOL, Request, Said};
-
-use crate::ssh::{Chunk, Connection, Input, Output, SshError};
 
 /// How long an engine may take to say what it is. A login shell's own start-up counts, which
 /// was seen to take 0.3 s with version managers in it.

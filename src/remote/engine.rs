@@ -4,11 +4,11 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use ssh::{Chunk, Connection, SshError};
 use tokio::time::timeout;
 
 use super::call::{Call, NoEngine};
 use super::program::{NoProgram, Program};
-use crate::ssh::{Chunk, Connection, SshError};
 
 /// Below the home folder of whoever connects; each engine in a folder named by its hash.
 const FOLDER: &str = ".cache/bluegreen/engines";

@@ -5,16 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use futures_util::future::join_all;
+use model::event::Event;
+use model::failure::{Failure, Kind};
+use model::wire::{Order, Request};
 use tokio::sync::{Semaphore, mpsc, watch};
-
-use crate::model::event::Event;
-use crate::model::failure::{Failure, Kind};
-use crate::model::wire::{Order, Request};
-use crate::verbs::answer::Answer;
 
 use super::host::{Host, Tell};
 use super::interrupts::Interrupts;
 use super::relay::{self, Finished, Onlooker};
+use crate::verbs::answer::Answer;
 
 /// A host with whoever looks on at it.
 pub struct Member<'a> {

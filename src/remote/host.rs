@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use model::event::Event;
+use model::failure::Failure;
+use model::wire::Request;
+use ssh::{self, Address, Connection, SshError};
 use tokio::sync::Mutex;
-
-use crate::model::event::Event;
-use crate::model::failure::Failure;
-use crate::model::wire::Request;
 
 use super::call::{Call, NoEngine};
 use super::engine::{Engine, EngineError};
 use super::program::Program;
-use crate::ssh::{self, Address, Connection, SshError};
 
 /// Where the story goes while hosts are talked to.
 pub type Tell<'a> = &'a (dyn Fn(Event) + Send + Sync);

@@ -3,17 +3,16 @@
 
 use std::time::{Duration, Instant};
 
+use model::event::Event;
+use model::failure::Failure;
+use model::wire::{KEEP, Order, Request, SILENCE, Said};
+use ssh::SshError;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 
-use crate::model::event::Event;
-use crate::model::failure::Failure;
-use crate::model::wire::{KEEP, Order, Request, SILENCE, Said};
-use crate::verbs::answer::Answer;
-
 use super::call::{Call, Heard};
 use super::host::Host;
-use crate::ssh::SshError;
+use crate::verbs::answer::Answer;
 
 /// The pauses between tries to reach a host again grow from this ...
 const FIRST_PAUSE: Duration = Duration::from_millis(200);

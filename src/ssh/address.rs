@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::ssh::error::SshError;
+use crate::error::SshError;
 
 /// `host`, `user@host`, `host:port`, `user@host:port`, `ssh://user@host:port`. An IPv6 address
 /// stands in brackets where a port follows it, and may everywhere. What is not said comes from
@@ -135,7 +135,7 @@ fn checked_port(port: &str) -> Result<u16, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use crate::ssh::address::*;
+    use crate::address::*;
 
     fn address(user: Option<&str>, host: &str, port: Option<u16>) -> Address {
         Address {

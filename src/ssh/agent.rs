@@ -10,7 +10,7 @@ use russh::keys::{Error, PublicKey};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use crate::ssh::host_key::Guard;
+use crate::host_key::Guard;
 
 /// An agent and what it has.
 pub(super) struct Agent {

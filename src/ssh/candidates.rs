@@ -8,10 +8,10 @@ use std::sync::Arc;
 use russh::keys::agent::AgentIdentity;
 use russh::keys::{Certificate, HashAlg, PrivateKey, PublicKey};
 
-use crate::ssh::agent::key_of;
-use crate::ssh::config::Settings;
-use crate::ssh::keys::{Identity, Private};
-use crate::ssh::known_hosts::kind;
+use crate::agent::key_of;
+use crate::config::Settings;
+use crate::keys::{Identity, Private};
+use crate::known_hosts::kind;
 
 /// Something to offer.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::ssh::error::SshError;
+use crate::error::SshError;
 
 /// How long output may still come after the command's end. Where something that it started
 /// keeps its outputs open, the server never says that they are done.

@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::ssh::address::Address;
-use crate::ssh::error::SshError;
-use crate::ssh::known_hosts::Names;
+use crate::address::Address;
+use crate::error::SshError;
+use crate::known_hosts::Names;
 
 pub mod sections;
 pub mod tokens;

@@ -12,10 +12,10 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use crate::ssh::config::Settings;
-use crate::ssh::error::SshError;
-use crate::ssh::host_key::{Guard, Trust};
-use crate::ssh::stall::Stalling;
+use crate::config::Settings;
+use crate::error::SshError;
+use crate::host_key::{Guard, Trust};
+use crate::stall::Stalling;
 
 /// How many times the server may leave the question unanswered whether it is still there.
 const ALIVE_QUESTIONS: usize = 3;
@@ -191,7 +191,7 @@ pub(super) fn place(settings: &Settings) -> String {
 mod tests {
     use tokio::net::TcpListener;
 
-    use crate::ssh::dial::*;
+    use crate::dial::*;
 
     #[tokio::test]
     async fn the_next_address_is_tried_when_one_does_not_answer() {

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::failure::{Failure, Kind};
-use crate::ssh::presented::Presented;
+use model::failure::{Failure, Kind};
+
+use crate::presented::Presented;
 
 /// Why there is no connection, or no longer one.
 #[derive(Debug, thiserror::Error)]

@@ -11,11 +11,11 @@ use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Algorithm, HashAlg, PublicKey, PublicKeyOrCertificate};
 use tokio::sync::watch;
 
-use crate::ssh::error::SshError;
-use crate::ssh::known_hosts::remember::{line, remember};
-use crate::ssh::known_hosts::{KnownHosts, Names, Place, Verdict, kind};
-use crate::ssh::pattern;
-pub use crate::ssh::presented::Presented;
+use crate::error::SshError;
+use crate::known_hosts::remember::{line, remember};
+use crate::known_hosts::{KnownHosts, Names, Place, Verdict, kind};
+use crate::pattern;
+pub use crate::presented::Presented;
 
 /// What is to be trusted for one host.
 #[derive(Clone, Debug)]

@@ -2,12 +2,12 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use russh::keys::PublicKey;
+use testkit::hostile;
 
-use crate::model::hostile;
-use crate::ssh::address::Address;
-use crate::ssh::config::{Files, resolve};
-use crate::ssh::known_hosts::remember::line;
-use crate::ssh::known_hosts::{KnownHosts, Names, Verdict};
+use crate::address::Address;
+use crate::config::{Files, resolve};
+use crate::known_hosts::remember::line;
+use crate::known_hosts::{KnownHosts, Names, Verdict};
 
 const CONFIGS: &[&str] = &[
     "Host web1 *.example.org !db.example.org\n  HostName 10.0.0.7\n  User deploy\n  Port 2222\n  \

@@ -9,8 +9,8 @@ use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Algorithm, HashAlg, PublicKey};
 use sha1::Sha1;
 
-use crate::ssh::error::SshError;
-use crate::ssh::pattern;
+use crate::error::SshError;
+use crate::pattern;
 
 mod place;
 pub mod remember;

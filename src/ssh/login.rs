@@ -8,15 +8,15 @@ use russh::keys::agent::AgentIdentity;
 use russh::keys::{Algorithm, Certificate, HashAlg, PublicKey};
 use tokio::time::timeout;
 
-use crate::ssh::agent::{self, Agent, NoAgent};
-use crate::ssh::candidates::{Candidate, Holder, candidates};
-use crate::ssh::config::Settings;
-use crate::ssh::dial::{self, Line};
-use crate::ssh::error::SshError;
-use crate::ssh::keys::{self, Identity};
-use crate::ssh::passphrase::{self, Answer};
-use crate::ssh::refusal::{Refusal, no_keys_in, nobody_at};
-use crate::ssh::sign::{SignError, Signing};
+use crate::agent::{self, Agent, NoAgent};
+use crate::candidates::{Candidate, Holder, candidates};
+use crate::config::Settings;
+use crate::dial::{self, Line};
+use crate::error::SshError;
+use crate::keys::{self, Identity};
+use crate::passphrase::{self, Answer};
+use crate::refusal::{Refusal, no_keys_in, nobody_at};
+use crate::sign::{SignError, Signing};
 
 /// How long the agent may take to sign: it may ask its user, or wait for a touch.
 const AGENT_PATIENCE: Duration = Duration::from_secs(60);

@@ -57,7 +57,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::ssh::pattern::*;
+    use crate::pattern::*;
 
     #[test]
     fn a_pattern_is_for_the_whole_text() {

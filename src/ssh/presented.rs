@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::ssh::known_hosts::Place;
+use crate::known_hosts::Place;
 
 /// A key that a host has shown and that is not trusted.
 #[derive(Clone, Debug)]

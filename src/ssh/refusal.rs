@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use russh::{MethodKind, MethodSet};
 
-use crate::ssh::error::{Advice, SshError};
-use crate::ssh::keys::{Identity, Private};
+use crate::error::{Advice, SshError};
+use crate::keys::{Identity, Private};
 
 /// What came of each key so far.
 #[derive(Debug, Default)]

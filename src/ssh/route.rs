@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use russh::keys::PublicKey;
 use russh::keys::ssh_key::public::KeyData;
-
-use crate::ssh::address::Address;
-use crate::ssh::config::{self, Files, Settings};
-use crate::ssh::dial::{self, Line};
-use crate::ssh::error::SshError;
-use crate::ssh::host_key::Trust;
-use crate::ssh::known_hosts::KnownHosts;
-use crate::ssh::login::log_in;
-use crate::ssh::options::Options;
-use crate::ssh::quick::Quick;
 use tokio::time::timeout;
+
+use crate::address::Address;
+use crate::config::{self, Files, Settings};
+use crate::dial::{self, Line};
+use crate::error::SshError;
+use crate::host_key::Trust;
+use crate::known_hosts::KnownHosts;
+use crate::login::log_in;
+use crate::options::Options;
+use crate::quick::Quick;
 
 /// More hops than anybody has.
 const LONGEST: usize = 16;

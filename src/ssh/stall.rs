@@ -77,7 +77,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
 mod tests {
     use tokio::io::AsyncWriteExt;
 
-    use crate::ssh::stall::*;
+    use crate::stall::*;
 
     #[tokio::test]
     async fn a_write_that_gets_nowhere_fails_and_one_that_does_not() {

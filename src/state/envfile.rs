@@ -6,10 +6,9 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
+use model::layout::Layout;
 use sha2::{Digest, Sha256};
-
-use crate::model::layout::Layout;
-use crate::sys::store::{self, FileError};
+use sys::store::{self, FileError};
 
 /// An environment file that is not used.
 #[derive(Debug, thiserror::Error)]
@@ -110,8 +109,8 @@ pub fn look(layout: &Layout, file: &Path) -> Result<PathBuf, EnvFileError> {
 
 #[cfg(test)]
 mod tests {
-    use crate::state::envfile::*;
-    use crate::state::releases::tests::Place;
+    use crate::envfile::*;
+    use testkit::releases::Place;
 
     fn secrets(place: &Place, content: &str, mode: u32) {
         let path = place.layout.shared().join(".env");

@@ -9,13 +9,13 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use model::journal::{Phase, Record, Story, Verb};
+use model::release::ReleaseId;
 use nix::fcntl::{FallocateFlags, fallocate};
 use serde::Deserialize;
 use serde_json::Value;
+use sys::{fault, store};
 
-use crate::model::journal::{Phase, Record, Story, Verb};
-use crate::model::release::ReleaseId;
-use crate::sys::{fault, store};
 use fold::Fold;
 
 /// Kept free behind the last record: a run writes five records of some 300 bytes, so this

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::model::layout::Layout;
-use crate::sys::lock;
-use crate::sys::store::{self, FileError};
+use model::layout::Layout;
+use sys::lock;
+use sys::store::{self, FileError};
 
 /// How many are kept: a client asks within minutes.
 const KEPT: usize = 20;
@@ -70,7 +70,7 @@ fn path(layout: &Layout, ticket: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use crate::state::outcome::*;
+    use crate::outcome::*;
 
     fn layout() -> (tempfile::TempDir, Layout) {
         let root = tempfile::tempdir().unwrap();

@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::model::config::is_app_name;
-use crate::model::layout::Entry;
-use crate::sys::command;
-use crate::sys::trust::{self, Keeper, Untrusted};
+use model::config::is_app_name;
+use model::layout::Entry;
+use sys::command;
+use sys::trust::{self, Keeper, Untrusted};
 
 /// Where a root installation keeps it.
 const SYSTEM: &str = "/etc/bluegreen/apps";

@@ -4,13 +4,12 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use model::color::Color;
+use model::layout::{Layout, NginxLayout};
+use model::release::{Manifest, ReleaseId};
 use serde_json::Value;
-
-use crate::model::color::Color;
-use crate::model::layout::{Layout, NginxLayout};
-use crate::model::release::{Manifest, ReleaseId};
-use crate::sys::fault;
-use crate::sys::store::{self, FileError};
+use sys::fault;
+use sys::store::{self, FileError};
 
 /// All releases that are kept, oldest first.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -209,4 +208,4 @@ pub fn write_answer(
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -8,11 +8,11 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::model::layout::Layout;
-use crate::model::release::ReleaseId;
-use crate::model::seat::{Occupant, Seat};
-use crate::sys::process::{self, Process};
-use crate::sys::store::{self, FileError};
+use model::layout::Layout;
+use model::release::ReleaseId;
+use model::seat::{Occupant, Seat};
+use sys::process::{self, Process};
+use sys::store::{self, FileError};
 
 /// The variable that marks a worker and what it starts: the path of its lock.
 pub const SEAT_MARK: &str = "BG_WORKER_LOCK";
@@ -105,9 +105,9 @@ pub fn releases(layout: &Layout) -> BTreeSet<ReleaseId> {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::color::Color;
-    use crate::state::seats::guard::{Guard, GuardError};
-    use crate::state::seats::*;
+    use crate::seats::guard::{Guard, GuardError};
+    use crate::seats::*;
+    use model::color::Color;
 
     /// What a later version writes there: it is read by nobody, and the lock holds all the same.
     #[test]

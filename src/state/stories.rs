@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use crate::model::journal::RunId;
-use crate::model::layout::Layout;
-use crate::sys::store;
+use model::journal::RunId;
+use model::layout::Layout;
+use sys::store;
 
 /// A year of three runs a day, at some 5 kB each.
 const KEPT: usize = 1000;
@@ -30,7 +30,7 @@ fn runs(layout: &Layout) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::state::stories::*;
+    use crate::stories::*;
 
     #[test]
     fn the_newest_stay() {

@@ -84,7 +84,7 @@ fn left(names: &Names, folder: &Path) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use crate::sys::cgroup::*;
+    use crate::cgroup::*;
 
     #[test]
     fn the_line_that_speaks_of_memory_is_found() {

@@ -10,9 +10,9 @@ use std::path::{Component, Path, PathBuf};
 use nix::fcntl::OFlag;
 use nix::unistd::{Uid, User};
 
-use crate::sys::store::{self, FileError};
-use crate::sys::trust::{self, Untrusted};
-use crate::sys::user;
+use crate::store::{self, FileError};
+use crate::trust::{self, Untrusted};
+use crate::user;
 
 /// Where a new folder of somebody else's could change what root runs.
 const SYSTEM: [&str; 19] = [

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg, OFlag};
 
-use crate::sys::fault;
-use crate::sys::lock::close_to_others;
+use crate::fault;
+use crate::lock::close_to_others;
 
 /// Keeps launchers back until it is lifted, or its holder dies.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ mod tests {
     use std::sync::mpsc::{RecvTimeoutError, channel};
     use std::time::Duration;
 
-    use crate::sys::hold::*;
+    use crate::hold::*;
 
     fn waits(path: &Path, during: impl FnOnce()) -> bool {
         let (done, told) = channel();

@@ -13,13 +13,11 @@ use reqwest::header::{ACCEPT, HOST, HeaderMap, HeaderValue, USER_AGENT as AGENT}
 mod certificate;
 mod endpoint;
 mod fault;
-#[cfg(test)]
-pub(crate) mod server;
 
-pub(crate) use certificate::any_certificate;
-pub(crate) use endpoint::{Endpoint, connect};
+pub use certificate::any_certificate;
+pub use endpoint::{Endpoint, connect};
 pub use fault::HttpError;
-pub(crate) use fault::{diagnose, in_the_body};
+pub use fault::{diagnose, in_the_body};
 
 /// A body is read this far: 256 KiB, many times a health answer or a start page, and
 /// nothing to a small machine. Headers are bounded by hyper: 100 of them, 400 KiB in all.
@@ -60,7 +58,7 @@ impl Client {
     }
 
     /// The same by connections that begin as `endpoint` says.
-    pub(crate) fn through(endpoint: Endpoint, host: &str) -> Result<Client, HttpError> {
+    pub fn through(endpoint: Endpoint, host: &str) -> Result<Client, HttpError> {
         let host = HeaderValue::from_str(host).map_err(|_| HttpError::BadRequest {
             what: host.to_owned(),
         })?;
@@ -127,7 +125,7 @@ impl Client {
 }
 
 /// The path as it travels, a space as `%20`.
-pub(crate) fn encoded(path: &str) -> Option<Uri> {
+pub fn encoded(path: &str) -> Option<Uri> {
     let url = reqwest::Url::parse(&format!("http://site{path}")).ok()?;
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let whole = format!("{}{query}", url.path());

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Uid;
 
-use crate::sys::process::{self, Process};
-use crate::sys::sockets::{self, Holder, Listener};
-use crate::sys::trust;
+use crate::process::{self, Process};
+use crate::sockets::{self, Holder, Listener};
+use crate::trust;
 
 /// The variable that carries a start's nonce.
 pub const NONCE: &str = "BG_NONCE";

@@ -56,7 +56,7 @@ fn commitment(meminfo: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use crate::sys::limits::*;
+    use crate::limits::*;
 
     #[test]
     fn this_process_has_a_limit() {

@@ -5,11 +5,11 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use model::color::Route;
 use nix::fcntl::AtFlags;
 use nix::unistd::linkat;
 
-use crate::model::color::Route;
-use crate::sys::fault;
+use crate::fault;
 
 /// The live link of one app.
 #[derive(Clone, Debug)]
@@ -192,8 +192,8 @@ fn make(link: &Path, to: Route) -> Result<bool, LinkError> {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::color::Color;
-    use crate::sys::link::*;
+    use crate::link::*;
+    use model::color::Color;
 
     const BLUE: Route = Route::to(Color::Blue);
     const GREEN: Route = Route::to(Color::Green);

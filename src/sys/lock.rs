@@ -269,7 +269,7 @@ fn describe(pid: u32, written: Option<Holder>, file: &File) -> (String, Option<u
 
 #[cfg(test)]
 mod tests {
-    use crate::sys::lock::*;
+    use crate::lock::*;
 
     #[test]
     fn the_second_one_is_told_who_holds_it() {

@@ -13,8 +13,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-use crate::sys::command::RUN_MARK;
-use crate::sys::fault;
+use crate::command::RUN_MARK;
+use crate::fault;
 
 mod stat;
 

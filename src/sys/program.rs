@@ -116,7 +116,7 @@ pub fn sha256(path: &Path) -> io::Result<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
-    use crate::sys::program::*;
+    use crate::program::*;
 
     #[test]
     fn a_program_is_put_there_unless_every_byte_of_it_is_there_already() {

@@ -62,7 +62,7 @@ pub fn is_loopback(address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::sys::resolve::*;
+    use crate::resolve::*;
 
     #[test]
     fn this_host_has_itself() {

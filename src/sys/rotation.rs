@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::model::layout::{Entry, Layout};
+use model::layout::{Entry, Layout};
 
 /// PM2's module.
 pub const MODULE: &str = "pm2-logrotate";
@@ -98,7 +98,7 @@ fn without_comments(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::sys::rotation::*;
+    use crate::rotation::*;
 
     fn etc(main: &str, own: &str) -> tempfile::TempDir {
         let etc = tempfile::tempdir().unwrap();

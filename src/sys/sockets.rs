@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::sys::process;
+use crate::process;
 
 mod diag;
 mod listener;
@@ -168,7 +168,7 @@ pub fn holder(port: u16) -> Option<Holder> {
 
 #[cfg(test)]
 mod tests {
-    use crate::sys::sockets::*;
+    use crate::sockets::*;
     use std::net::{TcpListener, TcpStream};
 
     #[test]

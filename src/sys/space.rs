@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
 
-use crate::sys::{cgroup, limits, process};
+use crate::{cgroup, limits, process};
 
 /// Room on a file system, for an ordinary user: what is reserved for root is not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ fn kilobytes(text: &str, name: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use crate::sys::space::*;
+    use crate::space::*;
     use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
 

@@ -6,10 +6,10 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use model::layout::Layout;
 use nix::fcntl::OFlag;
 
-use crate::model::layout::Layout;
-use crate::sys::fault;
+use crate::fault;
 
 /// Folders that are being removed carry this in front of their name.
 pub const TRASH: &str = ".trash-";

@@ -5,10 +5,10 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use model::color::Route;
 use nix::unistd::User;
 
-use crate::model::color::Route;
-use crate::sys::command::{Command, CommandError, find_program};
+use crate::command::{Command, CommandError, find_program};
 
 /// The mode that sudo wants.
 pub const MODE: u32 = 0o440;
@@ -141,7 +141,7 @@ pub fn take_away(path: &Path) -> Result<bool, SudoersError> {
 mod tests {
     use nix::unistd::Uid;
 
-    use crate::sys::sudoers::*;
+    use crate::sudoers::*;
 
     fn user(name: &str) -> User {
         let mut user = User::from_uid(Uid::effective()).unwrap().unwrap();
@@ -187,7 +187,7 @@ mod tests {
         let good = permit(&user("ann"), Path::new("/tmp/swap"), "shop");
         put(&path, &good).await.unwrap();
         assert!(is_at(&path, &good));
-        let to_copy = Path::new(env!("CARGO_MANIFEST_DIR")).join("ops/sudoers");
+        let to_copy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ops/sudoers");
         check(&to_copy).await.unwrap();
         let error = put(&path, "ann may do everything\n").await.unwrap_err();
         assert!(matches!(error, SudoersError::Rejected { .. }), "{error}");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Uid;
 
-use crate::sys::command;
+use crate::command;
 
 /// The program that moves traffic with root's rights, by its file name.
 pub const SWAP: &str = "bluegreen-swap";
@@ -108,7 +108,7 @@ impl SystemFolders {
 
 #[cfg(test)]
 mod tests {
-    use crate::sys::system::*;
+    use crate::system::*;
 
     #[test]
     fn the_swap_program_knows_its_registry_from_its_own_place() {

@@ -13,9 +13,9 @@ use std::process::ExitStatus;
 use nix::fcntl::OFlag;
 use nix::unistd::{Uid, User};
 
-use crate::sys::command;
-use crate::sys::process::Stat;
-use crate::sys::program::THIS;
+use crate::command;
+use crate::process::Stat;
+use crate::program::THIS;
 use pair::{OURS, Pair};
 
 /// Whether a program of `owner` must not get the terminal that this process has.

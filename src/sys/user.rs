@@ -8,7 +8,7 @@ use nix::unistd::{
     Gid, Uid, User, getegid, getgrouplist, getgroups, initgroups, setegid, seteuid, setgid, setgroups, setuid,
 };
 
-use crate::sys::{command, trust};
+use crate::{command, trust};
 
 /// Becomes `user` with their groups and nothing else; programs that are started from here
 /// on find that user's home. There is no way back.

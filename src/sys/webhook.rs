@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::Client;
 use reqwest::header::CONTENT_TYPE;
 
-use crate::sys::http::{USER_AGENT, install_ring};
+use crate::http::{USER_AGENT, install_ring};
 
 /// How long the whole of it may take: whoever deploys waits for it.
 const WITHIN: Duration = Duration::from_secs(5);

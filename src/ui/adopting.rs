@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::verbs::adopt::Adopting;
-
 use super::human::typed;
+use crate::verbs::adopt::Adopting;
 
 /// Files are shown as they are or will be; what is said around them names the program by
 /// what to type.

@@ -4,12 +4,11 @@
 
 use std::fmt::{Debug, Write};
 
+use model::failure::Failure;
+use model::wire::Failed;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-
-use crate::model::failure::Failure;
-use crate::model::wire::Failed;
 
 /// Below the first line of a text of several: no line of ours begins that far to the right.
 const INDENT: &str = "\n    ";

@@ -3,9 +3,8 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
-
-use crate::model::event::Event;
-use crate::model::failure::{Failure, Standing};
+use model::event::Event;
+use model::failure::{Failure, Standing};
 
 use super::clean;
 
@@ -331,7 +330,7 @@ pub(super) fn failure(failure: &Failure, name: &str) -> String {
     for line in &failure.evidence {
         writeln!(page, "  {line}").ok();
     }
-    if failure.traffic != crate::model::failure::Traffic::Untouched {
+    if failure.traffic != model::failure::Traffic::Untouched {
         writeln!(page, "traffic: {}", failure.traffic).ok();
     }
     for hint in &failure.hints {

@@ -1,10 +1,9 @@
 //! Events as JSON lines on stdout, then one result object.
 
+use model::event::Event;
+use model::failure::Failure;
 use serde::Serialize;
 use serde_json::json;
-
-use crate::model::event::Event;
-use crate::model::failure::Failure;
 
 use super::clean;
 use super::streams::out;

@@ -2,9 +2,12 @@
 
 use std::fmt::Write;
 
-use crate::engine::workers::WorkerStatus;
-use crate::model::event::Event;
-use crate::model::journal::Verb;
+use engine::workers::WorkerStatus;
+use model::event::Event;
+use model::journal::Verb;
+
+use super::clean;
+use super::human::{CARE, GOOD, sign, typed};
 use crate::verbs::answer::Answer;
 use crate::verbs::check::{Level, Report};
 use crate::verbs::deployed::Deployed;
@@ -14,9 +17,6 @@ use crate::verbs::plan::Planned;
 use crate::verbs::repair::Repaired;
 use crate::verbs::setup::SetUp;
 use crate::verbs::status::{Health, RollbackStatus, SlotStatus, Status};
-
-use super::clean;
-use super::human::{CARE, GOOD, sign, typed};
 
 /// An answer as text; `name` is what to type for this program.
 pub(super) fn text(answer: &Answer, name: &str) -> String {

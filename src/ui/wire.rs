@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
-use crate::model::wire::Said;
+use model::wire::Said;
 
 /// How long the end of an engine waits for a client that does not read.
 const LAST_WORD: Duration = Duration::from_secs(10);

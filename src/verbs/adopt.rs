@@ -17,10 +17,10 @@ mod shown;
 mod undo;
 mod variables;
 
-use crate::model::config::Config;
-use crate::model::event::Sink;
-use crate::model::failure::Failure;
-use crate::state::registry::Registry;
+use model::config::Config;
+use model::event::Sink;
+use model::failure::Failure;
+use state::registry::Registry;
 
 pub(super) use command::next_of;
 pub use later::{leave, move_data};

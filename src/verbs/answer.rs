@@ -1,10 +1,9 @@
 //! What a command found or did: one type for stdout, for `--json` and for the wire.
 
+use model::color::Color;
+use model::wire::Failed;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-use crate::model::color::Color;
-use crate::model::wire::Failed;
 
 use super::adopt::Adopting;
 use super::check::Report;

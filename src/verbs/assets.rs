@@ -2,22 +2,21 @@
 
 use std::path::PathBuf;
 
-use crate::engine::app::App;
-use crate::model::config::StaticFiles;
-use crate::model::config::hooks::Moment;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::Failure;
-use crate::model::path::plain;
-use crate::model::release::ReleaseId;
-use crate::nginx::readers::Reader;
-use crate::release::git::Git;
-use crate::release::statics::Unserved;
-use crate::release::{assets, statics};
-use crate::state::releases;
-use crate::sys::store::FileError;
-
-use crate::engine::run::Run;
-use crate::engine::traffic;
+use engine::app::App;
+use engine::run::Run;
+use engine::traffic;
+use model::config::StaticFiles;
+use model::config::hooks::Moment;
+use model::event::{Event, Sink};
+use model::failure::Failure;
+use model::path::plain;
+use model::release::ReleaseId;
+use nginx::readers::Reader;
+use release::git::Git;
+use release::statics::Unserved;
+use release::{assets, statics};
+use state::releases;
+use sys::store::FileError;
 
 /// What to do about a folder that is served and not there.
 const NOT_THERE: &str =

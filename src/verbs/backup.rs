@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::model::config::Backup;
-use crate::model::config::backup::Kind;
-use crate::model::event::{Event, Sink, millis};
-use crate::model::failure::Failure;
-use crate::model::release::Manifest;
-use crate::release::backup::{self, BackupError, Part};
+use engine::run::Run;
+use engine::traffic;
+use model::config::Backup;
+use model::config::backup::Kind;
+use model::event::{Event, Sink, millis};
+use model::failure::Failure;
+use model::release::Manifest;
+use release::backup::{self, BackupError, Part};
 
 use super::hooks::{self, Scene};
-use crate::engine::run::Run;
-use crate::engine::traffic;
 
 /// Makes a backup as `[backup]` says; `None` where bg.toml has no such section.
 ///

@@ -6,30 +6,29 @@ mod shared;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use engine::app::App;
+use engine::run::Run;
+use engine::{slot, traffic};
 use jiff::Timestamp;
-
-use crate::engine::app::App;
-use crate::model::config::Installer;
-use crate::model::config::run::words;
-use crate::model::event::{Event, Sink, millis};
-use crate::model::failure::Failure;
-use crate::model::journal::Verb;
-use crate::model::release::{Manifest, ReleaseId};
-use crate::release::checkout;
-use crate::release::git::{Commit, Git};
-use crate::release::shared::link_shared;
-use crate::release::venv;
-use crate::release::venv::interpreter::Interpreter;
-use crate::state::envfile::{self, EnvFileError};
-use crate::state::releases;
-use crate::sys::dotenv::{self, DotenvError, Literal};
-use crate::sys::lock::user_name;
-use crate::sys::store;
+use model::config::Installer;
+use model::config::run::words;
+use model::event::{Event, Sink, millis};
+use model::failure::Failure;
+use model::journal::Verb;
+use model::release::{Manifest, ReleaseId};
+use release::checkout;
+use release::git::{Commit, Git};
+use release::shared::link_shared;
+use release::venv;
+use release::venv::interpreter::Interpreter;
+use state::envfile::{self, EnvFileError};
+use state::releases;
+use sys::dotenv::{self, DotenvError, Literal};
+use sys::lock::user_name;
+use sys::store;
 
 use super::source::{self, Wanted};
 use super::{assets, packages, sight};
-use crate::engine::run::Run;
-use crate::engine::{slot, traffic};
 
 /// Builds a release of what is wanted.
 ///

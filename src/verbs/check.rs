@@ -20,16 +20,15 @@ mod visitors;
 
 use std::os::unix::fs::MetadataExt;
 
+use engine::app::{App, read_config};
 use jiff::Timestamp;
+use model::config::{Config, difference};
+use model::failure::{Failure, Kind};
+use model::layout::Entry;
 use nix::unistd::Uid;
-
-use crate::engine::app::{App, read_config};
-use crate::model::config::{Config, difference};
-use crate::model::failure::{Failure, Kind};
-use crate::model::layout::Entry;
-use crate::state::registry::{Registry, RegistryError};
-use crate::sys::system::SystemFolders;
-use crate::sys::user;
+use state::registry::{Registry, RegistryError};
+use sys::system::SystemFolders;
+use sys::user;
 
 use super::setup::{
     self,

@@ -3,13 +3,12 @@
 
 use std::path::PathBuf;
 
-use crate::model::event::{Event, Sink};
-use crate::model::failure::Failure;
-use crate::model::release::{Contract, Manifest, ReleaseId};
-use crate::release::git::Git;
-use crate::state::releases;
-
-use crate::engine::run::Run;
+use engine::run::Run;
+use model::event::{Event, Sink};
+use model::failure::Failure;
+use model::release::{Contract, Manifest, ReleaseId};
+use release::git::Git;
+use state::releases;
 
 /// What a commit's message says of itself, and how git finds it.
 const TRAILER: &str = "Bg-Contract:";
@@ -121,11 +120,7 @@ pub fn keep(run: &Run<'_>, manifest: &Manifest) -> Result<(), Failure> {
 
 /// The contract between what is live and `target`, which is older than it.
 #[must_use]
-pub fn between(
-    layout: &crate::model::layout::Layout,
-    live: &ReleaseId,
-    target: &ReleaseId,
-) -> Option<Contract> {
+pub fn between(layout: &model::layout::Layout, live: &ReleaseId, target: &ReleaseId) -> Option<Contract> {
     let contract = releases::read(layout, live).ok()?.contract?;
     (*target < contract.release).then_some(contract)
 }

@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use crate::engine::app::App;
-use crate::model::color::Color;
-use crate::model::config::KeepWarm;
-use crate::model::event::Sink;
-use crate::model::failure::Failure;
-use crate::state::releases;
-use crate::sys::command::Command;
-use crate::sys::lock::{Holder, Lock};
-
-use crate::engine::slot::IdleSlot;
-use crate::engine::{adopted, save, slot, traffic};
+use engine::app::App;
+use engine::slot::IdleSlot;
+use engine::{adopted, save, slot, traffic};
+use model::color::Color;
+use model::config::KeepWarm;
+use model::event::Sink;
+use model::failure::Failure;
+use state::releases;
+use sys::command::Command;
+use sys::lock::{Holder, Lock};
 
 /// How long the end of the warm time waits for a command that runs just then.
 const PATIENCE: Duration = Duration::from_secs(3600);

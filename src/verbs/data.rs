@@ -4,21 +4,19 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use engine::app::App;
+use engine::caller::Caller;
+use engine::{adopted, run, traffic};
+use model::color::Color;
+use model::event::{Event, Sink};
+use model::failure::{Failure, Standing};
+use model::release::ReleaseId;
+use release::relocate::relocate;
+use release::seal::{self, Entry};
+use release::written::places::{self, Place};
+use release::written::{self, Found, Kind, Written};
 use serde::{Deserialize, Serialize};
-
-use crate::engine::app::App;
-use crate::model::color::Color;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Standing};
-use crate::model::release::ReleaseId;
-use crate::release::relocate::relocate;
-use crate::release::seal::{self, Entry};
-use crate::release::written::places::{self, Place};
-use crate::release::written::{self, Found, Kind, Written};
-use crate::state::releases;
-
-use crate::engine::caller::Caller;
-use crate::engine::{adopted, run, traffic};
+use state::releases;
 
 /// How many files are named one by one.
 const NAMED: usize = 4;

@@ -1,10 +1,17 @@
 //! `bg deploy`: a release is built, started in the idle color, gated, and traffic moves.
 
-use crate::engine::app::App;
-use crate::model::color::Route;
-use crate::model::event::Sink;
-use crate::model::failure::Failure;
-use crate::model::journal::Verb;
+use engine::app::App;
+use engine::begin::begin;
+use engine::caller::Caller;
+use engine::cutover;
+use engine::gate::{self, Gated};
+use engine::proof;
+use engine::run::Run;
+use engine::{adopted, resolve, save, slot, step, wake};
+use model::color::Route;
+use model::event::Sink;
+use model::failure::Failure;
+use model::journal::Verb;
 
 use super::assets;
 use super::build;
@@ -14,13 +21,6 @@ use super::finish::finish;
 use super::memory;
 use super::room;
 use super::{data, hooks, migrate, preflight};
-use crate::engine::begin::begin;
-use crate::engine::caller::Caller;
-use crate::engine::cutover;
-use crate::engine::gate::{self, Gated};
-use crate::engine::proof;
-use crate::engine::run::Run;
-use crate::engine::{adopted, resolve, save, slot, step, wake};
 
 mod ask;
 

@@ -1,13 +1,12 @@
 //! What came of a command that moves traffic.
 
+use engine::run::Run;
+use engine::workers::{self, WorkerStatus};
+use model::failure::Standing;
+use model::journal::Verb;
 use serde::{Deserialize, Serialize};
 
-use crate::model::failure::Standing;
-use crate::model::journal::Verb;
-
 use super::{contract, cool};
-use crate::engine::run::Run;
-use crate::engine::workers::{self, WorkerStatus};
 
 /// Where traffic is after it, and what stands beside.
 #[derive(Clone, Debug, Serialize, Deserialize)]

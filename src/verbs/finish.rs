@@ -1,17 +1,16 @@
 //! What comes after the proof: the record, and then all that is left, each whatever became of the
 //! others.
 
-use crate::engine::app::{App, read_config};
-use crate::model::config::Config;
-use crate::model::failure::{Failure, Traffic};
-use crate::model::journal::Verb;
-use crate::sys::store;
+use engine::app::{App, read_config};
+use engine::cutover::{Recorded, Switched};
+use engine::run::Run;
+use model::config::Config;
+use model::failure::{Failure, Traffic};
+use model::journal::Verb;
+use sys::store;
 
 use super::deployed::Deployed;
 use super::{cool, prune};
-use crate::engine::cutover::{self, Switched};
-use crate::engine::run::Run;
-use crate::engine::slot::IdleSlot;
 
 /// Records the switch, and does what is left: the old color is kept or stopped, and of a deploy
 /// its configuration is kept and what nobody needs any more is deleted.
@@ -20,27 +19,25 @@ use crate::engine::slot::IdleSlot;
 /// Exit 6, the first that failed with the others below it.
 pub async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failure> {
     let app = run.app;
-    let live = switched.live.clone();
-    let moved = |failure: Failure| failure.with_traffic(Traffic::Moved { live: live.clone() });
-    let release = live.release.as_ref();
-    let summary = release.map_or(String::new(), |release| cutover::summary(run, &switched, release));
-    run.commit(live.clone(), run.from.maintenance, summary)
-        .map_err(moved)?;
-    // Proven: visitors are on the other one.
-    let replaced = IdleSlot::of(switched.replaced.color);
+    let Recorded {
+        live,
+        replaced,
+        idle,
+        beside,
+    } = switched.record(run)?;
     let is_new = run.verb == Verb::Deploy;
-    let mut ends = vec![switched.workers, switched.saved];
+    let mut ends = Vec::from(beside);
     if is_new {
         ends.push(keep_what_was_applied(app));
     }
-    ends.push(cool::down(app, &replaced, &run.sink).await);
+    ends.push(cool::down(app, &idle, &run.sink).await);
     if is_new {
         ends.push(prune::prune(run).await);
     }
     let failures = ends.into_iter().filter_map(Result::err);
     match failures.reduce(Failure::and) {
-        Some(failure) => Err(moved(failure)),
-        None => Ok(Deployed::of(run, switched.live, switched.replaced, true)),
+        Some(failure) => Err(failure.with_traffic(Traffic::Moved { live })),
+        None => Ok(Deployed::of(run, live, replaced, true)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::failure::Traffic;
+use model::failure::Traffic;
 
 use super::answer::Answer;
 pub use super::answer::{Fleet, OnHost};

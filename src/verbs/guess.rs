@@ -11,11 +11,11 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::model::config::Process;
-use crate::model::config::starter::{Guess, Start};
-use crate::release::venv::project::{self, Files};
-use crate::release::venv::requirements::OnDisk;
-use crate::sys::command::Command;
+use model::config::Process;
+use model::config::starter::{Guess, Start};
+use release::venv::project::{self, Files};
+use release::venv::requirements::OnDisk;
+use sys::command::Command;
 
 pub use data::by_sources as data;
 use neighbours::Neighbours;

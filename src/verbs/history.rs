@@ -1,19 +1,18 @@
 //! `bg history` and `bg releases`: what the journal and the folders say.
 
+use engine::app::App;
+use engine::{run, traffic};
 use jiff::Timestamp;
+use model::color::Color;
+use model::failure::Failure;
+use model::journal::Record;
+use model::release::{Beginning, ReleaseId};
 use serde::{Deserialize, Serialize};
-
-use crate::engine::app::App;
-use crate::model::color::Color;
-use crate::model::failure::Failure;
-use crate::model::journal::Record;
-use crate::model::release::{Beginning, ReleaseId};
-use crate::state::journal::Journal;
-use crate::state::releases;
-use crate::sys::lock;
+use state::journal::Journal;
+use state::releases;
+use sys::lock;
 
 use super::data;
-use crate::engine::{run, traffic};
 
 /// What is said of a run that has no end.
 const DIED: &str = "died half-way";

@@ -5,19 +5,19 @@ use std::collections::VecDeque;
 use std::process::ExitStatus;
 use std::time::Instant;
 
-use crate::model::config::duration::Span;
-use crate::model::config::hooks::{Hook, Moment, Place};
-use crate::model::event::{Event, Sink, millis};
-use crate::model::failure::{Failure, Traffic, in_one_line};
-use crate::model::journal::Verb;
-use crate::model::release::Manifest;
-use crate::sys::command::{Command, CommandError};
+use engine::gate::Gated;
+use engine::run::Run;
+use engine::traffic;
+use model::config::duration::Span;
+use model::config::hooks::{Hook, Moment, Place};
+use model::event::{Event, Sink, millis};
+use model::failure::{Failure, Traffic, in_one_line};
+use model::journal::Verb;
+use model::release::Manifest;
+use sys::command::{Command, CommandError};
 
 use super::deployed::Deployed;
 use super::notify;
-use crate::engine::gate::Gated;
-use crate::engine::run::Run;
-use crate::engine::traffic;
 
 mod scene;
 

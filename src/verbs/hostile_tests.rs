@@ -1,12 +1,12 @@
 use std::path::Path;
 
+use model::config::{is_app_name, run};
+use model::gunicorn::Gunicorn;
 use proptest::prelude::*;
+use state::envfile;
+use sys::dotenv::{self, Redactor};
+use testkit::hostile;
 
-use crate::model::config::{is_app_name, run};
-use crate::model::gunicorn::Gunicorn;
-use crate::model::hostile;
-use crate::state::envfile;
-use crate::sys::dotenv::{self, Redactor};
 use crate::verbs::guess;
 
 const ENVIRONMENTS: &[&str] = &[
@@ -79,14 +79,14 @@ fn a_certificate_with_any_byte_changed_is_read_or_not() {
             let mut harmed = der.clone();
             harmed[at] = byte;
             let harmed = rustls::pki_types::CertificateDer::from(harmed);
-            if let Some(certificate) = crate::sys::tls::Certificate::read(&harmed) {
+            if let Some(certificate) = sys::tls::Certificate::read(&harmed) {
                 drop(certificate.weakness());
                 read += 1;
             }
         }
         let cut = rustls::pki_types::CertificateDer::from(der[..at].to_vec());
         assert!(
-            crate::sys::tls::Certificate::read(&cut).is_none(),
+            sys::tls::Certificate::read(&cut).is_none(),
             "{at} bytes of {}",
             der.len()
         );

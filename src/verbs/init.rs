@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use model::config::Config;
+use model::config::starter::{self, Guess, Start};
+use model::failure::{Failure, Kind};
+use model::password::without_password;
 use serde::{Deserialize, Serialize};
-
-use crate::model::config::Config;
-use crate::model::config::starter::{self, Guess, Start};
-use crate::model::failure::{Failure, Kind};
-use crate::model::password::without_password;
-use crate::sys::store;
-use crate::verbs::guess;
+use sys::store;
 
 use super::adopt;
+use crate::verbs::guess;
 
 /// What was written.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -3,13 +3,12 @@
 
 use std::path::PathBuf;
 
+use model::failure::Standing;
+use model::layout::{Entry, Layout};
 use serde::{Deserialize, Serialize};
-
-use crate::model::failure::Standing;
-use crate::model::layout::{Entry, Layout};
-use crate::state::registry::Registry;
-use crate::state::releases;
-use crate::sys::link::Link;
+use state::registry::Registry;
+use state::releases;
+use sys::link::Link;
 
 /// One app of this host.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -7,20 +7,20 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use crate::engine::app::App;
-use crate::keeper::launcher;
-use crate::keeper::server_log::ServerLog;
-use crate::model::adopted::Adopted;
-use crate::model::color::Color;
-use crate::model::config::is_app_name;
-use crate::model::failure::{Failure, Kind};
-use crate::model::release::ReleaseId;
-use crate::state::releases;
-use crate::sys::dotenv::{self, Redactor, Variables};
-use crate::sys::store;
+use engine::app::App;
+use engine::{adopted, slot, traffic};
+use keeper::launcher;
+use keeper::server_log::ServerLog;
+use model::adopted::Adopted;
+use model::color::Color;
+use model::config::is_app_name;
+use model::failure::{Failure, Kind};
+use model::release::ReleaseId;
+use state::releases;
+use sys::dotenv::{self, Redactor, Variables};
+use sys::store;
 
 use super::answer::Answer;
-use crate::engine::{adopted, slot, traffic};
 
 /// How far back from the end of a log lines are looked for: 1 MiB holds some ten thousand.
 const REACH: u64 = 1 << 20;

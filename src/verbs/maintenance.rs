@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
+use engine::app::App;
+use engine::begin::begin;
+use engine::caller::Caller;
+use engine::cutover;
+use engine::resolve;
+use model::event::{Event, Sink};
+use model::failure::{Failure, Standing, Traffic};
+use model::journal::Verb;
 use serde::{Deserialize, Serialize};
-
-use crate::engine::app::App;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Standing, Traffic};
-use crate::model::journal::Verb;
-
-use crate::engine::begin::begin;
-use crate::engine::caller::Caller;
-use crate::engine::cutover;
-use crate::engine::resolve;
 
 /// What came of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -4,12 +4,11 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::engine::app::App;
-use crate::model::color::Color;
-use crate::model::failure::Failure;
-use crate::sys::space;
-
-use crate::engine::{slot, traffic};
+use engine::app::App;
+use engine::{slot, traffic};
+use model::color::Color;
+use model::failure::Failure;
+use sys::space;
 
 /// What to do where it is too little; `file` is the configuration that is looked at.
 pub(super) fn fix(file: &Path) -> String {

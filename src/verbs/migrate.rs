@@ -4,19 +4,19 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::engine::app::App;
-use crate::model::config::Migrate;
-use crate::model::event::{Event, Sink, millis};
-use crate::model::failure::{Failure, Kind};
-use crate::model::release::Manifest;
-use crate::release::git::Git;
-use crate::sys::command::CommandError;
+use engine::app::App;
+use engine::run::Run;
+use engine::{migration, traffic};
+use model::config::Migrate;
+use model::event::{Event, Sink, millis};
+use model::failure::{Failure, Kind};
+use model::release::Manifest;
+use release::git::Git;
+use sys::command::CommandError;
 
 use super::deploy::Ask;
 use super::hooks::{self, Scene};
 use super::{backup, contract};
-use crate::engine::run::Run;
-use crate::engine::{migration, traffic};
 
 /// Whose work it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,7 +222,7 @@ fn note(run: &Run<'_>) -> Option<String> {
     let path = run.app.layout.contract_note();
     let text = std::fs::read_to_string(&path).ok()?;
     std::fs::remove_file(path).ok();
-    let redactor = crate::sys::dotenv::Redactor::of_app(&run.app.config, &[hooks::secrets(run)]);
+    let redactor = sys::dotenv::Redactor::of_app(&run.app.config, &[hooks::secrets(run)]);
     let line = text.lines().find(|line| !line.trim().is_empty())?;
     Some(redactor.redact(line.trim()))
 }

@@ -1,16 +1,15 @@
 //! A message to a webhook when traffic moved, or did not.
 
+use engine::run::Run;
+use engine::slot;
+use model::config::notify::Format;
+use model::event::{Event, Sink};
+use model::failure::{Failure, Kind, Traffic, in_one_line};
 use serde_json::{Value, json};
-
-use crate::model::config::notify::Format;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Kind, Traffic, in_one_line};
-use crate::sys::webhook;
+use sys::webhook;
 
 use super::deployed::Deployed;
 use super::hooks::{Scene, secrets};
-use crate::engine::run::Run;
-use crate::engine::slot;
 
 /// Tells whoever wants to hear how `done` went; one that does not answer is only warned of.
 pub async fn tell(run: &Run<'_>, done: &Result<Deployed, Failure>) {

@@ -4,17 +4,17 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::engine::app::App;
-use crate::model::config::Config;
-use crate::model::failure::Failure;
-use crate::release::git::Git;
-use crate::release::venv::VenvError;
-use crate::release::venv::installer::Tool;
-use crate::release::venv::project::{self, Files};
-use crate::release::venv::requirements::OnDisk;
-use crate::verbs::guess;
+use engine::app::App;
+use engine::traffic;
+use model::config::Config;
+use model::failure::Failure;
+use release::git::Git;
+use release::venv::VenvError;
+use release::venv::installer::Tool;
+use release::venv::project::{self, Files};
+use release::venv::requirements::OnDisk;
 
-use crate::engine::traffic;
+use crate::verbs::guess;
 
 /// The files in an app's folder, in a commit.
 struct InCommit {

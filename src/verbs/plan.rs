@@ -3,24 +3,23 @@
 
 use std::time::Duration;
 
+use engine::app::App;
+use engine::{adopted, drift, slot, traffic};
+use model::color::{Color, Route};
+use model::config::Preflight;
+use model::config::difference::{self, Change};
+use model::config::duration::Span;
+use model::config::hooks::Moment;
+use model::event::{Event, Sink};
+use model::failure::Failure;
 use serde::{Deserialize, Serialize};
-
-use crate::engine::app::App;
-use crate::model::color::{Color, Route};
-use crate::model::config::Preflight;
-use crate::model::config::difference::{self, Change};
-use crate::model::config::duration::Span;
-use crate::model::config::hooks::Moment;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::Failure;
-use crate::state::journal::Journal;
-use crate::state::releases;
-use crate::sys::lock;
+use state::journal::Journal;
+use state::releases;
+use sys::lock;
 
 use super::deploy::{self, Ask};
 use super::source;
 use super::{build, migrate, packages};
-use crate::engine::{adopted, drift, slot, traffic};
 
 /// What a deploy would do.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -7,25 +7,24 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use engine::gate;
+use engine::health::{self, Pace, Unhealthy};
+use engine::run::Run;
+use engine::{slot, traffic};
+use keeper::launcher::{self, render_run};
+use model::color::Color;
+use model::config::Preflight;
+use model::config::run::loads;
+use model::event::{Event, Sink};
+use model::failure::Failure;
+use model::release::Manifest;
+use sys::command::{Command, CommandError};
+use sys::identity::{self, NONCE};
+use sys::process::{self, Process};
+use sys::sockets;
 use tokio::sync::oneshot;
 
-use crate::engine::health::{self, Pace, Unhealthy};
-use crate::keeper::launcher::{self, render_run};
-use crate::model::color::Color;
-use crate::model::config::Preflight;
-use crate::model::config::run::loads;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::Failure;
-use crate::model::release::Manifest;
-use crate::sys::command::{Command, CommandError};
-use crate::sys::identity::{self, NONCE};
-use crate::sys::process::{self, Process};
-use crate::sys::sockets;
-
 use super::memory::Memory;
-use crate::engine::gate;
-use crate::engine::run::Run;
-use crate::engine::{slot, traffic};
 
 /// One that neither ends nor answers for so long is left to the gate, which is more patient:
 /// an import error shows within a second or two.

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 
-use crate::model::color::Color;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::Failure;
-use crate::model::release::ReleaseId;
-use crate::release::{assets, prune, written};
-use crate::state::{releases, seats};
+use engine::run::Run;
+use model::color::Color;
+use model::event::{Event, Sink};
+use model::failure::Failure;
+use model::release::ReleaseId;
+use release::{assets, prune, written};
+use state::{releases, seats};
 
 use super::data;
 use super::source;
-use crate::engine::run::Run;
 
 /// Deletes releases beyond the last `keep.releases` that served, never one that a color, a worker, a rollback or
 /// PM2's dump needs, or that somebody's data lies in.

@@ -4,29 +4,28 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use engine::app::{App, read_config};
+use engine::slot::{self, IdleSlot};
+use engine::{adopted, save, traffic, workers};
+use model::color::Color;
+use model::config::Config;
+use model::event::{Event, Sink};
+use model::failure::{Failure, Kind};
+use model::layout::Layout;
+use nginx::mover;
+use nginx::render::{hook_is_ours, site_mark};
 use nix::unistd::{Uid, User};
 use serde::{Deserialize, Serialize};
-
-use crate::engine::app::{App, read_config};
-use crate::model::color::Color;
-use crate::model::config::Config;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Kind};
-use crate::model::layout::Layout;
-use crate::nginx::mover;
-use crate::nginx::render::{hook_is_ours, site_mark};
-use crate::state::registry::Registry;
-use crate::sys::command::Command;
-use crate::sys::lock::{Holder, Lock};
-use crate::sys::program::THIS;
-use crate::sys::store;
-use crate::sys::system::SystemFolders;
-use crate::sys::trust;
-use crate::sys::user::{self, Borrowed};
+use state::registry::Registry;
+use sys::command::Command;
+use sys::lock::{Holder, Lock};
+use sys::program::THIS;
+use sys::store;
+use sys::system::SystemFolders;
+use sys::trust;
+use sys::user::{self, Borrowed};
 
 use super::setup::{ground, programs};
-use crate::engine::slot::{self, IdleSlot};
-use crate::engine::{adopted, save, traffic, workers};
 
 /// What PM2 may take besides the app's own end.
 const MORE: Duration = Duration::from_secs(60);
@@ -182,8 +181,7 @@ pub async fn discard(app: &App) -> Result<(), Failure> {
         .into_iter()
         .filter(|color| adopted::in_slot(app, *color).is_none())
     {
-        // NGINX does not know the app any more.
-        slot::discard(app, &IdleSlot::of(color)).await?;
+        slot::discard(app, &IdleSlot::unrouted(app, color).await?).await?;
     }
     save::save(app).await.ok();
     Ok(())

@@ -4,16 +4,14 @@
 
 use std::time::{Duration, Instant};
 
+use engine::app::App;
+use engine::traffic::{self, Sight};
+use engine::{drift, gate, proof, recover, run, wake, workers};
+use model::event::{Event, Sink};
+use model::failure::{Failure, Standing, Traffic};
 use serde::{Deserialize, Serialize};
-
-use crate::engine::app::App;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Standing, Traffic};
-use crate::state::journal::Journal;
-use crate::state::releases;
-
-use crate::engine::traffic::{self, Sight};
-use crate::engine::{drift, gate, proof, recover, run, wake, workers};
+use state::journal::Journal;
+use state::releases;
 
 mod mend;
 

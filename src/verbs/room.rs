@@ -3,16 +3,14 @@
 
 use std::path::PathBuf;
 
+use engine::app::App;
+use engine::traffic;
+use model::color::Color;
+use model::failure::Failure;
+use nginx::mover::Mover;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat};
-
-use crate::engine::app::App;
-use crate::model::color::Color;
-use crate::model::failure::Failure;
-use crate::nginx::mover::Mover;
-use crate::sys::space;
-
-use crate::engine::traffic;
+use sys::space;
 
 /// A manifest, a log line, NGINX's answer, PM2's file for a start: some 20 kB in ten files.
 /// What a checkout and its packages need nobody knows beforehand.

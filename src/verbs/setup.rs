@@ -14,24 +14,23 @@ mod wanted;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ::nginx::files::Kind;
+use ::nginx::front;
+use ::nginx::render;
+use ::nginx::written::Written;
+use engine::app::App;
+use engine::{save, slot, traffic};
+use model::color::{Color, Route};
+use model::config::Config;
+use model::event::{Event, Sink};
+use model::failure::{Failure, Kind as FailureKind};
 use serde::{Deserialize, Serialize};
-
-use crate::engine::app::App;
-use crate::model::color::{Color, Route};
-use crate::model::config::Config;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Kind as FailureKind};
-use crate::nginx::files::Kind;
-use crate::nginx::front;
-use crate::nginx::render;
-use crate::nginx::written::Written;
-use crate::state::registry::Registry;
-use crate::sys::lock::{self, Holder, Lock};
-use crate::sys::store;
+use state::registry::Registry;
+use sys::lock::{self, Holder, Lock};
+use sys::store;
 
 use self::ground::Ground;
 pub(super) use self::wanted::{is_applied, wanted};
-use crate::engine::{save, slot, traffic};
 
 /// How long a running command is waited for before the host is changed under it.
 const PATIENCE: Duration = Duration::from_secs(60);

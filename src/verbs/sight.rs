@@ -1,15 +1,13 @@
 //! What a client looks at before it asks for a change, so that its request can name it.
 
+use engine::app::App;
+use engine::traffic;
+use model::failure::{Failure, Standing};
+use model::release::ReleaseId;
 use serde::{Deserialize, Serialize};
-
-use crate::engine::app::App;
-use crate::model::failure::{Failure, Standing};
-use crate::model::release::ReleaseId;
-use crate::state::journal::Journal;
-use crate::state::releases;
-use crate::sys::store;
-
-use crate::engine::traffic;
+use state::journal::Journal;
+use state::releases;
+use sys::store;
 
 /// One host at a glance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use crate::engine::app::App;
-use crate::model::color::Color;
-use crate::model::config::difference::difference;
-use crate::model::failure::{Failure, Kind};
-use crate::release::checkout::{self, CheckoutError};
-use crate::release::git::{Commit, Git};
-use crate::release::incoming;
-use crate::release::parcel::Brought;
-use crate::release::shared::{self, SharedError};
-use crate::state::{envfile, releases};
-use crate::sys::lock::user_name;
+use engine::app::App;
+use engine::{slot, traffic};
+use model::color::Color;
+use model::config::difference::difference;
+use model::failure::{Failure, Kind};
+use release::checkout::{self, CheckoutError};
+use release::git::{Commit, Git};
+use release::incoming;
+use release::parcel::Brought;
+use release::shared::{self, SharedError};
+use state::{envfile, releases};
+use sys::lock::user_name;
 
 use super::assets;
-use crate::engine::{slot, traffic};
 
 /// What a deploy is asked to release.
 #[derive(Clone, Debug, Default)]

@@ -1,21 +1,20 @@
 //! `bg status`: what is live, what is warm, and what a rollback would do, all looked up now.
 
+use engine::app::App;
+use engine::drift::Drift;
+use engine::traffic::{self, Sight};
+use engine::workers::{self, WorkerStatus};
+use engine::{adopted, drift, gate, recover, slot};
+use model::color::Color;
+use model::config::SwitchWay;
+use model::failure::Standing;
+use model::journal::Story;
 use serde::{Deserialize, Serialize};
-
-use crate::engine::app::App;
-use crate::model::color::Color;
-use crate::model::config::SwitchWay;
-use crate::model::failure::Standing;
-use crate::model::journal::Story;
-use crate::state::journal::Journal;
-use crate::state::releases;
-use crate::sys::lock;
+use state::journal::Journal;
+use state::releases;
+use sys::lock;
 
 use super::contract;
-use crate::engine::drift::Drift;
-use crate::engine::traffic::{self, Sight};
-use crate::engine::workers::{self, WorkerStatus};
-use crate::engine::{adopted, drift, gate, recover, slot};
 
 /// Everything that `bg status` says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -154,7 +153,7 @@ pub async fn status(app: &App) -> Status {
     }
 }
 
-fn agreed(sight: &Sight, drift: &mut Vec<String>) -> Option<crate::model::color::Route> {
+fn agreed(sight: &Sight, drift: &mut Vec<String>) -> Option<model::color::Route> {
     match sight {
         Sight {
             link: Ok(link),

@@ -4,19 +4,18 @@
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+use model::color::Route;
+use model::config::{SwitchWay, is_app_name};
+use model::failure::{Failure, Kind};
+use model::layout::{Entry, NginxLayout};
+use nginx::mover::Told;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Uid, User, getuid};
-
-use crate::model::color::Route;
-use crate::model::config::{SwitchWay, is_app_name};
-use crate::model::failure::{Failure, Kind};
-use crate::model::layout::{Entry, NginxLayout};
-use crate::nginx::mover::Told;
-use crate::state::registry::Registry;
-use crate::sys::command;
-use crate::sys::program::THIS;
-use crate::sys::system::SystemFolders;
-use crate::sys::trust;
+use state::registry::Registry;
+use sys::command;
+use sys::program::THIS;
+use sys::system::SystemFolders;
+use sys::trust;
 
 /// Moves the traffic of `app` to `route`, for whoever asked through sudo.
 ///

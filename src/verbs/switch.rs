@@ -2,27 +2,27 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::app::App;
-use crate::model::color::{Color, Route};
-use crate::model::config::duration::Span;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::Failure;
-use crate::model::journal::{NoRollback, Verb};
-use crate::model::release::{Manifest, ReleaseId};
-use crate::state::journal::Journal;
-use crate::state::releases;
+use engine::app::App;
+use engine::begin::begin;
+use engine::caller::Caller;
+use engine::cutover;
+use engine::gate::{self, Gated, Refusal};
+use engine::reload_works::reload_would_work;
+use engine::run::Run;
+use engine::slot::Running;
+use engine::{adopted, proof, recover, resolve, run, slot, step, traffic, wake};
+use model::color::{Color, Route};
+use model::config::duration::Span;
+use model::event::{Event, Sink};
+use model::failure::Failure;
+use model::journal::{NoRollback, Verb};
+use model::release::{Manifest, ReleaseId};
+use state::journal::Journal;
+use state::releases;
 
 use super::deployed::Deployed;
 use super::finish::finish;
 use super::{contract, data, hooks, memory};
-use crate::engine::begin::begin;
-use crate::engine::caller::Caller;
-use crate::engine::cutover;
-use crate::engine::gate::{self, Gated, Refusal};
-use crate::engine::reload_works::reload_would_work;
-use crate::engine::run::Run;
-use crate::engine::slot::Running;
-use crate::engine::{adopted, proof, recover, resolve, run, slot, step, traffic, wake};
 
 /// How often an adopted process that is being brought back is looked at.
 const AGAIN: Duration = Duration::from_millis(100);

@@ -1,9 +1,8 @@
 //! Words of which one is typed, and how long to wait.
 
 use clap::{Subcommand, ValueEnum};
+use model::config::duration::Span;
 use serde::{Deserialize, Serialize};
-
-use crate::model::config::duration::Span;
 
 /// How long to wait for another run to end.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, clap::Args)]

@@ -4,9 +4,8 @@
 use anstream::ColorChoice;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
-use crate::cli::shell;
-
 use super::{Args, examples};
+use crate::cli::shell;
 
 /// How `--color` is called where its value is looked up.
 const WHEN: &str = "when to color";

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
+use release::parcel::Brought;
 use serde::{Deserialize, Serialize};
-
-use crate::release::parcel::Brought;
 
 /// Files that are no commit of the repository yet, or never will be.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, clap::Args)]

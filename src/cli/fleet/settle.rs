@@ -2,11 +2,11 @@
 //! where all are.
 
 use futures_util::future::join_all;
+use model::event::{Event, Sink};
+use model::failure::{Failure, Standing, Traffic};
 
 use crate::cli::args::{Patience, Verb};
 use crate::cli::errand::Errand;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Standing, Traffic};
 use crate::remote::host::Host;
 use crate::remote::relay::Finished;
 use crate::verbs::answer::Answer;

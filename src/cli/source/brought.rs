@@ -6,17 +6,17 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Kind};
-use crate::release::incoming;
-use crate::release::parcel::{self, Parcel};
-use crate::remote::bring;
-use crate::remote::host::{Host, Tell};
-use crate::ui::Ui;
+use model::event::{Event, Sink};
+use model::failure::{Failure, Kind};
+use release::incoming;
+use release::parcel::{self, Parcel};
 
 use super::super::args::Verb;
 use super::super::errand::Errand;
 use super::super::here::Here;
+use crate::remote::bring;
+use crate::remote::host::{Host, Tell};
+use crate::ui::Ui;
 
 /// Packs `path`, as `message` calls it.
 ///

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use crate::model::config::Source;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Kind};
-use crate::release::worktree::{self, Change, Remote, WorkTree, WorkTreeError};
-use crate::ui::Ui;
-use crate::ui::ask::Answered;
+use model::config::Source;
+use model::event::{Event, Sink};
+use model::failure::{Failure, Kind};
+use release::worktree::{self, Change, Remote, WorkTree, WorkTreeError};
 
 use super::super::here::Here;
+use crate::ui::Ui;
+use crate::ui::ask::Answered;
 
 /// As many changed files are shown.
 const SHOWN: usize = 20;

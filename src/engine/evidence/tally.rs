@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::engine::evidence::wire::{Answer, Failed};
-use crate::sys::http::HttpError;
+use sys::http::HttpError;
+
+use crate::evidence::wire::{Answer, Failed};
 
 /// With fewer requests than this nothing can be said.
 pub const ENOUGH: u64 = 50;

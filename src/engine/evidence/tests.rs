@@ -1,8 +1,10 @@
-use crate::engine::evidence::*;
-use crate::nginx::front::{Manner, PROOF_HEADER};
-use crate::sys::http::server::{Server, deserted, header, read_head, reply};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use ::nginx::front::{Manner, PROOF_HEADER};
+use testkit::server::{Server, deserted, header, read_head, reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::evidence::*;
 
 mod nginx;
 

@@ -1,6 +1,6 @@
 //! What a log's last lines say that an operator can do.
 
-use crate::model::config::Config;
+use model::config::Config;
 
 /// What to do about the module that an app died for, as Python's own words name it.
 pub fn on_missing_module(log: &[String], config: &Config) -> Option<String> {
@@ -29,7 +29,7 @@ fn missing_module(line: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::gate::advice::*;
+    use crate::gate::advice::*;
 
     #[test]
     fn the_module_that_python_misses_is_named() {

@@ -1,7 +1,8 @@
 //! Who answers on a color's port.
 
-use crate::engine::slot::Running;
-use crate::sys::identity;
+use sys::identity;
+
+use crate::slot::Running;
 
 /// Why the process that answers is not the color's.
 pub(super) enum Identity {

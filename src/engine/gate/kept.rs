@@ -1,14 +1,14 @@
 //! The process of a color as PM2 keeps it, found again by a later command.
 
-use crate::engine::app::App;
-use crate::engine::slot::Running;
-use crate::keeper::pm2::{Daemon, Proc};
-use crate::model::color::Color;
-use crate::model::release::Manifest;
-use crate::sys::hold;
-use crate::sys::process::Process;
+use keeper::pm2::{Daemon, Proc};
+use model::color::Color;
+use model::release::Manifest;
+use sys::hold;
+use sys::process::Process;
 
-use crate::engine::gate::identity::{Identity, who_answers};
+use crate::app::App;
+use crate::gate::identity::{Identity, who_answers};
+use crate::slot::Running;
 
 /// Why a color is not what PM2 was told to keep there.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,13 +1,13 @@
 //! Why the gate stayed shut, as far as it is known.
 
-use crate::engine::app::App;
-use crate::engine::health::{self, Probe, Unhealthy};
-use crate::engine::slot::{self, Running};
-use crate::model::color::Color;
-use crate::model::failure::Failure;
-use crate::sys::{process, sockets};
+use model::color::Color;
+use model::failure::Failure;
+use sys::{process, sockets};
 
-use crate::engine::gate::identity::{Identity, who_answers};
+use crate::app::App;
+use crate::gate::identity::{Identity, who_answers};
+use crate::health::{self, Probe, Unhealthy};
+use crate::slot::{self, Running};
 
 /// Where the app listens, if that is nowhere near its port.
 pub(super) fn elsewhere(running: &Running) -> String {

@@ -1,6 +1,6 @@
 //! Answers that time does not change: whoever waits for a redirect to become a page waits in vain.
 
-use crate::engine::health::{Round, Unhealthy};
+use crate::health::{Round, Unhealthy};
 
 /// So many rounds with the same such answer are enough. More than one: an app may still be
 /// putting its parts together.
@@ -20,7 +20,7 @@ impl Settled {
     /// Takes in a round that was not healthy; `log` is what the app printed since its start.
     /// Whether its failures have been the same for long enough.
     pub(super) fn by(&mut self, round: &Round, log: impl FnOnce() -> Vec<String>) -> bool {
-        let fails = |probe: &crate::engine::health::Probe| {
+        let fails = |probe: &crate::health::Probe| {
             let unhealthy = probe.outcome.as_ref().err()?;
             let told = format!("{}: {unhealthy}", probe.check);
             Some((told, rounds_for(unhealthy)))
@@ -58,8 +58,8 @@ fn is_of_a_traceback(line: &str) -> bool {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use crate::engine::gate::settled::*;
-    use crate::engine::health::Probe;
+    use crate::gate::settled::*;
+    use crate::health::Probe;
 
     fn round(outcomes: &[Option<Unhealthy>]) -> Round {
         let probe = |outcome: &Option<Unhealthy>| Probe {

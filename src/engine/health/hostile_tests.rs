@@ -1,15 +1,15 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use model::config::JsonCheck;
 use proptest::prelude::*;
 use reqwest::header::{HeaderMap, HeaderValue, LOCATION};
+use sys::http::BODY_LIMIT;
+use testkit::hostile;
+use testkit::server::{Server, reply};
 
-use crate::engine::health::verdict::judge;
-use crate::engine::health::*;
-use crate::model::config::JsonCheck;
-use crate::model::hostile;
-use crate::sys::http::BODY_LIMIT;
-use crate::sys::http::server::{Server, reply};
+use crate::health::verdict::judge;
+use crate::health::*;
 
 const BODIES: &[&str] = &[
     r#"{"status": "ok", "checks": [{"name": "db", "load": 0.5}]}"#,

@@ -1,9 +1,11 @@
-use crate::engine::health::*;
-use crate::sys::http::server::{Server, deserted, header, read_head, reply};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+
+use testkit::server::{Server, deserted, header, read_head, reply};
 use tokio::io::AsyncWriteExt;
+
+use crate::health::*;
 
 const AMPLE: Duration = Duration::from_secs(20);
 
@@ -29,7 +31,7 @@ fn check(path: &str) -> HealthCheck {
 
 fn json(pointer: &str, equals: serde_json::Value) -> HealthCheck {
     let mut check = check("/health");
-    check.json = Some(crate::model::config::JsonCheck {
+    check.json = Some(model::config::JsonCheck {
         pointer: pointer.into(),
         equals,
     });

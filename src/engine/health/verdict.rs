@@ -1,9 +1,8 @@
 //! What an answer says about the app, in words.
 
+use model::config::HealthCheck;
 use serde_json::Value;
-
-use crate::model::config::HealthCheck;
-use crate::sys::http::{Answer, HttpError, excerpt};
+use sys::http::{Answer, HttpError, excerpt};
 
 /// Why a probe was not healthy.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -4,16 +4,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::engine::app::App;
-use crate::engine::health::{self, Pace};
-use crate::model::color::{Color, Route};
-use crate::model::config::HealthCheck;
-use crate::model::failure::Failure;
-use crate::nginx::dump::Dump;
-use crate::nginx::front::{self, Door, Nonce, NotProven, Sick};
+use model::color::{Color, Route};
+use model::config::HealthCheck;
+use model::failure::Failure;
+use nginx::dump::Dump;
+use nginx::front::{self, Door, Nonce, NotProven, Sick};
 
-use crate::engine::provable::{self, Unprovable};
-use crate::engine::{gate, slot};
+use crate::app::App;
+use crate::health::{self, Pace};
+use crate::provable::{self, Unprovable};
+use crate::{gate, slot};
 
 /// NGINX answers itself at once. Nobody who leaves a color that hangs waits longer than this.
 const AT_ONCE: Duration = Duration::from_secs(1);

@@ -1,14 +1,15 @@
 //! The slot gets back what it held before a run replaced that.
 
-use crate::engine::adopted;
-use crate::engine::app::App;
-use crate::engine::gate;
-use crate::engine::slot::read_manifest;
-use crate::engine::slot::{self, IdleSlot};
-use crate::model::event::{Event, Quiet, Sink};
-use crate::model::failure::Failure;
-use crate::model::release::ReleaseId;
-use crate::state::releases;
+use model::event::{Event, Quiet, Sink};
+use model::failure::Failure;
+use model::release::ReleaseId;
+use state::releases;
+
+use crate::adopted;
+use crate::app::App;
+use crate::gate;
+use crate::slot::read_manifest;
+use crate::slot::{self, IdleSlot};
 
 /// Stops the candidate and starts what the slot held before, so that a rollback stays ready.
 /// `true` when the slot has that again: it runs and answers, or nothing was there.

@@ -1,9 +1,10 @@
 //! Traffic goes back to where a run found it, and that is proven.
 
-use crate::engine::app::App;
-use crate::engine::proof::{Proof, Unproven, prove_back};
-use crate::model::color::Route;
-use crate::nginx::mover::MoveError;
+use model::color::Route;
+use nginx::mover::MoveError;
+
+use crate::app::App;
+use crate::proof::{Proof, Unproven, prove_back};
 
 /// Makes NGINX follow the link, which is back at `route`, and proves that it does.
 ///

@@ -1,6 +1,6 @@
 //! What the record of a run says besides how it ended.
 
-use crate::model::release::ReleaseId;
+use model::release::ReleaseId;
 
 /// What is known of a run so far.
 #[derive(Debug, Default)]

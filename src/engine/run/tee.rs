@@ -5,9 +5,10 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use crate::engine::app::App;
-use crate::model::event::{Event, Sink};
-use crate::model::journal::RunId;
+use model::event::{Event, Sink};
+use model::journal::RunId;
+
+use crate::app::App;
 
 /// Tells every event to two: whoever looks on, and the run's own file.
 #[derive(Clone)]

@@ -5,9 +5,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use sys::process::{self, Ended, Process};
 use tokio::net::TcpStream;
-
-use crate::sys::process::{self, Ended, Process};
 
 /// How often a server that was told to end is come by.
 const NUDGE: Duration = Duration::from_millis(50);

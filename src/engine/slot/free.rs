@@ -2,22 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::app::App;
-use crate::keeper::pm2::Pm2Error;
-use crate::model::color::Color;
-use crate::model::config::OpenConnections;
-use crate::model::config::duration::Span;
-use crate::model::event::{Event, Sink, millis};
-use crate::model::failure::Failure;
-use crate::sys::hold::Hold;
-use crate::sys::process::{self, Process};
-use crate::sys::sockets;
+use keeper::pm2::Pm2Error;
+use model::color::Color;
+use model::config::OpenConnections;
+use model::config::duration::Span;
+use model::event::{Event, Sink, millis};
+use model::failure::Failure;
+use sys::hold::Hold;
+use sys::process::{self, Process};
+use sys::sockets;
 
-use crate::engine::slot::end::end;
-use crate::engine::slot::idle::IdleSlot;
-use crate::engine::slot::port::port_of_old;
-use crate::engine::slot::running::Running;
-use crate::engine::{adopted, traffic};
+use crate::app::App;
+use crate::slot::end::end;
+use crate::slot::idle::IdleSlot;
+use crate::slot::port::port_of_old;
+use crate::slot::running::Running;
+use crate::{adopted, traffic};
 
 /// How long `connections = "wait"` waits: an hour, so that a forgotten websocket does not
 /// hold a deploy for ever.

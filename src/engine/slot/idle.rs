@@ -1,33 +1,33 @@
 //! A slot that may be touched, as somebody has looked and seen that no visitor comes to it.
 
-use crate::engine::app::App;
-use crate::model::color::{Color, Route};
-use crate::model::failure::{Failure, Traffic};
+use model::color::{Color, Route};
+use model::failure::{Failure, Traffic};
 
-use crate::engine::traffic;
+use crate::app::App;
+use crate::traffic;
 
 /// A slot that no visitor comes to: nothing else is started, stopped or replaced.
 ///
 /// ```compile_fail,E0451
-/// # use bluegreen::model::color::Color;
-/// # use bluegreen::engine::slot::IdleSlot;
+/// # use model::color::Color;
+/// # use engine::slot::IdleSlot;
 /// let live = IdleSlot { color: Color::Blue };
 /// ```
 ///
 /// ```compile_fail,E0308
-/// # use bluegreen::engine::app::App;
-/// # use bluegreen::model::color::Color;
-/// # use bluegreen::engine::slot;
+/// # use engine::app::App;
+/// # use model::color::Color;
+/// # use engine::slot;
 /// async fn stop_what_is_live(app: &App) {
 ///     slot::discard(app, Color::Blue).await.ok();
 /// }
 /// ```
 ///
 /// ```
-/// # use bluegreen::engine::app::App;
-/// # use bluegreen::model::failure::Failure;
-/// # use bluegreen::engine::run::Run;
-/// # use bluegreen::engine::slot;
+/// # use engine::app::App;
+/// # use model::failure::Failure;
+/// # use engine::run::Run;
+/// # use engine::slot;
 /// async fn stop_the_candidate(run: &Run<'_>) -> Result<(), Failure> {
 ///     let idle = run.idle_slot().await?;
 ///     slot::discard(run.app, &idle).await
@@ -54,6 +54,21 @@ impl IdleSlot {
         .with_traffic(Traffic::Unchanged {
             live: traffic::standing(app, now.color),
         }))
+    }
+
+    /// The slot of `color`, of an app that NGINX was made to forget.
+    ///
+    /// # Errors
+    /// When NGINX still answers for the app.
+    pub async fn unrouted(app: &App, color: Color) -> Result<IdleSlot, Failure> {
+        let Ok(route) = traffic::look(app).await.nginx else {
+            return Ok(IdleSlot::of(color));
+        };
+        Err(
+            Failure::failed(format!("NGINX still answers for {}, from {route}", app.name()))
+                .hint("`bg remove` takes the app from NGINX first")
+                .with_traffic(traffic::unchanged(app)),
+        )
     }
 
     /// The slot of `color`, for what has looked in a way of its own: the recovery table, the

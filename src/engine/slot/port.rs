@@ -3,18 +3,18 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use model::color::Color;
+use model::failure::Failure;
+use model::layout::{Entry, Layout};
+use model::release::Manifest;
 use nix::unistd::{Uid, User};
+use state::registry::Registry;
+use state::releases;
+use sys::sockets::{self, Holder, Listener};
+use sys::{process, trust};
 
-use crate::engine::app::{App, read_config};
-use crate::engine::{adopted, traffic};
-use crate::model::color::Color;
-use crate::model::failure::Failure;
-use crate::model::layout::{Entry, Layout};
-use crate::model::release::Manifest;
-use crate::state::registry::Registry;
-use crate::state::releases;
-use crate::sys::sockets::{self, Holder, Listener};
-use crate::sys::{process, trust};
+use crate::app::{App, read_config};
+use crate::{adopted, traffic};
 
 /// NGINX asks for a color where `process.ports` says, and a kept release listens where that
 /// said when the release was made.

@@ -1,13 +1,13 @@
 //! A release that was live before, started again.
 
-use crate::engine::app::App;
-use crate::engine::{adopted, gate};
-use crate::model::config::duration::Span;
-use crate::model::event::{Event, Quiet, Sink};
-use crate::model::failure::Failure;
-use crate::model::release::ReleaseId;
+use model::config::duration::Span;
+use model::event::{Event, Quiet, Sink};
+use model::failure::Failure;
+use model::release::ReleaseId;
 
-use crate::engine::slot::{IdleSlot, read_manifest, start};
+use crate::app::App;
+use crate::slot::{IdleSlot, read_manifest, start};
+use crate::{adopted, gate};
 
 /// Starts a kept release in a slot and puts it through the gate, without its soak: it was
 /// live before.

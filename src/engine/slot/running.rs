@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::engine::app::App;
-use crate::keeper::launcher;
-use crate::model::color::Color;
-use crate::model::release::Manifest;
-use crate::sys::process::Process;
+use keeper::launcher;
+use model::color::Color;
+use model::release::Manifest;
+use sys::process::Process;
 
-use crate::engine::slot::said::Mark;
+use crate::app::App;
+use crate::slot::said::Mark;
 
 /// A release's process in a slot.
 #[derive(Debug)]

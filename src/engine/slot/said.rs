@@ -5,12 +5,13 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use crate::engine::app::App;
-use crate::keeper::launcher;
-use crate::keeper::server_log::ServerLog;
-use crate::model::color::Color;
-use crate::model::release::Manifest;
-use crate::sys::dotenv::Redactor;
+use keeper::launcher;
+use keeper::server_log::ServerLog;
+use model::color::Color;
+use model::release::Manifest;
+use sys::dotenv::Redactor;
+
+use crate::app::App;
 
 /// Lines of each log that a refusal shows.
 const LOG_LINES: usize = 20;

@@ -2,11 +2,12 @@
 
 use std::convert::Infallible;
 
-use crate::engine::app::App;
-use crate::engine::{slot, traffic};
-use crate::keeper::launcher::{self, WorkError};
-use crate::model::failure::{Failure, Kind};
-use crate::model::seat::Seat;
+use keeper::launcher::{self, WorkError};
+use model::failure::{Failure, Kind};
+use model::seat::Seat;
+
+use crate::app::App;
+use crate::{slot, traffic};
 
 /// Becomes the worker `name` of what is live; `ready` is called when nothing stands in the
 /// way any more that could be foreseen. One that overlaps runs beside the other.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::engine::app::App;
-use crate::engine::slot;
-use crate::model::seat::{Occupant, Seat};
+use model::seat::{Occupant, Seat};
 
-use crate::engine::workers::entry::entry;
-use crate::engine::workers::trouble::Problem;
-use crate::engine::workers::wanted::Wanted;
+use crate::app::App;
+use crate::slot;
+use crate::workers::entry::entry;
+use crate::workers::trouble::Problem;
+use crate::workers::wanted::Wanted;
 
 /// How long PM2 may take to write down a worker's last words.
 const LAST_WORDS: Duration = Duration::from_millis(150);

@@ -1,11 +1,11 @@
 //! PM2's entry for a seat.
 
-use crate::engine::app::App;
-use crate::keeper::pm2::Proc;
-use crate::model::failure::in_one_line;
-use crate::model::seat::Seat;
+use keeper::pm2::Proc;
+use model::failure::in_one_line;
+use model::seat::Seat;
 
-use crate::engine::workers::trouble::Problem;
+use crate::app::App;
+use crate::workers::trouble::Problem;
 
 /// PM2's name for whoever sits there.
 pub(super) fn process(app: &App, seat: &Seat) -> String {

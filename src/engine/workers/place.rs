@@ -3,21 +3,20 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use keeper::launcher::work::color_of;
+use model::color::Color;
+use model::config::worker::{Handover, OnFailure};
+use model::event::{Event, Sink, millis};
+use model::release::{Manifest, ReleaseId};
+use model::seat::Seat;
+use state::seats;
 
-use crate::engine::app::App;
-use crate::engine::wake;
-use crate::keeper::launcher::work::color_of;
-use crate::model::color::Color;
-use crate::model::config::worker::{Handover, OnFailure};
-use crate::model::event::{Event, Sink, millis};
-use crate::model::release::{Manifest, ReleaseId};
-use crate::model::seat::Seat;
-use crate::state::seats;
-
-use crate::engine::workers::seat::{self, Sat};
-use crate::engine::workers::trouble::{Problem, Trouble};
-use crate::engine::workers::wanted::{Wanted, manifest_of};
-use crate::engine::workers::{ready, replaced};
+use crate::app::App;
+use crate::wake;
+use crate::workers::seat::{self, Sat};
+use crate::workers::trouble::{Problem, Trouble};
+use crate::workers::wanted::{Wanted, manifest_of};
+use crate::workers::{ready, replaced};
 
 /// What came of one worker.
 #[derive(Clone, Debug)]

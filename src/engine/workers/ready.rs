@@ -2,18 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::app::App;
-use crate::engine::slot;
-use crate::keeper::launcher::{self, work};
-use crate::model::failure::in_one_line;
-use crate::model::seat::Seat;
-use crate::state::seats;
-use crate::sys::command::Command;
+use keeper::launcher::{self, work};
+use model::failure::in_one_line;
+use model::seat::Seat;
+use state::seats;
+use sys::command::Command;
 
-use crate::engine::workers::ended::{last_words, why_it_ended};
-use crate::engine::workers::seat::Sat;
-use crate::engine::workers::trouble::Problem;
-use crate::engine::workers::wanted::Wanted;
+use crate::app::App;
+use crate::slot;
+use crate::workers::ended::{last_words, why_it_ended};
+use crate::workers::seat::Sat;
+use crate::workers::trouble::Problem;
+use crate::workers::wanted::Wanted;
 
 /// How often it is looked at.
 const GLANCE: Duration = Duration::from_millis(10);

@@ -3,14 +3,14 @@
 
 use std::path::PathBuf;
 
-use crate::engine::app::App;
-use crate::keeper::pm2::Proc;
-use crate::model::config::Worker;
-use crate::model::failure::in_one_line;
-use crate::sys::process::{self, Process};
-use crate::sys::store;
+use keeper::pm2::Proc;
+use model::config::Worker;
+use model::failure::in_one_line;
+use sys::process::{self, Process};
+use sys::store;
 
-use crate::engine::workers::trouble::Problem;
+use crate::app::App;
+use crate::workers::trouble::Problem;
 
 /// Stops it, if it runs, and notes that it was so.
 pub(super) async fn stop(app: &App, worker: &Worker) -> Result<(), Problem> {

@@ -5,23 +5,22 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use keeper::launcher::{self, work};
+use keeper::pm2::{Pm2Error, Proc, Spec};
+use model::config::Worker;
+use model::failure::in_one_line;
+use model::release::ReleaseId;
+use model::seat::{Occupant, Seat};
 use nix::sys::signal::Signal;
+use state::seats;
+use sys::process::{self, Process};
 
-use crate::engine::app::App;
-use crate::engine::slot;
-use crate::keeper::launcher::{self, work};
-use crate::keeper::pm2::{Pm2Error, Proc, Spec};
-use crate::model::config::Worker;
-use crate::model::failure::in_one_line;
-use crate::model::release::ReleaseId;
-use crate::model::seat::{Occupant, Seat};
-use crate::state::seats;
-use crate::sys::process::{self, Process};
-
-use crate::engine::workers::ended::{last_words, why_it_ended};
-use crate::engine::workers::entry::{entry, is_kept, process};
-use crate::engine::workers::trouble::Problem;
-use crate::engine::workers::wanted::{Wanted, manifest_of};
+use crate::app::App;
+use crate::slot;
+use crate::workers::ended::{last_words, why_it_ended};
+use crate::workers::entry::{entry, is_kept, process};
+use crate::workers::trouble::Problem;
+use crate::workers::wanted::{Wanted, manifest_of};
 
 /// How often a seat is looked at: one small file is read.
 const GLANCE: Duration = Duration::from_millis(5);

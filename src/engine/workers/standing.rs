@@ -1,18 +1,17 @@
 //! Where each worker stands, looked up now.
 
 use jiff::Timestamp;
+use model::config::Worker;
+use model::config::worker::Handover;
+use model::release::ReleaseId;
+use model::seat::{Occupant, Seat};
 use serde::{Deserialize, Serialize};
+use state::seats;
 
-use crate::engine::app::App;
-use crate::model::config::Worker;
-use crate::model::config::worker::Handover;
-use crate::model::release::ReleaseId;
-use crate::model::seat::{Occupant, Seat};
-use crate::state::seats;
-
-use crate::engine::workers::replaced;
-use crate::engine::workers::wanted::manifest_of;
-use crate::engine::workers::{entry, place};
+use crate::app::App;
+use crate::workers::replaced;
+use crate::workers::wanted::manifest_of;
+use crate::workers::{entry, place};
 
 /// One worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,9 +1,9 @@
 //! A worker that does not run as it should, and what is said about it.
 
-use crate::model::config::worker::OnFailure;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::Failure;
-use crate::model::release::ReleaseId;
+use model::config::worker::OnFailure;
+use model::event::{Event, Sink};
+use model::failure::Failure;
+use model::release::ReleaseId;
 
 /// Why a worker does not run.
 #[derive(Clone, Debug, PartialEq, Eq)]

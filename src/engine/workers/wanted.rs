@@ -1,9 +1,10 @@
 //! What a release wants of its workers.
 
-use crate::engine::app::App;
-use crate::engine::slot;
-use crate::model::config::Worker;
-use crate::model::release::{Manifest, ReleaseId};
+use model::config::Worker;
+use model::release::{Manifest, ReleaseId};
+
+use crate::app::App;
+use crate::slot;
 
 /// A worker of a release.
 #[derive(Clone, Copy, Debug)]

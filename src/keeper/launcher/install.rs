@@ -3,8 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use crate::model::layout::Layout;
-use crate::sys::program;
+use model::layout::Layout;
+use sys::program;
 
 /// Copies the program `exe` to where PM2 starts it, unless the same is there already. A
 /// running launcher keeps the old copy. Returns whether it was copied.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::model::color::Color;
+use model::color::Color;
 
 /// A command that does not render.
 #[derive(Debug, thiserror::Error)]

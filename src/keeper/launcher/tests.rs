@@ -2,9 +2,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::keeper::launcher::*;
-use crate::sys::hold::Hold;
-use crate::sys::process;
+use sys::hold::Hold;
+use sys::process;
+
+use crate::launcher::*;
 
 const CONFIG: &str = r#"
 app = "shop"
@@ -37,7 +38,7 @@ impl Root {
             made_by: "ann".into(),
             folder: Some("web".into()),
             run: run.iter().map(|word| (*word).to_owned()).collect(),
-            ports: crate::model::config::Ports {
+            ports: model::config::Ports {
                 blue: 5001,
                 green: 5002,
             },
@@ -176,9 +177,9 @@ fn the_secret_is_in_no_command_line() {
 #[tokio::test]
 async fn the_secret_reaches_the_app_and_nothing_of_pm2s() {
     let root = Root::new(&["sleep", "300"]);
-    let sandbox = crate::keeper::pm2::tests::Sandbox::new();
+    let sandbox = crate::pm2::tests::Sandbox::new();
     let test = this_test("becomes_the_app");
-    let spec = crate::keeper::pm2::Spec {
+    let spec = crate::pm2::Spec {
         script: std::env::current_exe().unwrap(),
         args: ["--exact", "--ignored", "--nocapture", &test]
             .map(String::from)

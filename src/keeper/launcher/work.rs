@@ -7,20 +7,20 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use model::color::Color;
+use model::config::Worker;
+use model::config::run::{self, RunError};
+use model::config::worker::StopSignal;
+use model::layout::Layout;
+use model::release::{Manifest, ReleaseId};
+use model::seat::{Occupant, Seat};
 use nix::sys::signal::Signal;
+use state::releases;
+use state::seats::guard::{Guard, GuardError};
+use state::seats::{self, SEAT_MARK};
+use sys::process::Process;
 
-use crate::keeper::launcher::{LaunchError, become_words, read_manifest, render_run};
-use crate::model::color::Color;
-use crate::model::config::Worker;
-use crate::model::config::run::{self, RunError};
-use crate::model::config::worker::StopSignal;
-use crate::model::layout::Layout;
-use crate::model::release::{Manifest, ReleaseId};
-use crate::model::seat::{Occupant, Seat};
-use crate::state::releases;
-use crate::state::seats::guard::{Guard, GuardError};
-use crate::state::seats::{self, SEAT_MARK};
-use crate::sys::process::Process;
+use crate::launcher::{LaunchError, become_words, read_manifest, render_run};
 
 /// How often is looked at what is left of an earlier worker.
 const LOOK: Duration = Duration::from_millis(50);

@@ -8,11 +8,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use nix::unistd::Uid;
+use sys::{process, trust};
 
-use crate::sys::{process, trust};
-
-use crate::keeper::pm2::rpc::RpcError;
-use crate::keeper::pm2::{Pm2, Pm2Error, Proc, entry};
+use crate::pm2::rpc::RpcError;
+use crate::pm2::{Pm2, Pm2Error, Proc, entry};
 
 /// So many entries of one daemon are looked at; two hundred are many on a real host.
 const MOST_ENTRIES: usize = 1000;
@@ -98,7 +97,7 @@ fn given_home(pid: u32) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use crate::keeper::pm2::daemons::*;
+    use crate::pm2::daemons::*;
 
     #[test]
     fn a_daemon_says_where_its_home_is() {

@@ -311,7 +311,7 @@ pub fn from_dump(text: &[u8]) -> Result<Vec<Saved>, serde_json::Error> {
 
 #[cfg(test)]
 mod tests {
-    use crate::keeper::pm2::entry::*;
+    use crate::pm2::entry::*;
 
     const ENTRY: &str = r#"{"pid":4127,"name":"flask-green","pm_id":3,"monit":{},"pm2_env":{"name":"flask-green",
         "status":"online","restart_time":2,"unstable_restarts":1,"cwd":"/new","pm_cwd":"/old",

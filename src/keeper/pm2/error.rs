@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use nix::unistd::Uid;
+use sys::command::CommandError;
+use sys::space::Room;
+use sys::trust::Untrusted;
 
-use crate::keeper::pm2::rpc::RpcError;
-use crate::sys::command::CommandError;
-use crate::sys::space::Room;
-use crate::sys::trust::Untrusted;
+use crate::pm2::rpc::RpcError;
 
 /// What PM2 did not do.
 #[derive(Debug, thiserror::Error)]

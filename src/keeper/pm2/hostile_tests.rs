@@ -1,10 +1,10 @@
 use proptest::prelude::*;
+use testkit::hostile;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 
-use crate::keeper::pm2::entry;
-use crate::keeper::pm2::rpc::{self, RpcError};
-use crate::model::hostile;
+use crate::pm2::entry;
+use crate::pm2::rpc::{self, RpcError};
 
 const LISTS: &[&str] = &[
     ">>>> In-memory PM2 is out-of-date, do:\n>>>> $ pm2 update\nIn memory PM2 version: 5.4\n",

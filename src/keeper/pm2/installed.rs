@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::keeper::pm2::Pm2;
-use crate::sys::command::{Command, CommandError};
+use sys::command::{Command, CommandError};
+
+use crate::pm2::Pm2;
 
 /// A program that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]

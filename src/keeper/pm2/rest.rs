@@ -1,6 +1,6 @@
 //! Entries of others, which are stopped and started again and never deleted.
 
-use crate::keeper::pm2::{CLI_DEADLINE, Pm2, Pm2Error, Proc};
+use crate::pm2::{CLI_DEADLINE, Pm2, Pm2Error, Proc};
 
 impl Pm2 {
     /// Stops an entry with its processes; PM2 keeps it in its list.

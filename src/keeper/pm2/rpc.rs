@@ -139,7 +139,7 @@ async fn read_argument(stream: &mut UnixStream, limit: usize) -> Result<Vec<u8>,
 
 #[cfg(test)]
 mod tests {
-    use crate::keeper::pm2::rpc::*;
+    use crate::pm2::rpc::*;
     use tokio::net::UnixListener;
 
     /// Asks a server that says `answer` and then keeps the connection open or closes it.

@@ -3,9 +3,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
-use crate::keeper::pm2::*;
-use crate::sys::process::{self, Process};
 use nix::sys::signal::Signal;
+use sys::process::{self, Process};
+
+use crate::pm2::*;
 
 /// A PM2 of its own in a folder short enough for a socket's path, ended when dropped.
 pub(crate) struct Sandbox {
@@ -21,7 +22,7 @@ impl Sandbox {
     /// With a `PM2_HOME` of that name.
     fn at_home(name: &str) -> Sandbox {
         let folder = tempfile::Builder::new().prefix("bgp").tempdir_in("/tmp").unwrap();
-        let bin = crate::sys::command::find_program(Path::new("pm2")).expect("the tests need pm2");
+        let bin = sys::command::find_program(Path::new("pm2")).expect("the tests need pm2");
         let pm2 = Pm2::new(bin, folder.path().join(name));
         for name in ["old", "new"] {
             fs::create_dir(folder.path().join(name)).unwrap();
@@ -230,7 +231,7 @@ async fn the_callers_environment_stays_out_of_the_dump() {
     assert!(dump.contains("BG_MEANT"));
     // Cargo sets dozens of variables for a test.
     assert!(std::env::vars().any(|(name, _)| name.starts_with("CARGO_")));
-    assert!(!dump.contains("CARGO_") && !dump.contains(crate::sys::command::RUN_MARK));
+    assert!(!dump.contains("CARGO_") && !dump.contains(sys::command::RUN_MARK));
     let environ = fs::read_to_string(format!("/proc/{}/environ", sandbox.daemon().unwrap().pid)).unwrap();
     assert!(!environ.contains("CARGO_"), "{environ}");
 }

@@ -3,11 +3,10 @@
 
 use nix::unistd::{Uid, User};
 use serde_json::Value;
+use sys::{trust, user};
 
-use crate::sys::{trust, user};
-
-use crate::keeper::pm2::rpc::{self, RpcError};
-use crate::keeper::pm2::{Pm2, Pm2Error};
+use crate::pm2::rpc::{self, RpcError};
+use crate::pm2::{Pm2, Pm2Error};
 
 impl Pm2 {
     /// The user whose home it is, where this is root and it is somebody else's.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Config;
 use super::place::dotted;
-use crate::model::password::{is_secret_name, without_password};
+use crate::password::{is_secret_name, without_password};
 
 /// What `bg setup` writes to the host. Everything else a deploy takes into its snapshot, and so
 /// it does with [`ASKED`].

@@ -2,16 +2,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use testkit::hostile;
 
 use super::Config;
 use super::duration::Span;
 use super::read::parse;
-use crate::model::color::Route;
-use crate::model::hostile;
-use crate::model::layout::Layout;
-use crate::model::listen::Listener;
-use crate::model::release::ReleaseId;
-use crate::model::seat::Seat;
+use crate::color::Route;
+use crate::layout::Layout;
+use crate::listen::Listener;
+use crate::release::ReleaseId;
+use crate::seat::Seat;
 
 const FILES: &[&str] = &[
     r#"app = "shop"

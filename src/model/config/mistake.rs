@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-use crate::model::password::without_password;
+use crate::password::without_password;
 
 /// Mistakes drawn in full; a file with more has one cause that repeats itself.
 const SHOWN: usize = 10;

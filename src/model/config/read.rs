@@ -146,7 +146,7 @@ mod tests {
     /// the `.txt` files anew; read every one that changed.
     #[test]
     fn each_broken_file_gets_its_exact_message() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/broken");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/config/broken");
         let listed = std::fs::read_dir(folder).unwrap();
         let (cases, rest): (Vec<PathBuf>, Vec<PathBuf>) = listed
             .map(|entry| entry.unwrap().path())

@@ -12,12 +12,11 @@ mod source;
 mod value;
 mod worker;
 
-pub use source::{is_app_name, source_address};
-
 use super::Config;
 use super::mistake::Mistake;
 use super::place::Places;
 use findings::Findings;
+pub use source::{is_app_name, source_address};
 
 /// Every rule that `config` breaks.
 pub(super) fn broken(config: &Config, places: &Places<'_>) -> Vec<Mistake> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use tera::{Context, Tera};
 
-use crate::model::config::Ports;
+use crate::config::Ports;
 
 const TEMPLATE: &str = include_str!("../../../templates/bg.toml.tera");
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::color::Color;
+use crate::color::Color;
 
 fn release(second: u8) -> ReleaseId {
     format!("20261123T1815{second:02}Z-aaaaaaa").parse().unwrap()

@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 
-use crate::model::listen::Bound;
-use crate::nginx::dump::Dump;
-use crate::nginx::names::Weight;
-use crate::nginx::syntax::{Directive, Place};
+use model::listen::Bound;
+
+use crate::dump::Dump;
+use crate::names::Weight;
+use crate::syntax::{Directive, Place};
 
 /// What a server listens on that says nothing of it.
 const USUAL: &str = "*:80";
@@ -176,7 +177,7 @@ fn chosen<'d>(block: &'d [Directive], path: &str) -> Vec<&'d Directive> {
 
 #[cfg(test)]
 mod tests {
-    use crate::nginx::dump::chosen::*;
+    use crate::dump::chosen::*;
 
     fn dump(http: &str) -> Dump {
         Dump::parse(&format!(

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::nginx::dump::Dump;
+use crate::dump::Dump;
 
 /// A limit of `limit_req`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Dump {
 
 #[cfg(test)]
 mod tests {
-    use crate::nginx::dump::limits::*;
+    use crate::dump::limits::*;
 
     #[test]
     fn the_slowest_limit_in_force_counts() {

@@ -1,8 +1,8 @@
 //! Whether NGINX has to read its configuration again for a file to count.
 
-use crate::nginx::dump::Dump;
-use crate::nginx::files::Change;
-use crate::nginx::syntax::{self, Directive};
+use crate::dump::Dump;
+use crate::files::Change;
+use crate::syntax::{self, Directive};
 
 impl Dump {
     /// Whether `change` changes what NGINX does: in a file that it reads, and not in comments
@@ -31,9 +31,9 @@ fn same(one: &[Directive], other: &[Directive]) -> bool {
 mod tests {
     use std::path::PathBuf;
 
-    use crate::nginx::dump::loaded::*;
-    use crate::nginx::files;
-    use crate::nginx::render::Rendered;
+    use crate::dump::loaded::*;
+    use crate::files;
+    use crate::render::Rendered;
 
     #[test]
     fn words_in_a_file_that_is_read_count_and_comments_do_not() {

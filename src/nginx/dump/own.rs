@@ -3,9 +3,9 @@
 
 use std::net::SocketAddr;
 
-use crate::nginx::dump::Dump;
-use crate::nginx::dump::chosen::Levels;
-use crate::nginx::syntax::{Directive, Place};
+use crate::dump::Dump;
+use crate::dump::chosen::Levels;
+use crate::syntax::{Directive, Place};
 
 /// A line that has NGINX answer by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,7 +186,7 @@ fn header(variable: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::nginx::dump::own::*;
+    use crate::dump::own::*;
 
     #[test]
     fn the_line_that_answers_is_found() {

@@ -1,7 +1,7 @@
 //! What a site passes on to the app, and what it serves of its releases.
 
-use crate::nginx::dump::Dump;
-use crate::nginx::syntax::{Directive, Place};
+use crate::dump::Dump;
+use crate::syntax::{Directive, Place};
 
 /// How often a variable is looked for behind another one.
 const DEEPEST: usize = 4;

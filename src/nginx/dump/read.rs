@@ -4,9 +4,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::nginx::dump::{Dump, walk};
-use crate::nginx::syntax::{self, Directive};
-use crate::sys::store::read_plain;
+use sys::store::read_plain;
+
+use crate::dump::{Dump, walk};
+use crate::syntax::{self, Directive};
 
 /// More than any file of a configuration that people write.
 const LONGEST: u64 = 4 << 20;

@@ -1,4 +1,4 @@
-use crate::nginx::dump::*;
+use crate::dump::*;
 
 const OUTPUT: &str = r#"# configuration file /etc/nginx/nginx.conf:
 user www-data;

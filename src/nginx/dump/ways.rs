@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::nginx::dump::{Dump, Found, authority, local_port, walk};
-use crate::nginx::syntax::{Directive, Place};
+use crate::dump::{Dump, Found, authority, local_port, walk};
+use crate::syntax::{Directive, Place};
 
 impl Dump {
     /// Every way to `port` on this machine (`proxy_pass` and its kin, and servers of
@@ -88,7 +88,7 @@ pub(in super::super) fn values(d: &Directive) -> Vec<&String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::nginx::dump::ways::*;
+    use crate::dump::ways::*;
 
     #[test]
     fn a_port_behind_a_variable_is_found_and_what_shows_none_is_named() {

@@ -1,4 +1,4 @@
-use crate::nginx::files::*;
+use crate::files::*;
 
 fn file(path: PathBuf, text: &str) -> Rendered {
     Rendered {

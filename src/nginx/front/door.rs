@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
+use sys::http::{Client, Endpoint, HttpError};
 
-use crate::nginx::front::{Pace, Secret};
-use crate::sys::http::{Client, Endpoint, HttpError};
+use crate::front::{Pace, Secret};
 
 /// One listener of the site, as visitors reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Door {
     }
 
     /// Where that is.
-    pub(crate) fn endpoint(&self) -> Result<Endpoint, HttpError> {
+    pub fn endpoint(&self) -> Result<Endpoint, HttpError> {
         Endpoint::new(self.address, &self.host, self.tls, self.manner.proxy_protocol)
     }
 
@@ -67,7 +67,7 @@ impl Door {
     }
 
     /// What a request carries whose answer shall say who gave it.
-    pub(crate) fn headers(&self) -> HeaderMap {
+    pub fn headers(&self) -> HeaderMap {
         let mut headers = self.manner.headers();
         let secret = self.secret.as_deref().and_then(Secret::read);
         headers.extend(secret.and_then(|secret| secret.header()));

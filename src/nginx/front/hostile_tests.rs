@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use testkit::hostile;
 
-use crate::model::hostile;
-use crate::nginx::front::*;
+use crate::front::*;
 
 const BODIES: &[&str] = &[
     r#"{"app":"shop","color":"green","release":"20261123T181500Z-3f6f782"}"#,

@@ -75,7 +75,7 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use crate::nginx::front::pace::*;
+    use crate::front::pace::*;
 
     #[test]
     fn no_more_is_asked_than_the_bucket_takes() {

@@ -3,15 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use model::color::Route;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use sys::http::{Answer, Client, HttpError};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::model::color::Route;
-use crate::nginx::front::{
+use crate::front::{
     Astray, Door, FrontError, LiveAnswer, Nonce, NotProven, PROOF_HEADER, Sick, Unproven, live_answer,
 };
-use crate::sys::http::{Answer, Client, HttpError};
 
 /// One request of the proof may take this long. It is the gate's default too.
 const ATTEMPT: Duration = Duration::from_secs(5);

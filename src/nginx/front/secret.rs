@@ -6,8 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use reqwest::header::{HeaderName, HeaderValue};
-
-use crate::sys::store;
+use sys::store;
 
 /// The header that carries it.
 const HEADER: HeaderName = HeaderName::from_static("x-bg-secret");

@@ -1,7 +1,9 @@
-use crate::nginx::front::*;
-use crate::sys::http::server::{Server, deserted, header, reply};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use testkit::server::{Server, deserted, header, reply};
+
+use crate::front::*;
 
 mod nginx;
 

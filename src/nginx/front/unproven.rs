@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::model::color::Route;
-use crate::nginx::front::{Door, FrontError};
-use crate::sys::http::HttpError;
+use model::color::Route;
+use sys::http::HttpError;
+
+use crate::front::{Door, FrontError};
 
 /// A listener or a path that does not show what it should.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

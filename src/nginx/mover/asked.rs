@@ -3,13 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use model::color::Route;
+use model::layout::Entry;
 use nix::unistd::{Uid, User};
+use sys::command::Command;
 
-use crate::model::color::Route;
-use crate::model::layout::Entry;
-use crate::sys::command::Command;
-
-use crate::nginx::mover::error::AskError;
+use crate::mover::error::AskError;
 
 /// What the program may take besides the reload: it tests the configuration first and waits
 /// for another reload to end.
@@ -86,7 +85,7 @@ impl Asked {
 
 #[cfg(test)]
 mod tests {
-    use crate::nginx::mover::asked::*;
+    use crate::mover::asked::*;
 
     #[test]
     fn it_is_asked_with_four_words_and_no_shell() {

@@ -1,9 +1,10 @@
 //! Why a route was not moved, or NGINX is not behind it.
 
-use crate::nginx::NginxError;
-use crate::sys::command::CommandError;
-use crate::sys::link::LinkError;
-use crate::sys::lock::LockError;
+use sys::command::CommandError;
+use sys::link::LinkError;
+use sys::lock::LockError;
+
+use crate::NginxError;
 
 /// The route was not moved, or NGINX is not behind it.
 #[derive(Debug, thiserror::Error)]

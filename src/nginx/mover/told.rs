@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::color::Route;
-use crate::model::layout::{Entry, NginxLayout};
-use crate::nginx::{Nginx, NginxError, Tested};
-use crate::sys::link::{Link, LinkError};
-use crate::sys::lock::{Holder, Lock, LockError};
+use model::color::Route;
+use model::layout::{Entry, NginxLayout};
+use sys::link::{Link, LinkError};
+use sys::lock::{Holder, Lock, LockError};
 
-use crate::nginx::mover::error::Unfollowed;
+use crate::mover::error::Unfollowed;
+use crate::{Nginx, NginxError, Tested};
 
 /// How long a reload waits for somebody else's reload.
 const PATIENCE: Duration = Duration::from_secs(30);

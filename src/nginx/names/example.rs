@@ -1,6 +1,6 @@
 //! A name that fits a pattern: a probe has to ask for one, and no visitor has told any.
 
-use crate::nginx::names::name::{Name, expression};
+use crate::names::name::{Name, expression};
 
 /// What may stand where a wildcard does, in the order in which it is tried.
 const BELOW: [&str; 3] = ["www", "a", "bg-probe"];
@@ -149,7 +149,7 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
-    use crate::nginx::names::example::*;
+    use crate::names::example::*;
 
     #[test]
     fn a_name_that_a_pattern_takes_is_made_up() {

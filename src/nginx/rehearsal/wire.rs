@@ -4,10 +4,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
+use model::color::Color;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
-
-use crate::model::color::Color;
 
 /// Far above anything measured, for a machine that is busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(20);

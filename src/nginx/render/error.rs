@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::model::listen::ListenError;
+use model::listen::ListenError;
 
 /// Why a file could not be rendered.
 #[derive(Debug, thiserror::Error)]

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::nginx::render::Rendered;
-use crate::nginx::syntax::{Directive, Place};
-use crate::nginx::takeover::refused::Refused;
+use crate::render::Rendered;
+use crate::syntax::{Directive, Place};
+use crate::takeover::refused::Refused;
 
 /// What is to be changed, by file and first byte.
 #[derive(Debug, Default)]

@@ -4,10 +4,10 @@
 
 use std::borrow::Cow;
 
-use crate::nginx::raw;
-use crate::nginx::syntax::Directive;
-use crate::nginx::takeover::target::Target;
-use crate::nginx::takeover::{Around, Walk};
+use crate::raw;
+use crate::syntax::Directive;
+use crate::takeover::target::Target;
+use crate::takeover::{Around, Walk};
 
 /// Characters that a prefix with a URI behind its address may not have: they mean something
 /// in a regular expression or in NGINX's quotes.
@@ -231,7 +231,7 @@ fn escaped(prefix: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::nginx::takeover::location::*;
+    use crate::takeover::location::*;
 
     #[test]
     fn a_location_is_asked_for_with_what_no_url_holds_escaped() {

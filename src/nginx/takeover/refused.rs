@@ -1,6 +1,6 @@
 //! What of a site cannot be led through the switch.
 
-use crate::nginx::syntax::Place;
+use crate::syntax::Place;
 
 /// Something whose meaning could not be kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! Where a `proxy_pass` leads: to the app, past it, or in a way that nobody can follow.
 
-use crate::nginx::dump::{authority, local_port};
-use crate::nginx::syntax::{Directive, Place};
+use crate::dump::{authority, local_port};
+use crate::syntax::{Directive, Place};
 
 /// The ways to one port.
 pub(super) struct Targets<'d> {

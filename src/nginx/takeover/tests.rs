@@ -1,4 +1,4 @@
-use crate::nginx::takeover::*;
+use crate::takeover::*;
 
 fn wish() -> Wish {
     Wish {

@@ -1,8 +1,9 @@
 //! Paths by which the one that decides and the one that answers mean different things.
 
-use crate::model::color::{Color, Route};
-use crate::nginx::rehearsal::{Rehearsal, Scene};
-use crate::nginx::visitor_tests::{WAYS, get};
+use model::color::{Color, Route};
+
+use crate::rehearsal::{Rehearsal, Scene};
+use crate::visitor_tests::{WAYS, get};
 
 const OWN_SITE: &str = r#"server {
     listen 0.0.0.0:{port};

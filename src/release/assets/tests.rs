@@ -1,6 +1,6 @@
-use crate::state::releases::tests::Place;
+use testkit::releases::Place;
 
-use crate::release::assets::*;
+use crate::assets::*;
 
 fn statics() -> [StaticFiles; 1] {
     [StaticFiles {

@@ -1,6 +1,6 @@
 use std::os::unix::fs::MetadataExt;
 
-use crate::release::backup::*;
+use crate::backup::*;
 
 struct Place {
     root: tempfile::TempDir,

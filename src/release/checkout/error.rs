@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::release::git::GitError;
-use crate::sys::command::CommandError;
-use crate::sys::space::Room;
-use crate::sys::store::FileError;
+use sys::command::CommandError;
+use sys::space::Room;
+use sys::store::FileError;
+
+use crate::git::GitError;
 
 /// So many names are told.
 const TOLD: usize = 5;

@@ -5,10 +5,11 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::release::checkout::error::{CheckoutError, Lacking, failed};
-use crate::release::git::Git;
-use crate::sys::command::{Command, CommandError};
-use crate::sys::store::FileError;
+use sys::command::{Command, CommandError};
+use sys::store::FileError;
+
+use crate::checkout::error::{CheckoutError, Lacking, failed};
+use crate::git::Git;
 
 /// How a pointer begins (`docs/spec.md` of git-lfs).
 const POINTER: &str = "version https://git-lfs.github.com/spec/v1";

@@ -75,7 +75,7 @@ fn steps(path: &Path) -> VecDeque<Step> {
 mod tests {
     use proptest::prelude::*;
 
-    use crate::release::checkout::links::*;
+    use crate::checkout::links::*;
 
     fn escape_of(links: &[(&str, &str)]) -> Option<String> {
         let links = links
@@ -116,7 +116,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(crate::model::hostile::few())]
+        #![proptest_config(testkit::hostile::few())]
 
         /// What the text says is what the kernel does.
         #[test]

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::model::config::Source;
-use crate::release::git::Git;
+use model::config::Source;
+
+use crate::git::Git;
 
 /// What all of a release's repositories have in common.
 pub(super) struct Whole<'a> {

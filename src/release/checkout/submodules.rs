@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::model::config::source_address;
-use crate::release::checkout::error::CheckoutError;
-use crate::release::checkout::part::{Part, Whole};
-use crate::release::git::{Git, resolve};
-use crate::sys::command::CommandError;
+use model::config::source_address;
+use sys::command::CommandError;
+
+use crate::checkout::error::CheckoutError;
+use crate::checkout::part::{Part, Whole};
+use crate::git::{Git, resolve};
 
 /// A submodule, as its commit records it.
 pub(super) struct Submodule {

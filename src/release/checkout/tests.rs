@@ -1,6 +1,7 @@
-use crate::release::checkout::*;
-use crate::release::git::tests::Origin;
 use std::os::unix::fs::{PermissionsExt, symlink};
+
+use crate::checkout::*;
+use crate::git::tests::Origin;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

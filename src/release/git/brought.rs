@@ -5,9 +5,9 @@ use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
-use crate::sys::store::FileError;
+use sys::store::FileError;
 
-use crate::release::git::{Git, GitError, hardened};
+use crate::git::{Git, GitError, hardened};
 
 /// The ref in a bundle; in the mirror each lies below it, by its hash.
 pub const BROUGHT: &str = "refs/bg/from";

@@ -1,7 +1,7 @@
 //! An address with a password in it: every local user sees what a program is started with, so
 //! git is given the address without it, and asks for the password where others cannot look.
 
-use crate::sys::command::Command;
+use sys::command::Command;
 
 /// Where git finds what it asks for.
 const USER: &str = "BG_GIT_USER";
@@ -121,7 +121,7 @@ fn decoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::release::git::credentials::*;
+    use crate::git::credentials::*;
 
     #[test]
     fn an_address_is_taken_apart() {

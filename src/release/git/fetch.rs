@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::model::password::without_password;
-use crate::release::git::{Git, GitError, hardened};
-use crate::sys::command::{Command, CommandError, acts_for_somebody};
-use crate::sys::store::FileError;
+use model::password::without_password;
+use sys::command::{Command, CommandError, acts_for_somebody};
+use sys::store::FileError;
 
-use crate::release::git::credentials::Address;
+use crate::git::credentials::Address;
+use crate::git::{Git, GitError, hardened};
 
 /// Variables by which a host reaches the outside; ssh's own are handled apart.
 const PASSED_ON: &[&str] = &[

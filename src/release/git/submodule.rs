@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use crate::state::envfile::key;
-use crate::sys::command::Command;
+use state::envfile::key;
+use sys::command::Command;
 
-use crate::release::git::credentials::Address;
-use crate::release::git::{Git, GitError};
+use crate::git::credentials::Address;
+use crate::git::{Git, GitError};
 
 /// Where a commit is kept that no branch or tag of its repository leads to any more.
 const KEPT: &str = "refs/bg/submodule";
@@ -97,7 +97,7 @@ pub fn resolve(url: &str, within: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::release::git::submodule::*;
+    use crate::git::submodule::*;
 
     #[test]
     fn an_address_goes_from_that_of_its_repository() {

@@ -1,5 +1,6 @@
-use crate::release::git::*;
 use std::fs;
+
+use crate::git::*;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

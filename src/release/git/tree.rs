@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Uid;
 
-use crate::release::git::{Git, GitError};
+use crate::git::{Git, GitError};
 
 impl Git {
     /// The repository at `path` on this host, with a work tree or bare; `None` where `path` is an

@@ -3,10 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::release::checkout::links::Escape;
-use crate::sys::command::CommandError;
-use crate::sys::store::FileError;
-use crate::sys::trust::Untrusted;
+use sys::command::CommandError;
+use sys::store::FileError;
+use sys::trust::Untrusted;
+
+use crate::checkout::links::Escape;
 
 /// What cannot be packed.
 #[derive(Debug, thiserror::Error)]

@@ -7,12 +7,12 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
+use sys::command::Command;
+use sys::store::FileError;
+use sys::trust;
 
-use crate::release::parcel::error::ParcelError;
-use crate::release::parcel::stream::Stream;
-use crate::sys::command::Command;
-use crate::sys::store::FileError;
-use crate::sys::trust;
+use crate::parcel::error::ParcelError;
+use crate::parcel::stream::Stream;
 
 /// Not taken along where git does not say what to leave out.
 const LEFT_OUT: [&str; 4] = [".git", ".venv", "__pycache__", "node_modules"];

@@ -9,10 +9,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use crate::release::checkout::links;
-use crate::release::git::BROUGHT;
-use crate::release::parcel::error::ParcelError;
-use crate::sys::store::FileError;
+use sys::store::FileError;
+
+use crate::checkout::links;
+use crate::git::BROUGHT;
+use crate::parcel::error::ParcelError;
 
 /// How long git may take: it reads and squeezes 100 MB in about ten seconds.
 pub(super) const PACK_WITHIN: Duration = Duration::from_secs(600);

@@ -6,12 +6,12 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitStatus;
 
+use sys::command::Command;
+use sys::store::FileError;
 use tar::{Archive, EntryType};
 
-use crate::release::parcel::error::ParcelError;
-use crate::release::parcel::stream::{PACK_WITHIN, Stream, check};
-use crate::sys::command::Command;
-use crate::sys::store::FileError;
+use crate::parcel::error::ParcelError;
+use crate::parcel::stream::{PACK_WITHIN, Stream, check};
 
 /// How `gzip` and `zstd` begin their files.
 const GZIP: [u8; 2] = [0x1f, 0x8b];

@@ -1,9 +1,10 @@
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use crate::model::config::Source;
-use crate::release::git::Git;
-use crate::release::parcel::*;
+use model::config::Source;
+
+use crate::git::Git;
+use crate::parcel::*;
 
 async fn packed(folder: &Path) -> Parcel {
     pack(folder, "subject", None).await.unwrap()
@@ -38,7 +39,7 @@ async fn odd_names_and_modes_arrive_as_they_were() {
     assert!(!bundle.exists());
     let into = temp.path().join("release");
     let source = Source::default();
-    let export = crate::release::checkout::export(&git, &parcel.brought.commit, &source, &into, PACK_WITHIN);
+    let export = crate::checkout::export(&git, &parcel.brought.commit, &source, &into, PACK_WITHIN);
     export.await.unwrap();
     for name in names {
         let file = into.join(std::ffi::OsStr::from_bytes(name));

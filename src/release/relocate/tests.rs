@@ -1,4 +1,4 @@
-use crate::release::relocate::*;
+use crate::relocate::*;
 
 struct Place {
     _temp: tempfile::TempDir,

@@ -4,9 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::release::git::Git;
-use crate::sys::command::CommandError;
-use crate::sys::store::read_plain;
+use sys::command::CommandError;
+use sys::store::read_plain;
+
+use crate::git::Git;
 
 /// Longer files that have the same size count as the same.
 const LONGEST: u64 = 16 << 20;

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::release::venv::project::ProjectError;
-use crate::sys::command::CommandError;
-use crate::sys::store::FileError;
+use sys::command::CommandError;
+use sys::store::FileError;
+
+use crate::venv::project::ProjectError;
 
 /// An environment that cannot be made.
 #[derive(Debug, thiserror::Error)]

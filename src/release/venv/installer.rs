@@ -3,11 +3,12 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::release::venv::interpreter::Interpreter;
-use crate::release::venv::project::{PYPROJECT, Project};
-use crate::release::venv::requirements::Requirements;
-pub use crate::release::venv::tool::Tool;
-use crate::sys::command::Command;
+use sys::command::Command;
+
+use crate::venv::interpreter::Interpreter;
+use crate::venv::project::{PYPROJECT, Project};
+use crate::venv::requirements::Requirements;
+pub use crate::venv::tool::Tool;
 
 /// Settings of pip, uv and the network that are the user's own.
 const PASSED_ON: &[&str] = &["PIP_", "UV_"];

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sys::command::{Command, CommandError};
 
-use crate::release::venv::VenvError;
-use crate::sys::command::{Command, CommandError};
+use crate::venv::VenvError;
 
 /// An interpreter takes 20 ms to say this; one behind a cold network disk, seconds.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -61,7 +61,7 @@ impl Interpreter {
 
 #[cfg(test)]
 mod tests {
-    use crate::release::venv::interpreter::*;
+    use crate::venv::interpreter::*;
 
     #[tokio::test]
     async fn the_interpreter_says_what_it_is() {

@@ -4,11 +4,11 @@ mod error;
 
 use std::path::{Path, PathBuf};
 
+use model::config::{Installer, Python};
 use toml::{Table, Value};
 
-use crate::model::config::{Installer, Python};
-use crate::release::venv::requirements::{Reach, reach_of};
-use crate::release::venv::tool::Tool;
+use crate::venv::requirements::{Reach, reach_of};
+use crate::venv::tool::Tool;
 pub use error::ProjectError;
 
 /// The file of a Python project.

@@ -7,11 +7,12 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::model::config::Python;
-use crate::release::venv::VenvError;
-use crate::release::venv::project::{self, Files, Project, UV_LOCK};
-use crate::release::venv::tool::Tool;
-use crate::sys::store::{self, FileError};
+use model::config::Python;
+use sys::store::{self, FileError};
+
+use crate::venv::VenvError;
+use crate::venv::project::{self, Files, Project, UV_LOCK};
+use crate::venv::tool::Tool;
 pub use line::Reach;
 pub(super) use line::reach_of;
 use line::{Line, classify, logical_lines};
@@ -141,7 +142,7 @@ fn whole(content: Vec<u8>) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use crate::release::venv::requirements::*;
+    use crate::venv::requirements::*;
 
     /// With the usual `python.requirements`, installed by pip.
     fn usual(folder: &Path) -> Result<Requirements, VenvError> {

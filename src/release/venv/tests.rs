@@ -1,9 +1,10 @@
-use crate::release::venv::*;
 use std::error::Error;
 use std::fs;
 
-use crate::release::venv::requirements::Requirements;
-use crate::state::releases::tests::Place;
+use testkit::releases::Place;
+
+use crate::venv::requirements::Requirements;
+use crate::venv::*;
 
 /// Far above the 4 s that pip's environment takes, for machines that do much else.
 const AMPLE: Duration = Duration::from_secs(300);

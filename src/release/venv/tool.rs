@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::model::config::Installer;
-use crate::release::venv::VenvError;
-use crate::sys::command::{self, find_program};
+use model::config::Installer;
+use sys::command::{self, find_program};
+
+use crate::venv::VenvError;
 
 /// What was chosen for this host.
 #[derive(Clone, Debug, PartialEq, Eq)]

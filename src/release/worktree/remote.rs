@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::model::password::without_password;
-use crate::release::worktree::{WorkTree, WorkTreeError};
+use model::password::without_password;
+
+use crate::worktree::{WorkTree, WorkTreeError};
 
 /// Where a work tree's commits go.
 #[derive(Clone, Debug, PartialEq, Eq)]

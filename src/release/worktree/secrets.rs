@@ -40,7 +40,7 @@ pub fn looks_secret(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::release::worktree::secrets::*;
+    use crate::worktree::secrets::*;
 
     #[test]
     fn environment_files_and_keys_are_secrets_and_samples_are_not() {

@@ -1,7 +1,8 @@
 //! Committing all, and pushing it.
 
-use crate::release::worktree::{SEND, WorkTree, WorkTreeError};
-use crate::sys::command::{Command, CommandError};
+use sys::command::{Command, CommandError};
+
+use crate::worktree::{SEND, WorkTree, WorkTreeError};
 
 impl WorkTree {
     /// Commits everything that is not ignored; returns the commit's full hash.

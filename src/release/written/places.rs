@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::model::config::Config;
-use crate::release::seal::Entry;
-use crate::release::written::{Found, Kind, Written, is_code};
+use model::config::Config;
+
+use crate::seal::Entry;
+use crate::written::{Found, Kind, Written, is_code};
 
 /// What git needs to keep a folder that is meant to be empty.
 const PLACEHOLDERS: [&str; 4] = [".gitkeep", ".gitignore", ".keep", ".placeholder"];

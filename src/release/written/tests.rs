@@ -1,7 +1,8 @@
 use std::os::unix::fs::symlink;
 
-use crate::release::written::*;
-use crate::state::releases::tests::{Place as Host, manifest};
+use testkit::releases::{Place as Host, manifest};
+
+use crate::written::*;
 
 struct Scene {
     host: Host,

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
+use testkit::hostile;
 
 use super::*;
-use crate::model::hostile;
 
 const LINES: &[&str] = &[
     r#"{"hello":{"protocol":1,"version":"0.1.0"}}"#,

@@ -59,7 +59,7 @@ fn a_host_that_waits_takes_nobodys_room() {
     let waits = [
         Event::AwaitsSchema { release },
         Event::Ready {
-            color: crate::model::color::Color::Blue,
+            color: model::color::Color::Blue,
             release: None,
         },
     ];

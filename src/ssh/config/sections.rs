@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::ssh::error::SshError;
-use crate::ssh::pattern;
+use crate::error::SshError;
+use crate::pattern;
 
 /// As with OpenSSH, files may include each other this deep.
 const DEEPEST: usize = 16;

@@ -87,7 +87,7 @@ fn variable(name: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::ssh::config::tokens::*;
+    use crate::config::tokens::*;
 
     #[test]
     fn each_token_is_put_in() {
@@ -108,7 +108,7 @@ mod tests {
                 "%d/%h-%p-%r-%u-%k-%%",
                 Ok("/home/ada/web1.example.org-2222-deploy-ada-key-name-%"),
             ),
-            ("/run/${CARGO_PKG_NAME}.sock", Ok("/run/bluegreen.sock")),
+            ("/run/${CARGO_PKG_NAME}.sock", Ok("/run/ssh.sock")),
             ("/x$y", Ok("/x$y")),
             ("/x%", Err("a `%` stands at its end")),
             ("/x%Z", Err("`%Z` is not supported")),

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use ssh2_config::{DefaultAlgorithms, HostParams, ParseRule, SshConfig};
 
-use crate::ssh::config::sections::{Line, words};
-use crate::ssh::config::tokens::Tokens;
-use crate::ssh::error::SshError;
+use crate::config::sections::{Line, words};
+use crate::config::tokens::Tokens;
+use crate::error::SshError;
 
 /// The keywords that have an effect here.
 const USED: [&str; 17] = [
@@ -233,7 +233,7 @@ fn warn_of_missed(line: &Line, warnings: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::ssh::config::values::*;
+    use crate::config::values::*;
 
     #[test]
     fn a_time_has_units() {

@@ -9,8 +9,8 @@ use nix::fcntl::{Flock, FlockArg};
 use russh::keys::PublicKey;
 use russh::keys::ssh_key::known_hosts::HostPatterns;
 
-use crate::ssh::error::SshError;
-use crate::ssh::known_hosts::{KnownHosts, Names, Verdict, hashed};
+use crate::error::SshError;
+use crate::known_hosts::{KnownHosts, Names, Verdict, hashed};
 
 /// The line for `key`, without its end. With `hash` nobody can read the name in it.
 #[must_use]
@@ -94,7 +94,7 @@ fn hidden(name: &str) -> Option<String> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use crate::ssh::known_hosts::remember::*;
+    use crate::known_hosts::remember::*;
 
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB9dG4kjRhQTtWTVzd2t27+t0DEHBPW7iOD23TUiYLio";
 

@@ -1,4 +1,4 @@
-use crate::ssh::known_hosts::*;
+use crate::known_hosts::*;
 
 const ED: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIChny7Op4jIH3w2E2iY/Dax42UmcheJk0UC0I4RyaVBo";
 const ED2: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINaOGc8NGYLO5IU48alnUraI10+1t2tExweA9RmaSgrt";

@@ -6,10 +6,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use model::journal::Story;
 use serde::{Deserialize, Serialize};
-
-use crate::model::journal::Story;
-use crate::sys::store;
+use sys::store;
 
 /// What was read so far, and what it says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
+use testkit::hostile;
 
-use crate::model::hostile;
-use crate::state::journal::*;
+use crate::journal::*;
 
 const RECORDS: &[&str] = &[
     "{\"record\":\"begin\",\"run\":\"20261123T181500000Z-7\",\"at\":\"2026-11-23T18:15:00Z\",\"verb\":\"deploy\",\

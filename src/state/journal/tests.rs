@@ -1,8 +1,9 @@
-use crate::model::color::{Color, Route};
-use crate::model::failure::Standing;
-use crate::model::journal::RunId;
-use crate::state::journal::*;
 use jiff::Timestamp;
+use model::color::{Color, Route};
+use model::failure::Standing;
+use model::journal::RunId;
+
+use crate::journal::*;
 
 fn abort(run: &str) -> Record {
     Record::Abort {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
+use testkit::hostile;
 
-use crate::model::hostile;
-use crate::state::registry::*;
+use crate::registry::*;
 
 const ENTRY: &str = r#"format = 2
 app = "shop"

@@ -1,64 +1,6 @@
-use crate::model::config::Config;
-use crate::model::config::Ports;
-use crate::state::releases::*;
+use testkit::releases::{Place, manifest};
 
-pub(crate) struct Place {
-    pub(crate) temp: tempfile::TempDir,
-    pub(crate) layout: Layout,
-}
-
-impl Place {
-    pub(crate) fn new() -> Place {
-        let temp = tempfile::tempdir().unwrap();
-        let layout = Layout::new(temp.path().join("shop"));
-        store::lay_out(&layout).unwrap();
-        Place { temp, layout }
-    }
-
-    /// A release with a checkout, an environment and a copy of the environment file.
-    pub(crate) fn release(&self, second: u32, venv: &str, env_file: &str) -> ReleaseId {
-        let id: ReleaseId = format!("20261123T1815{second:02}Z-3f6f782").parse().unwrap();
-        let layout = &self.layout;
-        fs::create_dir_all(layout.release(&id).join("web")).unwrap();
-        fs::write(layout.release(&id).join("web/app.py"), "app").unwrap();
-        fs::create_dir_all(layout.venvs().join(venv)).unwrap();
-        fs::write(layout.venvs().join(venv).join(".complete"), "{}").unwrap();
-        fs::write(layout.envs().join(env_file), "A=b").unwrap();
-        write(layout, &manifest(&id, venv, env_file)).unwrap();
-        id
-    }
-}
-
-pub(crate) fn manifest(id: &ReleaseId, venv: &str, env_file: &str) -> Manifest {
-    let config: Config = toml::from_str(
-        "app = 'shop'\nroot = '/srv/shop'\nsource.git = '/repo'\n\
-         process.run = 'run'\nprocess.ports = { blue = 5000, green = 5001 }\n\
-         nginx.server_names = ['shop.example']\n",
-    )
-    .unwrap();
-    Manifest {
-        format: Manifest::FORMAT,
-        id: id.clone(),
-        commit: "3f6f782aa01b".into(),
-        subject: "Fix the report export".into(),
-        reference: "main".into(),
-        made_at: id.made_at().unwrap(),
-        made_by: "ada".into(),
-        folder: None,
-        run: vec!["run".into()],
-        ports: Ports {
-            blue: 5000,
-            green: 5001,
-        },
-        venv: venv.into(),
-        env: std::collections::BTreeMap::new(),
-        env_file: Some(env_file.into()),
-        config,
-        adopted: None,
-        contract: None,
-        made_for: None,
-    }
-}
+use crate::releases::*;
 
 #[test]
 fn a_snapshot_comes_back_as_it_was() {

@@ -6,12 +6,11 @@ use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use model::release::ReleaseId;
+use model::seat::Occupant;
 use nix::fcntl::{FcntlArg, FdFlag, Flock, fcntl};
-
-use crate::model::release::ReleaseId;
-use crate::model::seat::Occupant;
-use crate::sys::lock::{take_file, user_name};
-use crate::sys::process::{self, Process};
+use sys::lock::{take_file, user_name};
+use sys::process::{self, Process};
 
 /// A seat's lock, held.
 #[derive(Debug)]

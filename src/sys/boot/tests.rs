@@ -1,6 +1,6 @@
 use std::os::unix::fs::symlink;
 
-use crate::sys::boot::*;
+use crate::boot::*;
 
 /// As `pm2 startup systemd` writes it.
 const UNIT: &str = "[Unit]\nDescription=PM2 process manager\nAfter=network.target\n\n[Service]\nType=forking\n\

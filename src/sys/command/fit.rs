@@ -4,11 +4,10 @@ use std::path::Path;
 
 use nix::unistd::Uid;
 
-use crate::sys::program::THIS;
-use crate::sys::trust;
-
-use crate::sys::command::found::{find_in, find_program};
-use crate::sys::command::{Command, CommandError, FORGOTTEN, SYSTEM_PATH};
+use crate::command::found::{find_in, find_program};
+use crate::command::{Command, CommandError, FORGOTTEN, SYSTEM_PATH};
+use crate::program::THIS;
+use crate::trust;
 
 impl Command {
     /// Root runs nothing that others can change, whatever a configuration names.

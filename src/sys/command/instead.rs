@@ -1,8 +1,7 @@
 //! What is started in a program's place where the tests have asked for a fault.
 
-use crate::sys::fault::{self, Started};
-
-use crate::sys::command::Command;
+use crate::command::Command;
+use crate::fault::{self, Started};
 
 impl Command {
     /// What is started: this, but for a fault that the tests have asked for.

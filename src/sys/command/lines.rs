@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::sync::mpsc::{Sender, channel};
 
-use crate::sys::command::{Command, CommandError};
+use crate::command::{Command, CommandError};
 
 /// How long the last lines may take once the program has ended: what it left in the
 /// background may hold its output open for ever.
@@ -137,7 +137,7 @@ fn plain(line: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::sys::command::lines::*;
+    use crate::command::lines::*;
 
     async fn said_by(script: &str, deadline: Duration) -> (Vec<String>, Result<ExitStatus, CommandError>) {
         let mut said = Vec::new();

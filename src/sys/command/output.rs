@@ -27,7 +27,7 @@ pub(super) async fn read_capped(stream: Option<impl AsyncRead + Unpin>) -> Strin
 
 #[cfg(test)]
 mod tests {
-    use crate::sys::command::output::*;
+    use crate::command::output::*;
 
     #[tokio::test]
     async fn of_output_without_an_end_the_end_is_kept() {

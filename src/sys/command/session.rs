@@ -4,8 +4,8 @@
 use std::io;
 use std::process::Stdio;
 
-use crate::sys::command::streams::Input;
-use crate::sys::command::{Command, CommandError, acts_for_somebody};
+use crate::command::streams::Input;
+use crate::command::{Command, CommandError, acts_for_somebody};
 
 impl Command {
     /// Whether it may stay at our terminal: it asked for that, and is no program of somebody

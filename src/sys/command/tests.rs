@@ -1,4 +1,4 @@
-use crate::sys::command::*;
+use crate::command::*;
 
 #[tokio::test]
 async fn a_program_gets_no_variable_that_was_not_meant_for_it() {

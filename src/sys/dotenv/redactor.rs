@@ -7,13 +7,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
+use model::config::Config;
+use model::password::is_secret_name;
 
-use crate::model::config::Config;
-use crate::model::password::is_secret_name;
-
-use crate::sys::dotenv::forms::{self, Form, PART, Place};
-use crate::sys::dotenv::views::View;
-use crate::sys::dotenv::{Value, Variables};
+use crate::dotenv::forms::{self, Form, PART, Place};
+use crate::dotenv::views::View;
+use crate::dotenv::{Value, Variables};
 
 /// Words that environment files are full of and that are no secrets.
 const PLAIN_WORDS: &[&str] = &[

@@ -1,4 +1,4 @@
-use crate::sys::dotenv::*;
+use crate::dotenv::*;
 
 fn read(text: &str) -> Vec<(String, String)> {
     parse(text)

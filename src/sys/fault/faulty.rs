@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::sys::fault::started::Started;
+use crate::fault::started::Started;
 
 /// One fault, as asked for in the environment.
 struct Asked {

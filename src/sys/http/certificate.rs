@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 ///
 /// # Errors
 /// When the library of ciphers knows no version of TLS that is safe.
-pub(crate) fn any_certificate() -> Result<TlsConnector, Error> {
+pub fn any_certificate() -> Result<TlsConnector, Error> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .dangerous()

@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::sys::http::certificate::any_certificate;
-use crate::sys::http::{HttpError, diagnose};
+use crate::http::certificate::any_certificate;
+use crate::http::{HttpError, diagnose};
 
 /// The header of the PROXY protocol for a connection that a proxy makes on its own account:
 /// the listener goes by the connection's own address, which is this machine's.
@@ -21,7 +21,7 @@ const ON_OWN_ACCOUNT: &[u8] = b"PROXY UNKNOWN\r\n";
 
 /// Where a request is sent.
 #[derive(Clone)]
-pub(crate) struct Endpoint {
+pub struct Endpoint {
     address: SocketAddr,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     proxy_protocol: bool,
@@ -29,7 +29,7 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     /// `host` is the SNI with `tls`, if it is a name. The certificate is not looked at.
-    pub(crate) fn new(
+    pub fn new(
         address: SocketAddr,
         host: &str,
         tls: bool,
@@ -49,7 +49,7 @@ impl Endpoint {
     }
 
     /// A new connection, ready for a request.
-    pub(crate) async fn open(&self) -> Result<SendRequest<Empty<Bytes>>, HttpError> {
+    pub async fn open(&self) -> Result<SendRequest<Empty<Bytes>>, HttpError> {
         let stream = connect(self.address, self.proxy_protocol).await?;
         match &self.tls {
             None => shake_hands(stream).await,
@@ -62,7 +62,7 @@ impl Endpoint {
 }
 
 /// A connection, and the PROXY protocol's header on it where that is expected.
-pub(crate) async fn connect(address: SocketAddr, proxy_protocol: bool) -> Result<TcpStream, HttpError> {
+pub async fn connect(address: SocketAddr, proxy_protocol: bool) -> Result<TcpStream, HttpError> {
     let open = async {
         let mut stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true).ok();

@@ -59,14 +59,14 @@ pub enum HttpError {
 }
 
 /// What an error of reqwest, hyper, rustls or the system means, when no body has begun.
-pub(crate) fn diagnose(error: &(dyn Error + 'static)) -> HttpError {
+pub fn diagnose(error: &(dyn Error + 'static)) -> HttpError {
     causes(error).find_map(known).unwrap_or_else(|| HttpError::Other {
         why: causes(error).last().unwrap_or(error).to_string(),
     })
 }
 
 /// The same, for an error after the headers.
-pub(crate) fn in_the_body(error: &(dyn Error + 'static)) -> HttpError {
+pub fn in_the_body(error: &(dyn Error + 'static)) -> HttpError {
     match diagnose(error) {
         HttpError::Closed => HttpError::CutOff,
         other => other,

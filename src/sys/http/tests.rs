@@ -1,7 +1,9 @@
-use crate::sys::http::server::{Server, deserted, header, read_head, reply};
-use crate::sys::http::*;
 use std::sync::Arc;
+
+use testkit::server::{Server, deserted, header, read_head, reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::http::*;
 
 const NOT_HTTP: &str = "the answer is not HTTP, or its headers are far too large";
 const SOON: Duration = Duration::from_millis(300);

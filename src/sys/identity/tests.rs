@@ -1,7 +1,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::sys::identity::*;
+use crate::identity::*;
 
 /// A web server in a folder of its own, killed and reaped when dropped.
 struct Server {

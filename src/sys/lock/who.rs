@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 
 use nix::unistd::Uid;
 
-use crate::sys::{process, trust};
+use crate::{process, trust};
 
 /// A process that holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]

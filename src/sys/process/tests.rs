@@ -3,7 +3,7 @@ use std::process::{Child, Command};
 
 use proptest::prelude::*;
 
-use crate::sys::process::*;
+use crate::process::*;
 
 /// A child that is killed and reaped when dropped.
 struct Running(Child);
@@ -173,11 +173,11 @@ async fn a_dead_runs_grandchildren_are_ended_even_in_a_session_of_their_own() {
 }
 
 proptest! {
-    #![proptest_config(crate::model::hostile::few())]
+    #![proptest_config(testkit::hostile::few())]
 
     /// A program names itself, and no name can make it somebody else's child or older.
     #[test]
-    fn no_name_of_a_program_is_taken_for_a_field(name in crate::model::hostile::bytes(NAMES)) {
+    fn no_name_of_a_program_is_taken_for_a_field(name in testkit::hostile::bytes(NAMES)) {
         let rest = b" S 7 1 1 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 1 1";
         let stat = Stat::parse(&[b"42 (", &name[..], b")", rest].concat()).unwrap();
         prop_assert_eq!((stat.state, stat.parent, stat.threads, stat.started), (b'S', 7, 1, 4711));

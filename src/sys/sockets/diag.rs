@@ -11,7 +11,7 @@ use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, Stat
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netlink_sys::{Socket, SocketAddr};
 
-use crate::sys::sockets::listener::Listener;
+use crate::sockets::listener::Listener;
 
 /// The kernel sends at most this much at a time: 32 KiB.
 const ANSWER: usize = 32 << 10;
@@ -92,7 +92,7 @@ fn read(mut rest: &[u8], found: &mut Vec<Listener>) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use crate::sys::sockets::diag::*;
+    use crate::sockets::diag::*;
 
     /// A message as in netlink(7): length, kind, flags, sequence, sender, then an error code.
     fn end(kind: u16, code: i32) -> Vec<u8> {

@@ -1,4 +1,4 @@
-use crate::sys::store::*;
+use crate::store::*;
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777

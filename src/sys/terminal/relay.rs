@@ -13,7 +13,7 @@ use nix::unistd::{Pid, read};
 use rustix::termios::{self, OptionalActions, Termios};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::sys::terminal::pair::{Pair, resize};
+use crate::terminal::pair::{Pair, resize};
 
 /// How long what was shown last may take to come once the program has ended, in milliseconds:
 /// it lies in the terminal by then.

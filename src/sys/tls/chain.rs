@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, Error, RootCertStore};
 
-use crate::sys::tls::{Certificate, Fault};
+use crate::tls::{Certificate, Fault};
 
 /// The roots that this host trusts, which stand for those of its clients.
 #[derive(Clone, Debug)]

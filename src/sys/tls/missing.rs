@@ -9,8 +9,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::net::lookup_host;
 
-use crate::sys::http::Client;
-use crate::sys::tls::{Certificate, Missing, OnDisk, Place, Roots, Shown};
+use crate::http::Client;
+use crate::tls::{Certificate, Missing, OnDisk, Place, Roots, Shown};
 
 /// For fetching one certificate of 1 to 2 kB from its authority.
 const FETCH: Duration = Duration::from_secs(3);

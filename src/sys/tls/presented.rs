@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, ServerName};
 
-use crate::sys::http::{HttpError, any_certificate, connect, diagnose};
+use crate::http::{HttpError, any_certificate, connect, diagnose};
 
 /// What a listener shows for a name.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use crate::sys::trust::*;
+use crate::trust::*;
 
 fn me() -> Keeper {
     Keeper::user(Uid::effective())

@@ -1,7 +1,7 @@
+use model::event::Event;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::event::Event;
 use crate::ui::{human, report};
 use crate::verbs::answer::Answer;
 use crate::verbs::check::{Finding, Level, Report};

@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use crate::engine::provable::Unprovable;
-use crate::model::listen::Listener;
-use crate::nginx::dump::Dump;
-use crate::nginx::front::Door;
-use crate::nginx::names;
-use crate::nginx::takeover::Taken;
+use engine::provable::Unprovable;
+use model::listen::Listener;
+use nginx::dump::Dump;
+use nginx::front::Door;
+use nginx::names;
+use nginx::takeover::Taken;
 
 /// What a server listens on that says nothing of it.
 const USUAL: &str = "80";
@@ -77,7 +77,7 @@ pub(super) fn elsewhere(path: &str, door: &Door, servers: &[Taken]) -> Unprovabl
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nginx::takeover::{self, Wish};
+    use nginx::takeover::{self, Wish};
 
     #[test]
     fn a_server_is_asked_by_a_name_that_leads_to_it() {

@@ -5,22 +5,21 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use engine::adopted;
+use engine::app::App;
 use jiff::Timestamp;
-
-use crate::engine::adopted;
-use crate::engine::app::App;
-use crate::model::color::Route;
-use crate::model::config::Config;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Standing as Live};
-use crate::model::journal::{Record as Entry, RunId, Verb};
-use crate::nginx::files;
-use crate::state::journal::Journal;
-use crate::state::registry::Registry;
-use crate::state::releases;
-use crate::sys::lock::user_name;
-use crate::sys::store::{self, FileError};
-use crate::sys::user;
+use model::color::Route;
+use model::config::Config;
+use model::event::{Event, Sink};
+use model::failure::{Failure, Standing as Live};
+use model::journal::{Record as Entry, RunId, Verb};
+use nginx::files;
+use state::journal::Journal;
+use state::registry::Registry;
+use state::releases;
+use sys::lock::user_name;
+use sys::store::{self, FileError};
+use sys::user;
 
 use super::super::setup;
 use super::plan::Plan;

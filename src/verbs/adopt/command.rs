@@ -3,12 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::sys::process;
-use crate::sys::sockets;
-use crate::sys::store;
-use crate::verbs::guess;
+use sys::process;
+use sys::sockets;
+use sys::store;
 
 use super::found::Found;
+use crate::verbs::guess;
 
 /// Stands for `{{ port }}` until the line is whole: shells leave it alone.
 const PORT: &str = "@@port@@";

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use model::failure::Failure;
 use nix::unistd::User;
+use release::relocate::sqlite::{BESIDE, is_sqlite};
+use release::server_tree::ServerTree;
 use serde::{Deserialize, Serialize};
+use sys::user;
 
-use crate::model::failure::Failure;
-use crate::release::relocate::sqlite::{BESIDE, is_sqlite};
-use crate::release::server_tree::ServerTree;
-use crate::sys::user;
 use crate::verbs::data::into_shared;
 use crate::verbs::remove;
 

@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use keeper::pm2::{Proc, daemons};
+use model::config::Config;
+use model::failure::{Failure, in_one_line};
+use nginx::dump::Dump;
 use nix::unistd::{Uid, User};
-
-use crate::keeper::pm2::{Proc, daemons};
-use crate::model::config::Config;
-use crate::model::failure::{Failure, in_one_line};
-use crate::nginx::dump::Dump;
-use crate::release::server_tree::ServerTree;
-use crate::state::registry::Registry;
-use crate::sys::command::find_program;
-use crate::sys::process::{self, Process};
-use crate::sys::sockets;
-use crate::sys::trust;
+use release::server_tree::ServerTree;
+use state::registry::Registry;
+use sys::command::find_program;
+use sys::process::{self, Process};
+use sys::sockets;
+use sys::trust;
 
 mod candidate;
 mod refusals;

@@ -2,18 +2,18 @@
 
 use std::path::PathBuf;
 
-use crate::engine::app::App;
-use crate::model::color::Color;
-use crate::model::failure::{Failure, Kind};
-use crate::model::layout::{Entry, Layout, NginxLayout};
-use crate::model::release::Manifest;
-use crate::state::releases;
+use engine::adopted;
+use engine::app::App;
+use model::color::Color;
+use model::failure::{Failure, Kind};
+use model::layout::{Entry, Layout, NginxLayout};
+use model::release::Manifest;
+use state::releases;
 
 use super::super::remove;
 use super::data;
 use super::record::Record;
 use super::request::{Adopting, Ask};
-use crate::engine::adopted;
 
 /// An app that is there already is not adopted again.
 pub(super) fn refuse_unless_unfinished(entry: &Entry) -> Result<(), Failure> {

@@ -1,13 +1,13 @@
 //! An adopted process as a release.
 
 use jiff::Timestamp;
+use model::config::Config;
+use model::config::run::words;
+use model::failure::{Failure, Kind};
+use model::release::Manifest;
+use sys::lock::user_name;
 
 use super::plan::Plan;
-use crate::model::config::Config;
-use crate::model::config::run::words;
-use crate::model::failure::{Failure, Kind};
-use crate::model::release::Manifest;
-use crate::sys::lock::user_name;
 
 impl Plan {
     /// What stands for a release that was never built.

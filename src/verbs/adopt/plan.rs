@@ -2,25 +2,27 @@
 
 use std::path::{Path, PathBuf};
 
+use engine::app::App;
+use engine::provable;
+use engine::slot::Running;
+use engine::{adopted, gate};
 use jiff::Timestamp;
+use model::adopted::Adopted;
+use model::color::Color;
+use model::config::Config;
+use model::failure::{Failure, Kind};
+use model::layout::NginxLayout;
+use model::release::ReleaseId;
+use nginx::Nginx;
+use nginx::dump::Dump;
+use nginx::raw;
+use nginx::render;
+use nginx::takeover::{self, Takeover, Wish};
 use nix::unistd::Uid;
-
-use crate::engine::app::App;
-use crate::model::adopted::Adopted;
-use crate::model::color::Color;
-use crate::model::config::Config;
-use crate::model::failure::{Failure, Kind};
-use crate::model::layout::NginxLayout;
-use crate::model::release::ReleaseId;
-use crate::nginx::Nginx;
-use crate::nginx::dump::Dump;
-use crate::nginx::raw;
-use crate::nginx::render;
-use crate::nginx::takeover::{self, Takeover, Wish};
-use crate::release::server_tree::State;
-use crate::state::registry::Registry;
-use crate::sys::command::find_program;
-use crate::sys::process::Process;
+use release::server_tree::State;
+use state::registry::Registry;
+use sys::command::find_program;
+use sys::process::Process;
 
 use super::super::setup::ground::{self, Ground};
 use super::super::setup::places;
@@ -30,9 +32,6 @@ use super::record::SiteFile;
 use super::request::Ask;
 use super::seen::{self, Looked, Site};
 use super::{proposal, variables};
-use crate::engine::provable;
-use crate::engine::slot::Running;
-use crate::engine::{adopted, gate};
 
 /// Everything that was found, and what would become of it.
 #[derive(Debug)]

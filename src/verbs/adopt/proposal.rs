@@ -7,17 +7,17 @@ mod site;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use crate::keeper::pm2::Proc;
-use crate::model::config::Config;
-use crate::model::config::read;
-use crate::model::failure::{Failure, Kind};
-use crate::nginx::front::{self, Door, Manner};
-use crate::nginx::names;
-use crate::sys::sockets;
-use crate::verbs::guess;
+use keeper::pm2::Proc;
+use model::config::Config;
+use model::config::read;
+use model::failure::{Failure, Kind};
+use nginx::front::{self, Door, Manner};
+use nginx::names;
+use sys::sockets;
 
 use super::found::Found;
 use super::variables;
+use crate::verbs::guess;
 pub use ground::Ground;
 use ground::quoted;
 

@@ -5,20 +5,19 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use model::color::Color;
+use model::config::Config;
+use model::failure::{Failure, Kind};
+use model::layout::{Entry, NginxLayout};
+use model::release::ReleaseId;
+use nginx::files::{self, Change};
+use nginx::front::{Door, Manner};
+use nginx::raw;
+use nginx::render::Rendered;
 use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
-
-use crate::model::color::Color;
-use crate::model::config::Config;
-use crate::model::failure::{Failure, Kind};
-use crate::model::layout::{Entry, NginxLayout};
-use crate::model::release::ReleaseId;
-use crate::nginx::files::{self, Change};
-use crate::nginx::front::{Door, Manner};
-use crate::nginx::raw;
-use crate::nginx::render::Rendered;
-use crate::sys::store;
-use crate::sys::trust::{self, Untrusted};
+use sys::store;
+use sys::trust::{self, Untrusted};
 
 /// An adoption, under way or done.
 #[derive(Clone, Debug, Serialize, Deserialize)]

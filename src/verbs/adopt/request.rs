@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use model::config::Config;
 use serde::{Deserialize, Serialize};
 
 use super::data::Data;
-use crate::model::config::Config;
 
 /// NGINX's main file, where nobody names another.
 const CONF: &str = "/etc/nginx/nginx.conf";

@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::engine::app::{self, App};
-use crate::model::color::Route;
-use crate::model::failure::in_one_line;
-use crate::model::release::ReleaseId;
-use crate::nginx::dump::Dump;
-use crate::nginx::front::{self, Door, Nonce, Pace};
-use crate::nginx::takeover::{Taken, Takeover};
+use engine::app::{self, App};
+use engine::provable::{self, Unprovable};
+use model::color::Route;
+use model::failure::in_one_line;
+use model::release::ReleaseId;
+use nginx::dump::Dump;
+use nginx::front::{self, Door, Nonce, Pace};
+use nginx::takeover::{Taken, Takeover};
 
 use super::asked;
 use super::record::Seen;
-use crate::engine::provable::{self, Unprovable};
 
 /// How often a path is looked at again while NGINX's new workers take over.
 const AGAIN: Duration = Duration::from_millis(50);

@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use crate::model::failure::Failure;
-use crate::nginx::files;
-use crate::sys::user;
+use engine::adopted;
+use engine::provable;
+use model::failure::Failure;
+use nginx::files;
+use sys::user;
 
 use super::plan::Plan;
 use super::request::{Adopting, Ask};
 use super::seen::Looked;
-use crate::engine::adopted;
-use crate::engine::provable;
 
 impl Plan {
     /// What would be done.

@@ -3,31 +3,30 @@
 
 use std::path::{Path, PathBuf};
 
+use engine::adopted;
+use engine::app::App;
+use engine::traffic;
+use model::color::Color;
+use model::config::Config;
+use model::event::{Event, Sink};
+use model::failure::{Failure, Kind};
+use model::layout::{Layout, NginxLayout};
+use nginx::files::{self, Change};
+use nginx::render::hook_is_ours;
 use nix::unistd::User;
-
-use crate::engine::adopted;
-use crate::engine::app::App;
-use crate::model::color::Color;
-use crate::model::config::Config;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Kind};
-use crate::model::layout::{Layout, NginxLayout};
-use crate::nginx::files::{self, Change};
-use crate::nginx::render::hook_is_ours;
-use crate::release::relocate;
-use crate::state::registry::Registry;
-use crate::state::releases;
-use crate::sys::lock::{Holder, Lock};
-use crate::sys::store;
-use crate::sys::system::SystemFolders;
-use crate::sys::user;
+use release::relocate;
+use state::registry::Registry;
+use state::releases;
+use sys::lock::{Holder, Lock};
+use sys::store;
+use sys::system::SystemFolders;
+use sys::user;
 
 use super::super::remove;
 use super::super::setup::programs;
 use super::record::Record;
 use super::request::{Adopting, Ask, conf};
 use super::seen;
-use crate::engine::traffic;
 
 /// Every record beside NGINX's main file.
 fn records(conf: &Path) -> Vec<PathBuf> {

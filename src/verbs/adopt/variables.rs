@@ -1,7 +1,7 @@
 //! The variables that a process has from PM2: their names, never their values.
 
-use crate::keeper::pm2::entry::hashed;
-use crate::sys::process;
+use keeper::pm2::entry::hashed;
+use sys::process;
 
 use super::found::Found;
 

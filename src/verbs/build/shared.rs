@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::engine::adopted;
-use crate::engine::run::Run;
-use crate::model::event::{Event, Sink};
-use crate::release::git::Git;
-use crate::release::shared::changes;
-use crate::state::releases;
+use engine::adopted;
+use engine::run::Run;
+use model::event::{Event, Sink};
+use release::git::Git;
+use release::shared::changes;
+use state::releases;
 
 /// More files than these are not named one by one.
 const NAMED: usize = 8;

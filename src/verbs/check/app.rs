@@ -4,19 +4,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::engine::app::App;
-use crate::keeper::pm2::Daemon;
-use crate::model::color::Color;
-use crate::model::gunicorn::{Around, Gunicorn};
-use crate::nginx::syntax;
-use crate::state::releases;
-use crate::sys::store::read_plain;
-use crate::sys::{process, sockets};
-use crate::verbs::guess;
+use engine::app::App;
+use engine::{adopted, slot};
+use keeper::pm2::Daemon;
+use model::color::Color;
+use model::gunicorn::{Around, Gunicorn};
+use nginx::syntax;
+use state::releases;
+use sys::store::read_plain;
+use sys::{process, sockets};
 
 use super::finding::Report;
-use crate::engine::{adopted, slot};
 use crate::verbs::data;
+use crate::verbs::guess;
 
 /// NGINX's own `keepalive_timeout` of an upstream.
 const UPSTREAM_IDLE: Duration = Duration::from_secs(60);

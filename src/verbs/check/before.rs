@@ -1,9 +1,9 @@
 //! The checks that a deploy begins with: what would stop it half-way, or lose requests, as far
 //! as that can be seen in milliseconds; or all there are.
 
-use crate::engine::app::App;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::Failure;
+use engine::app::App;
+use model::event::{Event, Sink};
+use model::failure::Failure;
 
 use super::finding::{Finding, Level, Report};
 use super::{app as settings, machine};

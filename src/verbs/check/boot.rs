@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
+use engine::adopted;
+use engine::app::App;
+use model::color::Color;
+use model::config::KeepWarm;
 use nix::unistd::User;
-
-use crate::engine::app::App;
-use crate::model::color::Color;
-use crate::model::config::KeepWarm;
-use crate::state::releases;
-use crate::sys::boot::{self, Unit};
+use state::releases;
+use sys::boot::{self, Unit};
 
 use super::finding::Report;
-use crate::engine::adopted;
 
 pub(super) fn look(report: &mut Report, app: &App, etc: &Path) {
     pm2(report, app, etc);

@@ -1,9 +1,9 @@
 //! Whether this host's clock is right: certificates, sessions and logs hang on it.
 
 use jiff::Timestamp;
+use sys::clock;
 
 use super::finding::Report;
-use crate::sys::clock;
 
 /// Signed requests and one-time passwords bear more than this, and NTP keeps hosts within
 /// hundredths.

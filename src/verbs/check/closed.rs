@@ -5,10 +5,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use engine::app::App;
+use nginx::readers;
 use nix::unistd::{Gid, Group};
-
-use crate::engine::app::App;
-use crate::nginx::readers;
 
 use super::super::setup::ground::Ground;
 use super::finding::Report;

@@ -6,11 +6,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use engine::app::App;
+use engine::save;
 use nix::unistd::{Gid, Group, Uid};
-
-use crate::engine::app::App;
-use crate::engine::save;
-use crate::sys::{lock, trust};
+use sys::{lock, trust};
 
 use super::finding::Report;
 

@@ -1,9 +1,8 @@
 //! What a check finds, a line each.
 
 use jiff::Timestamp;
+use model::failure::Failure;
 use serde::{Deserialize, Serialize};
-
-use crate::model::failure::Failure;
 
 /// What was found.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

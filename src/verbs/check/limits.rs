@@ -1,9 +1,9 @@
 //! What the kernel allows, against what NGINX and the app ask for.
 
-use crate::engine::app::App;
-use crate::model::color::Color;
-use crate::sys::limits;
-use crate::sys::sockets;
+use engine::app::App;
+use model::color::Color;
+use sys::limits;
+use sys::sockets;
 
 use super::super::setup::ground::Ground;
 use super::app as settings;

@@ -3,12 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use engine::app::App;
+use model::color::Color;
 use nix::unistd::{Group, User};
-
-use crate::engine::app::App;
-use crate::model::color::Color;
-use crate::sys::command::find_program;
-use crate::sys::rotation::{self, MODULE};
+use sys::command::find_program;
+use sys::rotation::{self, MODULE};
 
 use super::finding::Report;
 

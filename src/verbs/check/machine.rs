@@ -3,23 +3,23 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::engine::app::App;
-use crate::keeper::pm2::Daemon;
-use crate::model::color::Color;
-use crate::model::password::without_password;
-use crate::release::git::Git;
-use crate::release::shared;
-use crate::release::venv::installer::Tool;
-use crate::state::envfile;
-use crate::sys::command::Command;
-use crate::sys::{dotenv, process, sockets, space};
+use engine::app::App;
+use engine::{adopted, slot};
+use keeper::pm2::Daemon;
+use model::color::Color;
+use model::password::without_password;
+use release::git::Git;
+use release::shared;
+use release::venv::installer::Tool;
+use state::envfile;
+use sys::command::Command;
+use sys::{dotenv, process, sockets, space};
 
 use super::super::build::as_written;
 use super::super::memory::{self, Memory};
 use super::super::{packages, room, source};
 use super::daemon;
 use super::finding::{Level, Report, against};
-use crate::engine::{adopted, slot};
 
 /// Room for one more release with its environment; below it a deploy may fail half-way
 /// through a build. A Flask environment with a few packages has 30 to 300 MB.

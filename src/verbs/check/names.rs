@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use engine::app::App;
 use futures_util::future::join_all;
-
-use crate::engine::app::App;
-use crate::sys::resolve;
+use sys::resolve;
 
 use super::finding::Report;
 use super::tls;

@@ -5,18 +5,17 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use model::color::{Color, Route};
+use model::config::{Config, SwitchWay};
+use model::layout::{Entry, Layout, NginxLayout};
+use nginx::mover::Asked;
+use nginx::render::site_mark;
 use nix::unistd::{Uid, User};
-
-use crate::model::color::{Color, Route};
-use crate::model::config::{Config, SwitchWay};
-use crate::model::layout::{Entry, Layout, NginxLayout};
-use crate::nginx::mover::Asked;
-use crate::nginx::render::site_mark;
-use crate::state::registry::Registry;
-use crate::sys::program::{self, THIS};
-use crate::sys::sudoers;
-use crate::sys::system::SystemFolders;
-use crate::sys::trust::{self, Keeper, Untrusted};
+use state::registry::Registry;
+use sys::program::{self, THIS};
+use sys::sudoers;
+use sys::system::SystemFolders;
+use sys::trust::{self, Keeper, Untrusted};
 
 use super::super::setup::programs;
 use super::finding::Report;

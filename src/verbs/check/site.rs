@@ -3,15 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::engine::app::App;
-use crate::model::color::Color;
-use crate::model::config::SwitchWay;
-use crate::nginx::front;
-use crate::nginx::readers::Reader;
+use engine::app::App;
+use engine::proof;
+use model::color::Color;
+use model::config::SwitchWay;
+use nginx::front;
+use nginx::readers::Reader;
 
 use super::super::setup::ground::{self, Ground};
 use super::finding::Report;
-use crate::engine::proof;
 
 /// What must never be answered with 200, whatever the app says.
 const SECRETS: [&str; 3] = ["/.env", "/.git/config", "/bg.toml"];

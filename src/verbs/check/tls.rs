@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::engine::app::App;
-use crate::model::listen::Listener;
-use crate::nginx::dump::Server;
-use crate::nginx::names;
-use crate::sys::tls::{self, Fault, Missing, OnDisk, Place, Roots, Shown, Verdict};
+use engine::app::App;
+use model::listen::Listener;
+use nginx::dump::Server;
+use nginx::names;
+use sys::tls::{self, Fault, Missing, OnDisk, Place, Roots, Shown, Verdict};
 
 use super::super::setup::ground::{self, Ground};
 use super::finding::{Level, Report};

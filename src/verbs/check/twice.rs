@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::engine::app::App;
-use crate::state::envfile;
-use crate::sys::dotenv;
-use crate::sys::store::read_plain;
-use crate::verbs::guess;
+use engine::app::App;
+use state::envfile;
+use sys::dotenv;
+use sys::store::read_plain;
 
 use super::app as settings;
 use super::finding::Report;
+use crate::verbs::guess;
 
 /// Longer than what people write by hand.
 const LONGEST: u64 = 256 << 10;

@@ -2,19 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use crate::engine::app::App;
-use crate::model::color::Color;
-use crate::model::release::ReleaseId;
-use crate::nginx::front;
-use crate::nginx::readers::Reader;
-use crate::nginx::render;
-use crate::release::statics;
-use crate::release::statics::Unserved;
-use crate::state::releases;
+use engine::adopted;
+use engine::app::App;
+use model::color::Color;
+use model::release::ReleaseId;
+use nginx::front;
+use nginx::readers::Reader;
+use nginx::render;
+use release::statics;
+use release::statics::Unserved;
+use state::releases;
 
 use super::super::setup::ground::Ground;
 use super::finding::Report;
-use crate::engine::adopted;
 
 /// A name of nobody's (RFC 6761).
 const NOBODYS: &str = "no-such-name.invalid";

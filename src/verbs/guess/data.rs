@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
-use crate::sys::store;
+use sys::store;
+
 use crate::verbs::guess::sources::{self, Source, entries};
 
 /// Folders that hold data where git ignores them.

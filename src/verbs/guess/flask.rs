@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::sys::store;
+use sys::store;
+
 use crate::verbs::guess::sources::{self, Source, entries};
 
 /// Modules that often hold the app, those made for servers first.

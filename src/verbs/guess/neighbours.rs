@@ -1,10 +1,10 @@
 //! The other apps of this host: names and ports that are theirs.
 
-use crate::engine::app::read_config;
-use crate::model::config::{Config, Ports};
-use crate::model::layout::Layout;
-use crate::state::registry::Registry;
-use crate::sys::sockets;
+use engine::app::read_config;
+use model::config::{Config, Ports};
+use model::layout::Layout;
+use state::registry::Registry;
+use sys::sockets;
 
 /// The first ports that are looked at, an even number of steps below the last.
 const FIRST: u16 = 5001;

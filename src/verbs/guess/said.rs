@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
+use model::config::starter::Start;
+use release::venv::project::PYPROJECT;
+use sys::store;
 use toml::{Table, Value};
 
-use crate::model::config::starter::Start;
-use crate::release::venv::project::PYPROJECT;
-use crate::sys::store;
 use crate::verbs::guess::flask::named_app;
 
 /// What only a shell understands.

@@ -4,8 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use regex_lite::Regex;
-
-use crate::sys::store;
+use sys::store;
 
 /// So many files are looked at: a large Flask app has some hundred.
 const FILES: usize = 2000;

@@ -1,9 +1,9 @@
 use std::fs;
 
+use model::config::read::parse;
+use model::config::starter::starter;
 use tempfile::TempDir;
 
-use crate::model::config::read::parse;
-use crate::model::config::starter::starter;
 use crate::verbs::guess::*;
 
 const APP: &str = "from flask import Flask\napp = Flask(__name__)\n";

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::engine::run::Run;
-use crate::engine::slot;
-use crate::keeper::launcher;
-use crate::model::color::Color;
-use crate::model::config::Ports;
-use crate::model::failure::Failure;
-use crate::model::release::{Manifest, ReleaseId};
-use crate::sys::dotenv::{self, Redactor, Variables};
+use engine::run::Run;
+use engine::slot;
+use keeper::launcher;
+use model::color::Color;
+use model::config::Ports;
+use model::failure::Failure;
+use model::release::{Manifest, ReleaseId};
+use sys::dotenv::{self, Redactor, Variables};
 
 /// Variables that name the user of a program.
 const CALLERS: [&str; 2] = ["HOME", "USER"];

@@ -1,19 +1,16 @@
 //! What `bg repair` does about each kind of drift. Whatever serves visitors is left alone.
 
+use engine::app::App;
+use engine::drift::{self, Drift};
+use engine::{run, save, slot, traffic};
 use jiff::Timestamp;
-
-use crate::engine::app::App;
-use crate::model::color::Route;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::{Failure, Standing, Traffic};
-use crate::model::journal::{Left, Record, RunId, Verb};
-use crate::state::journal::Journal;
-use crate::state::{releases, stories};
-use crate::sys::lock::user_name;
-
-use crate::engine::drift::{self, Drift};
-use crate::engine::slot::IdleSlot;
-use crate::engine::{run, save, slot, traffic};
+use model::color::Route;
+use model::event::{Event, Sink};
+use model::failure::{Failure, Standing, Traffic};
+use model::journal::{Left, Record, RunId, Verb};
+use state::journal::Journal;
+use state::{releases, stories};
+use sys::lock::user_name;
 
 /// Mends one thing; what only a person can mend is told again.
 ///
@@ -86,9 +83,9 @@ async fn start(app: &App, live: &Standing, sink: &dyn Sink) -> Result<(), Failur
     let Some(release) = &live.release else {
         return Ok(());
     };
-    if !drift::still_dead(app, live).await {
+    let Some(down) = drift::dead_slot(app, live).await else {
         return Ok(());
-    }
+    };
     let other = live.color.other();
     let failed = |failure: Failure| {
         failure
@@ -97,8 +94,6 @@ async fn start(app: &App, live: &Standing, sink: &dyn Sink) -> Result<(), Failur
             ))
             .with_traffic(Traffic::Unchanged { live: live.clone() })
     };
-    // Visitors come to it, and nothing is there that could answer them.
-    let down = IdleSlot::of(live.color);
     slot::discard(app, &down).await.map_err(failed)?;
     let nonce = format!("repair-{}", std::process::id());
     slot::revive(app, &down, release, &nonce, sink)

@@ -2,19 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use model::config::{Config, SwitchWay};
+use model::failure::{Failure, Kind};
+use model::layout::{Entry, NginxLayout};
+use model::listen::Listener;
+use model::way;
+use nginx::build::Build;
+use nginx::dump::{Dump, Server};
+use nginx::render::site_mark;
+use nginx::{Nginx, NginxError, raw};
 use nix::unistd::{Uid, User};
-
-use crate::model::config::{Config, SwitchWay};
-use crate::model::failure::{Failure, Kind};
-use crate::model::layout::{Entry, NginxLayout};
-use crate::model::listen::Listener;
-use crate::model::way;
-use crate::nginx::build::Build;
-use crate::nginx::dump::{Dump, Server};
-use crate::nginx::render::site_mark;
-use crate::nginx::{Nginx, NginxError, raw};
-use crate::state::registry::{Registry, RegistryError};
-use crate::sys::command::find_program;
+use state::registry::{Registry, RegistryError};
+use sys::command::find_program;
 
 use super::places::{nginx_is_roots, nobodys, places};
 
@@ -369,8 +368,7 @@ fn clash(config: &Config, ground: &Ground, other: &Entry) -> Result<(), Failure>
             "choose another `nginx.link_folder`",
         );
     }
-    let theirs =
-        crate::engine::app::read_config(&other.root.join("bg.toml")).map(|config| config.process.ports);
+    let theirs = engine::app::read_config(&other.root.join("bg.toml")).map(|config| config.process.ports);
     if let Ok(theirs) = theirs {
         let ours = config.process.ports;
         for port in [ours.blue, ours.green] {

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use crate::engine::app::App;
-use crate::model::color::{Color, Route};
-use crate::model::failure::Failure;
-use crate::nginx::files;
-use crate::nginx::render::Rendered;
-use crate::state::releases;
-use crate::sys::{store, trust};
+use engine::app::App;
+use model::color::{Color, Route};
+use model::failure::Failure;
+use nginx::files;
+use nginx::render::Rendered;
+use state::releases;
+use sys::{store, trust};
 
 use super::ground::Ground;
 use super::owner;

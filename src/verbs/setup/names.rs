@@ -1,12 +1,12 @@
 //! Whose requests a site takes: its names and its listeners beside those of other sites.
 
-use crate::model::config::Config;
-use crate::model::failure::{Failure, Kind};
-use crate::model::layout::NginxLayout;
-use crate::model::listen::Bound;
-use crate::nginx::dump::Server;
-use crate::nginx::names;
-use crate::nginx::render::Facts;
+use model::config::Config;
+use model::failure::{Failure, Kind};
+use model::layout::NginxLayout;
+use model::listen::Bound;
+use nginx::dump::Server;
+use nginx::names;
+use nginx::render::Facts;
 
 use super::ground::{self, Ground};
 

@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
-use crate::engine::app::App;
-use crate::model::event::{Event, Sink};
-use crate::model::failure::Failure;
-use crate::model::way;
-use crate::nginx::files::{self, Change, Kind};
-use crate::nginx::mover;
-use crate::nginx::render::Rendered;
+use engine::app::App;
+use engine::traffic;
+use model::event::{Event, Sink};
+use model::failure::Failure;
+use model::way;
+use nginx::files::{self, Change, Kind};
+use nginx::mover;
+use nginx::render::Rendered;
 
 use super::ground::Ground;
 use super::{link, secret};
-use crate::engine::traffic;
 
 /// The link folder and NGINX's files, from one way to the other: while NGINX parses what lies
 /// in the folder, by the old files or by the new ones, that is not its owner's.

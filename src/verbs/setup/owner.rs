@@ -5,18 +5,17 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use engine::app::App;
+use model::config::Config;
+use model::failure::{Failure, Kind};
+use model::layout::{Layout, NginxLayout};
+use nginx::Nginx;
+use nginx::readers;
 use nix::unistd::Uid;
-
-use crate::engine::app::App;
-use crate::model::config::Config;
-use crate::model::failure::{Failure, Kind};
-use crate::model::layout::{Layout, NginxLayout};
-use crate::nginx::Nginx;
-use crate::nginx::readers;
-use crate::state::registry::Registry;
-use crate::sys::custody::{self, CustodyError, Maker};
-use crate::sys::trust;
-use crate::sys::user::{self, Borrowed};
+use state::registry::Registry;
+use sys::custody::{self, CustodyError, Maker};
+use sys::trust;
+use sys::user::{self, Borrowed};
 
 use super::ground::Ground;
 

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
+use model::config::Config;
+use model::failure::{Failure, Kind};
+use model::layout::NginxLayout;
+use nginx::render::{hook_is_ours, written_for};
 use nix::unistd::Uid;
-
-use crate::model::config::Config;
-use crate::model::failure::{Failure, Kind};
-use crate::model::layout::NginxLayout;
-use crate::nginx::render::{hook_is_ours, written_for};
-use crate::sys::{store, trust};
+use sys::{store, trust};
 
 /// What root runs, or has parsed, nobody else may be able to change: a bg.toml that names
 /// another program or file would otherwise make its author root.

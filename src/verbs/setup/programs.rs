@@ -3,14 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::engine::app::App;
-use crate::model::config::SwitchWay;
-use crate::model::failure::Failure;
-use crate::model::layout::Entry;
-use crate::state::registry::Registry;
-use crate::sys::program::{self, THIS};
-use crate::sys::system::SystemFolders;
-use crate::sys::{sudoers, trust};
+use engine::app::App;
+use model::config::SwitchWay;
+use model::failure::Failure;
+use model::layout::Entry;
+use state::registry::Registry;
+use sys::program::{self, THIS};
+use sys::system::SystemFolders;
+use sys::{sudoers, trust};
 
 use super::ground::Ground;
 

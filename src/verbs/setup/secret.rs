@@ -5,11 +5,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::engine::app::App;
-use crate::model::failure::Failure;
-use crate::nginx::front::Secret;
-use crate::nginx::render;
-use crate::sys::store;
+use engine::app::App;
+use model::failure::Failure;
+use nginx::front::Secret;
+use nginx::render;
+use sys::store;
 
 use super::ground::Ground;
 use super::owner;

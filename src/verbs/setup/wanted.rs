@@ -2,18 +2,18 @@
 
 use std::path::PathBuf;
 
-use crate::engine::app::App;
-use crate::model::failure::{Failure, Kind as FailureKind};
-use crate::nginx::files::{self, Change, Kind};
-use crate::nginx::render;
-use crate::nginx::written::{Whose, Written};
-use crate::state::registry::Registry;
-use crate::sys::store;
+use engine::app::App;
+use engine::traffic;
+use model::failure::{Failure, Kind as FailureKind};
+use nginx::files::{self, Change, Kind};
+use nginx::render;
+use nginx::written::{Whose, Written};
+use state::registry::Registry;
+use sys::store;
 
 use super::ground::Ground;
 use super::programs::{self, Programs};
 use super::{names, nginx as in_nginx, owner, secret};
-use crate::engine::traffic;
 
 /// What there is to write.
 pub struct Wanted {
@@ -156,7 +156,7 @@ pub fn wanted(app: &App, ground: &Ground) -> Result<Wanted, Failure> {
 }
 
 pub fn is_applied(app: &App) -> bool {
-    crate::engine::app::read_config(&app.layout.config()).is_ok_and(|applied| applied == app.config)
+    engine::app::read_config(&app.layout.config()).is_ok_and(|applied| applied == app.config)
 }
 
 fn maintenance_page(app: &App) -> Result<Option<String>, Failure> {

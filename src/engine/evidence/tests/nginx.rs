@@ -1,6 +1,6 @@
 //! What NGINX answers in the app's place.
 
-use crate::engine::evidence::tests::*;
+use crate::evidence::tests::*;
 
 #[tokio::test]
 async fn what_nginx_answers_itself_is_no_loss_and_told() {

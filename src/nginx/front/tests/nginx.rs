@@ -1,10 +1,12 @@
 //! The same against a real NGINX.
 
-use crate::nginx::front::tests::*;
-use crate::sys::http::server::Server;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+
+use testkit::server::Server;
+
+use crate::front::tests::*;
 
 /// One process in the foreground, ended when dropped.
 struct Nginx(Child);

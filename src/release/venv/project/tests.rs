@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use crate::release::venv::VenvError;
-use crate::release::venv::project::*;
-use crate::release::venv::tests::{App, python_says};
-use crate::sys::command::Command;
+use sys::command::Command;
+
+use crate::venv::VenvError;
+use crate::venv::project::*;
+use crate::venv::tests::{App, python_says};
 
 /// Files that are said to be there.
 struct Said(BTreeMap<PathBuf, String>);

@@ -113,7 +113,7 @@ fn names_local_file(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::release::venv::requirements::line::*;
+    use crate::venv::requirements::line::*;
 
     fn reach(line: &str) -> Reach {
         match classify(line) {

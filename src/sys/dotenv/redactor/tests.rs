@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use proptest::prelude::*;
 
-use crate::sys::dotenv::redactor::*;
+use crate::dotenv::redactor::*;
 
 fn guard(name: &str, value: &str) -> Redactor {
     let variables = Variables::from([(name.to_owned(), Value(value.to_owned()))]);

@@ -1,7 +1,7 @@
 //! A process of PM2's that may be the one to adopt.
 
-use crate::keeper::pm2::{Proc, daemons};
-use crate::model::failure::{Failure, Kind};
+use keeper::pm2::{Proc, daemons};
+use model::failure::{Failure, Kind};
 
 /// One entry and the ports that it holds and NGINX passes to.
 pub(super) struct Candidate {

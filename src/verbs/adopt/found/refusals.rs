@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::keeper::pm2::Proc;
-use crate::model::failure::Failure;
-use crate::nginx::dump::Dump;
-use crate::sys::sockets;
+use keeper::pm2::Proc;
+use model::failure::Failure;
+use nginx::dump::Dump;
+use sys::sockets;
 
 use super::candidate::{Candidate, refused};
 

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::model::failure::Failure;
-use crate::model::gunicorn::Gunicorn;
-use crate::sys::{process, store, user};
-use crate::verbs::guess;
+use model::failure::Failure;
+use model::gunicorn::Gunicorn;
+use sys::{process, store, user};
 
 use super::super::command::{self, Next, Place};
 use super::super::found::Found;
+use crate::verbs::guess;
 
 /// The app's code, as its owner sees it.
 pub(super) struct Code {

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use nginx::dump::Dump;
+use nginx::takeover::Takeover;
+
 use super::super::data::Data;
 use super::super::found::Found;
-use crate::nginx::dump::Dump;
-use crate::nginx::takeover::Takeover;
 
 /// What the text is made of.
 pub struct Ground<'a> {

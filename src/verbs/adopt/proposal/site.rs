@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::model::failure::{Failure, Kind};
-use crate::model::listen::Listener;
-use crate::nginx::front::{self, Door, Manner};
-use crate::nginx::takeover::Taken;
+use engine::provable;
+use model::failure::{Failure, Kind};
+use model::listen::Listener;
+use nginx::front::{self, Door, Manner};
+use nginx::takeover::Taken;
 
 use super::super::asked;
 use super::ground::{Ground, quoted};
-use crate::engine::provable;
 
 /// Folders that NGINX's main file may include, the usual ones.
 const INCLUDES: [&str; 5] = ["conf.d", "sites-enabled", "http.d", "vhosts.d", "servers"];

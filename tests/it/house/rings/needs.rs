@@ -65,13 +65,25 @@ impl Tree {
         let (first, rest) = path.split_first()?;
         let here = self.modules.get(module)?;
         match first.as_str() {
-            "crate" => self.within("", rest, hops),
+            "crate" => self.within(self.root(module), rest, hops),
             "self" | "super" => self.within(module, path, hops),
             name if here.children.contains(name) || here.imports.contains_key(name) => {
                 self.within(module, path, hops)
             }
+            name if self.is_crate(name) => self.within(name, rest, hops),
             _ => None,
         }
+    }
+
+    /// A file at the top that no other one names as its module is a crate of its own.
+    fn is_crate(&self, name: &str) -> bool {
+        let is_module = |root: &Module| root.children.contains(name);
+        self.modules.contains_key(name) && !self.modules.get("").is_some_and(is_module)
+    }
+
+    fn root<'m>(&self, module: &'m str) -> &'m str {
+        let first = module.split("::").next().unwrap_or_default();
+        if self.is_crate(first) { first } else { "" }
     }
 
     fn within(&self, module: &str, path: &[String], hops: usize) -> Option<(String, Option<String>)> {

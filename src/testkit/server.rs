@@ -9,10 +9,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// Serves on a free port of 127.0.0.1 until dropped.
-pub(crate) struct Server {
-    pub(crate) address: SocketAddr,
+pub struct Server {
+    pub address: SocketAddr,
     /// The head of each request that `answering` has read, in order.
-    pub(crate) heads: Arc<Mutex<Vec<String>>>,
+    pub heads: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
 }
 
@@ -24,7 +24,7 @@ impl Drop for Server {
 
 impl Server {
     /// Hands every connection to `serve`, with its number from 0.
-    pub(crate) async fn with<F>(serve: impl Fn(usize, TcpStream) -> F + Send + 'static) -> Server
+    pub async fn with<F>(serve: impl Fn(usize, TcpStream) -> F + Send + 'static) -> Server
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -44,7 +44,7 @@ impl Server {
     }
 
     /// Sends what `answer` makes of each request's head, then closes.
-    pub(crate) async fn answering(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Server {
+    pub async fn answering(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Server {
         let answer = Arc::new(answer);
         let heads: Arc<Mutex<Vec<String>>> = Arc::default();
         let seen = Arc::clone(&heads);
@@ -67,19 +67,19 @@ impl Server {
         server
     }
 
-    pub(crate) fn heads(&self) -> Vec<String> {
+    pub fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
 }
 
 /// A port nobody listens on. It was free a moment ago, which is all that can be had.
-pub(crate) async fn deserted() -> SocketAddr {
+pub async fn deserted() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap()
 }
 
 /// The next request's head, `None` when the client has gone.
-pub(crate) async fn read_head(stream: &mut TcpStream) -> Option<String> {
+pub async fn read_head(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
@@ -88,7 +88,7 @@ pub(crate) async fn read_head(stream: &mut TcpStream) -> Option<String> {
 }
 
 /// A whole answer. `headers` are lines, each with its line end.
-pub(crate) fn reply(status: &str, headers: &str, body: &str) -> String {
+pub fn reply(status: &str, headers: &str, body: &str) -> String {
     format!(
         "HTTP/1.1 {status}\r\nContent-Length: {}\r\n{headers}\r\n{body}",
         body.len()
@@ -96,7 +96,7 @@ pub(crate) fn reply(status: &str, headers: &str, body: &str) -> String {
 }
 
 /// A header of a request's head.
-pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().find_map(|line| {
         let (found, value) = line.split_once(':')?;
         found.eq_ignore_ascii_case(name).then(|| value.trim())

@@ -56,7 +56,7 @@ enum Harm {
 
 /// How many cases a property is tried with, and nothing kept of those that failed.
 /// `PROPTEST_CASES` asks for more.
-pub(crate) fn few() -> ProptestConfig {
+pub fn few() -> ProptestConfig {
     let usual = match std::env::var_os("PROPTEST_CASES") {
         Some(_) => ProptestConfig::default(),
         None => ProptestConfig::with_cases(96),
@@ -68,7 +68,7 @@ pub(crate) fn few() -> ProptestConfig {
 }
 
 /// One of `samples` with up to five kinds of harm done to it.
-pub(crate) fn bytes(samples: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
+pub fn bytes(samples: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let harm = proptest::collection::vec(harm(), 0..6);
     (select(samples), harm).prop_map(|(sample, all)| {
         all.iter().fold(sample.as_bytes().to_vec(), |text, harm| {
@@ -78,12 +78,12 @@ pub(crate) fn bytes(samples: &'static [&'static str]) -> impl Strategy<Value = V
 }
 
 /// The same where only text can come.
-pub(crate) fn text(samples: &'static [&'static str]) -> impl Strategy<Value = String> {
+pub fn text(samples: &'static [&'static str]) -> impl Strategy<Value = String> {
     bytes(samples).prop_map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// A name that somebody hopes is put into a path, a command line or a file as it is.
-pub(crate) fn name() -> impl Strategy<Value = String> {
+pub fn name() -> impl Strategy<Value = String> {
     let samples: &[&str] = &["shop", "a-b", "web1.example.org", "20261123T181500Z-3f6f782"];
     let escapes: &[&str] = &[
         "..",

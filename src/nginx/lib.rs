@@ -20,12 +20,12 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use model::layout::Entry;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use sys::command::Command;
+use sys::fault;
 
-use crate::model::layout::Entry;
-use crate::sys::command::Command;
-use crate::sys::fault;
 use build::Build;
 use dump::Dump;
 pub use error::NginxError;

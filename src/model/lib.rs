@@ -7,8 +7,6 @@ pub mod config;
 pub mod event;
 pub mod failure;
 pub mod gunicorn;
-#[cfg(test)]
-pub(crate) mod hostile;
 pub mod journal;
 pub mod layout;
 pub mod listen;
