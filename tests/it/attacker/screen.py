@@ -9,7 +9,7 @@ import fcntl
 import json
 import os
 import pty
-import select
+import signal
 import subprocess
 import sys
 import termios
@@ -24,10 +24,16 @@ if child == 0:
     if typed == "-":
         apart = dict(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     before = termios.tcgetattr(0)
-    signal = __import__("signal")
+    terminal = os.open("/dev/tty", os.O_RDWR)
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-    ran = subprocess.Popen(command, process_group=0, **apart)
-    os.tcsetpgrp(0, ran.pid)
+
+    def to_the_front():
+        # Before the command can touch the terminal: from the background it would be stopped.
+        os.setpgid(0, 0)
+        os.tcsetpgrp(terminal, os.getpid())
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+
+    ran = subprocess.Popen(command, preexec_fn=to_the_front, **apart)
     out, _ = ran.communicate()
     os.tcsetpgrp(0, os.getpgrp())
     found = {"code": ran.returncode, "terminal": os.ttyname(0), "nr": os.stat(0).st_rdev}
@@ -43,6 +49,8 @@ if child == 0:
     os.write(tell, json.dumps(found).encode())
     os._exit(0)
 os.close(tell)
+# Longer than anything here takes.
+signal.alarm(120)
 shown = b""
 keys = b"" if typed == "-" else typed.encode().decode("unicode_escape").encode()
 while True:
