@@ -6,7 +6,6 @@ use std::time::Instant;
 use model::color::Route;
 use model::event::{Event, Sink, millis};
 use model::failure::{Failure, Standing, Traffic, in_one_line};
-use model::journal::Phase;
 use model::release::ReleaseId;
 use nginx::mover::MoveError;
 use state::releases;
@@ -159,6 +158,9 @@ pub async fn cutover(run: &Run<'_>, passed: Gated) -> Result<Switched, Failure> 
 /// As [`cutover`].
 pub async fn tested(run: &Run<'_>, passed: Gated, works: ReloadWorks) -> Result<Switched, Failure> {
     let replaced = run.live();
+    if passed.color() == replaced.color {
+        return Err(Failure::failed(format!("{replaced} is live already")));
+    }
     let evidence = evidence(run);
     let swapped = swap(run, Goal::Color(&passed), evidence.as_ref(), works).await;
     let agreed = async {
@@ -195,7 +197,7 @@ pub async fn tested(run: &Run<'_>, passed: Gated, works: ReloadWorks) -> Result<
 /// Puts the maintenance page in front of the live color, or takes it away; the color stays.
 ///
 /// # Errors
-/// As [`cutover`].
+/// When the page was not proven to be there, or to be gone: it does not stay so.
 pub async fn page(run: &Run<'_>, on: bool) -> Result<(), Failure> {
     let works = reload_would_work(run.app).await?;
     swap(run, Goal::Page { on }, None, works).await
@@ -214,7 +216,7 @@ async fn swap(
     let app = run.app;
     let (to, passed) = (goal.route(run.from), goal.gated());
     let release = passed.and_then(|passed| passed.standing().release);
-    run.enter(Phase::Swapping, to, release.as_ref(), None)?;
+    run.swaps(to, release.as_ref())?;
     let began = Instant::now();
     let note = || prober.into_iter().for_each(Running::swapped);
     let swapped = app.mover.swap(run.from, to, works.0, note).await;
@@ -230,12 +232,10 @@ async fn swap(
     match reached {
         Ok(proof) => {
             let took = began.elapsed();
-            run.enter(Phase::Proven, to, release.as_ref(), None)
-                .or_else(|failure| {
-                    // Proven and unwritten: the next command proves it again.
-                    run.sink.emit(Event::Warned { text: failure.what });
-                    Ok::<(), Failure>(())
-                })?;
+            if let Err(failure) = run.has_proven() {
+                // Proven and unwritten: the next command proves it again.
+                run.sink.emit(Event::Warned { text: failure.what });
+            }
             if passed.is_some() {
                 run.sink.emit(Event::TrafficMoved {
                     from: run.live(),

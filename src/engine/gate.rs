@@ -75,18 +75,27 @@ impl Gated {
     }
 
     /// Goes past a gate that was not passed: the operator gave a reason, which is recorded.
-    pub fn forced(running: &Running, reason: &str, refusal: &Refusal, sink: &dyn Sink) -> Gated {
+    ///
+    /// # Errors
+    /// The refusal, where going past it would lead nowhere.
+    pub fn forced(
+        running: &Running,
+        reason: &str,
+        refusal: Refusal,
+        sink: &dyn Sink,
+    ) -> Result<Gated, Refusal> {
+        if !refusal.can_be_forced(running) {
+            return Err(refusal);
+        }
         sink.emit(Event::GateForced {
             color: running.color,
             reason: reason.to_owned(),
-            problem: [vec![refusal.problem.clone()], refusal.probes.clone()]
-                .concat()
-                .join("; "),
+            problem: [vec![refusal.problem], refusal.probes].concat().join("; "),
         });
-        Gated {
+        Ok(Gated {
             forced: Some(reason.to_owned()),
             ..Gated::by(running)
-        }
+        })
     }
 
     /// The same, for one that did not start when it was tried: the operator's reason to go on.

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use model::attempt::Phase;
 use model::event::{Event, Sink};
 use model::failure::Failure;
-use model::journal::{OpenRun, Phase, Story};
+use model::journal::{OpenRun, Story};
 use model::recovery::Action;
 use state::journal::Journal;
 use sys::{hold, process};
 
 use crate::app::App;
-use crate::resolve::{Plan, Resolved, Unresolved, Why, record, resolve};
+use crate::resolve::{Back, Plan, Resolved, Unresolved, Why, record, resolve};
 use crate::{run, wake};
 
 /// How long programs that a dead run left may take to end.
@@ -25,13 +26,9 @@ impl Plan {
     #[must_use]
     pub fn sentence(&self) -> String {
         let OpenRun {
-            run,
-            verb,
-            phase,
-            from,
-            to,
-            ..
+            run, verb, attempt, ..
         } = &self.open;
+        let (from, to) = (attempt.from(), attempt.to());
         let action = match self.action {
             Action::Abandon => "note that it ended; traffic never moved".to_owned(),
             Action::RestoreSlot => format!("bring back what {} held; traffic is on {from}", to.color),
@@ -42,7 +39,7 @@ impl Plan {
         };
         format!(
             "{verb} {run} died while {} ({}): {action}",
-            phase_words(*phase),
+            phase_words(attempt.phase()),
             self.seen
         )
     }
@@ -89,15 +86,13 @@ pub async fn recover(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Resul
         .map_err(|unresolved| match unresolved {
             Unresolved::Refused => stuck(&plan),
             Unresolved::Unproven(unproven) => stuck(&plan).because(unproven),
-            Unresolved::Owed(why) => why.unwrap_or_else(|| stuck(&plan)),
+            Unresolved::Owed(back, why) => {
+                warn_of(&back, sink);
+                why.map_or_else(|| stuck(&plan), |why| *why)
+            }
         })?;
-    if let Resolved::Back {
-        stuck: Some(worker), ..
-    } = &resolved
-    {
-        sink.emit(Event::Warned {
-            text: worker.in_one_line(),
-        });
+    if let Resolved::Back(back) = &resolved {
+        warn_of(back, sink);
     }
     journal
         .write(record(&plan.open, resolved))
@@ -106,6 +101,14 @@ pub async fn recover(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Resul
         what: plan.sentence(),
     });
     Ok(())
+}
+
+fn warn_of(back: &Back, sink: &dyn Sink) {
+    if let Some(worker) = &back.stuck {
+        sink.emit(Event::Warned {
+            text: worker.in_one_line(),
+        });
+    }
 }
 
 fn stuck(plan: &Plan) -> Failure {
@@ -130,11 +133,7 @@ pub async fn set_aside(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Res
         return Ok(());
     };
     process::end_marked(&plan.open.run.0, CHILD_GRACE).await;
-    let set_aside = Resolved::Back {
-        had_moved: false,
-        unfit: None,
-        stuck: None,
-    };
+    let set_aside = Resolved::Back(Back::default());
     journal
         .write(record(&plan.open, set_aside))
         .map_err(|error| run::journal_failure(app, error))?;

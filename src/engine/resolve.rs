@@ -1,10 +1,13 @@
 //! The only way back: what is done about a run that did not reach its goal, be it that it failed
 //! or that its process died, is what the recovery table wants.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use model::attempt::Attempt;
 use model::event::{Event, Sink};
 use model::failure::{Failure, Standing, Traffic, in_one_line};
-use model::journal::{OpenRun, Phase, Record, Verb};
+use model::journal::{OpenRun, Record, Verb};
 use model::recovery::{Action, Seen, action};
 use model::release::ReleaseId;
 use state::releases;
@@ -20,29 +23,46 @@ use crate::{migration, save, workers};
 mod slot;
 mod way_back;
 
+/// How long NGINX is asked for where it is before traffic is put back.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 /// A run that did not reach its goal, what is seen of traffic, and the one thing to do about it.
 #[derive(Debug)]
 pub struct Plan {
     /// The run.
-    pub open: OpenRun,
+    pub(crate) open: OpenRun,
     /// What to do.
-    pub action: Action,
+    pub(crate) action: Action,
     /// Where the link points and what NGINX answers, in words.
-    pub seen: String,
+    pub(crate) seen: String,
     /// Whether both could be seen.
-    pub visible: bool,
+    pub(crate) visible: bool,
 }
 
 impl Plan {
     /// Looks where traffic is and says what the table wants.
     pub async fn of(app: &App, open: OpenRun) -> Plan {
-        let Sight { link, nginx } = traffic::look(app).await;
+        let (link, nginx) = match &open.attempt {
+            // Visitors are where they shall not be: NGINX answers at once or is not waited for.
+            Attempt::PuttingBack(_) => {
+                let look = tokio::time::timeout(AT_ONCE, traffic::look(app)).await;
+                let nginx = look.ok().and_then(|sight| sight.nginx.ok());
+                (app.link.read().ok(), nginx)
+            }
+            _ => {
+                let Sight { link, nginx } = traffic::look(app).await;
+                (link.ok(), nginx.ok())
+            }
+        };
         let words = |route: Option<model::color::Route>| {
             route.map_or("nothing".to_owned(), |route| route.to_string())
         };
-        let (link, nginx) = (link.ok(), nginx.ok());
         Plan {
-            action: action(open.phase, Seen::of(link, &open), Seen::of(nginx, &open)),
+            action: action(
+                open.attempt.phase(),
+                Seen::of(link, &open),
+                Seen::of(nginx, &open),
+            ),
             open,
             seen: format!("link: {}, NGINX: {}", words(link), words(nginx)),
             visible: link.is_some() && nginx.is_some(),
@@ -52,7 +72,7 @@ impl Plan {
 
 /// Why a run did not reach its goal.
 #[derive(Clone, Copy, Debug)]
-pub enum Why<'a> {
+pub(crate) enum Why<'a> {
     /// Its process died.
     Died,
     /// A step failed: which.
@@ -61,82 +81,115 @@ pub enum Why<'a> {
 
 /// How a run ended.
 #[derive(Debug)]
-pub enum Resolved {
+pub(crate) enum Resolved {
     /// At its goal: what it had still to do is done.
     Finished(Standing),
     /// Where it began.
-    Back {
-        /// Whether traffic had moved.
-        had_moved: bool,
-        /// The release that is not to be gone back to.
-        unfit: Option<ReleaseId>,
-        /// A worker that does not run where it did before.
-        stuck: Option<Failure>,
-    },
+    Back(Back),
+}
+
+/// Traffic where the run found it.
+#[derive(Debug, Default)]
+pub(crate) struct Back {
+    /// Whether it had moved.
+    pub(crate) had_moved: bool,
+    /// The release that is not to be gone back to.
+    unfit: Option<ReleaseId>,
+    /// A worker that does not run where it did before.
+    pub(crate) stuck: Option<Failure>,
 }
 
 /// What stands in the way of an end; the journal stays open.
 #[derive(Debug)]
-pub enum Unresolved {
+pub(crate) enum Unresolved {
     /// The table leaves it to a person.
     Refused,
     /// Traffic is not proven to be where the run found it.
     Unproven(Unproven),
-    /// The slot does not have what it held before, and why.
-    Owed(Option<Failure>),
+    /// It is, and the slot does not have what it held before: why.
+    Owed(Box<Back>, Option<Box<Failure>>),
 }
 
 /// Does what the table wants.
 ///
 /// # Errors
 /// What stands in the way.
-pub async fn resolve(app: &App, plan: &Plan, why: Why<'_>, sink: &dyn Sink) -> Result<Resolved, Unresolved> {
+pub(crate) async fn resolve(
+    app: &App,
+    plan: &Plan,
+    why: Why<'_>,
+    sink: &dyn Sink,
+) -> Result<Resolved, Unresolved> {
     let open = &plan.open;
     migration::look_back(app, sink);
-    let had_moved = match plan.action {
-        Action::Refuse => return Err(Unresolved::Refused),
-        Action::Finish => return finish(app, plan, why, sink).await,
+    match plan.action {
+        Action::Refuse => Err(Unresolved::Refused),
+        Action::Finish => finish(app, plan, why, sink).await,
         Action::Abandon => {
-            let color = open.from.color.other();
+            let color = open.attempt.from().color.other();
             // A switch had begun to stop it, to start it anew.
-            if hold::is_left(&app.layout.hold(color)) {
-                restore(app, open, releases::slot(&app.layout, color).as_ref(), why, sink).await?;
+            let is_stopping = hold::is_left(&app.layout.hold(color));
+            let held = releases::slot(&app.layout, color).filter(|_| is_stopping);
+            match held {
+                Some(held) => restore(app, open, Some(&held), why, Back::default(), sink).await,
+                None => Ok(Resolved::Back(Back::default())),
             }
-            return Ok(back(open, why, false, None));
         }
-        Action::RestoreSlot => false,
+        Action::RestoreSlot => give_back(app, open, why, false, sink).await,
         Action::Follow => {
-            let back = way_back::back_at(app, open.from, open.was.is_some()).await;
-            back.map_err(Unresolved::Unproven)?;
-            true
+            let followed = way_back::back_at(app, open.attempt.from(), open.was.is_some()).await;
+            followed.map_err(Unresolved::Unproven)?;
+            give_back(app, open, why, true, sink).await
         }
         Action::PutBack => {
             put_back(app, open, why, sink).await?;
-            true
+            give_back(app, open, why, true, sink).await
         }
-    };
-    let stuck = workers_back(app, open, sink).await;
-    give_slot_back(app, open, why, sink).await?;
-    Ok(back(open, why, had_moved, stuck))
+    }
 }
 
-fn back(open: &OpenRun, why: Why<'_>, had_moved: bool, stuck: Option<Failure>) -> Resolved {
+/// Where traffic is back, or never moved: the workers go back with it, and the slot gets what it
+/// held, so that a rollback stays ready: at once where no visitor ever came to it, else once no
+/// request is in flight.
+async fn give_back(
+    app: &App,
+    open: &OpenRun,
+    why: Why<'_>,
+    had_moved: bool,
+    sink: &dyn Sink,
+) -> Result<Resolved, Unresolved> {
     // What a deploy brought is not to be gone back to once it was refused or traffic was taken
     // from it; what served before may be, whatever came in the way this time.
-    let is_unfit =
-        open.verb == Verb::Deploy && open.touched_slot && (had_moved || matches!(why, Why::Failed(_)));
-    Resolved::Back {
+    let is_unfit = open.verb == Verb::Deploy && (had_moved || matches!(why, Why::Failed(_)));
+    let slot = open.attempt.replaced();
+    let back = Back {
         had_moved,
-        unfit: open.release.clone().filter(|_| is_unfit),
-        stuck,
+        unfit: slot.and_then(|slot| slot.new.clone()).filter(|_| is_unfit),
+        stuck: workers_back(app, open, sink).await,
+    };
+    match slot {
+        Some(slot) if !open.attempt.may_have_moved() || drained(app, slot.to.color, sink).await => {
+            restore(app, open, slot.old.as_ref(), why, back, sink).await
+        }
+        _ => Ok(Resolved::Back(back)),
     }
 }
 
 async fn put_back(app: &App, open: &OpenRun, why: Why<'_>, sink: &dyn Sink) -> Result<(), Unresolved> {
-    let back = way_back::back_from(app, open.to, open.from, open.was.is_some()).await;
-    back.map_err(Unresolved::Unproven)?;
+    let (from, to) = (open.attempt.from(), open.attempt.to());
+    if let Err(unproven) = way_back::back_from(app, to, from, open.was.is_some()).await {
+        // The link may be back all the same, and NGINX follow it once it can.
+        if app.link.read().is_ok_and(|route| route == from)
+            && let Some(stuck) = workers_back(app, open, sink).await
+        {
+            sink.emit(Event::Warned {
+                text: stuck.in_one_line(),
+            });
+        }
+        return Err(Unresolved::Unproven(unproven));
+    }
     sink.emit(Event::PutBack {
-        live: traffic::standing(app, open.from.color),
+        live: traffic::standing(app, from.color),
         reason: match why {
             Why::Died => format!("{} {} died", open.verb, open.run),
             Why::Failed(what) => what.to_owned(),
@@ -147,29 +200,28 @@ async fn put_back(app: &App, open: &OpenRun, why: Why<'_>, sink: &dyn Sink) -> R
 
 async fn finish(app: &App, plan: &Plan, why: Why<'_>, sink: &dyn Sink) -> Result<Resolved, Unresolved> {
     let open = &plan.open;
-    let moves_color = open.from.color != open.to.color;
+    let (from, to) = (open.attempt.from(), open.attempt.to());
+    let moves_color = from.color != to.color;
     // Before the proof was on record, nobody had said that a color that fails may be live.
-    let may_fail = open.phase == Phase::Proven || open.was.is_none();
-    let proven = proof::prove(app, open.to, moves_color).await;
+    let may_fail = matches!(open.attempt, Attempt::Proven(_)) || open.was.is_none();
+    let proven = proof::prove(app, to, moves_color).await;
     let is_live = proven.is_ok_and(|proof| may_fail || proof.sick.is_empty());
     if !is_live || (moves_color && workers_want_back(app, open, sink).await) {
         put_back(app, open, why, sink).await?;
-        let stuck = workers_back(app, open, sink).await;
-        give_slot_back(app, open, why, sink).await?;
-        return Ok(back(open, why, true, stuck));
+        return give_back(app, open, why, true, sink).await;
     }
     if let Err(error) = save::save(app).await {
         sink.emit(Event::Warned {
             text: format!("the process list was not saved for a reboot: {error}"),
         });
     }
-    Ok(Resolved::Finished(traffic::standing(app, open.to.color)))
+    Ok(Resolved::Finished(traffic::standing(app, to.color)))
 }
 
 /// After a run that had moved traffic: every worker to what is live. `true` when one that
 /// does not start wants traffic to go back with it.
 async fn workers_want_back(app: &App, open: &OpenRun, sink: &dyn Sink) -> bool {
-    let live = traffic::standing(app, open.to.color).release;
+    let live = traffic::standing(app, open.attempt.to().color).release;
     match workers::settle(app, live.as_ref(), open.was.as_ref(), sink).await {
         Ok(()) => false,
         Err(stuck) => {
@@ -183,24 +235,12 @@ async fn workers_want_back(app: &App, open: &OpenRun, sink: &dyn Sink) -> bool {
 
 /// The same where traffic is back, or never moved; the first that does not run there.
 async fn workers_back(app: &App, open: &OpenRun, sink: &dyn Sink) -> Option<Failure> {
-    if !open.may_have_moved() || open.from.color == open.to.color {
+    if !open.attempt.may_have_moved() || open.attempt.from().color == open.attempt.to().color {
         return None;
     }
-    let live = traffic::standing(app, open.from.color).release;
+    let live = traffic::standing(app, open.attempt.from().color).release;
     let settled = workers::settle(app, live.as_ref(), None, sink).await;
     settled.err().map(|stuck| stuck.failure)
-}
-
-/// The slot gets back what it held, so that a rollback stays ready: at once where no visitor ever
-/// came to it, else once no request is in flight.
-async fn give_slot_back(app: &App, open: &OpenRun, why: Why<'_>, sink: &dyn Sink) -> Result<(), Unresolved> {
-    if !open.touched_slot {
-        return Ok(());
-    }
-    if open.may_have_moved() && !drained(app, open.to.color, sink).await {
-        return Ok(());
-    }
-    restore(app, open, open.replaces.as_ref(), why, sink).await
 }
 
 /// A run that has only just failed leaves a slot that could not be given back to the next
@@ -210,15 +250,16 @@ async fn restore(
     open: &OpenRun,
     before: Option<&ReleaseId>,
     why: Why<'_>,
+    back: Back,
     sink: &dyn Sink,
-) -> Result<(), Unresolved> {
+) -> Result<Resolved, Unresolved> {
     // The table has looked, or traffic was proven to be back.
-    let idle = IdleSlot::of(open.from.color.other());
+    let idle = IdleSlot::of(open.attempt.from().color.other());
     let nonce = format!("{}-back", open.run);
-    match slot::restore(app, &idle, before, &nonce, sink).await {
-        Err(failure) => Err(Unresolved::Owed(Some(failure))),
-        Ok(false) if matches!(why, Why::Failed(_)) => Err(Unresolved::Owed(None)),
-        Ok(_) => Ok(()),
+    match slot::restore(app, idle, before, &nonce, sink).await {
+        Err(failure) => Err(Unresolved::Owed(Box::new(back), Some(Box::new(failure)))),
+        Ok(false) if matches!(why, Why::Failed(_)) => Err(Unresolved::Owed(Box::new(back), None)),
+        Ok(_) => Ok(Resolved::Back(back)),
     }
 }
 
@@ -232,18 +273,17 @@ pub async fn unless_done<T>(run: &Run<'_>, done: Result<T, Failure>) -> Result<T
         Ok(done) => return Ok(done),
         Err(failure) => failure,
     };
-    let Some(mut open) = run.open() else {
+    let Some(mut open) = run.open().filter(|_| !run.is_given_back()) else {
         return Err(failure);
     };
-    if open.may_have_moved() {
+    if open.attempt.may_have_moved() {
         // The journal stays open: the next command looks again, and finishes what is proven.
         if matches!(failure.traffic, Traffic::Unknown { .. } | Traffic::Moved { .. }) {
             return Err(failure);
         }
         // Traffic goes back, whether that can be noted or not.
-        run.enter(Phase::PuttingBack, open.to, open.release.as_ref(), None)
-            .ok();
-        open.phase = Phase::PuttingBack;
+        run.puts_back().ok();
+        open.attempt = open.attempt.back();
     }
     Err(failed(run, open, failure).await)
 }
@@ -251,36 +291,45 @@ pub async fn unless_done<T>(run: &Run<'_>, done: Result<T, Failure>) -> Result<T
 async fn failed(run: &Run<'_>, open: OpenRun, failure: Failure) -> Failure {
     let plan = Plan::of(run.app, open).await;
     let resolved = resolve(run.app, &plan, Why::Failed(&failure.what), &run.sink).await;
+    // Whether the journal could be told or not.
+    run.gave_back();
     match resolved {
-        Ok(Resolved::Back {
-            had_moved,
-            unfit,
-            stuck,
-        }) => {
-            run.abort(&failure.what, unfit.as_ref());
-            let live = run.live();
-            let failure = match had_moved {
-                true => failure.with_traffic(Traffic::PutBack { live }),
-                false if plan.visible => failure.or_traffic(Traffic::Unchanged { live }),
-                false => failure.or_traffic(Traffic::Unknown { seen: plan.seen }),
-            };
-            match stuck {
-                Some(stuck) => failure.hint(format!("{}: `bg repair` tries again", stuck.what)),
-                None => failure,
-            }
+        Ok(Resolved::Back(back)) => {
+            run.abort(&failure.what, back.unfit.as_ref());
+            back_again(run, &plan, failure, back)
         }
         Ok(Resolved::Finished(live)) => failure.with_traffic(Traffic::Moved { live }),
-        Err(Unresolved::Refused) => match run.idle_slot().await.map(drop) {
+        Err(Unresolved::Refused) => match run.idle_slot().await {
+            Err(moved) if matches!(plan.open.attempt, Attempt::Preparing { .. }) => {
+                // Nothing was touched that could be given back.
+                run.abort(&failure.what, None);
+                failure.with_traffic(moved.traffic)
+            }
             Err(moved) => run.leave(failure, moved),
-            Ok(()) => run.owe(failure),
+            Ok(_) => run.owe(failure),
         },
         Err(Unresolved::Unproven(unproven)) => not_back(run.app, failure, &unproven),
-        Err(Unresolved::Owed(why)) => {
+        Err(Unresolved::Owed(back, why)) => {
             if let Some(why) = why {
                 run.sink.emit(Event::Warned { text: why.what });
             }
-            run.owe(failure)
+            run.owe(back_again(run, &plan, failure, *back))
         }
+    }
+}
+
+/// The failure of a run whose traffic is where it found it.
+fn back_again(run: &Run<'_>, plan: &Plan, failure: Failure, back: Back) -> Failure {
+    let live = run.live();
+    let seen = plan.seen.clone();
+    let failure = match back.had_moved {
+        true => failure.with_traffic(Traffic::PutBack { live }),
+        false if plan.visible => failure.or_traffic(Traffic::Unchanged { live }),
+        false => failure.with_traffic(Traffic::Unknown { seen }),
+    };
+    match back.stuck {
+        Some(stuck) => failure.hint(format!("{}: `bg repair` tries again", stuck.what)),
+        None => failure,
     }
 }
 
@@ -296,8 +345,9 @@ fn not_back(app: &App, mut failure: Failure, unproven: &Unproven) -> Failure {
 
 /// The record of a run that died.
 #[must_use]
-pub fn record(open: &OpenRun, resolved: Resolved) -> Record {
+pub(crate) fn record(open: &OpenRun, resolved: Resolved) -> Record {
     let (run, at, verb) = (open.run.clone(), Timestamp::now(), open.verb);
+    let (from, to) = (open.attempt.from(), open.attempt.to());
     match resolved {
         Resolved::Finished(live) => Record::Commit {
             doubt: open.fleet,
@@ -305,19 +355,17 @@ pub fn record(open: &OpenRun, resolved: Resolved) -> Record {
             at,
             verb,
             live,
-            maintenance: open.to.maintenance,
+            maintenance: to.maintenance,
             was: open.was.clone(),
-            summary: format!(
-                "{} → {}, finished by the next command",
-                open.from.color, open.to.color
-            ),
+            summary: format!("{} → {}, finished by the next command", from.color, to.color),
         },
-        Resolved::Back { unfit, .. } => Record::Abort {
+        Resolved::Back(Back { unfit, .. }) => Record::Abort {
             run,
             at,
             verb,
             reason: "its process died".to_owned(),
             refused: unfit,
+            needless: false,
         },
     }
 }

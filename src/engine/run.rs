@@ -11,10 +11,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use model::attempt::Phase;
 use model::color::{Color, Route};
 use model::event::{Event, Sink};
 use model::failure::{Failure, Kind, Standing, Traffic};
-use model::journal::{OpenRun, Phase, Record, RunId, Story, Verb};
+use model::journal::{OpenRun, Record, RunId, Story, Verb};
 use model::release::ReleaseId;
 use state::journal::{Journal, JournalError};
 use state::releases;
@@ -51,6 +52,7 @@ pub struct Run<'a> {
     journal: Mutex<Journal>,
     stop: tokio::sync::Mutex<Stop>,
     doubt: AtomicBool,
+    given_back: AtomicBool,
     so_far: Mutex<SoFar>,
     _lock: Lock,
 }
@@ -94,6 +96,7 @@ impl<'a> Run<'a> {
             journal: Mutex::new(journal),
             stop: tokio::sync::Mutex::new(stop),
             doubt: AtomicBool::new(false),
+            given_back: AtomicBool::new(false),
             so_far: Mutex::default(),
             _lock: lock,
         })
@@ -112,7 +115,7 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// When the journal cannot be written: the slot must not be touched then.
-    pub fn replace(&self, idle: &IdleSlot, release: &ReleaseId) -> Result<(), Failure> {
+    pub fn replaces(&self, idle: &IdleSlot, release: &ReleaseId) -> Result<(), Failure> {
         let held = releases::slot(&self.app.layout, idle.color());
         let to = self.from.with_color(idle.color());
         self.enter(Phase::Replacing, to, Some(release), held.as_ref())
@@ -120,7 +123,7 @@ impl<'a> Run<'a> {
 
     /// The end of a run that finds its color serving visitors: that is left as it is.
     #[must_use]
-    pub fn leave(&self, failure: Failure, moved: Failure) -> Failure {
+    pub(crate) fn leave(&self, failure: Failure, moved: Failure) -> Failure {
         self.sink.emit(Event::Warned {
             text: format!("{} is left as it is: {}", self.idle(), moved.what),
         });
@@ -134,7 +137,7 @@ impl<'a> Run<'a> {
     /// The end of a run that could not give its slot back what that held, on a full disk say:
     /// the journal stays open, and the next command tries once more.
     #[must_use]
-    pub fn owe(&self, failure: Failure) -> Failure {
+    pub(crate) fn owe(&self, failure: Failure) -> Failure {
         failure
             .hint(format!(
                 "the next command brings back what {} held: `bg repair` once the way is clear",
@@ -162,11 +165,38 @@ impl<'a> Run<'a> {
         journal.story().open.clone()
     }
 
-    /// Notes that the next phase begins.
+    /// Notes that traffic is about to move to `to`, and what runs there.
     ///
     /// # Errors
-    /// When the journal cannot be written: the step must not be taken then.
-    pub fn enter(
+    /// When the journal cannot be written: it must not move then.
+    pub(crate) fn swaps(&self, to: Route, release: Option<&ReleaseId>) -> Result<(), Failure> {
+        self.enter(Phase::Swapping, to, release, None)
+    }
+
+    /// Notes that NGINX was seen to answer from there.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub(crate) fn has_proven(&self) -> Result<(), Failure> {
+        self.goes_on(Phase::Proven)
+    }
+
+    /// Notes that traffic is about to be put back.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub(crate) fn puts_back(&self) -> Result<(), Failure> {
+        self.goes_on(Phase::PuttingBack)
+    }
+
+    fn goes_on(&self, phase: Phase) -> Result<(), Failure> {
+        match self.open() {
+            Some(OpenRun { attempt, .. }) => self.enter(phase, attempt.to(), attempt.release(), None),
+            None => Ok(()),
+        }
+    }
+
+    fn enter(
         &self,
         phase: Phase,
         to: Route,
@@ -204,12 +234,22 @@ impl<'a> Run<'a> {
     /// Notes that the run ended without; a journal that cannot be written is no reason to
     /// hide the failure itself, and the next run sees that this one never committed.
     pub fn abort(&self, reason: &str, refused: Option<&ReleaseId>) {
+        self.end_without(reason, refused, false);
+    }
+
+    /// Notes that there was nothing to do.
+    pub fn was_needless(&self) {
+        self.end_without("nothing to do", None, true);
+    }
+
+    fn end_without(&self, reason: &str, refused: Option<&ReleaseId>, needless: bool) {
         let record = Record::Abort {
             run: self.id.clone(),
             at: Timestamp::now(),
             verb: self.verb,
             reason: self.with_notes(reason.to_owned()),
             refused: refused.cloned(),
+            needless,
         };
         if let Err(error) = self.write(record) {
             self.sink.emit(Event::Warned { text: error.what });
@@ -229,6 +269,16 @@ impl<'a> Run<'a> {
                 text: "asked to stop when traffic had moved: the run is finished instead".to_owned(),
             });
         }
+    }
+
+    /// Remembers that what it had touched was given back, as far as that could be done.
+    pub(crate) fn gave_back(&self) {
+        self.given_back.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was: the journal need not know.
+    pub(crate) fn is_given_back(&self) -> bool {
+        self.given_back.load(Ordering::Relaxed)
     }
 
     /// Notes that it will never be heard here how the other hosts did.

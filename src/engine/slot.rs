@@ -47,7 +47,7 @@ const MIN_UPTIME: Duration = Duration::from_secs(10);
 /// When the port is taken, or PM2 does not start it.
 pub async fn start(
     app: &App,
-    idle: &IdleSlot,
+    idle: IdleSlot,
     manifest: Manifest,
     nonce: &str,
     sink: &dyn Sink,

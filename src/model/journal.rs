@@ -1,5 +1,5 @@
-//! What the journal says: the records, and what follows from them. Reading and writing
-//! the file is the host's.
+//! What the journal says: the records, and what follows from them. The file is
+//! read and written elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,6 +7,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::attempt::{Attempt, Phase};
 use crate::color::Route;
 use crate::failure::Standing;
 use crate::release::ReleaseId;
@@ -78,22 +79,6 @@ impl fmt::Display for Verb {
             Verb::Repair => "repair",
         })
     }
-}
-
-/// How far a run has come. Written and synced before the step that it names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// Fetching and building; neither slot is touched.
-    Preparing,
-    /// The idle slot's old process is let go, or its new one started and gated.
-    Replacing,
-    /// About to rename the link: whether it happened, the link tells.
-    Swapping,
-    /// NGINX was seen to answer with the new route.
-    Proven,
-    /// About to rename the link back.
-    PuttingBack,
 }
 
 /// One line of the journal.
@@ -168,6 +153,9 @@ pub enum Record {
         reason: String,
         /// A release that was found unfit: refused by the gate, or put back after the swap.
         refused: Option<ReleaseId>,
+        /// Whether there was nothing to do.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        needless: bool,
     },
 }
 
@@ -184,37 +172,19 @@ impl Record {
     }
 }
 
-/// A run that neither committed nor aborted: its process died.
+/// A run that neither committed nor aborted: it is under way, or its process died.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpenRun {
     /// The run.
     pub run: RunId,
     /// What it had set out to do.
     pub verb: Verb,
-    /// How far it had come.
-    pub phase: Phase,
-    /// The route it found.
-    pub from: Route,
     /// The release that was live.
     pub was: Option<ReleaseId>,
-    /// The route it was heading for.
-    pub to: Route,
-    /// The release in that color.
-    pub release: Option<ReleaseId>,
-    /// Whether it had begun to replace what the idle slot held.
-    pub touched_slot: bool,
-    /// What that slot held before.
-    pub replaces: Option<ReleaseId>,
     /// Whether it went on in step with other hosts.
     pub fleet: bool,
-}
-
-impl OpenRun {
-    /// Whether visitors may have come to what it was heading for.
-    #[must_use]
-    pub fn may_have_moved(&self) -> bool {
-        !matches!(self.phase, Phase::Preparing | Phase::Replacing)
-    }
+    /// How far it had come.
+    pub attempt: Attempt,
 }
 
 /// Where a run left traffic.
@@ -283,14 +253,9 @@ impl Story {
                 self.open = Some(OpenRun {
                     run: run.clone(),
                     verb: *verb,
-                    phase: Phase::Preparing,
-                    from: *from,
                     was: was.clone(),
-                    to: *from,
-                    release: None,
-                    touched_slot: false,
-                    replaces: None,
                     fleet: *fleet,
+                    attempt: Attempt::Preparing { from: *from },
                 });
             }
             Record::Enter {
@@ -302,13 +267,8 @@ impl Story {
                 ..
             } => {
                 if let Some(open) = self.open.as_mut().filter(|open| open.run == *run) {
-                    open.phase = *phase;
-                    open.to = *to;
-                    open.release.clone_from(release);
-                    if *phase == Phase::Replacing {
-                        open.touched_slot = true;
-                        open.replaces.clone_from(replaces);
-                    }
+                    let (release, replaces) = (release.clone(), replaces.clone());
+                    open.attempt = open.attempt.next(*phase, *to, release, replaces);
                 }
             }
             Record::Commit {

@@ -2,6 +2,7 @@
 //! here reads a file, starts a process or opens a socket.
 
 pub mod adopted;
+pub mod attempt;
 pub mod color;
 pub mod config;
 pub mod event;

@@ -1,8 +1,9 @@
 //! The recovery table: for each phase in which a run can have died, where the link points
 //! and what NGINX answers, the one thing to do. Nothing else in the tool decides this.
 
+use crate::attempt::Phase;
 use crate::color::Route;
-use crate::journal::{OpenRun, Phase};
+use crate::journal::OpenRun;
 
 /// Where something stands, against what the dead run had found and was heading for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,8 +25,8 @@ impl Seen {
     pub fn of(route: Option<Route>, open: &OpenRun) -> Seen {
         match route {
             None => Seen::Nothing,
-            Some(route) if route == open.from => Seen::From,
-            Some(route) if route == open.to => Seen::To,
+            Some(route) if route == open.attempt.from() => Seen::From,
+            Some(route) if route == open.attempt.to() => Seen::To,
             Some(_) => Seen::Other,
         }
     }

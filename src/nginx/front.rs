@@ -180,6 +180,26 @@ pub enum FrontError {
     },
 }
 
+impl FrontError {
+    /// Whether nothing at all is there, or something that is not NGINX speaking for the app.
+    #[must_use]
+    pub fn is_of_another(&self) -> bool {
+        match self {
+            FrontError::NotListening { .. }
+            | FrontError::NotIncluded { .. }
+            | FrontError::Unset { .. }
+            | FrontError::Redirected { .. }
+            | FrontError::Status { .. }
+            | FrontError::NotOurs { .. }
+            | FrontError::OtherApp { .. }
+            | FrontError::NoDoor => true,
+            FrontError::NoAnswer { .. } | FrontError::Listeners { .. } | FrontError::Contradiction { .. } => {
+                false
+            }
+        }
+    }
+}
+
 /// The body of the live answer.
 #[derive(Deserialize)]
 struct Body {

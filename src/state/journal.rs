@@ -9,7 +9,8 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use model::journal::{Phase, Record, Story, Verb};
+use model::attempt::Phase;
+use model::journal::{Record, Story, Verb};
 use model::release::ReleaseId;
 use nix::fcntl::{FallocateFlags, fallocate};
 use serde::Deserialize;

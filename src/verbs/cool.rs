@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engine::app::App;
 use engine::slot::IdleSlot;
-use engine::{adopted, save, slot, traffic};
+use engine::{adopted, save, slot};
 use model::color::Color;
 use model::config::KeepWarm;
 use model::event::Sink;
@@ -59,13 +59,14 @@ pub async fn later(app: &App, color: Color, after: Duration, sink: &dyn Sink) ->
     let _lock = Lock::wait(&app.layout.lock(), &Holder::this("cool"), PATIENCE, |_| ())
         .await
         .map_err(|error| Failure::failed(format!("{color} was not stopped")).because(error))?;
-    let live = traffic::observe(app).await?;
     // The link is a little older than the wait where nobody moved it since.
     let other = releases::slot(&app.layout, color) != held;
-    if live.color == color || other || app.link.age() < after {
+    if other || app.link.age() < after {
         return Ok(());
     }
-    let idle = IdleSlot::beside(app, live).await?;
+    let Some(idle) = IdleSlot::unless_live(app, color).await else {
+        return Ok(());
+    };
     slot::clear(app, &idle, finished, sink).await?;
     save(app).await
 }

@@ -90,18 +90,17 @@ async fn stage(run: &Run<'_>, ask: &Ask) -> Result<Gated, Failure> {
     let past = preflight::after_schema(run, &manifest, tried, ask.force_gate.as_deref()).await?;
     data::seal(app, &release)?;
     let idle = run.idle_slot().await?;
-    run.replace(&idle, &release)?;
+    run.replaces(&idle, &release)?;
     slot::clear(app, &idle, finished, &run.sink).await?;
-    let running = slot::start(app, &idle, manifest, &run.id.0, &run.sink).await?;
+    let running = slot::start(app, idle, manifest, &run.id.0, &run.sink).await?;
     let passed = match gate::full(app, &running, &run.sink).await {
         Ok(passed) => passed,
         Err(refusal) => match &ask.force_gate {
-            Some(reason) if refusal.can_be_forced(&running) => {
-                Gated::forced(&running, reason, &refusal, &run.sink)
-            }
-            Some(_) => return Err(refusal.into_failure(color).hint(
-                "`--force-gate` goes past failed checks; it cannot send visitors to a color that does not answer",
-            )),
+            Some(reason) => Gated::forced(&running, reason, refusal, &run.sink).map_err(|refusal| {
+                refusal.into_failure(color).hint(
+                    "`--force-gate` goes past failed checks; it cannot send visitors to a color that does not answer",
+                )
+            })?,
             None => return Err(refusal.into_failure(color)),
         },
     };

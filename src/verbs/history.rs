@@ -14,9 +14,6 @@ use sys::lock;
 
 use super::data;
 
-/// What is said of a run that has no end.
-const DIED: &str = "died half-way";
-
 /// One run, as `bg history` lists it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Line {
@@ -34,6 +31,12 @@ pub struct Line {
     pub summary: String,
 }
 
+/// A run, and whether its end is on record.
+struct Told {
+    line: Line,
+    has_ended: bool,
+}
+
 /// The last `lines` runs, newest first.
 ///
 /// # Errors
@@ -42,44 +45,50 @@ pub fn history(app: &App, lines: usize) -> Result<Vec<Line>, Failure> {
     let enough = |records: &[Record]| all_of(records).len() >= lines;
     let records =
         Journal::latest(&app.layout.journal(), enough).map_err(|error| run::journal_failure(app, error))?;
-    let mut lines: Vec<Line> = all_of(&records).into_iter().rev().take(lines).collect();
-    if let Some(newest) = lines.first_mut().filter(|line| line.summary == DIED)
+    let mut told = all_of(&records);
+    if let Some(newest) = told.last_mut().filter(|told| !told.has_ended)
         && lock::current_holder(&app.layout.lock()).is_some()
     {
-        "goes on".clone_into(&mut newest.summary);
+        "goes on".clone_into(&mut newest.line.summary);
     }
-    Ok(lines)
+    Ok(told.into_iter().rev().take(lines).map(|told| told.line).collect())
 }
 
-/// A line for each run that began in these records, oldest first.
-fn all_of(records: &[Record]) -> Vec<Line> {
-    let mut all: Vec<Line> = Vec::new();
+/// Each run that began in these records and had something to do, oldest first.
+fn all_of(records: &[Record]) -> Vec<Told> {
+    let mut all: Vec<Told> = Vec::new();
     for record in records {
         match record {
             Record::Begin {
                 run, at, verb, by, ..
-            } => all.push(Line {
-                run: run.to_string(),
-                at: *at,
-                verb: verb.to_string(),
-                by: by.clone(),
-                done: false,
-                summary: DIED.to_owned(),
+            } => all.push(Told {
+                line: Line {
+                    run: run.to_string(),
+                    at: *at,
+                    verb: verb.to_string(),
+                    by: by.clone(),
+                    done: false,
+                    summary: "died half-way".to_owned(),
+                },
+                has_ended: false,
             }),
             Record::Enter { .. } => {}
             Record::Commit { run, at, summary, .. } => end(&mut all, &run.0, *at, true, summary),
+            Record::Abort {
+                run, needless: true, ..
+            } => all.retain(|told| told.line.run != run.0),
             Record::Abort { run, at, reason, .. } => end(&mut all, &run.0, *at, false, reason),
         }
     }
-    all.retain(|line| line.summary != "nothing to do");
     all
 }
 
-fn end(lines: &mut [Line], run: &str, at: Timestamp, done: bool, summary: &str) {
-    if let Some(line) = lines.iter_mut().rev().find(|line| line.run == run) {
-        line.at = at;
-        line.done = done;
-        summary.clone_into(&mut line.summary);
+fn end(all: &mut [Told], run: &str, at: Timestamp, done: bool, summary: &str) {
+    if let Some(told) = all.iter_mut().rev().find(|told| told.line.run == run) {
+        told.has_ended = true;
+        told.line.at = at;
+        told.line.done = done;
+        summary.clone_into(&mut told.line.summary);
     }
 }
 

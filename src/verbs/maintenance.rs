@@ -39,7 +39,7 @@ pub async fn maintenance(
     };
     let answer = MaintenanceSet { on, live: run.live() };
     if on == run.from.maintenance {
-        run.abort("nothing to do", None);
+        run.was_needless();
         return Ok(answer);
     }
     resolve::unless_done(&run, cutover::page(&run, on).await).await?;

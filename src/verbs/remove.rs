@@ -173,15 +173,16 @@ async fn stop(app: &App, owner: &User) -> Result<(), Failure> {
 /// Stops both colors and all workers, and has PM2 forget them; a part of [`remove`].
 ///
 /// # Errors
-/// When one cannot be stopped.
+/// When NGINX still answers for the app, or one cannot be stopped.
 pub async fn discard(app: &App) -> Result<(), Failure> {
+    let slots = IdleSlot::unrouted(app).await?;
     workers::discard(app).await?;
     // An adopted process was there before this program and outlives it.
-    for color in Color::BOTH
-        .into_iter()
-        .filter(|color| adopted::in_slot(app, *color).is_none())
+    for slot in slots
+        .iter()
+        .filter(|slot| adopted::in_slot(app, slot.color()).is_none())
     {
-        slot::discard(app, &IdleSlot::unrouted(app, color).await?).await?;
+        slot::discard(app, slot).await?;
     }
     save::save(app).await.ok();
     Ok(())

@@ -199,7 +199,7 @@ fn target(run: &Run<'_>, to: Option<&ReleaseId>) -> Result<ReleaseId, Failure> {
 
 /// What was asked for is live already.
 fn nothing_to_do(run: &Run<'_>) -> Deployed {
-    run.abort("nothing to do", None);
+    run.was_needless();
     run.sink.emit(Event::Noted {
         text: format!("{} is live already", run.live()),
     });
@@ -273,7 +273,7 @@ async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Gated
     memory::left(app, color, &app.layout.config()).await?;
     let idle = run.idle_slot().await?;
     slot::discard(app, &idle).await?;
-    slot::revive(app, &idle, release, &run.id.0, &run.sink).await
+    slot::revive(app, idle, release, &run.id.0, &run.sink).await
 }
 
 /// The brief gate for an adopted process, which nobody here can start: one that PM2 only just
@@ -351,11 +351,11 @@ async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
             Ok((run.idle_slot().await?, finished))
         })
         .await?;
-    run.replace(&idle, &target)?;
+    run.replaces(&idle, &target)?;
     let passed = run
         .until_interrupted(async {
             slot::clear(app, &idle, finished, &run.sink).await?;
-            let passed = slot::revive(app, &idle, &target, &run.id.0, &run.sink).await?;
+            let passed = slot::revive(app, idle, &target, &run.id.0, &run.sink).await?;
             step::ready(run, passed).await
         })
         .await?;

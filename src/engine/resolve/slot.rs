@@ -18,25 +18,25 @@ use crate::slot::{self, IdleSlot};
 /// When the candidate cannot be stopped.
 pub(super) async fn restore(
     app: &App,
-    idle: &IdleSlot,
+    idle: IdleSlot,
     before: Option<&ReleaseId>,
     nonce: &str,
     sink: &dyn Sink,
 ) -> Result<bool, Failure> {
     let color = idle.color();
     if let Some(before) = before
-        && let Some(still) = adopted_again(app, idle, before, sink).await
+        && let Some(still) = adopted_again(app, &idle, before, sink).await
     {
         return Ok(still);
     }
     if let Some(before) = before
-        && is_untouched(app, idle, before).await
+        && is_untouched(app, &idle, before).await
     {
         return Ok(true);
     }
-    slot::discard(app, idle).await?;
+    slot::discard(app, &idle).await?;
     let Some(before) = before else {
-        slot::empty(app, idle);
+        slot::empty(app, &idle);
         return Ok(true);
     };
     match slot::revive(app, idle, before, nonce, &Quiet).await {

@@ -1,12 +1,13 @@
 //! A slot that may be touched, as somebody has looked and seen that no visitor comes to it.
 
 use model::color::{Color, Route};
-use model::failure::{Failure, Traffic};
+use model::failure::{Failure, Traffic, in_one_line};
+use nginx::front;
 
 use crate::app::App;
-use crate::traffic;
+use crate::traffic::{self, Sight};
 
-/// A slot that no visitor comes to: nothing else is started, stopped or replaced.
+/// A slot that no visitor is answered from: nothing else is started, stopped or replaced.
 ///
 /// ```compile_fail,E0451
 /// # use model::color::Color;
@@ -56,19 +57,34 @@ impl IdleSlot {
         }))
     }
 
-    /// The slot of `color`, of an app that NGINX was made to forget.
+    /// The slot of `color`, where the link points elsewhere and NGINX does not say otherwise: one
+    /// that gives no answer follows the link once it is there again.
+    pub async fn unless_live(app: &App, color: Color) -> Option<IdleSlot> {
+        let Sight { link, nginx } = traffic::look(app).await;
+        let live = link.ok().filter(|live| live.color != color)?;
+        nginx
+            .map_or(true, |route| route == live)
+            .then(|| IdleSlot::of(color))
+    }
+
+    /// Both slots of an app that NGINX was made to forget.
     ///
     /// # Errors
-    /// When NGINX still answers for the app.
-    pub async fn unrouted(app: &App, color: Color) -> Result<IdleSlot, Failure> {
-        let Ok(route) = traffic::look(app).await.nginx else {
-            return Ok(IdleSlot::of(color));
-        };
-        Err(
-            Failure::failed(format!("NGINX still answers for {}, from {route}", app.name()))
-                .hint("`bg remove` takes the app from NGINX first")
-                .with_traffic(traffic::unchanged(app)),
-        )
+    /// When NGINX still answers for the app on one of its listeners, or nobody can say.
+    pub async fn unrouted(app: &App) -> Result<[IdleSlot; 2], Failure> {
+        for door in &app.doors {
+            let seen = match front::live_answers(std::slice::from_ref(door), app.name()).await {
+                Ok(answers) => format!("{} on {door}", answers.color),
+                Err(error) if error.is_of_another() => continue,
+                Err(error) => in_one_line(&error),
+            };
+            return Err(
+                Failure::failed(format!("NGINX still knows {}: {seen}", app.name()))
+                    .hint("`bg remove` takes the app from NGINX first")
+                    .with_traffic(traffic::unchanged(app)),
+            );
+        }
+        Ok(Color::BOTH.map(IdleSlot::of))
     }
 
     /// The slot of `color`, for what has looked in a way of its own: the recovery table, the

@@ -16,7 +16,7 @@ use crate::{adopted, gate};
 /// When it does not start or does not pass.
 pub async fn revive(
     app: &App,
-    idle: &IdleSlot,
+    idle: IdleSlot,
     release: &ReleaseId,
     nonce: &str,
     sink: &dyn Sink,

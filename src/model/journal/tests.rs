@@ -28,6 +28,7 @@ fn refused(unfit: u8) -> Record {
         verb: Verb::Deploy,
         reason: "gate".into(),
         refused: Some(release(unfit)),
+        needless: false,
     }
 }
 

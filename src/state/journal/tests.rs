@@ -12,6 +12,7 @@ fn abort(run: &str) -> Record {
         verb: Verb::Deploy,
         reason: "because".into(),
         refused: None,
+        needless: false,
     }
 }
 

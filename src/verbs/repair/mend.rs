@@ -96,7 +96,7 @@ async fn start(app: &App, live: &Standing, sink: &dyn Sink) -> Result<(), Failur
     };
     slot::discard(app, &down).await.map_err(failed)?;
     let nonce = format!("repair-{}", std::process::id());
-    slot::revive(app, &down, release, &nonce, sink)
+    slot::revive(app, down, release, &nonce, sink)
         .await
         .map_err(failed)?;
     keep(app).await

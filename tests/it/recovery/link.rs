@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use bluegreen::model::attempt::Phase;
 use bluegreen::model::color::{Color, Route};
-use bluegreen::model::journal::{Phase, Record, RunId, Verb};
+use bluegreen::model::journal::{Record, RunId, Verb};
 use jiff::Timestamp;
 
 use super::scene::{

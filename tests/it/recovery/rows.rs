@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 
+use bluegreen::model::attempt::Phase;
 use bluegreen::model::color::{Color, Route};
-use bluegreen::model::journal::{OpenRun, Phase, Record, RunId, Story, Verb};
+use bluegreen::model::journal::{OpenRun, Record, RunId, Story, Verb};
 use bluegreen::model::recovery::{Action, Seen, action};
 use bluegreen::model::release::ReleaseId;
 use jiff::Timestamp;
@@ -209,20 +210,19 @@ impl Scene {
                     && live.release == slot(&self.sandbox, self.to.color)
                     && *was == open.was
             }
-            (Record::Abort { refused, .. }, Action::PutBack | Action::Follow) => *refused == open.release,
+            (Record::Abort { refused, .. }, Action::PutBack | Action::Follow) => {
+                refused.as_ref() == open.attempt.release()
+            }
             (Record::Abort { refused, .. }, Action::Abandon | Action::RestoreSlot) => refused.is_none(),
             _ => false,
         };
         assert!(as_noted, "{row}: {record:?}");
         let idle = self.to.color;
         if matches!(wanted, Action::RestoreSlot | Action::PutBack | Action::Follow) {
-            assert_eq!(slot(&self.sandbox, idle), open.replaces, "{row}: {repair}");
+            let old = open.attempt.replaced().and_then(|slot| slot.old.clone());
+            assert_eq!(slot(&self.sandbox, idle), old, "{row}: {repair}");
             let answers = answering(&self.sandbox, idle);
-            assert_eq!(
-                answers,
-                open.replaces.as_ref().map(ToString::to_string),
-                "{row}: {repair}"
-            );
+            assert_eq!(answers, old.map(|old| old.to_string()), "{row}: {repair}");
         }
     }
 
