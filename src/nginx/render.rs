@@ -1,7 +1,7 @@
 //! NGINX's files of one app, as text. Pure but for templates of the user's own.
 
-mod error;
-mod facts;
+pub mod error;
+pub mod facts;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

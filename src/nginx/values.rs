@@ -9,7 +9,8 @@ use model::listen::Listener;
 use serde::Serialize;
 
 use crate::names::Known;
-use crate::render::{Facts, RenderError};
+use crate::render::error::RenderError;
+use crate::render::facts::Facts;
 
 /// NGINX's hash of variables takes names of 46 bytes without further settings:
 /// 46 - `bg_` - `_maintenance`.

@@ -12,7 +12,7 @@ use sha1::Sha1;
 use crate::error::SshError;
 use crate::pattern;
 
-mod place;
+pub mod place;
 pub mod remember;
 
 pub use place::Place;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::known_hosts::Place;
+use crate::known_hosts::place::Place;
 
 /// A key that a host has shown and that is not trusted.
 #[derive(Clone, Debug)]

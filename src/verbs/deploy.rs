@@ -22,7 +22,7 @@ use super::memory;
 use super::room;
 use super::{data, hooks, migrate, preflight};
 
-mod ask;
+pub mod ask;
 
 pub use ask::Ask;
 

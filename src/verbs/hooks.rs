@@ -19,7 +19,7 @@ use sys::command::{Command, CommandError};
 use super::deployed::Deployed;
 use super::notify;
 
-mod scene;
+pub mod scene;
 
 pub use scene::{Scene, secrets};
 

@@ -14,7 +14,7 @@ use model::release::Manifest;
 use release::git::Git;
 use sys::command::CommandError;
 
-use super::deploy::Ask;
+use super::deploy::ask::Ask;
 use super::hooks::{self, Scene};
 use super::{backup, contract};
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sys::webhook;
 
 use super::deployed::Deployed;
-use super::hooks::{Scene, secrets};
+use super::hooks::scene::{Scene, secrets};
 
 /// Tells whoever wants to hear how `done` went; one that does not answer is only warned of.
 pub async fn tell(run: &Run<'_>, done: &Result<Deployed, Failure>) {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use model::config::{Installer, Python};
 use toml::{Table, Value};
 
-use crate::venv::requirements::{Reach, reach_of};
+use crate::venv::requirements::line::{Reach, reach_of};
 use crate::venv::tool::Tool;
 pub use error::ProjectError;
 

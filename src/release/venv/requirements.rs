@@ -1,6 +1,6 @@
 //! What an environment is made from: the requirement files and all that they include.
 
-mod line;
+pub mod line;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,6 @@ use crate::venv::VenvError;
 use crate::venv::project::{self, Files, Project, UV_LOCK};
 use crate::venv::tool::Tool;
 pub use line::Reach;
-pub(super) use line::reach_of;
 use line::{Line, classify, logical_lines};
 
 /// A list with the hashes of a thousand packages has a tenth of it.
