@@ -51,6 +51,7 @@ mod ssh;
 mod static_build;
 mod terminal;
 mod umask;
+mod upgrade;
 mod user;
 mod walk;
 mod worker;
