@@ -199,7 +199,7 @@ pub struct Left {
 /// The journal, folded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Story {
-    /// The run that died half-way, if any.
+    /// The run that has not ended, if any: under way, or its process died.
     #[serde(skip)]
     pub open: Option<OpenRun>,
     /// The run that made live what is live, when it never heard how the other hosts did.

@@ -32,7 +32,7 @@ impl Seen {
     }
 }
 
-/// What to do about a run that died.
+/// What to do about a run that did not reach its goal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Note in the journal that it ended; no slot was touched.
