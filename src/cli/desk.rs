@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use model::config::hooks::{Hook, Moment, Place};
-use model::event::{Event, Sink};
+use model::event::{Event, Sink, millis};
 use model::failure::{Failure, Kind, Traffic, in_one_line};
 use sys::command::{Command, CommandError};
 
@@ -136,7 +136,7 @@ async fn all(errand: &Errand, moment: Moment, told: Told) -> Result<(), Failure>
         errand.ui.emit(Event::HookRan {
             hook: moment.name().to_owned(),
             command: hook.run.clone(),
-            took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            took_ms: millis(began.elapsed()),
         });
     }
     Ok(())

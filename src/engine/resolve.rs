@@ -210,11 +210,7 @@ async fn finish(app: &App, plan: &Plan, why: Why<'_>, sink: &dyn Sink) -> Result
         put_back(app, open, why, sink).await?;
         return give_back(app, open, why, true, sink).await;
     }
-    if let Err(error) = save::save(app).await {
-        sink.emit(Event::Warned {
-            text: format!("the process list was not saved for a reboot: {error}"),
-        });
-    }
+    save::or_warn(app, sink).await;
     Ok(Resolved::Finished(traffic::standing(app, to.color)))
 }
 

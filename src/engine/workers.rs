@@ -85,12 +85,8 @@ pub async fn settle(
     for event in followed.events() {
         sink.emit(event);
     }
-    if followed.changed()
-        && let Err(error) = save::save(app).await
-    {
-        sink.emit(Event::Warned {
-            text: format!("the process list was not saved for a reboot: {error}"),
-        });
+    if followed.changed() {
+        save::or_warn(app, sink).await;
     }
     let wants_back = followed
         .troubles

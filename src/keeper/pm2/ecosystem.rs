@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use model::event::millis;
 use serde_json::{Value, json};
 
 /// One process to be kept by PM2. Nothing in here may be a secret: PM2 writes all of it to
@@ -73,8 +74,4 @@ impl Spec {
             "vizion": false,
         }]})
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
