@@ -21,5 +21,4 @@ mod rights;
 pub mod run;
 pub mod shell;
 pub mod source;
-mod swap;
 pub mod user;

@@ -12,11 +12,15 @@
 //! - [`engine`]: the heart: a run, its slots, the gate, the cutover and its proof, the one way back
 //! - [`release`]: how a release is made: git, checkouts, environments, static files, data
 //! - [`keeper`]: PM2 and the launcher that it starts
+//! - [`site`]: the NGINX files of one app, a user's own site led through them, the front door
 //! - [`nginx`]: what NGINX reads, whether it serves that, and how traffic is moved
 //! - [`state`]: what is kept on disk between commands: the journal, releases and slots
+//! - [`web`]: HTTP and TLS as a client meets them
 //! - [`ssh`]: a client that obeys OpenSSH's files; knows nothing of releases
 //! - [`sys`]: processes, sockets, locks, rights, files that survive a crash
 //! - [`model`]: pure: colors, releases, paths, the journal, the recovery table
+//!
+//! `bluegreen-swap`, which sudo starts as root, is built of `nginx`, `state`, `sys` and `model` alone.
 //!
 //! The order of a release is kept by types: only [`engine::gate`] makes a `Gated`, and a
 //! cutover takes nothing else.
@@ -26,4 +30,4 @@ pub mod remote;
 pub mod ui;
 pub mod verbs;
 
-pub use {engine, keeper, model, nginx, release, ssh, state, sys};
+pub use {engine, keeper, model, nginx, release, site, ssh, state, sys, web};

@@ -33,8 +33,8 @@ pub mod room;
 pub mod setup;
 pub mod sight;
 pub mod source;
+pub mod starter;
 pub mod status;
-pub mod swap_as_root;
 pub mod switch;
 
 #[cfg(test)]

@@ -32,9 +32,6 @@ const OPEN_FILES: u64 = 1024;
 pub fn main() -> ExitCode {
     pin_umask();
     names::pin();
-    if let Some(code) = super::swap::main() {
-        return code;
-    }
     if complete::answer() {
         return ExitCode::SUCCESS;
     }

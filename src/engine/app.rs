@@ -13,9 +13,9 @@ use model::config::{Config, SwitchWay};
 use model::layout::{Entry, Layout, NginxLayout};
 use model::listen::{ListenError, Listener};
 use nginx::dump::Dump;
-use nginx::front::{Door, Manner, Pace};
 use nginx::mover::Mover;
 use nginx::{Nginx, names};
+use site::front::{Door, Manner, Pace};
 use sys::link::Link;
 use sys::{store, user};
 

@@ -7,10 +7,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nginx::front::{Door, Nonce, Pace};
-use sys::http::HttpError;
+use site::front::{Door, Nonce, Pace};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use web::http::HttpError;
 
 mod tally;
 mod wire;

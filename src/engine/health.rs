@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use model::config::HealthCheck;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use sys::http::{Answer, Client, HttpError};
 use tokio::task::JoinSet;
+use web::http::{Answer, Client, HttpError};
 
 mod verdict;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use model::color::{Color, Route};
 use model::failure::Failure;
-use nginx::front::{self, Pace, Sick};
 use nginx::mover::{MoveError, Unfollowed};
+use site::front::{self, Pace, Sick};
 use state::releases;
 
 use crate::app::App;

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 
 use model::failure::{Failure, Kind};
 use nginx::dump::{Dump, Given, Own, Why};
-use nginx::front::{self, Door, Manner};
-use sys::http::{Answer, HttpError};
+use site::front::{self, Door, Manner};
+use web::http::{Answer, HttpError};
 
 /// The page that NGINX makes for a status that has none of the site's.
 const BUILT_IN: &[u8] = b"<hr><center>";

@@ -3,7 +3,7 @@
 
 use model::color::{Color, Route};
 use model::failure::{Failure, Standing, Traffic};
-use nginx::front::{self, FrontError};
+use site::front::{self, FrontError};
 use state::releases;
 use sys::link::LinkError;
 

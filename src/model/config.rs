@@ -24,7 +24,6 @@ pub mod read;
 mod rules;
 pub mod run;
 pub mod schema;
-pub mod starter;
 pub mod worker;
 
 use std::collections::BTreeMap;
@@ -47,6 +46,9 @@ pub use notify::Notify;
 pub use python::{Installer, Python};
 pub use rules::{is_app_name, source_address};
 pub use worker::Worker;
+
+/// Stands where `bg init` found nothing; a file with it is refused by line.
+pub const OPEN: &str = "?";
 
 /// One app on one host, as written in `bg.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

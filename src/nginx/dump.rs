@@ -15,7 +15,7 @@ mod ways;
 
 pub use limits::Limit;
 pub use own::{Given, Own, Why};
-pub(super) use ways::values;
+pub use ways::values;
 
 /// How deep includes are followed: NGINX itself refuses a circle.
 const DEEPEST: usize = 16;
@@ -156,7 +156,7 @@ impl Dump {
     }
 
     /// What stands in `http`, includes in their place.
-    pub(super) fn http(&self) -> impl Iterator<Item = &Directive> {
+    pub fn http(&self) -> impl Iterator<Item = &Directive> {
         self.tree
             .iter()
             .filter(|d| d.name == "http")
@@ -280,7 +280,8 @@ fn first<'a>(block: &'a [Directive], name: &str) -> Option<&'a str> {
     directive.args.first().map(String::as_str)
 }
 
-pub(super) fn walk<'d>(block: &'d [Directive], visit: &mut impl FnMut(&'d Directive)) {
+/// Every directive in `block`, and in the blocks in it.
+pub fn walk<'d>(block: &'d [Directive], visit: &mut impl FnMut(&'d Directive)) {
     for directive in block {
         visit(directive);
         walk(&directive.block, visit);
@@ -355,7 +356,7 @@ fn name_fits(pattern: &[u8], name: &[u8]) -> bool {
 }
 
 /// `http://127.0.0.1:5000/x`, `localhost:5000`, `[::1]:5000`: the port of this machine.
-pub(super) fn local_port(target: &str) -> Option<u16> {
+pub fn local_port(target: &str) -> Option<u16> {
     let rest = target.split_once("://").map_or(target, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or(rest);
     let (host, digits) = authority.rsplit_once(':')?;
@@ -364,7 +365,7 @@ pub(super) fn local_port(target: &str) -> Option<u16> {
 }
 
 /// What stands for a host and a port in an address: `backend` of `http://backend/x`.
-pub(super) fn authority(target: &str) -> &str {
+pub fn authority(target: &str) -> &str {
     let rest = target.split_once("://").map_or(target, |(_, rest)| rest);
     rest.split('/').next().unwrap_or(rest)
 }

@@ -9,7 +9,15 @@ use similar::TextDiff;
 use sys::store;
 
 use crate::raw;
-use crate::render::Rendered;
+
+/// A file that shall be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// Where, absolute.
+    pub path: PathBuf,
+    /// Its whole text.
+    pub text: String,
+}
 
 /// What has to be done about a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,16 +4,12 @@ pub mod build;
 pub mod dump;
 mod error;
 pub mod files;
-pub mod front;
 pub mod master;
 pub mod mover;
 pub mod names;
 pub mod raw;
 pub mod readers;
-pub mod render;
 pub mod syntax;
-pub mod takeover;
-mod values;
 pub mod written;
 
 use std::io::{Read, Seek, SeekFrom};
@@ -255,16 +251,3 @@ impl ErrorLog {
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
-
-#[cfg(test)]
-mod hostile_tests;
-#[cfg(test)]
-mod rehearsal;
-#[cfg(test)]
-mod reload_tests;
-#[cfg(test)]
-mod render_tests;
-#[cfg(test)]
-mod route_tests;
-#[cfg(test)]
-mod visitor_tests;

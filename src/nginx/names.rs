@@ -85,18 +85,19 @@ pub fn takes(ours: &str, theirs: &str) -> bool {
 
 /// The names of a site, as NGINX's maps take them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Known {
+pub struct Known {
     /// What the app is told where the visitor asked for none of them: a name, or NGINX's word
     /// for what the visitor asked for where the site has no name.
-    pub(super) own: String,
+    pub own: String,
     /// All of them, for a map with `hostnames`, ready to stand in NGINX's quotes.
-    pub(super) all: Vec<String>,
+    pub all: Vec<String>,
     /// Those that are one name and nothing else.
-    pub(super) plain: Vec<String>,
+    pub plain: Vec<String>,
 }
 
 impl Known {
-    pub(super) fn of<'n>(names: impl IntoIterator<Item = &'n str>) -> Known {
+    /// Those of `names` that are a name.
+    pub fn of<'n>(names: impl IntoIterator<Item = &'n str>) -> Known {
         let mut read: Vec<Name> = Vec::new();
         for name in names {
             let known = Name::read(name);

@@ -11,8 +11,8 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::verbs::starter::{Guess, Start};
 use model::config::Process;
-use model::config::starter::{Guess, Start};
 use release::venv::project::{self, Files};
 use release::venv::requirements::OnDisk;
 use sys::command::Command;

@@ -79,14 +79,14 @@ fn a_certificate_with_any_byte_changed_is_read_or_not() {
             let mut harmed = der.clone();
             harmed[at] = byte;
             let harmed = rustls::pki_types::CertificateDer::from(harmed);
-            if let Some(certificate) = sys::tls::Certificate::read(&harmed) {
+            if let Some(certificate) = web::tls::Certificate::read(&harmed) {
                 drop(certificate.weakness());
                 read += 1;
             }
         }
         let cut = rustls::pki_types::CertificateDer::from(der[..at].to_vec());
         assert!(
-            sys::tls::Certificate::read(&cut).is_none(),
+            web::tls::Certificate::read(&cut).is_none(),
             "{at} bytes of {}",
             der.len()
         );

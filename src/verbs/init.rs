@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::verbs::starter::{self, Guess, Start};
 use model::config::Config;
-use model::config::starter::{self, Guess, Start};
 use model::failure::{Failure, Kind};
 use model::password::without_password;
 use serde::{Deserialize, Serialize};

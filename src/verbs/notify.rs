@@ -6,7 +6,7 @@ use model::config::notify::Format;
 use model::event::{Event, Sink};
 use model::failure::{Failure, Kind, Traffic, in_one_line};
 use serde_json::{Value, json};
-use sys::webhook;
+use web::webhook;
 
 use super::deployed::Deployed;
 use super::hooks::scene::{Scene, secrets};

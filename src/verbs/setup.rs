@@ -15,8 +15,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ::nginx::files::Kind;
-use ::nginx::front;
-use ::nginx::render;
 use ::nginx::written::Written;
 use engine::app::App;
 use engine::{save, slot, traffic};
@@ -25,6 +23,8 @@ use model::config::Config;
 use model::event::{Event, Sink};
 use model::failure::{Failure, Kind as FailureKind};
 use serde::{Deserialize, Serialize};
+use site::front;
+use site::render;
 use state::registry::Registry;
 use sys::lock::{self, Holder, Lock};
 use sys::store;

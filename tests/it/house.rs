@@ -2,6 +2,7 @@
 
 mod rings;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,7 +17,10 @@ const CRATES: &[(&str, u32)] = &[
     ("state", 2),
     ("nginx", 2),
     ("ssh", 2),
+    ("web", 2),
     ("keeper", 3),
+    ("site", 3),
+    ("swap-helper", 3),
     ("release", 4),
     ("engine", 5),
     ("bluegreen", 6),
@@ -34,10 +38,11 @@ const DOORS: &[&str] = &["", "bin"];
 /// No file of `src` is longer.
 const LONGEST_FILE: usize = 600;
 
-#[test]
-fn crates_need_only_those_below() {
+/// What cargo knows of the workspace.
+fn metadata(option: Option<&str>) -> Value {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args(["metadata", "--format-version", "1", "--offline"])
+        .args(option)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
@@ -46,7 +51,56 @@ fn crates_need_only_those_below() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn the_program_that_sudo_starts_is_built_without_ssh_tls_and_templates() {
+    let metadata = metadata(None);
+    let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
+    let name = |id: &str| {
+        let mut packages = metadata["packages"].as_array().unwrap().iter();
+        let package = packages.find(|package| package["id"] == id).unwrap();
+        package["name"].as_str().unwrap().to_owned()
+    };
+    let needed_by = |wanted: &str| {
+        let mut found = BTreeSet::new();
+        let mut left: Vec<&Value> = nodes
+            .iter()
+            .filter(|node| name(node["id"].as_str().unwrap()) == wanted)
+            .collect();
+        while let Some(node) = left.pop() {
+            for needed in node["deps"].as_array().unwrap() {
+                let kinds = needed["dep_kinds"].as_array().unwrap();
+                let is_built_in = kinds.iter().any(|kind| kind["kind"].is_null());
+                if is_built_in && found.insert(needed["pkg"].as_str().unwrap()) {
+                    left.extend(nodes.iter().find(|node| node["id"] == needed["pkg"]));
+                }
+            }
+        }
+        found.into_iter().map(name).collect::<BTreeSet<_>>()
+    };
+    let kept_out = [
+        "russh",
+        "reqwest",
+        "tera",
+        "tokio-rustls",
+        "rustls",
+        "hyper",
+        "ssh",
+        "web",
+        "site",
+    ];
+    let among = |needed: &BTreeSet<String>| kept_out.map(|name| needed.contains(name));
+    assert_eq!(among(&needed_by("bluegreen")), [true; 9]);
+    let needed = needed_by("swap-helper");
+    assert!(needed.contains("model") && needed.contains("nginx"), "{needed:?}");
+    assert_eq!(among(&needed), [false; 9], "{needed:?}");
+}
+
+#[test]
+fn crates_need_only_those_below() {
+    let metadata = metadata(Some("--no-deps"));
     let packages = metadata["packages"].as_array().unwrap();
     assert_eq!(
         packages.len(),

@@ -9,6 +9,8 @@ use std::time::Instant;
 
 use bluegreen::model::config::SwitchWay;
 use bluegreen::model::layout::Entry;
+use bluegreen::sys::program::Content;
+use bluegreen::sys::system::SWAP;
 use nix::unistd::Uid;
 use sha2::{Digest, Sha256};
 
@@ -40,6 +42,21 @@ fn it_wants_no_loader() {
         ordinary.contains(&WANTS_A_LOADER),
         !cfg!(target_feature = "crt-static"),
         "{ordinary:?}"
+    );
+}
+
+#[test]
+fn it_carries_the_program_that_moves_traffic_as_root() {
+    let folder = Folder::new();
+    let program = folder.join(SWAP);
+    let carried = Content::carried_by(&static_program()).unwrap().unwrap();
+    assert!(carried.put(&program).unwrap());
+    assert!(!segments(&fs::read(&program).unwrap()).contains(&WANTS_A_LOADER));
+    let output = Command::new(&program).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "error: two words are wanted: an app and a route\n"
     );
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sys::http::HttpError;
+use web::http::HttpError;
 
 use crate::evidence::wire::{Answer, Failed};
 

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use ::nginx::front::{Manner, PROOF_HEADER};
+use site::front::{Manner, PROOF_HEADER};
 use testkit::server::{Server, deserted, header, read_head, reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

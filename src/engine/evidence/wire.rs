@@ -8,8 +8,8 @@ use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::SendRequest;
 use hyper::header::{HOST, HeaderMap, HeaderValue, USER_AGENT as AGENT};
 use hyper::{Request, Response, Uri};
-use nginx::front::{Door, Nonce, PROOF_HEADER};
-use sys::http::{Endpoint, HttpError, diagnose, encoded, in_the_body};
+use site::front::{Door, Nonce, PROOF_HEADER};
+use web::http::{Endpoint, HttpError, diagnose, encoded, in_the_body};
 
 /// How the prober introduces itself.
 pub const USER_AGENT: &str = "bluegreen-evidence";

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 use model::config::JsonCheck;
 use proptest::prelude::*;
 use reqwest::header::{HeaderMap, HeaderValue, LOCATION};
-use sys::http::BODY_LIMIT;
 use testkit::hostile;
 use testkit::server::{Server, reply};
+use web::http::BODY_LIMIT;
 
 use crate::health::verdict::judge;
 use crate::health::*;

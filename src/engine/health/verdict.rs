@@ -2,7 +2,7 @@
 
 use model::config::HealthCheck;
 use serde_json::Value;
-use sys::http::{Answer, HttpError, excerpt};
+use web::http::{Answer, HttpError, excerpt};
 
 /// Why a probe was not healthy.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -8,7 +8,7 @@ use model::color::{Color, Route};
 use model::config::HealthCheck;
 use model::failure::Failure;
 use nginx::dump::Dump;
-use nginx::front::{self, Door, Nonce, NotProven, Sick};
+use site::front::{self, Door, Nonce, NotProven, Sick};
 
 use crate::app::App;
 use crate::health::{self, Pace};

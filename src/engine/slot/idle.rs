@@ -2,7 +2,7 @@
 
 use model::color::{Color, Route};
 use model::failure::{Failure, Traffic, in_one_line};
-use nginx::front;
+use site::front;
 
 use crate::app::App;
 use crate::traffic::{self, Sight};

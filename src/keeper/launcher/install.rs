@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use model::layout::Layout;
-use sys::program;
+use sys::program::Content;
 
 /// Copies the program `exe` to where PM2 starts it, unless the same is there already. A
 /// running launcher keeps the old copy. Returns whether it was copied.
@@ -12,5 +12,5 @@ use sys::program;
 /// # Errors
 /// When either file cannot be read or the new one not written.
 pub fn install(exe: &Path, layout: &Layout) -> io::Result<bool> {
-    program::put(exe, &layout.launcher())
+    Content::whole(exe).and_then(|program| program.put(&layout.launcher()))
 }

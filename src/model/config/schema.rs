@@ -11,12 +11,8 @@ pub fn schema() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use serde_json::{Map, Value};
 
-    use super::super::starter::starter;
-    use super::super::starter::tests::{sample, uncommented};
     use super::*;
 
     fn tree() -> Value {
@@ -63,64 +59,5 @@ mod tests {
         let tree = tree();
         assert_eq!(tree["$defs"]["Duration"]["type"], "string");
         assert_eq!(tree["$defs"]["Gate"]["properties"]["soak"]["default"], "5s");
-    }
-
-    #[test]
-    fn schema_and_starter_name_the_same_keys() {
-        let tree = tree();
-        let mut known = BTreeSet::new();
-        collect_schema(&tree, &tree, "", &mut known);
-        let starter = uncommented(&starter(&sample()).unwrap(), true);
-        let written: Value = toml::from_str(&starter).unwrap();
-        let mut shown = BTreeSet::new();
-        collect_written(&written, "", &mut shown);
-        assert_eq!(known, shown);
-    }
-
-    /// The dotted keys below `part`, lists of tables without their numbers.
-    fn collect_schema(tree: &Value, part: &Value, path: &str, keys: &mut BTreeSet<String>) {
-        let part = resolve(tree, part);
-        if let Some(properties) = part["properties"].as_object() {
-            for (key, value) in properties {
-                collect_schema(tree, value, &format!("{path}.{key}"), keys);
-            }
-        } else if resolve(tree, &part["items"])["properties"].is_object() {
-            collect_schema(tree, &part["items"], path, keys);
-        } else {
-            keys.insert(path.to_owned());
-        }
-    }
-
-    fn resolve<'t>(tree: &'t Value, part: &'t Value) -> &'t Value {
-        let one = part["anyOf"].get(0).unwrap_or(part);
-        match one["$ref"].as_str() {
-            Some(reference) => tree.pointer(reference.trim_start_matches('#')).unwrap(),
-            None => one,
-        }
-    }
-
-    fn collect_written(part: &Value, path: &str, keys: &mut BTreeSet<String>) {
-        let free = [
-            ".env.set",
-            ".health.headers",
-            ".nginx.probe.headers",
-            ".fleet.groups",
-        ]
-        .contains(&path);
-        match part {
-            Value::Object(table) if !free => {
-                for (key, value) in table {
-                    collect_written(value, &format!("{path}.{key}"), keys);
-                }
-            }
-            Value::Array(list) if list.iter().any(Value::is_object) => {
-                for value in list {
-                    collect_written(value, path, keys);
-                }
-            }
-            _ => {
-                keys.insert(path.to_owned());
-            }
-        }
     }
 }

@@ -33,7 +33,7 @@ mod tests {
 
     use crate::dump::loaded::*;
     use crate::files;
-    use crate::render::Rendered;
+    use crate::files::Rendered;
 
     #[test]
     fn words_in_a_file_that_is_read_count_and_comments_do_not() {

@@ -78,7 +78,7 @@ impl Dump {
 
 /// What a directive gives to a variable: `set` its second word, each line of a `map` and of a
 /// `split_clients` its first.
-pub(in super::super) fn values(d: &Directive) -> Vec<&String> {
+pub fn values(d: &Directive) -> Vec<&String> {
     match d.name.as_str() {
         "set" => d.args.get(1).into_iter().collect(),
         "map" | "split_clients" => d.block.iter().filter_map(|entry| entry.args.first()).collect(),

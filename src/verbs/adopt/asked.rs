@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use engine::provable::Unprovable;
 use model::listen::Listener;
 use nginx::dump::Dump;
-use nginx::front::Door;
 use nginx::names;
-use nginx::takeover::Taken;
+use site::front::Door;
+use site::takeover::Taken;
 
 /// What a server listens on that says nothing of it.
 const USUAL: &str = "80";
@@ -77,7 +77,7 @@ pub(super) fn elsewhere(path: &str, door: &Door, servers: &[Taken]) -> Unprovabl
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nginx::takeover::{self, Wish};
+    use site::takeover::{self, Wish};
 
     #[test]
     fn a_server_is_asked_by_a_name_that_leads_to_it() {

@@ -15,11 +15,12 @@ use model::layout::NginxLayout;
 use model::release::ReleaseId;
 use nginx::Nginx;
 use nginx::dump::Dump;
+use nginx::files::Rendered;
 use nginx::raw;
-use nginx::render;
-use nginx::takeover::{self, Takeover, Wish};
 use nix::unistd::Uid;
 use release::server_tree::State;
+use site::render;
+use site::takeover::{self, Takeover, Wish};
 use state::registry::Registry;
 use sys::command::find_program;
 use sys::process::Process;
@@ -354,10 +355,10 @@ impl Plan {
     }
 
     /// The same as files to write.
-    pub(super) fn rendered(&self) -> Vec<render::Rendered> {
+    pub(super) fn rendered(&self) -> Vec<Rendered> {
         let files = self.files().into_iter();
         files
-            .map(|file| render::Rendered {
+            .map(|file| Rendered {
                 path: file.path,
                 text: file.after,
             })

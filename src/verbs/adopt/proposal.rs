@@ -7,11 +7,11 @@ mod site;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use ::site::front::{self, Door, Manner};
 use keeper::pm2::Proc;
 use model::config::Config;
 use model::config::read;
 use model::failure::{Failure, Kind};
-use nginx::front::{self, Door, Manner};
 use nginx::names;
 use sys::sockets;
 

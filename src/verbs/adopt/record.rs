@@ -10,12 +10,12 @@ use model::config::Config;
 use model::failure::{Failure, Kind};
 use model::layout::{Entry, NginxLayout};
 use model::release::ReleaseId;
+use nginx::files::Rendered;
 use nginx::files::{self, Change};
-use nginx::front::{Door, Manner};
 use nginx::raw;
-use nginx::render::Rendered;
 use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
+use site::front::{Door, Manner};
 use sys::store;
 use sys::trust::{self, Untrusted};
 

@@ -10,8 +10,8 @@ use model::color::Route;
 use model::failure::in_one_line;
 use model::release::ReleaseId;
 use nginx::dump::Dump;
-use nginx::front::{self, Door, Nonce, Pace};
-use nginx::takeover::{Taken, Takeover};
+use site::front::{self, Door, Nonce, Pace};
+use site::takeover::{Taken, Takeover};
 
 use super::asked;
 use super::record::Seen;

@@ -9,10 +9,10 @@ use model::color::{Color, Route};
 use model::config::{Config, SwitchWay};
 use model::layout::{Entry, Layout, NginxLayout};
 use nginx::mover::Asked;
-use nginx::render::site_mark;
 use nix::unistd::{Uid, User};
+use site::render::site_mark;
 use state::registry::Registry;
-use sys::program::{self, THIS};
+use sys::program::Content;
 use sys::sudoers;
 use sys::system::SystemFolders;
 use sys::trust::{self, Keeper, Untrusted};
@@ -190,11 +190,12 @@ async fn programs_of_root(report: &mut Report, entry: &Entry, owner: &User) {
     }
     match trust::roots_alone(&folders.swap) {
         Err(error) => report.wrong("swap program", in_full(&error), &fix(&error)),
-        Ok(_) if !program::is_at(Path::new(THIS), &folders.swap).unwrap_or(false) => report.warn(
-            "swap program",
-            format!("`{}` is of another version", folders.swap.display()),
-            "`bg setup` as root puts this one there",
-        ),
+        Ok(_) if !Content::of_swap().is_ok_and(|ours| ours.is_at(&folders.swap).unwrap_or(false)) => report
+            .warn(
+                "swap program",
+                format!("`{}` is of another version", folders.swap.display()),
+                "`bg setup` as root puts this one there",
+            ),
         Ok(_) => report.fine(
             "swap program",
             format!("{} is root's alone", folders.swap.display()),

@@ -7,8 +7,8 @@ use engine::app::App;
 use engine::proof;
 use model::color::Color;
 use model::config::SwitchWay;
-use nginx::front;
 use nginx::readers::Reader;
+use site::front;
 
 use super::super::setup::ground::{self, Ground};
 use super::finding::Report;

@@ -9,7 +9,7 @@ use engine::app::App;
 use model::listen::Listener;
 use nginx::dump::Server;
 use nginx::names;
-use sys::tls::{self, Fault, Missing, OnDisk, Place, Roots, Shown, Verdict};
+use web::tls::{self, Fault, Missing, OnDisk, Place, Roots, Shown, Verdict};
 
 use super::super::setup::ground::{self, Ground};
 use super::finding::{Level, Report};

@@ -6,11 +6,11 @@ use engine::adopted;
 use engine::app::App;
 use model::color::Color;
 use model::release::ReleaseId;
-use nginx::front;
 use nginx::readers::Reader;
-use nginx::render;
 use release::statics;
 use release::statics::Unserved;
+use site::front;
+use site::render;
 use state::releases;
 
 use super::super::setup::ground::Ground;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use model::config::starter::Start;
+use crate::verbs::starter::Start;
 use release::venv::project::PYPROJECT;
 use sys::store;
 use toml::{Table, Value};

@@ -1,7 +1,7 @@
 use std::fs;
 
+use crate::verbs::starter::starter;
 use model::config::read::parse;
-use model::config::starter::starter;
 use tempfile::TempDir;
 
 use crate::verbs::guess::*;

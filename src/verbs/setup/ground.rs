@@ -9,9 +9,9 @@ use model::listen::Listener;
 use model::way;
 use nginx::build::Build;
 use nginx::dump::{Dump, Server};
-use nginx::render::site_mark;
 use nginx::{Nginx, NginxError, raw};
 use nix::unistd::{Uid, User};
+use site::render::site_mark;
 use state::registry::{Registry, RegistryError};
 use sys::command::find_program;
 

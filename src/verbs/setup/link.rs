@@ -6,7 +6,7 @@ use engine::app::App;
 use model::color::{Color, Route};
 use model::failure::Failure;
 use nginx::files;
-use nginx::render::Rendered;
+use nginx::files::Rendered;
 use state::releases;
 use sys::{store, trust};
 

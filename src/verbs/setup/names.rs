@@ -6,7 +6,7 @@ use model::layout::NginxLayout;
 use model::listen::Bound;
 use nginx::dump::Server;
 use nginx::names;
-use nginx::render::Facts;
+use site::render::Facts;
 
 use super::ground::{self, Ground};
 

@@ -7,9 +7,9 @@ use engine::traffic;
 use model::event::{Event, Sink};
 use model::failure::Failure;
 use model::way;
+use nginx::files::Rendered;
 use nginx::files::{self, Change, Kind};
 use nginx::mover;
-use nginx::render::Rendered;
 
 use super::ground::Ground;
 use super::{link, secret};

@@ -5,8 +5,8 @@ use std::path::Path;
 use model::config::Config;
 use model::failure::{Failure, Kind};
 use model::layout::NginxLayout;
-use nginx::render::{hook_is_ours, written_for};
 use nix::unistd::Uid;
+use site::render::{hook_is_ours, written_for};
 use sys::{store, trust};
 
 /// What root runs, or has parsed, nobody else may be able to change: a bg.toml that names

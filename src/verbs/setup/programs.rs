@@ -1,6 +1,7 @@
 //! This program in the places where it is started from: on everybody's PATH, and in the
 //! reload way as the one that moves traffic with root's rights, with sudo's permit for it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use engine::app::App;
@@ -8,7 +9,7 @@ use model::config::SwitchWay;
 use model::failure::Failure;
 use model::layout::Entry;
 use state::registry::Registry;
-use sys::program::{self, THIS};
+use sys::program::{self, Content, THIS};
 use sys::system::SystemFolders;
 use sys::{sudoers, trust};
 
@@ -40,9 +41,9 @@ pub fn needs_root(entry: &Entry) -> bool {
 /// When this program cannot read itself.
 pub fn wanted(app: &App, ground: &Ground) -> Result<Programs, Failure> {
     let folders = SystemFolders::of_this_user();
-    let differs = |target: &Path| match program::is_at(Path::new(THIS), target) {
+    let differs = |content: Content, target: &Path| match content.is_at(target) {
         Ok(same) => Ok(!same),
-        Err(error) => Err(Failure::failed("this program cannot read itself").because(error)),
+        Err(error) => Err(unread(error)),
     };
     let on_path = folders.programs.join(NAMES.0);
     let asked = ground.is_roots() && needs_root(&app.entry);
@@ -50,8 +51,8 @@ pub fn wanted(app: &App, ground: &Ground) -> Result<Programs, Failure> {
     let permit = folders.permit(app.name());
     Ok(Programs {
         also: !program::is_also(&on_path, NAMES.1),
-        on_path: differs(&on_path)?.then_some(on_path),
-        swap: match asked && differs(&folders.swap)? {
+        on_path: differs(this()?, &on_path)?.then_some(on_path),
+        swap: match asked && differs(of_swap()?, &folders.swap)? {
             true => Some(folders.swap.clone()),
             false => None,
         },
@@ -67,8 +68,13 @@ impl Programs {
     pub fn describe(&self, app: &App) -> Vec<String> {
         let permit = self.folders.permit(app.name());
         let mut lines = Vec::new();
-        let on_path = self.on_path.iter().chain(&self.swap);
-        lines.extend(on_path.map(|path| format!("put this program at {}", path.display())));
+        let put = |what: &str, path: &PathBuf| format!("put {what} at {}", path.display());
+        lines.extend(self.on_path.iter().map(|path| put("this program", path)));
+        lines.extend(
+            self.swap
+                .iter()
+                .map(|path| put("root's program for reloads", path)),
+        );
         if self.also {
             let short = self.folders.programs.join(NAMES.1);
             lines.push(format!("make {} another name of it", short.display()));
@@ -89,7 +95,7 @@ impl Programs {
     pub async fn permit(&self, app: &App) -> Result<(), Failure> {
         let permit = self.folders.permit(app.name());
         if let Some(swap) = &self.swap {
-            put(swap)?;
+            put(&of_swap()?, swap)?;
             trust::roots_alone(swap).map_err(|error| {
                 Failure::failed(format!("`{}` would run with root's rights", swap.display()))
                     .because(error)
@@ -112,7 +118,7 @@ impl Programs {
     /// When the system refuses.
     pub fn place(&self, app: &App) -> Result<(), Failure> {
         if let Some(target) = &self.on_path {
-            put(target)?;
+            put(&this()?, target)?;
         }
         if self.also {
             let target = self.folders.programs.join(NAMES.0);
@@ -125,8 +131,24 @@ impl Programs {
     }
 }
 
-fn put(target: &Path) -> Result<(), Failure> {
-    let put = program::put(Path::new(THIS), target);
+fn this() -> Result<Content, Failure> {
+    Content::whole(Path::new(THIS)).map_err(unread)
+}
+
+fn unread(error: io::Error) -> Failure {
+    Failure::failed("this program cannot read itself").because(error)
+}
+
+fn of_swap() -> Result<Content, Failure> {
+    Content::of_swap().map_err(|error| {
+        Failure::failed("there is no program here that could move traffic as root")
+            .because(error)
+            .hint("`ops/build` builds a `bluegreen` that carries it; `nginx.switch = \"live\"` needs none")
+    })
+}
+
+fn put(content: &Content, target: &Path) -> Result<(), Failure> {
+    let put = content.put(target);
     put.map(drop).map_err(|error| not_put(target, error))
 }
 

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use engine::app::App;
 use model::failure::Failure;
-use nginx::front::Secret;
-use nginx::render;
+use site::front::Secret;
+use site::render;
 use sys::store;
 
 use super::ground::Ground;

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use engine::app::App;
 use engine::traffic;
 use model::failure::{Failure, Kind as FailureKind};
-use nginx::files::{self, Change, Kind};
-use nginx::render;
+use nginx::files::{self, Change, Kind, Rendered};
 use nginx::written::{Whose, Written};
+use site::render;
 use state::registry::Registry;
 use sys::store;
 
@@ -18,7 +18,7 @@ use super::{names, nginx as in_nginx, owner, secret};
 /// What there is to write.
 pub struct Wanted {
     folders: Vec<PathBuf>,
-    pub targets: Vec<render::Rendered>,
+    pub targets: Vec<Rendered>,
     shown: Vec<Change>,
     pub nginx: Vec<Change>,
     /// Those of them that others have changed since.

@@ -1,11 +1,14 @@
 //! A host with two users: root, who sets up, and an ordinary one, to whom the app belongs.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use bluegreen::sys::program::CARRIES;
+use bluegreen::sys::system::SWAP;
 use nix::unistd::{Uid, User};
 use toml::{Table, Value};
 
@@ -45,7 +48,7 @@ impl Shared {
         });
         let program = sandbox.root().join("bin/bluegreen");
         fs::create_dir_all(program.parent().unwrap()).unwrap();
-        fs::copy(env!("CARGO_BIN_EXE_bluegreen"), &program).unwrap();
+        handed_out(&program);
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         let wheels = sandbox.root().join("wheels");
         copy_wheels(&sandbox, &wheels);
@@ -160,4 +163,17 @@ pub fn everything(folder: &Path) -> Vec<PathBuf> {
         }
     }
     all
+}
+
+/// This program as it is handed out: with the one that moves traffic as root at its end.
+fn handed_out(to: &Path) {
+    let built = Path::new(env!("CARGO_BIN_EXE_bluegreen"));
+    let swap = built.with_file_name(SWAP);
+    let swap = fs::read(&swap)
+        .unwrap_or_else(|error| panic!("`cargo build --features faults --bins` makes `{SWAP}`: {error}"));
+    fs::copy(built, to).unwrap();
+    let mut whole = OpenOptions::new().append(true).open(to).unwrap();
+    whole.write_all(&swap).unwrap();
+    whole.write_all(format!("{:012}", swap.len()).as_bytes()).unwrap();
+    whole.write_all(CARRIES).unwrap();
 }

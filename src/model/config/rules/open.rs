@@ -1,8 +1,7 @@
 //! What `bg init` did not find and nobody has written since.
 
-use super::super::Config;
 use super::super::run;
-use super::super::starter::OPEN;
+use super::super::{Config, OPEN};
 use super::findings::Findings;
 use super::value::{Verdict, wrong, wrong_part};
 

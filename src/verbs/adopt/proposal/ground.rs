@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use nginx::dump::Dump;
-use nginx::takeover::Takeover;
+use site::takeover::Takeover;
 
 use super::super::data::Data;
 use super::super::found::Found;

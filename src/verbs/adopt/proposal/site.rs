@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use engine::provable;
 use model::failure::{Failure, Kind};
 use model::listen::Listener;
-use nginx::front::{self, Door, Manner};
-use nginx::takeover::Taken;
+use site::front::{self, Door, Manner};
+use site::takeover::Taken;
 
 use super::super::asked;
 use super::ground::{Ground, quoted};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
-use sys::http::{Client, Endpoint, HttpError};
+use web::http::{Client, Endpoint, HttpError};
 
 use crate::front::{Pace, Secret};
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use model::color::Route;
-use sys::http::HttpError;
+use web::http::HttpError;
 
 use crate::front::{Door, FrontError};
 

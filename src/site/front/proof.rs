@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use model::color::Route;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use sys::http::{Answer, Client, HttpError};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use web::http::{Answer, Client, HttpError};
 
 use crate::front::{
     Astray, Door, FrontError, LiveAnswer, Nonce, NotProven, PROOF_HEADER, Sick, Unproven, live_answer,

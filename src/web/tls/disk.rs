@@ -11,8 +11,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 
-use crate::store::read_plain;
 use crate::tls::{Certificate, Fault};
+use sys::store::read_plain;
 
 /// A bundle of all public roots has 220 kB.
 const LONGEST: u64 = 1 << 20;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use model::config::SwitchWay;
 
-use crate::NginxError;
 use crate::rehearsal::{PATIENCE, Rehearsal, Scene, free_port};
+use nginx::NginxError;
 
 fn append(path: &Path, text: &str) {
     let old = std::fs::read_to_string(path).unwrap_or_default();

@@ -7,10 +7,10 @@ use model::layout::{Layout, NginxLayout};
 use proptest::prelude::*;
 use testkit::hostile;
 
-use crate::build;
-use crate::dump::{self, Dump};
 use crate::render::{Facts, render_site};
-use crate::syntax::{self, Directive};
+use nginx::build;
+use nginx::dump::{self, Dump};
+use nginx::syntax::{self, Directive};
 
 const CONFIGURATIONS: &[&str] = &[
     "# configuration file /etc/nginx/nginx.conf:\nuser www-data;\nhttp {\n    include conf.d/*.conf;\n    \

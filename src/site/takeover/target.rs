@@ -1,7 +1,7 @@
 //! Where a `proxy_pass` leads: to the app, past it, or in a way that nobody can follow.
 
-use crate::dump::{authority, local_port};
-use crate::syntax::{Directive, Place};
+use nginx::dump::{authority, local_port};
+use nginx::syntax::{Directive, Place};
 
 /// The ways to one port.
 pub(super) struct Targets<'d> {

@@ -8,9 +8,9 @@ use model::layout::{Layout, NginxLayout};
 use model::listen::Listener;
 use serde::Serialize;
 
-use crate::names::Known;
 use crate::render::error::RenderError;
 use crate::render::facts::Facts;
+use nginx::names::Known;
 
 /// NGINX's hash of variables takes names of 46 bytes without further settings:
 /// 46 - `bg_` - `_maintenance`.

@@ -1,6 +1,6 @@
 //! What of a site cannot be led through the switch.
 
-use crate::syntax::Place;
+use nginx::syntax::Place;
 
 /// Something whose meaning could not be kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -7,9 +7,9 @@ use model::config::hashed::Hashed;
 use model::config::{Config, StaticFiles, SwitchWay, Tls};
 use model::layout::{Layout, NginxLayout};
 
-use crate::files;
 use crate::rehearsal::{PATIENCE, Rehearsal, Scene, free_port};
 use crate::render::{Facts, RenderError, link_targets, render, render_site, site_mark};
+use nginx::files;
 
 fn facts(realip: bool) -> Facts {
     Facts {

@@ -10,10 +10,10 @@ mod target;
 
 use std::path::{Path, PathBuf};
 
-use crate::dump::{Dump, values, walk};
-use crate::render::Rendered;
-use crate::syntax::{Directive, Place};
 use edits::Edits;
+use nginx::dump::{Dump, values, walk};
+use nginx::files::Rendered;
+use nginx::syntax::{Directive, Place};
 pub use refused::Refused;
 use target::Targets;
 

@@ -14,9 +14,10 @@ use model::layout::{Layout, NginxLayout};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
-use crate::files;
 use crate::render::{Facts, link_targets, render, render_site};
-use crate::{Build, Nginx};
+use nginx::Nginx;
+use nginx::build::Build;
+use nginx::files;
 use wire::serve_color;
 pub use wire::{Answer, PATIENCE, ask};
 

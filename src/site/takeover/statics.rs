@@ -3,9 +3,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::syntax::Directive;
 use crate::takeover::location::{as_asked, path_of};
 use crate::takeover::{Served, Walk};
+use nginx::syntax::Directive;
 
 impl<'d> Walk<'d> {
     pub(super) fn serve(&mut self, owner: &'d Directive, d: &'d Directive) {

@@ -4,10 +4,10 @@
 
 use std::borrow::Cow;
 
-use crate::raw;
-use crate::syntax::Directive;
 use crate::takeover::target::Target;
 use crate::takeover::{Around, Walk};
+use nginx::raw;
+use nginx::syntax::Directive;
 
 /// Characters that a prefix with a URI behind its address may not have: they mean something
 /// in a regular expression or in NGINX's quotes.

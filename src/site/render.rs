@@ -12,19 +12,11 @@ use model::layout::{Layout, NginxLayout};
 use serde::Serialize;
 use tera::{Context, Tera};
 
-use crate::syntax::{self, Directive};
 use crate::values::{self, Values};
 pub use error::RenderError;
 pub use facts::Facts;
-
-/// A file that shall be there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rendered {
-    /// Where, absolute.
-    pub path: PathBuf,
-    /// Its whole text.
-    pub text: String,
-}
+use nginx::files::Rendered;
+use nginx::syntax::{self, Directive};
 
 /// The built-in templates. A file of the same name in `nginx.templates` wins.
 const TEMPLATES: &[(&str, &str)] = &[

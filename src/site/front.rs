@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::color::{Color, Route};
 use reqwest::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
-use sys::http::{Answer, HttpError};
+use web::http::{Answer, HttpError};
 
 mod door;
 mod pace;

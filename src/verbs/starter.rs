@@ -5,15 +5,12 @@ use std::path::PathBuf;
 
 use tera::{Context, Tera};
 
-use crate::config::Ports;
+use model::config::{OPEN, Ports};
 
-const TEMPLATE: &str = include_str!("../../../templates/bg.toml.tera");
+const TEMPLATE: &str = include_str!("../../templates/bg.toml.tera");
 
 /// The template's name; values are written as TOML where it ends like this.
 const NAME: &str = "bg.toml";
-
-/// Stands where nothing was found; a file with it is refused by line.
-pub const OPEN: &str = "?";
 
 /// How many workers gunicorn gets where nothing says how many.
 const WORKERS: u32 = 2;
@@ -129,14 +126,17 @@ fn as_toml(text: &str, out: &mut dyn Write) -> io::Result<()> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
+    use std::collections::BTreeSet;
     use std::path::Path;
 
-    use super::super::Config;
-    use super::super::read::parse;
+    use model::config::read::parse;
+    use model::config::{Config, difference, run, schema};
+    use serde_json::Value;
+
     use super::*;
 
-    pub(in super::super) fn sample() -> Guess {
+    fn sample() -> Guess {
         Guess {
             app: "shop".into(),
             process: None,
@@ -156,7 +156,7 @@ pub(super) mod tests {
     }
 
     /// The starter with its commented keys switched on; `examples` too, or only defaults.
-    pub(in super::super) fn uncommented(starter: &str, examples: bool) -> String {
+    fn uncommented(starter: &str, examples: bool) -> String {
         let lines = starter.lines().map(|line| match line.strip_prefix('#') {
             Some(key) if !key.starts_with(' ') && (examples || !key.ends_with("# example")) => key,
             _ => line,
@@ -207,7 +207,7 @@ pub(super) mod tests {
         assert_eq!(config.shared, guess.shared);
         assert_eq!(config.source.folder, guess.folder);
         assert_eq!(config.python.requirements, guess.requirements);
-        let words = super::super::run::words(&config.process.run).unwrap();
+        let words = run::words(&config.process.run).unwrap();
         assert_eq!(words.last().unwrap(), "shop:create_app()");
     }
 
@@ -225,7 +225,7 @@ pub(super) mod tests {
         let plain = read(&text);
         let all = uncommented(&text, true).replace(r#"listen = ["80"]"#, r#"listen = ["80", "443 ssl"]"#);
         let config = read(&all);
-        let changed = super::super::difference::difference(&plain, &config);
+        let changed = difference::difference(&plain, &config);
         let examples = text
             .lines()
             .filter(|line| line.ends_with("# example") && line.contains(" = "))
@@ -239,5 +239,64 @@ pub(super) mod tests {
         let text = starter(&sample()).unwrap();
         let long: Vec<&str> = text.lines().filter(|line| line.len() > 92).collect();
         assert!(long.is_empty(), "{long:#?}");
+    }
+
+    #[test]
+    fn schema_and_starter_name_the_same_keys() {
+        let tree: Value = serde_json::from_str(&schema::schema()).unwrap();
+        let mut known = BTreeSet::new();
+        collect_schema(&tree, &tree, "", &mut known);
+        let starter = uncommented(&starter(&sample()).unwrap(), true);
+        let written: Value = toml::from_str(&starter).unwrap();
+        let mut shown = BTreeSet::new();
+        collect_written(&written, "", &mut shown);
+        assert_eq!(known, shown);
+    }
+
+    /// The dotted keys below `part`, lists of tables without their numbers.
+    fn collect_schema(tree: &Value, part: &Value, path: &str, keys: &mut BTreeSet<String>) {
+        let part = resolve(tree, part);
+        if let Some(properties) = part["properties"].as_object() {
+            for (key, value) in properties {
+                collect_schema(tree, value, &format!("{path}.{key}"), keys);
+            }
+        } else if resolve(tree, &part["items"])["properties"].is_object() {
+            collect_schema(tree, &part["items"], path, keys);
+        } else {
+            keys.insert(path.to_owned());
+        }
+    }
+
+    fn resolve<'t>(tree: &'t Value, part: &'t Value) -> &'t Value {
+        let one = part["anyOf"].get(0).unwrap_or(part);
+        match one["$ref"].as_str() {
+            Some(reference) => tree.pointer(reference.trim_start_matches('#')).unwrap(),
+            None => one,
+        }
+    }
+
+    fn collect_written(part: &Value, path: &str, keys: &mut BTreeSet<String>) {
+        let free = [
+            ".env.set",
+            ".health.headers",
+            ".nginx.probe.headers",
+            ".fleet.groups",
+        ]
+        .contains(&path);
+        match part {
+            Value::Object(table) if !free => {
+                for (key, value) in table {
+                    collect_written(value, &format!("{path}.{key}"), keys);
+                }
+            }
+            Value::Array(list) if list.iter().any(Value::is_object) => {
+                for value in list {
+                    collect_written(value, path, keys);
+                }
+            }
+            _ => {
+                keys.insert(path.to_owned());
+            }
+        }
     }
 }

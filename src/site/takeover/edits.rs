@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::render::Rendered;
-use crate::syntax::{Directive, Place};
 use crate::takeover::refused::Refused;
+use nginx::files::Rendered;
+use nginx::syntax::{Directive, Place};
 
 /// What is to be changed, by file and first byte.
 #[derive(Debug, Default)]

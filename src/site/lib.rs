@@ -1,0 +1,20 @@
+//! NGINX for one app: the files that `bg` writes, a user's own site with the app led through
+//! them, and the front door, where a switch is proven.
+
+pub mod front;
+pub mod render;
+pub mod takeover;
+mod values;
+
+#[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod rehearsal;
+#[cfg(test)]
+mod reload_tests;
+#[cfg(test)]
+mod render_tests;
+#[cfg(test)]
+mod route_tests;
+#[cfg(test)]
+mod visitor_tests;
