@@ -1,5 +1,6 @@
 //! The rules of the house: which room may look into which, and how long a file may be.
 
+mod pages;
 mod rings;
 
 use std::collections::BTreeSet;
