@@ -50,6 +50,67 @@ fn every_recipe_is_a_whole_configuration() {
     }
 }
 
+/// The cells of the row that begins with `first`, in the table below `header`.
+fn row(page: &str, header: &str, first: &str) -> Vec<String> {
+    let mut rows = page
+        .lines()
+        .skip_while(|line| !line.starts_with(header))
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            line.trim_matches('|')
+                .split('|')
+                .map(str::trim)
+                .map(str::to_owned)
+        });
+    rows.find_map(|cells| {
+        let cells: Vec<String> = cells.collect();
+        (cells[0] == first).then_some(cells)
+    })
+    .unwrap_or_else(|| panic!("no row `{first}` below `{header}`"))
+}
+
+#[test]
+fn the_figures_of_the_readme_are_those_of_the_tables() {
+    let readme = readme().split_whitespace().collect::<Vec<_>>().join(" ");
+    let measured = page("docs/measuring.md");
+    let lost = |way| row(&measured, "| | switches | requests | failed |", way);
+    let times = |way| row(&measured, "| | first new answer | last old answer |", way);
+    let (bg, script) = (lost("bg auto (here: live)"), lost("script"));
+    let share = row(
+        &page("docs/measuring-path.md"),
+        "| CPU a request |",
+        "the live way's share of it",
+    );
+    let quoted = [
+        format!("of {} requests over {} switches [{} failed]", bg[2], bg[1], bg[3]),
+        format!(
+            "`ops/bench/switch --full`: `bg` answers from the new release after {}, {} of {} requests failed",
+            times(&bg[0])[1],
+            bg[3],
+            bg[2]
+        ),
+        format!(
+            "a script by hand after {}, {} of {} failed",
+            times("script")[1],
+            script[3],
+            script[2]
+        ),
+        format!("`ops/bench/path`: [{}]", share[1]),
+        "`ops/bench/faults` and `ops/bench/chaos`".to_owned(),
+        "[0 violations]".to_owned(),
+    ];
+    for quote in quoted {
+        assert!(readme.contains(&quote), "README lacks: {quote}");
+    }
+    assert!(measured.contains("Measured with `ops/bench/switch --full` on "));
+    let faults = measured.split("### Faults").nth(1).unwrap();
+    let faults = faults.split("\n## ").next().unwrap();
+    assert_eq!(
+        faults.matches(", 0 violations").count() + faults.matches(": 0 violations").count(),
+        2
+    );
+}
+
 #[test]
 fn every_command_and_option_that_is_named_exists() {
     let sandbox = Sandbox::new();
