@@ -20,13 +20,14 @@ use super::user::keep_the_terminal;
 use super::{adopt, complete, man, outcome, shell};
 use crate::remote::interrupts::Interrupts;
 use crate::ui::Ui;
-use crate::verbs::answer::Answer;
+use crate::verbs::Answer;
+use crate::verbs::check::Checked;
 use crate::verbs::deploy::Ask;
 use crate::verbs::logs::Whose;
 use crate::verbs::source::Wanted;
 use crate::verbs::{
-    check, cool, data, deploy, history, init, list, logs, maintenance, plan, remove, repair, setup, sight,
-    status, switch,
+    check, cool, data, deploy, history, init, list, logs, maintenance, plan, releases, remove, repair, setup,
+    sight, status, switch,
 };
 
 /// How long `bg status --watch` rests between two looks.
@@ -49,7 +50,10 @@ pub async fn dispatch(
             init::init(&folder, force).await.map(Answer::Started).map(Some)
         }
         Verb::Check { strict } => check(here, strict).await.map(Some),
-        Verb::Adopt(asked) => adopt::adopt(&asked, here, caller, ui).await.map(Some),
+        Verb::Adopt(asked) => {
+            let done = adopt::adopt(&asked, here, caller, ui).await?;
+            Ok(done.map(Answer::Adopting))
+        }
         Verb::Setup { plan, overwrite } => {
             let config = here.config_for_setup()?;
             setup::setup(config, setup::Ask { plan, overwrite }, caller)
@@ -93,7 +97,7 @@ pub async fn dispatch(
             Err(workers::run_by_hand(&here.open()?, &name, || ui.hand_over()).await)
         }
         Verb::List => Ok(Some(Answer::Listed(list::list()))),
-        Verb::Releases => history::kept(&here.open()?).map(Answer::Releases).map(Some),
+        Verb::Releases => releases::kept(&here.open()?).map(Answer::Releases).map(Some),
         Verb::Data { action: None } => data::show(&here.app_to_deploy()?)
             .await
             .map(Answer::Data)
@@ -123,10 +127,10 @@ pub async fn dispatch(
             };
             removed.map(Answer::Removed).map(Some)
         }
-        Verb::Schema => Ok(print(schema::schema())),
-        Verb::Completions { shell } => Ok(print(complete::script(shell))),
-        Verb::Man => man(),
-        Verb::ShellInit { shell } => Ok(print(shell::init(shell, &command::public()))),
+        Verb::Schema => print(ui, &schema::schema()),
+        Verb::Completions { shell } => print(ui, &complete::script(shell)),
+        Verb::Man => print(ui, &man()?),
+        Verb::ShellInit { shell } => print(ui, &shell::init(shell, &command::public())),
         Verb::Cool { color, after } => cool::later(&here.open()?, color, after.0, caller)
             .await
             .map(|()| None),
@@ -195,7 +199,7 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
             .map(Answer::Deployed),
         Verb::Rollback { to, force, patience } => {
             let app = here.open()?;
-            let to = to.map(|to| history::named(&app, &to)).transpose()?;
+            let to = to.map(|to| releases::named(&app, &to)).transpose()?;
             switch::rollback(&app, to, force.as_deref(), time(&patience), caller)
                 .await
                 .map(Answer::Deployed)
@@ -214,22 +218,22 @@ fn time(patience: &Patience) -> Duration {
     patience.wait.map_or(Duration::ZERO, |span| span.0)
 }
 
-fn print(text: impl Into<String>) -> Option<Answer> {
-    Some(Answer::Text { text: text.into() })
+/// Nothing is left to tell of it.
+fn print(ui: Ui, text: &str) -> Result<Option<Answer>, Failure> {
+    ui.text(text);
+    Ok(None)
 }
 
-fn man() -> Result<Option<Answer>, Failure> {
+fn man() -> Result<String, Failure> {
     let page = man::page(command::public())
         .map_err(|error| Failure::failed("the man page cannot be made").because(error))?;
-    Ok(print(String::from_utf8_lossy(&page)))
+    Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
 async fn check(here: &Here, strict: bool) -> Result<Answer, Failure> {
     let config = here.config_for_setup()?;
-    Ok(Answer::Checked {
-        report: check::check(&config).await?,
-        strict,
-    })
+    let report = check::check(&config).await?;
+    Ok(Answer::Checked(Checked { report, strict }))
 }
 
 async fn look(app: &App) -> Answer {
@@ -264,14 +268,14 @@ async fn show_logs(
     ui.lines(&tail);
     if !follow {
         ui.lines(&log.rest());
-        return Ok(Some(whose.shown()));
+        return Ok(Some(Answer::Shown(whose)));
     }
     let mut interrupts = Interrupts::listen();
     loop {
         tokio::select! {
             more = log.wait() => ui.lines(&more),
-            () = interrupts.first() => return Ok(Some(whose.shown())),
-            _ = caller.orders.stopped() => return Ok(Some(whose.shown())),
+            () = interrupts.first() => return Ok(Some(Answer::Shown(whose))),
+            _ = caller.orders.stopped() => return Ok(Some(Answer::Shown(whose))),
         }
     }
 }
