@@ -122,16 +122,15 @@ impl Ui {
 
     /// Says how a command went; returns its exit code.
     pub fn end(self, done: Result<Option<Answer>, Failure>) -> u8 {
+        match &done {
+            Ok(Some(answer)) => self.answer(answer),
+            Ok(None) if self == Ui::Wire => wire::say(&Said::Done),
+            Ok(None) => {}
+            Err(failure) => self.failure(failure),
+        }
         match done {
-            Ok(Some(answer)) => {
-                self.answer(&answer);
-                answer.exit_code()
-            }
-            Ok(None) => 0,
-            Err(failure) => {
-                self.failure(&failure);
-                failure.exit_code()
-            }
+            Ok(answer) => answer.map_or(0, |answer| answer.exit_code()),
+            Err(failure) => failure.exit_code(),
         }
     }
 

@@ -57,19 +57,12 @@ impl Deployed {
 
 impl Show for Deployed {
     fn show(&self) -> String {
-        let Deployed {
-            verb,
-            live,
-            other,
-            switched,
-            warm,
-            ..
-        } = self;
-        if !switched && other.release.is_some() && !self.contract {
+        let (live, other) = (&self.live, &self.other);
+        if !self.switched && other.release.is_some() && !self.contract {
             return format!("{live} is live, {other} stands beside it: `bg switch` moves traffic there\n");
         }
         // What was rolled back from is never a rollback's target.
-        let back = match verb {
+        let back = match self.verb {
             Verb::Rollback => format!("bg switch {}", other.color),
             _ => "bg rollback".to_owned(),
         };
@@ -78,7 +71,7 @@ impl Show for Deployed {
                 "{} is live. {other} does not work with the database as it is now: `{back}` refuses.\n",
                 live.color
             ),
-            Some(_) if !warm => format!(
+            Some(_) if !self.warm => format!(
                 "{} is live. {other} was stopped: `{back}` starts it again.\n",
                 live.color
             ),

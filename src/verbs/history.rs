@@ -143,7 +143,7 @@ impl Show for RunLog {
 ///
 /// # Errors
 /// When there is no such run.
-pub fn story_of(app: &App, run: &str) -> Result<RunLog, Failure> {
+pub fn log_of(app: &App, run: &str) -> Result<RunLog, Failure> {
     let unknown = || Failure::failed(format!("no run `{run}` is kept")).hint("`bg history` lists the runs");
     if run.contains('/') || run.starts_with('.') {
         return Err(unknown());
@@ -179,7 +179,7 @@ impl Show for Vec<Timing> {
     }
 }
 
-/// How long each step of a run took, from what [`story_of`] says.
+/// How long each step of a run took, from what [`log_of`] says.
 #[must_use]
 pub fn timings(log: &RunLog) -> Vec<Timing> {
     let steps = log.0.iter().filter_map(|line| {

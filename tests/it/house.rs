@@ -1,5 +1,7 @@
-//! The rules of the house: which room may look into which, and how long a file may be.
+//! The rules of the house: which room may look into which, how long a file may be, and how many
+//! a command takes.
 
+mod command;
 mod rings;
 
 use std::fs;
