@@ -6,6 +6,7 @@
 //! - [`ui`]: the only code that prints
 //! - [`remote`]: the same commands on other machines, over SSH
 //! - [`verbs`]: deploy, switch, rollback, ...: orchestration that reads as prose
+//! - [`text`]: what people read of it
 //!
 //! and each a crate of its own, below:
 //!
@@ -27,6 +28,7 @@
 
 pub mod cli;
 pub mod remote;
+pub mod text;
 pub mod ui;
 pub mod verbs;
 

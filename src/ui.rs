@@ -1,15 +1,8 @@
 //! The only code that prints. stdout is the answer, stderr the story. What others wrote is
-//! cleaned here, wherever it came from.
+//! cleaned on its way out, wherever it came from.
 
-mod adopting;
-mod apps;
 pub mod ask;
-mod clean;
-mod data;
-mod fleet;
-pub mod human;
 pub mod json;
-pub mod report;
 mod streams;
 mod wire;
 
@@ -19,8 +12,11 @@ use model::event::{Event, Sink};
 use model::failure::Failure;
 use model::wire::{Failed, Said};
 
-use crate::verbs::answer::Answer;
-use streams::{out, story};
+use crate::text::clean::{self, Lines};
+use crate::text::{self, Show, story};
+use crate::verbs::Answer;
+use crate::verbs::fleet::Fleet;
+use streams::{out, tell};
 
 /// Where and how a command speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +35,7 @@ pub enum Ui {
 impl Sink for Ui {
     fn emit(&self, event: Event) {
         match self {
-            Ui::Human { name } => story(&human::event(&event, name)),
+            Ui::Human { name } => tell(&story::event(&event, name)),
             Ui::Json => json::event(&event),
             Ui::Wire => wire::say(&Said::Event(event)),
         }
@@ -50,9 +46,27 @@ impl Ui {
     /// Prints the answer.
     pub fn answer(self, answer: &Answer) {
         match self {
-            Ui::Human { name } => out(&report::text(answer, name)),
-            Ui::Json => json::answer(answer),
+            Ui::Human { name } => out(&text::page(answer, name)),
+            Ui::Json => json::result(answer.exit_code(), &answer.bare()),
             Ui::Wire => wire::say(&said(answer)),
+        }
+    }
+
+    /// Prints what came of a command on several hosts, which only a client knows.
+    pub fn fleet(self, fleet: &Fleet) {
+        match self {
+            Ui::Human { name } => out(&text::page(fleet, name)),
+            Ui::Json => json::result(fleet.exit_code(), fleet),
+            Ui::Wire => {}
+        }
+    }
+
+    /// Prints a text for another program, as a client has it: a schema, a man page.
+    pub fn text(self, text: &str) {
+        match self {
+            Ui::Human { .. } => out(&clean::text(text, Lines::Kept)),
+            Ui::Json => json::result(0, &serde_json::json!({ "text": text })),
+            Ui::Wire => {}
         }
     }
 
@@ -88,7 +102,7 @@ impl Ui {
     /// Prints a failure.
     pub fn failure(self, failure: &Failure) {
         match self {
-            Ui::Human { name } => story(&human::failure(failure, name)),
+            Ui::Human { name } => tell(&story::failure(failure, name)),
             Ui::Json => json::failure(failure),
             Ui::Wire => wire::say(&Said::Failure(Failed::from(failure))),
         }
@@ -108,16 +122,15 @@ impl Ui {
 
     /// Says how a command went; returns its exit code.
     pub fn end(self, done: Result<Option<Answer>, Failure>) -> u8 {
+        match &done {
+            Ok(Some(answer)) => self.answer(answer),
+            Ok(None) if self == Ui::Wire => wire::say(&Said::Done),
+            Ok(None) => {}
+            Err(failure) => self.failure(failure),
+        }
         match done {
-            Ok(Some(answer)) => {
-                self.answer(&answer);
-                answer.exit_code()
-            }
-            Ok(None) => 0,
-            Err(failure) => {
-                self.failure(&failure);
-                failure.exit_code()
-            }
+            Ok(answer) => answer.map_or(0, |answer| answer.exit_code()),
+            Err(failure) => failure.exit_code(),
         }
     }
 
@@ -182,7 +195,7 @@ impl HostUi {
     /// Prints a failure.
     pub fn failure(&self, failure: &Failure) {
         match self.ui {
-            Ui::Human { name } => story(&self.prefixed(&human::failure(failure, name))),
+            Ui::Human { name } => tell(&self.prefixed(&story::failure(failure, name))),
             ui => ui.failure(failure),
         }
     }
@@ -197,7 +210,7 @@ impl HostUi {
 impl Sink for HostUi {
     fn emit(&self, event: Event) {
         match self.ui {
-            Ui::Human { name } => story(&self.prefixed(&human::event(&event, name))),
+            Ui::Human { name } => tell(&self.prefixed(&story::event(&event, name))),
             Ui::Json => json::host_event(&self.host, &event),
             Ui::Wire => wire::say(&Said::Event(event)),
         }

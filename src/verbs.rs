@@ -1,7 +1,7 @@
-//! What an operator can ask for. Each verb reads as the story that it tells.
+//! What an operator can ask for, and what a host answers. Each verb reads as the story that it
+//! tells.
 
 pub mod adopt;
-pub mod answer;
 pub mod assets;
 pub mod backup;
 pub mod build;
@@ -27,6 +27,7 @@ pub mod packages;
 pub mod plan;
 pub mod preflight;
 pub mod prune;
+pub mod releases;
 pub mod remove;
 pub mod repair;
 pub mod room;
@@ -39,3 +40,98 @@ pub mod switch;
 
 #[cfg(test)]
 mod hostile_tests;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::text::Show;
+
+/// What a command found or did on a host: one type for stdout, for `--json` and for the wire.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// `bg init`.
+    Started(init::Started),
+    /// `bg check`.
+    Checked(check::Checked),
+    /// `bg adopt`.
+    Adopting(adopt::Adopting),
+    /// `bg setup`.
+    SetUp(setup::SetUp),
+    /// `bg deploy`, `bg switch`, `bg rollback`.
+    Deployed(deployed::Deployed),
+    /// `bg deploy --plan`.
+    Planned(plan::Planned),
+    /// `bg status`.
+    Status(Box<status::Status>),
+    /// `bg history`.
+    History(Vec<history::Line>),
+    /// `bg history RUN`.
+    Run(history::RunLog),
+    /// `bg history RUN --timings`.
+    Timings(Vec<history::Timing>),
+    /// `bg list`.
+    Listed(Vec<list::Listed>),
+    /// `bg releases`.
+    Releases(Vec<releases::Kept>),
+    /// `bg data`, `bg data move`.
+    Data(data::DataFound),
+    /// `bg maintenance`.
+    Maintenance(maintenance::MaintenanceSet),
+    /// `bg repair`.
+    Repaired(repair::Repaired),
+    /// `bg remove`.
+    Removed(remove::Removed),
+    /// `bg logs`: the lines themselves were shown as they came.
+    Shown(logs::Whose),
+    /// What a client must know before it asks for a change.
+    Sighted(sight::Sighted),
+}
+
+impl Answer {
+    /// The answer as `--json` shows it: without its kind, which whoever asked knows.
+    #[must_use]
+    pub fn bare(&self) -> Value {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(tagged)) => tagged.into_iter().next().map_or(Value::Null, |(_, bare)| bare),
+            _ => Value::Null,
+        }
+    }
+
+    fn shown(&self) -> &dyn Show {
+        match self {
+            Answer::Started(answer) => answer,
+            Answer::Checked(answer) => answer,
+            Answer::Adopting(answer) => answer,
+            Answer::SetUp(answer) => answer,
+            Answer::Deployed(answer) => answer,
+            Answer::Planned(answer) => answer,
+            Answer::Status(answer) => answer.as_ref(),
+            Answer::History(answer) => answer,
+            Answer::Run(answer) => answer,
+            Answer::Timings(answer) => answer,
+            Answer::Listed(answer) => answer,
+            Answer::Releases(answer) => answer,
+            Answer::Data(answer) => answer,
+            Answer::Maintenance(answer) => answer,
+            Answer::Repaired(answer) => answer,
+            Answer::Removed(answer) => answer,
+            Answer::Shown(answer) => answer,
+            Answer::Sighted(answer) => answer,
+        }
+    }
+}
+
+impl Show for Answer {
+    fn show(&self) -> String {
+        self.shown().show()
+    }
+
+    fn show_as(&self, name: &str) -> String {
+        self.shown().show_as(name)
+    }
+
+    fn exit_code(&self) -> u8 {
+        self.shown().exit_code()
+    }
+}

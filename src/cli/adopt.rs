@@ -13,34 +13,35 @@ use super::args::Adopt;
 use super::here::{AtHand, Here};
 use crate::ui::Ui;
 use crate::ui::ask::Answered;
+use crate::verbs::Answer;
 use crate::verbs::adopt::{self, Adopting, Ask};
-use crate::verbs::answer::Answer;
 
 /// Shows what would be done, asks on a terminal, and does it on a yes.
 ///
 /// # Errors
 /// As the verb.
-pub async fn adopt(asked: &Adopt, here: &Here, caller: &Caller<'_>, ui: Ui) -> Result<Answer, Failure> {
+pub async fn adopt(
+    asked: &Adopt,
+    here: &Here,
+    caller: &Caller<'_>,
+    ui: Ui,
+) -> Result<Option<Adopting>, Failure> {
     let mut ask = ask(asked, here);
     let config = here.whole_config()?.map(Config::of_one_host);
     let config = config.map(|config| here.for_its_author(config)).transpose()?;
     if asked.propose {
-        return propose(&ask, config, caller).await.map(Answer::Adopting);
+        return propose(&ask, config, caller).await.map(Some);
     }
     if ask.yes || asked.plan || !ui.has_somebody() {
-        return carry_out(asked, &ask, config, here, caller)
-            .await
-            .map(Answer::Adopting);
+        return carry_out(asked, &ask, config, here, caller).await.map(Some);
     }
     let shown = carry_out(asked, &ask, config.clone(), here, caller).await?;
     ui.answer(&Answer::Adopting(shown));
     if ui.ask("do it?") != Answered::Yes {
-        return Ok(Answer::Text { text: String::new() });
+        return Ok(None);
     }
     ask.yes = true;
-    carry_out(asked, &ask, config, here, caller)
-        .await
-        .map(Answer::Adopting)
+    carry_out(asked, &ask, config, here, caller).await.map(Some)
 }
 
 fn ask(asked: &Adopt, here: &Here) -> Ask {

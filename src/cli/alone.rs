@@ -12,7 +12,7 @@ use crate::remote::host::{Host, Way};
 use crate::remote::interrupts::Interrupts;
 use crate::remote::relay::{self, Finished, Onlooker};
 use crate::ui::Ui;
-use crate::verbs::answer::Answer;
+use crate::verbs::Answer;
 
 /// Does the errand on the host of this name; returns the exit code.
 pub async fn alone(errand: &Errand, name: &str, way: &Way) -> u8 {

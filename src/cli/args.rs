@@ -4,7 +4,6 @@ mod adopt;
 mod choices;
 pub mod command;
 mod examples;
-mod kinds;
 mod origin;
 mod worker;
 
@@ -20,6 +19,7 @@ use super::candidates;
 use super::checks::Checks;
 pub use adopt::Adopt;
 pub use choices::{DataAction, OnOff, Patience, PromptShell};
+use examples::examples;
 pub use origin::Origin;
 pub use worker::Worker;
 
@@ -76,20 +76,36 @@ pub struct Args {
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
     /// Write a starter bg.toml for the app in this folder
+    #[command(after_help = examples(
+        "init", "describe the app in this folder",
+        "init --force", "the same, over the bg.toml that is here",
+    ))]
     Init {
         /// Replace an existing bg.toml
         #[arg(long)]
         force: bool,
     },
     /// Look over the host and the site, and say what stands in the way
+    #[command(after_help = examples(
+        "check", "name what stands in the way, with what mends it",
+        "check --strict", "fail on warnings too, as in CI",
+    ))]
     Check {
         /// Warnings fail too
         #[arg(long)]
         strict: bool,
     },
     /// Take over what PM2 and NGINX run today: it becomes the live color as it is
+    #[command(after_help = examples(
+        "adopt --plan", "show what would change, and change nothing",
+        "adopt shop --yes", "take over the process that PM2 calls shop",
+    ))]
     Adopt(Adopt),
     /// Prepare this host for the app: folders, registry, NGINX; put back where NGINX refuses it
+    #[command(after_help = examples(
+        "setup --plan", "show what would be made and written",
+        "setup", "prepare this host",
+    ))]
     Setup {
         /// Show what would be done, change nothing
         #[arg(long)]
@@ -100,6 +116,10 @@ pub enum Verb {
         overwrite: bool,
     },
     /// Build a release, start it in the idle color, gate it, and move traffic to it
+    #[command(after_help = examples(
+        "deploy", "release the configured branch",
+        "deploy v1.4 --no-switch", "build and gate a tag, and leave traffic where it is",
+    ))]
     Deploy {
         /// A branch, tag or commit [default: the configured branch]
         #[arg(value_name = "REF", conflicts_with_all = ["message", "from"])]
@@ -142,6 +162,10 @@ pub enum Verb {
         patience: Patience,
     },
     /// Move traffic to the other color, or to the one named
+    #[command(after_help = examples(
+        "switch", "move traffic to the other color",
+        "switch blue --wait=5m", "to blue, once another run has ended",
+    ))]
     Switch {
         /// The color that is to be live
         #[arg(add = candidates::colors())]
@@ -158,6 +182,10 @@ pub enum Verb {
         patience: Patience,
     },
     /// Go back to what served before
+    #[command(after_help = examples(
+        "rollback", "go back to what served before",
+        "rollback --to 2f61c0a", "go back to any kept release, by its commit",
+    ))]
     Rollback {
         /// Any kept release, without rebuilding it: the beginning of its name as `releases` prints it,
         /// or of its commit
@@ -171,14 +199,26 @@ pub enum Verb {
         patience: Patience,
     },
     /// What is live, what is warm, what a rollback would do
+    #[command(after_help = examples(
+        "status", "what is live, and what a rollback would do",
+        "status --watch", "look again every second",
+    ))]
     Status {
         /// Look again every second until interrupted
         #[arg(long)]
         watch: bool,
     },
     /// All apps of this host, and what is live of each
+    #[command(after_help = examples(
+        "list", "all apps of this host",
+        "list --hosts web1,web2", "all apps of two servers",
+    ))]
     List,
     /// What was deployed, switched and rolled back, newest first
+    #[command(after_help = examples(
+        "history -n 5", "the last five runs",
+        "history 20261123T181500123Z-4127 --timings", "where the time of one run went",
+    ))]
     History {
         /// Show everything that this run told
         #[arg(add = candidates::runs())]
@@ -191,6 +231,10 @@ pub enum Verb {
         lines: usize,
     },
     /// What the app printed
+    #[command(after_help = examples(
+        "logs -f", "follow the live color",
+        "logs green -n 200", "the last 200 lines of green",
+    ))]
     Logs {
         /// The color [default: the live one]
         #[arg(add = candidates::colors())]
@@ -207,14 +251,26 @@ pub enum Verb {
         lines: usize,
     },
     /// The releases on this host
+    #[command(after_help = examples(
+        "releases", "what is kept, newest first",
+        "releases --json", "the same for a program",
+    ))]
     Releases,
     /// What the live release wrote into its own folder, which the next one would start without
+    #[command(after_help = examples(
+        "data", "what the live release wrote into its own folder",
+        "data move", "move it into `shared` while the app goes on",
+    ))]
     Data {
         /// What to do with it [default: show it]
         #[command(subcommand)]
         action: Option<DataAction>,
     },
     /// Run a command in a color's release with its environment
+    #[command(after_help = examples(
+        "exec green -- flask routes", "run a command in green's release",
+        "exec blue -- python", "a prompt with its environment",
+    ))]
     Exec {
         /// The color
         #[arg(add = candidates::colors())]
@@ -224,12 +280,20 @@ pub enum Verb {
         command: Vec<String>,
     },
     /// Run a worker by hand, never beside one that runs already
+    #[command(after_help = examples(
+        "worker run queue", "run a worker by hand",
+        "worker run queue --app shop", "that of an app that is named",
+    ))]
     Worker {
         /// What to do
         #[command(subcommand)]
         action: Worker,
     },
     /// Put up the maintenance page, or take it away
+    #[command(after_help = examples(
+        "maintenance on", "show visitors the maintenance page",
+        "maintenance off", "show them the app again",
+    ))]
     Maintenance {
         /// on or off
         state: OnOff,
@@ -238,6 +302,10 @@ pub enum Verb {
         patience: Patience,
     },
     /// Finish or undo what a killed run left behind, and mend what was done without bg
+    #[command(after_help = examples(
+        "repair --plan", "show what is amiss",
+        "repair", "mend it",
+    ))]
     Repair {
         /// Show what would be done, change nothing
         #[arg(long)]
@@ -247,6 +315,10 @@ pub enum Verb {
         patience: Patience,
     },
     /// Take the app off this host: processes, NGINX files, registry entry
+    #[command(after_help = examples(
+        "remove", "show what would be taken away",
+        "remove --yes --purge", "take the app off, with its releases and data",
+    ))]
     Remove {
         /// Do it; without this the plan is shown
         #[arg(long, short)]
@@ -256,16 +328,32 @@ pub enum Verb {
         purge: bool,
     },
     /// Print the JSON schema of bg.toml, for editors
+    #[command(after_help = examples(
+        "schema > bg.schema.json", "for an editor that checks bg.toml",
+        "schema --json", "as part of a result object",
+    ))]
     Schema,
     /// Print completions for a shell
+    #[command(after_help = examples(
+        "completions bash", "what bash completes, for its start-up file",
+        "completions zsh", "the same for zsh",
+    ))]
     #[serde(skip)]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
     /// Print the man page
+    #[command(after_help = examples(
+        "man > bluegreen.1", "keep the page",
+        "man --color never", "print it",
+    ))]
     Man,
     /// Print a shell function that makes `bg` work at the prompt
+    #[command(after_help = examples(
+        "shell-init bash", "for ~/.bashrc: `bg deploy` works at the prompt",
+        "shell-init fish", "for fish's config.fish",
+    ))]
     #[serde(skip)]
     ShellInit {
         /// The shell
@@ -324,4 +412,108 @@ pub enum Verb {
         #[arg(long)]
         seat: String,
     },
+}
+
+/// Where a command runs, and with whose rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Here, with any rights: prints a text, or begins with what another part of this program
+    /// has decided.
+    AnyUser,
+    /// Here alone.
+    Local,
+    /// On the hosts, as the app's owner.
+    OnHost,
+    /// The same, recorded as a run.
+    Run,
+    /// A run that several hosts do together or not at all.
+    FleetRun,
+    /// As the owner, until another program takes over from it, with its standard input and output.
+    Exec,
+    /// As root where root asks: looks as setup does, and then becomes the owner before it starts
+    /// what the configuration names.
+    Inspect,
+    /// What only root can do, which reads the owner's files with the owner's rights.
+    Root,
+}
+
+impl Verb {
+    fn kind(&self) -> Kind {
+        match self {
+            Verb::Schema
+            | Verb::Completions { .. }
+            | Verb::Man
+            | Verb::ShellInit { .. }
+            | Verb::Engine
+            | Verb::Launch { .. }
+            | Verb::Work { .. } => Kind::AnyUser,
+            Verb::Init { .. }
+            | Verb::Cool { .. }
+            | Verb::Sight
+            | Verb::Outcome { .. }
+            | Verb::Receive { .. }
+            | Verb::Discard => Kind::Local,
+            Verb::Deploy { plan: true, .. }
+            | Verb::Status { .. }
+            | Verb::List
+            | Verb::History { .. }
+            | Verb::Logs { .. }
+            | Verb::Releases
+            | Verb::Data { .. }
+            | Verb::Repair { .. } => Kind::OnHost,
+            Verb::Maintenance { .. } => Kind::Run,
+            Verb::Deploy { .. } | Verb::Switch { .. } | Verb::Rollback { .. } => Kind::FleetRun,
+            Verb::Exec { .. } | Verb::Worker { .. } => Kind::Exec,
+            Verb::Check { .. } => Kind::Inspect,
+            Verb::Adopt(_) | Verb::Setup { .. } | Verb::Remove { .. } => Kind::Root,
+        }
+    }
+
+    /// Whether it never goes to another machine.
+    #[must_use]
+    pub fn is_for_here(&self) -> bool {
+        matches!(self.kind(), Kind::AnyUser | Kind::Local)
+    }
+
+    /// Whether nobody's rights are given up for it.
+    #[must_use]
+    pub fn needs_no_rights(&self) -> bool {
+        self.kind() == Kind::AnyUser
+    }
+
+    /// Whether root goes on as root with it.
+    #[must_use]
+    pub fn stays_root(&self) -> bool {
+        matches!(self.kind(), Kind::Inspect | Kind::Root)
+    }
+
+    /// Whether it may need root's rights on the host.
+    #[must_use]
+    pub fn needs_root(&self) -> bool {
+        self.kind() == Kind::Root
+    }
+
+    /// Whether another program takes over from it.
+    #[must_use]
+    pub fn becomes_a_program(&self) -> bool {
+        self.kind() == Kind::Exec
+    }
+
+    /// Whether it is recorded as a run.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        matches!(self.kind(), Kind::Run | Kind::FleetRun)
+    }
+
+    /// Whether several hosts do it together or not at all.
+    #[must_use]
+    pub fn goes_in_step(&self) -> bool {
+        self.kind() == Kind::FleetRun
+    }
+
+    /// Whether traffic goes to another color by it.
+    #[must_use]
+    pub fn moves_traffic(&self) -> bool {
+        self.goes_in_step() && !matches!(self, Verb::Deploy { no_switch: true, .. })
+    }
 }

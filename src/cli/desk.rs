@@ -13,7 +13,8 @@ pub use super::errand::Desk;
 use super::errand::Errand;
 use crate::remote::interrupts::Interrupts;
 use crate::remote::relay::Finished;
-use crate::verbs::answer::Answer;
+use crate::text::Show;
+use crate::verbs::Answer;
 use crate::verbs::deployed::Deployed;
 use crate::verbs::fleet::Fleet;
 

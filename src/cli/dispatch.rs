@@ -20,13 +20,14 @@ use super::user::keep_the_terminal;
 use super::{adopt, complete, man, outcome, shell};
 use crate::remote::interrupts::Interrupts;
 use crate::ui::Ui;
-use crate::verbs::answer::Answer;
+use crate::verbs::Answer;
+use crate::verbs::check::Checked;
 use crate::verbs::deploy::Ask;
 use crate::verbs::logs::Whose;
 use crate::verbs::source::Wanted;
 use crate::verbs::{
-    check, cool, data, deploy, history, init, list, logs, maintenance, plan, remove, repair, setup, sight,
-    status, switch,
+    check, cool, data, deploy, history, init, list, logs, maintenance, plan, releases, remove, repair, setup,
+    sight, status, switch,
 };
 
 /// How long `bg status --watch` rests between two looks.
@@ -42,108 +43,24 @@ pub async fn dispatch(
     caller: &Caller<'_>,
     ui: Ui,
 ) -> Result<Option<Answer>, Failure> {
-    match verb {
+    let answer = match verb {
         Verb::Init { force } => {
             let folder =
                 std::env::current_dir().map_err(|error| Failure::failed("where are we?").because(error))?;
-            init::init(&folder, force).await.map(Answer::Started).map(Some)
+            Answer::Started(init::init(&folder, force).await?)
         }
-        Verb::Check { strict } => check(here, strict).await.map(Some),
-        Verb::Adopt(asked) => adopt::adopt(&asked, here, caller, ui).await.map(Some),
+        Verb::Check { strict } => {
+            let report = check::check(&here.config_for_setup()?).await?;
+            Answer::Checked(Checked { report, strict })
+        }
+        Verb::Adopt(asked) => {
+            let done = adopt::adopt(&asked, here, caller, ui).await?;
+            return Ok(done.map(Answer::Adopting));
+        }
         Verb::Setup { plan, overwrite } => {
-            let config = here.config_for_setup()?;
-            setup::setup(config, setup::Ask { plan, overwrite }, caller)
-                .await
-                .map(Answer::SetUp)
-                .map(Some)
+            let ask = setup::Ask { plan, overwrite };
+            Answer::SetUp(setup::setup(here.config_for_setup()?, ask, caller).await?)
         }
-        Verb::Deploy { .. } | Verb::Switch { .. } | Verb::Rollback { .. } | Verb::Maintenance { .. } => {
-            change(verb, here, caller).await.map(Some)
-        }
-        Verb::Status { watch: false } => Ok(Some(look(&here.open()?).await)),
-        Verb::Status { watch: true } => watch_status(&here.open()?, caller, ui).await,
-        Verb::History {
-            run: Some(run),
-            timings,
-            ..
-        } => {
-            let story = history::story_of(&here.open()?, &run)?;
-            Ok(Some(match timings {
-                true => Answer::Timings(history::timings(&story)),
-                false => Answer::Run(story),
-            }))
-        }
-        Verb::History { run: None, lines, .. } => history::history(&here.open()?, lines)
-            .map(Answer::History)
-            .map(Some),
-        Verb::Logs {
-            color,
-            worker,
-            follow,
-            lines,
-        } => {
-            let app = here.open()?;
-            let whose = logs::whose(&app, color, worker)?;
-            show_logs(&app, whose, follow, lines, caller, ui).await
-        }
-        Verb::Worker {
-            action: args::Worker::Run { name },
-        } => {
-            keep_the_terminal(&here.entry()?).await?;
-            Err(workers::run_by_hand(&here.open()?, &name, || ui.hand_over()).await)
-        }
-        Verb::List => Ok(Some(Answer::Listed(list::list()))),
-        Verb::Releases => history::kept(&here.open()?).map(Answer::Releases).map(Some),
-        Verb::Data { action: None } => data::show(&here.app_to_deploy()?)
-            .await
-            .map(Answer::Data)
-            .map(Some),
-        Verb::Data {
-            action: Some(DataAction::Move),
-        } => data::move_to_shared(&here.app_to_deploy()?, caller)
-            .await
-            .map(Answer::Data)
-            .map(Some),
-        Verb::Exec { color, command } => {
-            keep_the_terminal(&here.entry()?).await?;
-            Err(logs::exec(&here.open()?, color, &command, || ui.hand_over()))
-        }
-        Verb::Repair { plan: true, .. } => repair::plan(&here.open()?).await.map(Answer::Repaired).map(Some),
-        Verb::Repair {
-            plan: false,
-            patience,
-        } => repair::repair(&here.open()?, time(&patience), caller)
-            .await
-            .map(Answer::Repaired)
-            .map(Some),
-        Verb::Remove { yes, purge } => {
-            let removed = match here.left_behind()?.filter(|_| purge) {
-                Some(config) => remove::purge(&config, yes, caller),
-                None => remove::remove(&here.open_as_is()?, yes, purge, caller).await,
-            };
-            removed.map(Answer::Removed).map(Some)
-        }
-        Verb::Schema => Ok(print(schema::schema())),
-        Verb::Completions { shell } => Ok(print(complete::script(shell))),
-        Verb::Man => man(),
-        Verb::ShellInit { shell } => Ok(print(shell::init(shell, &command::public()))),
-        Verb::Cool { color, after } => cool::later(&here.open()?, color, after.0, caller)
-            .await
-            .map(|()| None),
-        Verb::Discard => remove::discard(&here.open()?).await.map(|()| None),
-        Verb::Sight => sight::sight(&here.open()?).await.map(Answer::Sighted).map(Some),
-        Verb::Outcome { ticket } => outcome::of(&here.open()?, &ticket).await,
-        Verb::Launch { root, color } => Err(launch(root, color)),
-        Verb::Work { root, seat } => Err(work(root, &seat)),
-        Verb::Engine | Verb::Receive { .. } => {
-            Err(Failure::failed("an engine was asked for inside an engine"))
-        }
-    }
-}
-
-/// What moves traffic, or gets ready to.
-async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, Failure> {
-    match verb {
         Verb::Deploy {
             reference,
             no_switch,
@@ -173,63 +90,121 @@ async fn change(verb: Verb, here: &Here, caller: &Caller<'_>) -> Result<Answer, 
             };
             let app = here.app_to_deploy()?;
             match plan {
-                true => plan::plan(&app, &ask, caller).await.map(Answer::Planned),
-                false => deploy::deploy(&app, &ask, caller).await.map(Answer::Deployed),
+                true => Answer::Planned(plan::plan(&app, &ask, caller).await?),
+                false => Answer::Deployed(deploy::deploy(&app, &ask, caller).await?),
             }
         }
         Verb::Switch {
-            converge: Some(release),
-            force,
-            patience,
-            ..
-        } => switch::converge(&here.open()?, release, force.as_deref(), time(&patience), caller)
-            .await
-            .map(Answer::Deployed),
-        Verb::Switch {
             color,
+            converge,
             force,
             patience,
-            ..
-        } => switch::switch(&here.open()?, color, force.as_deref(), time(&patience), caller)
-            .await
-            .map(Answer::Deployed),
+        } => {
+            let (app, force, patience) = (here.open()?, force.as_deref(), time(&patience));
+            Answer::Deployed(match converge {
+                Some(release) => switch::converge(&app, release, force, patience, caller).await?,
+                None => switch::switch(&app, color, force, patience, caller).await?,
+            })
+        }
         Verb::Rollback { to, force, patience } => {
             let app = here.open()?;
-            let to = to.map(|to| history::named(&app, &to)).transpose()?;
-            switch::rollback(&app, to, force.as_deref(), time(&patience), caller)
-                .await
-                .map(Answer::Deployed)
+            let to = to.map(|to| releases::named(&app, &to)).transpose()?;
+            let done = switch::rollback(&app, to, force.as_deref(), time(&patience), caller);
+            Answer::Deployed(done.await?)
+        }
+        Verb::Status { watch: false } => look(&here.open()?).await,
+        Verb::Status { watch: true } => return watch_status(&here.open()?, caller, ui).await,
+        Verb::List => Answer::Listed(list::list()),
+        Verb::History {
+            run: Some(run),
+            timings,
+            ..
+        } => {
+            let log = history::log_of(&here.open()?, &run)?;
+            match timings {
+                true => Answer::Timings(history::timings(&log)),
+                false => Answer::Run(log),
+            }
+        }
+        Verb::History { run: None, lines, .. } => Answer::History(history::history(&here.open()?, lines)?),
+        Verb::Logs {
+            color,
+            worker,
+            follow,
+            lines,
+        } => {
+            let app = here.open()?;
+            let whose = logs::whose(&app, color, worker)?;
+            show_logs(&app, &whose, follow, lines, caller, ui).await?;
+            Answer::Shown(whose)
+        }
+        Verb::Releases => Answer::Releases(releases::kept(&here.open()?)?),
+        Verb::Data { action } => {
+            let app = here.app_to_deploy()?;
+            Answer::Data(match action {
+                None => data::show(&app).await?,
+                Some(DataAction::Move) => data::move_to_shared(&app, caller).await?,
+            })
+        }
+        Verb::Exec { color, command } => {
+            keep_the_terminal(&here.entry()?).await?;
+            return Err(logs::exec(&here.open()?, color, &command, || ui.hand_over()));
+        }
+        Verb::Worker {
+            action: args::Worker::Run { name },
+        } => {
+            keep_the_terminal(&here.entry()?).await?;
+            return Err(workers::run_by_hand(&here.open()?, &name, || ui.hand_over()).await);
         }
         Verb::Maintenance { state, patience } => {
-            let on = state == OnOff::On;
-            maintenance::maintenance(&here.open()?, on, time(&patience), caller)
-                .await
-                .map(Answer::Maintenance)
+            let (app, on) = (here.open()?, state == OnOff::On);
+            Answer::Maintenance(maintenance::maintenance(&app, on, time(&patience), caller).await?)
         }
-        _ => Err(Failure::failed("that changes nothing")),
-    }
+        Verb::Repair { plan, patience } => {
+            let app = here.open()?;
+            Answer::Repaired(match plan {
+                true => repair::plan(&app).await?,
+                false => repair::repair(&app, time(&patience), caller).await?,
+            })
+        }
+        Verb::Remove { yes, purge } => Answer::Removed(match here.left_behind()?.filter(|_| purge) {
+            Some(config) => remove::purge(&config, yes, caller)?,
+            None => remove::remove(&here.open_as_is()?, yes, purge, caller).await?,
+        }),
+        Verb::Schema => return print(ui, &schema::schema()),
+        Verb::Completions { shell } => return print(ui, &complete::script(shell)),
+        Verb::Man => return print(ui, &man()?),
+        Verb::ShellInit { shell } => return print(ui, &shell::init(shell, &command::public())),
+        Verb::Cool { color, after } => {
+            cool::later(&here.open()?, color, after.0, caller).await?;
+            return Ok(None);
+        }
+        Verb::Sight => Answer::Sighted(sight::sight(&here.open()?).await?),
+        Verb::Outcome { ticket } => return outcome::of(&here.open()?, &ticket).await,
+        Verb::Discard => return remove::discard(&here.open()?).await.map(|()| None),
+        Verb::Launch { root, color } => return Err(launch(root, color)),
+        Verb::Work { root, seat } => return Err(work(root, &seat)),
+        Verb::Engine | Verb::Receive { .. } => {
+            return Err(Failure::failed("an engine was asked for inside an engine"));
+        }
+    };
+    Ok(Some(answer))
 }
 
 fn time(patience: &Patience) -> Duration {
     patience.wait.map_or(Duration::ZERO, |span| span.0)
 }
 
-fn print(text: impl Into<String>) -> Option<Answer> {
-    Some(Answer::Text { text: text.into() })
+/// Nothing is left to tell of it.
+fn print(ui: Ui, text: &str) -> Result<Option<Answer>, Failure> {
+    ui.text(text);
+    Ok(None)
 }
 
-fn man() -> Result<Option<Answer>, Failure> {
+fn man() -> Result<String, Failure> {
     let page = man::page(command::public())
         .map_err(|error| Failure::failed("the man page cannot be made").because(error))?;
-    Ok(print(String::from_utf8_lossy(&page)))
-}
-
-async fn check(here: &Here, strict: bool) -> Result<Answer, Failure> {
-    let config = here.config_for_setup()?;
-    Ok(Answer::Checked {
-        report: check::check(&config).await?,
-        strict,
-    })
+    Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
 async fn look(app: &App) -> Answer {
@@ -254,24 +229,24 @@ async fn watch_status(app: &App, caller: &Caller<'_>, ui: Ui) -> Result<Option<A
 
 async fn show_logs(
     app: &App,
-    whose: Whose,
+    whose: &Whose,
     follow: bool,
     lines: usize,
     caller: &Caller<'_>,
     ui: Ui,
-) -> Result<Option<Answer>, Failure> {
-    let (mut log, tail) = logs::open(app, &whose, lines)?;
+) -> Result<(), Failure> {
+    let (mut log, tail) = logs::open(app, whose, lines)?;
     ui.lines(&tail);
     if !follow {
         ui.lines(&log.rest());
-        return Ok(Some(whose.shown()));
+        return Ok(());
     }
     let mut interrupts = Interrupts::listen();
     loop {
         tokio::select! {
             more = log.wait() => ui.lines(&more),
-            () = interrupts.first() => return Ok(Some(whose.shown())),
-            _ = caller.orders.stopped() => return Ok(Some(whose.shown())),
+            () = interrupts.first() => return Ok(()),
+            _ = caller.orders.stopped() => return Ok(()),
         }
     }
 }

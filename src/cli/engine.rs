@@ -69,19 +69,12 @@ async fn answer(request: Request, rest: File, ui: Ui) -> u8 {
     let alive = tokio::spawn(tell_that_it_lives(ui));
     let done = dispatch(verb, &here, &caller, ui).await;
     alive.abort();
-    let kept = request.ticket.map(|ticket| (ticket, Ui::result(&done)));
-    if let Some((ticket, said)) = kept
+    if let Some(ticket) = request.ticket
         && let Ok(app) = here.open()
     {
-        outcome::keep(&app.layout, &ticket, &said).ok();
+        outcome::keep(&app.layout, &ticket, &Ui::result(&done)).ok();
     }
-    match done {
-        Ok(None) => {
-            ui.say(&Said::Done);
-            0
-        }
-        done => ui.end(done),
-    }
+    ui.end(done)
 }
 
 /// Takes the files that come behind the request.
@@ -90,13 +83,7 @@ fn receive(here: &Here, commit: &str, bytes: u64, rest: File, ui: Ui) -> u8 {
         incoming::receive(&app.layout, commit, bytes, rest)
             .map_err(|error| Failure::failed("what was brought was not taken").because(error))
     });
-    match received {
-        Ok(()) => {
-            ui.say(&Said::Done);
-            0
-        }
-        Err(failure) => ui.end(Err(failure)),
-    }
+    ui.end(received.map(|()| None))
 }
 
 async fn tell_that_it_lives(ui: Ui) {

@@ -23,8 +23,9 @@ use crate::remote::host::{Host, Way};
 use crate::remote::program::Program;
 use crate::remote::public;
 use crate::remote::relay::{self, Finished, Onlooker};
+use crate::text::Show;
 use crate::ui::Ui;
-use crate::verbs::answer::Answer;
+use crate::verbs::Answer;
 use crate::verbs::sight::Sighted;
 
 /// A command for other machines.
@@ -162,11 +163,11 @@ impl Errand {
     #[must_use]
     pub fn seen_from_here(&self, host: &str, mut finished: Finished) -> Finished {
         if let Ok(Some(answer)) = &mut finished.result
-            && let Answer::Checked { report, strict } = answer
+            && let Answer::Checked(checked) = answer
         {
-            *strict = matches!(self.verb, Verb::Check { strict: true });
-            report.seen_from_afar(host, Timestamp::now());
-            finished.code = answer.exit_code();
+            checked.strict = matches!(self.verb, Verb::Check { strict: true });
+            checked.report.seen_from_afar(host, Timestamp::now());
+            finished.code = checked.exit_code();
         }
         finished
     }

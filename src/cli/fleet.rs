@@ -20,8 +20,9 @@ use crate::remote::fleet::{self, Member};
 use crate::remote::host::{Host, Way};
 use crate::remote::interrupts::Interrupts;
 use crate::remote::relay::{Finished, Onlooker};
+use crate::text::Show;
 use crate::ui::{HostUi, Ui};
-use crate::verbs::answer::Answer;
+use crate::verbs::Answer;
 use crate::verbs::fleet::{Fleet, OnHost};
 use crate::verbs::sight::Sighted;
 use crate::verbs::source;
@@ -81,7 +82,8 @@ fn finish(ui: Ui, fleet: Fleet) -> u8 {
             HostUi::new(ui, &host.host, 0).failure(&Failure::from(failed.clone()));
         }
     }
-    ui.end(Ok(Some(Answer::Fleet(fleet))))
+    ui.fleet(&fleet);
+    fleet.exit_code()
 }
 
 fn onlookers(errand: &Errand) -> Vec<OneOf> {
@@ -152,7 +154,7 @@ async fn watch_over(errand: &Errand, hosts: &[Host], onlookers: &[OneOf]) -> Fle
             () = interrupts.first() => return fleet,
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
         }
-        errand.ui.answer(&Answer::Fleet(fleet));
+        errand.ui.fleet(&fleet);
     }
 }
 

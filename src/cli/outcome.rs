@@ -8,7 +8,7 @@ use model::wire::Said;
 use state::journal::Journal;
 use state::outcome;
 
-use crate::verbs::answer::Answer;
+use crate::verbs::Answer;
 
 /// What came of an earlier request, for a client that lost the connection to it.
 ///

@@ -25,7 +25,7 @@ pub fn settle(
     hosts: &[String],
     local: bool,
 ) -> Result<Option<Chosen>, Failure> {
-    if !Uid::effective().is_root() || needs_no_rights(verb) {
+    if !Uid::effective().is_root() || verb.needs_no_rights() {
         return hosts::choose(hosts, local, verb, here);
     }
     let at_hand = match verb {
@@ -43,7 +43,7 @@ pub fn settle(
         Some(author) if !matches!(verb, Verb::Init { .. }) => registered(here, author)?,
         _ => None,
     };
-    if stays_root(verb) || packs_roots_own(verb) {
+    if verb.stays_root() || packs_roots_own(verb) {
         return Ok(None);
     }
     become_owner_or(here.author.as_ref(), registered)?;
@@ -74,33 +74,10 @@ pub fn settle_sent(here: &mut Here, verb: &Verb) -> Result<(), Failure> {
     }
     here.author = Some(caller.clone());
     let registered = registered(here, &caller)?;
-    match stays_root(verb) {
+    match verb.stays_root() {
         true => Ok(()),
         false => become_owner_or(here.author.as_ref(), registered),
     }
-}
-
-/// They print a text, or begin with what another part of this program has decided.
-fn needs_no_rights(verb: &Verb) -> bool {
-    matches!(
-        verb,
-        Verb::Schema
-            | Verb::Completions { .. }
-            | Verb::Man
-            | Verb::ShellInit { .. }
-            | Verb::Engine
-            | Verb::Launch { .. }
-            | Verb::Work { .. }
-    )
-}
-
-/// What only root can do. They read the owner's files with the owner's rights. `check` looks
-/// as setup does, and then becomes the owner before it starts what the configuration names.
-fn stays_root(verb: &Verb) -> bool {
-    matches!(
-        verb,
-        Verb::Setup { .. } | Verb::Adopt(_) | Verb::Remove { .. } | Verb::Check { .. }
-    )
 }
 
 /// What root alone can have put there may be packed by root, also where the owner cannot read

@@ -53,14 +53,10 @@ pub fn main() -> ExitCode {
         }
     };
     if let Verb::Launch { root, color } = args.verb {
-        let failure = launch(root, color);
-        ui.failure(&failure);
-        return ExitCode::from(failure.exit_code());
+        return ExitCode::from(ui.end(Err(launch(root, color))));
     }
     if let Verb::Work { root, seat } = args.verb {
-        let failure = work(root, &seat);
-        ui.failure(&failure);
-        return ExitCode::from(failure.exit_code());
+        return ExitCode::from(ui.end(Err(work(root, &seat))));
     }
     if let Err(failure) = enough_open_files() {
         return ExitCode::from(ui.end(Err(failure)));

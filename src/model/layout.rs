@@ -1,4 +1,4 @@
-//! Where everything lies on a host. Every path in the tool comes from here.
+//! Where everything lies on a host that more than one room knows of.
 
 use std::path::{Path, PathBuf};
 

@@ -135,7 +135,7 @@ pub enum Said {
     Answer {
         /// The exit code.
         exit_code: u8,
-        /// The answer, as `verbs::answer` has it.
+        /// The answer, as `verbs::Answer` has it.
         answer: serde_json::Value,
     },
     /// It failed.

@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use super::host::{Host, Tell};
 use super::interrupts::Interrupts;
 use super::relay::{self, Finished, Onlooker};
-use crate::verbs::answer::Answer;
+use crate::verbs::Answer;
 
 /// A host with whoever looks on at it.
 pub struct Member<'a> {

@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::call::{Call, Heard};
 use super::host::Host;
-use crate::verbs::answer::Answer;
+use crate::verbs::Answer;
 
 /// The pauses between tries to reach a host again grow from this ...
 const FIRST_PAUSE: Duration = Duration::from_millis(200);

@@ -89,7 +89,7 @@ impl Journal {
             .write(true)
             .create(true)
             .truncate(false)
-            .mode(0o644)
+            .mode(0o640)
             .open(path)
             .map_err(io("opened"))?;
         let fold = Fold::read(path, &file);
@@ -258,7 +258,7 @@ fn set_aside(path: &Path, file: &mut File, folded: u64, fresh: &[u8]) -> std::io
     let mut damaged = OpenOptions::new()
         .append(true)
         .create(true)
-        .mode(0o644)
+        .mode(0o640)
         .open(&aside)?;
     damaged.write_all(&bad.concat())?;
     damaged.sync_all()?;

@@ -42,7 +42,7 @@ impl Holder {
         }
     }
 
-    /// `deploy by ada (pid 4711) since 12 s`.
+    /// `` `deploy` by ada (pid 4711), for 12 s ``.
     #[must_use]
     pub fn describe(&self, now: Timestamp) -> String {
         let age = now.duration_since(self.since).as_secs().max(0);

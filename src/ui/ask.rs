@@ -3,6 +3,8 @@
 use std::io::{BufRead, IsTerminal};
 
 use super::Ui;
+use super::streams::tell;
+use crate::text::clean::{self, Lines};
 
 /// What came of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +31,8 @@ impl Ui {
         if !self.has_somebody() {
             return Answered::Nobody;
         }
-        let question = super::clean::text(question, super::clean::Lines::Indented);
-        super::story(&format!("  {question} [y/N] "));
+        let question = clean::text(question, Lines::Indented);
+        tell(&format!("  {question} [y/N] "));
         let mut line = String::new();
         std::io::stdin().lock().read_line(&mut line).ok();
         match line.trim().to_lowercase().as_str() {

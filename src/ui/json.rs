@@ -5,9 +5,8 @@ use model::failure::Failure;
 use serde::Serialize;
 use serde_json::json;
 
-use super::clean;
 use super::streams::out;
-use crate::verbs::answer::Answer;
+use crate::text::clean;
 
 pub(super) fn event(event: &Event) {
     line(event);
@@ -29,10 +28,9 @@ struct OfHost<'a> {
     event: &'a Event,
 }
 
-pub(super) fn answer(answer: &Answer) {
-    let code = answer.exit_code();
+pub(super) fn result(code: u8, answer: &impl Serialize) {
     let result = if code == 0 { "done" } else { "failed" };
-    line(&json!({"result": result, "exit_code": code, "answer": answer.bare()}));
+    line(&json!({"result": result, "exit_code": code, "answer": answer}));
 }
 
 pub(super) fn log_line(text: &str) {

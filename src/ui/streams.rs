@@ -12,7 +12,8 @@ pub(super) fn out(text: &str) {
         .ok();
 }
 
-pub(super) fn story(text: &str) {
+/// Prints text on stderr.
+pub(super) fn tell(text: &str) {
     let mut stderr = anstream::stderr().lock();
     stderr
         .write_all(text.as_bytes())

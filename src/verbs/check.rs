@@ -36,7 +36,7 @@ use super::setup::{
 };
 pub use before::{Depth, before_deploy};
 use finding::against;
-pub use finding::{Finding, Level, Report};
+pub use finding::{Checked, Finding, Level, Report};
 
 impl Report {
     /// Adds what only a client sees who reached `host` over SSH and has `now` on its own clock.

@@ -18,6 +18,8 @@ use release::written::{self, Found, Kind, Written};
 use serde::{Deserialize, Serialize};
 use state::releases;
 
+mod shown;
+
 /// How many files are named one by one.
 const NAMED: usize = 4;
 

@@ -7,6 +7,7 @@ use model::journal::Verb;
 use serde::{Deserialize, Serialize};
 
 use super::{contract, cool};
+use crate::text::Show;
 
 /// Where traffic is after it, and what stands beside.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,6 +51,35 @@ impl Deployed {
             warm,
             doubt: run.is_in_doubt(),
             run: run.id.to_string(),
+        }
+    }
+}
+
+impl Show for Deployed {
+    fn show(&self) -> String {
+        let (live, other) = (&self.live, &self.other);
+        if !self.switched && other.release.is_some() && !self.contract {
+            return format!("{live} is live, {other} stands beside it: `bg switch` moves traffic there\n");
+        }
+        // What was rolled back from is never a rollback's target.
+        let back = match self.verb {
+            Verb::Rollback => format!("bg switch {}", other.color),
+            _ => "bg rollback".to_owned(),
+        };
+        match &other.release {
+            Some(_) if self.contract => format!(
+                "{} is live. {other} does not work with the database as it is now: `{back}` refuses.\n",
+                live.color
+            ),
+            Some(_) if !self.warm => format!(
+                "{} is live. {other} was stopped: `{back}` starts it again.\n",
+                live.color
+            ),
+            Some(_) => format!(
+                "{} is live. {other} stays warm: `{back}` takes it back at once.\n",
+                live.color
+            ),
+            None => format!("{live} is live\n"),
         }
     }
 }

@@ -1,18 +1,18 @@
-//! `bg history` and `bg releases`: what the journal and the folders say.
+//! `bg history`: what the journal and the runs' own logs say.
+
+use std::fmt::Write;
 
 use engine::app::App;
-use engine::{run, traffic};
+use engine::run;
 use jiff::Timestamp;
-use model::color::Color;
+use model::event::Event;
 use model::failure::Failure;
 use model::journal::Record;
-use model::release::{Beginning, ReleaseId};
 use serde::{Deserialize, Serialize};
 use state::journal::Journal;
-use state::releases;
 use sys::lock;
 
-use super::data;
+use crate::text::{self, Show, story};
 
 /// One run, as `bg history` lists it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,6 +29,26 @@ pub struct Line {
     pub done: bool,
     /// What it did, or why not.
     pub summary: String,
+}
+
+impl Show for Vec<Line> {
+    fn show(&self) -> String {
+        if self.is_empty() {
+            return "nothing was done yet\n".to_owned();
+        }
+        let mut text = String::new();
+        for line in self {
+            let mark = if line.done { "✓" } else { "✗" };
+            let at = line.at.strftime("%Y-%m-%d %H:%M:%S UTC");
+            writeln!(
+                text,
+                "{mark} {at}  {:<11} {}  ({}, {})",
+                line.verb, line.summary, line.by, line.run
+            )
+            .ok();
+        }
+        text
+    }
 }
 
 /// A run, and whether its end is on record.
@@ -92,21 +112,48 @@ fn end(all: &mut [Told], run: &str, at: Timestamp, done: bool, summary: &str) {
     }
 }
 
-/// Everything that one run told, as JSON lines.
+/// All that one run told, as JSON lines.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunLog(pub Vec<serde_json::Value>);
+
+impl Show for RunLog {
+    fn show(&self) -> String {
+        let mut text = String::new();
+        for line in &self.0 {
+            let event = line
+                .get("event")
+                .cloned()
+                .and_then(|event| serde_json::from_value::<Event>(event).ok());
+            if let Some(event) = event {
+                let ms = line.get("ms").and_then(serde_json::Value::as_u64).unwrap_or(0);
+                write!(
+                    text,
+                    "{:>8} {}",
+                    text::seconds(ms as f64),
+                    story::event(&event, "bg")
+                )
+                .ok();
+            }
+        }
+        text
+    }
+}
+
+/// Everything that one run told.
 ///
 /// # Errors
 /// When there is no such run.
-pub fn story_of(app: &App, run: &str) -> Result<Vec<serde_json::Value>, Failure> {
+pub fn log_of(app: &App, run: &str) -> Result<RunLog, Failure> {
     let unknown = || Failure::failed(format!("no run `{run}` is kept")).hint("`bg history` lists the runs");
     if run.contains('/') || run.starts_with('.') {
         return Err(unknown());
     }
     let path = app.layout.runs().join(format!("{run}.ndjson"));
     let text = std::fs::read_to_string(path).map_err(|_| unknown())?;
-    Ok(text
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect())
+    let lines = text.lines();
+    Ok(RunLog(
+        lines.filter_map(|line| serde_json::from_str(line).ok()).collect(),
+    ))
 }
 
 /// One step of a run, as `bg history RUN --timings` lists it.
@@ -120,10 +167,22 @@ pub struct Timing {
     pub took_ms: Option<u64>,
 }
 
-/// How long each step of a run took, from what [`story_of`] says.
+impl Show for Vec<Timing> {
+    fn show(&self) -> String {
+        let mut text = "  took      at\n".to_owned();
+        for step in self {
+            let seconds = |ms: u64| text::seconds(ms as f64);
+            let (took, at) = (step.took_ms.map_or(String::new(), seconds), seconds(step.at_ms));
+            writeln!(text, "{took:>6} {at:>7}  {}", step.step).ok();
+        }
+        text
+    }
+}
+
+/// How long each step of a run took, from what [`log_of`] says.
 #[must_use]
-pub fn timings(story: &[serde_json::Value]) -> Vec<Timing> {
-    let steps = story.iter().filter_map(|line| {
+pub fn timings(log: &RunLog) -> Vec<Timing> {
+    let steps = log.0.iter().filter_map(|line| {
         let step = line.pointer("/event/event")?.as_str()?.replace('_', " ");
         let at_ms = line.get("ms")?.as_u64()?;
         let took = line.pointer("/event/took_ms").and_then(serde_json::Value::as_f64);
@@ -133,94 +192,20 @@ pub fn timings(story: &[serde_json::Value]) -> Vec<Timing> {
     steps.collect()
 }
 
-/// One release, as `bg releases` lists it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Kept {
-    /// Its name.
-    pub release: String,
-    /// The commit's first line.
-    pub subject: String,
-    /// What was asked for.
-    pub reference: String,
-    /// Who made it.
-    pub by: String,
-    /// The colors that hold it.
-    pub colors: Vec<Color>,
-    /// Whether it was refused or rolled back from.
-    pub unfit: bool,
-    /// What was written into it, for which it is kept.
-    #[serde(default)]
-    pub data: Option<String>,
-}
-
-/// The releases on this host, newest first, and those that make no sense.
-///
-/// # Errors
-/// When the journal cannot be read.
-pub fn kept(app: &App) -> Result<Vec<Kept>, Failure> {
-    let story = Journal::told(&app.layout.journal()).map_err(|error| run::journal_failure(app, error))?;
-    let mut ids = releases::ids(&app.layout).unwrap_or_default();
-    ids.sort();
-    let slots = Color::BOTH.map(|color| (color, releases::slot(&app.layout, color)));
-    let lines = ids.into_iter().rev().map(|id| {
-        let holds =
-            |(color, held): &(Color, Option<ReleaseId>)| (held.as_ref() == Some(&id)).then_some(*color);
-        let manifest = releases::read(&app.layout, &id);
-        let unread = |error: &releases::ReleaseError| format!("({error})");
-        Kept {
-            colors: slots.iter().filter_map(holds).collect(),
-            unfit: story.is_unfit(&id),
-            data: data::held_by(app, &id),
-            subject: manifest
-                .as_ref()
-                .map_or_else(unread, |manifest| manifest.subject.clone()),
-            reference: manifest
-                .as_ref()
-                .map_or(String::new(), |manifest| manifest.reference.clone()),
-            by: manifest
-                .as_ref()
-                .map_or(String::new(), |manifest| manifest.made_by.clone()),
-            release: id.to_string(),
-        }
-    });
-    Ok(lines.collect())
-}
-
-/// The kept release that is meant by the beginning of its name or of its commit. Of a whole
-/// name that none has, whoever uses it says what is wrong.
-///
-/// # Errors
-/// When none begins so, or several do.
-pub fn named(app: &App, beginning: &Beginning) -> Result<ReleaseId, Failure> {
-    let mut meant = releases::ids(&app.layout).unwrap_or_default();
-    meant.retain(|id| beginning.fits(id));
-    let what = match (meant.as_slice(), beginning.whole()) {
-        ([one], _) => return Ok(one.clone()),
-        ([], Some(whole)) => return Ok(whole),
-        ([], None) => format!("no kept release is called `{beginning}`, nor is its commit"),
-        (several, _) => format!("`{beginning}` may be any of {} releases", several.len()),
-    };
-    let names = meant.iter().rev().map(ToString::to_string);
-    Err(Failure::failed(what)
-        .showing(names)
-        .hint("`bg releases` lists those that are kept; name one by as much as it takes")
-        .with_traffic(traffic::unchanged(app)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_step_has_the_time_that_it_names_itself() {
-        let story = [
+        let lines = [
             r#"{"ms":0,"event":{"event":"opened","run":"x"}}"#,
             r#"{"ms":130,"event":{"event":"release_made","release":"y","took_ms":12}}"#,
             r#"{"ms":200,"event":{"event":"traffic_moved","took_ms":41.6}}"#,
             r#"{"ms":201,"later":"what this version does not know"}"#,
         ];
-        let story = story.map(|line| serde_json::from_str(line).unwrap());
-        let steps = timings(&story)
+        let log = RunLog(lines.map(|line| serde_json::from_str(line).unwrap()).to_vec());
+        let steps = timings(&log)
             .into_iter()
             .map(|step| (step.step, step.at_ms, step.took_ms));
         let expected = [

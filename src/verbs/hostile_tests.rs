@@ -7,7 +7,12 @@ use state::envfile;
 use sys::dotenv::{self, Redactor};
 use testkit::hostile;
 
-use crate::verbs::guess;
+use super::Answer;
+use super::check::{Checked, Finding, Level, Report};
+use super::guess;
+use super::history::RunLog;
+use crate::text::clean::tests::{HOSTILE, check};
+use crate::text::page;
 
 const ENVIRONMENTS: &[&str] = &[
     "# secrets\nexport SHOP_SECRET='correct horse'\nDATABASE=\"postgres://u:p4ssw0rd@h/db?x=y\" # note\n",
@@ -67,6 +72,23 @@ proptest! {
             prop_assert!(!name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_'), "{:?}", app);
         }
     }
+}
+
+#[test]
+fn an_answer_is_clean_and_says_no_less() {
+    let finding = Finding {
+        level: Level::Fine,
+        subject: HOSTILE.to_owned(),
+        found: HOSTILE.to_owned(),
+        fix: Some(HOSTILE.to_owned()),
+    };
+    let report = Report {
+        findings: vec![finding],
+        ..Report::default()
+    };
+    check(&page(&Answer::Checked(Checked { report, strict: true }), "bg"));
+    let events = vec![serde_json::json!({"ms": 1, "event": {"event": "warned", "text": HOSTILE}})];
+    check(&page(&Answer::Run(RunLog(events)), "bg"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `bg init`: an annotated starter bg.toml for the app in a folder.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use crate::verbs::starter::{self, Guess, Start};
@@ -9,8 +10,8 @@ use model::password::without_password;
 use serde::{Deserialize, Serialize};
 use sys::store;
 
-use super::adopt;
-use crate::verbs::guess;
+use super::{adopt, guess};
+use crate::text::Show;
 
 /// What was written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,6 +23,19 @@ pub struct Started {
     /// The keys for which nothing was found, marked in the file.
     #[serde(default)]
     pub open: Vec<String>,
+}
+
+impl Show for Started {
+    fn show(&self) -> String {
+        let mut text = format!("wrote {}\n", self.path.display());
+        for guess in &self.guessed {
+            writeln!(text, "  guessed {guess}").ok();
+        }
+        if !self.open.is_empty() {
+            writeln!(text, "  left open, marked `?`: {}", self.open.join(", ")).ok();
+        }
+        text + "look it over, then `bg check` and `bg setup`\n"
+    }
 }
 
 /// Writes `bg.toml` into `folder`.

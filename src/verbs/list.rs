@@ -1,6 +1,7 @@
 //! `bg list`: every app of this host. Files alone are looked at, so that it answers at once and
 //! starts nothing of anybody's; whether NGINX agrees, `bg status` of each app says.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use model::failure::Standing;
@@ -9,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use state::registry::Registry;
 use state::releases;
 use sys::link::Link;
+
+use crate::text::Show;
 
 /// One app of this host.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +26,37 @@ pub struct Listed {
     pub live: Option<Standing>,
     /// Whether visitors get the maintenance page.
     pub maintenance: bool,
+}
+
+impl Show for Vec<Listed> {
+    fn show(&self) -> String {
+        if self.is_empty() {
+            return "no app is set up here: `bg init`, then `bg setup`\n".to_owned();
+        }
+        let width = self.iter().map(|app| app.app.len()).max().unwrap_or_default();
+        let mut text = String::new();
+        for app in self {
+            let live = match &app.live {
+                None => "it is not known what is live".to_owned(),
+                Some(live) if live.release.is_none() => "nothing is live yet".to_owned(),
+                Some(live) => format!("{live} is live"),
+            };
+            let page = if app.maintenance {
+                ", visitors get the maintenance page"
+            } else {
+                ""
+            };
+            writeln!(
+                text,
+                "{:<width$}  {live}{page}  ({} in {})",
+                app.app,
+                app.owner,
+                app.root.display()
+            )
+            .ok();
+        }
+        text
+    }
 }
 
 /// Those that are set up for this user, sorted by name.

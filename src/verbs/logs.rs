@@ -16,11 +16,12 @@ use model::color::Color;
 use model::config::is_app_name;
 use model::failure::{Failure, Kind};
 use model::release::ReleaseId;
+use serde::{Deserialize, Serialize};
 use state::releases;
 use sys::dotenv::{self, Redactor, Variables};
 use sys::store;
 
-use super::answer::Answer;
+use crate::text::Show;
 
 /// How far back from the end of a log lines are looked for: 1 MiB holds some ten thousand.
 const REACH: u64 = 1 << 20;
@@ -35,13 +36,20 @@ pub fn live_color(app: &App) -> Result<Color, Failure> {
     })
 }
 
-/// Whose log is shown.
-#[derive(Clone, Debug)]
+/// Whose log is shown, line by line as it comes: all that is left to answer at the end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Whose {
     /// A color's.
     Color(Color),
     /// A worker's.
     Worker(String),
+}
+
+impl Show for Whose {
+    fn show(&self) -> String {
+        String::new()
+    }
 }
 
 /// Those of `worker` where it is named, of `color` where that is, else of the live one.
@@ -65,15 +73,6 @@ impl Whose {
         match self {
             Whose::Color(color) => app.layout.log(*color),
             Whose::Worker(worker) => app.layout.worker_log(worker),
-        }
-    }
-
-    /// The answer when it was shown.
-    #[must_use]
-    pub fn shown(self) -> Answer {
-        match self {
-            Whose::Color(color) => Answer::Shown { color },
-            Whose::Worker(worker) => Answer::ShownOf { worker },
         }
     }
 }

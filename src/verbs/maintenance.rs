@@ -12,6 +12,8 @@ use model::failure::{Failure, Standing, Traffic};
 use model::journal::Verb;
 use serde::{Deserialize, Serialize};
 
+use crate::text::Show;
+
 /// What came of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MaintenanceSet {
@@ -19,6 +21,17 @@ pub struct MaintenanceSet {
     pub on: bool,
     /// The color behind it.
     pub live: Standing,
+}
+
+impl Show for MaintenanceSet {
+    fn show(&self) -> String {
+        let page = if self.on {
+            "the maintenance page"
+        } else {
+            "the app"
+        };
+        format!("visitors get {page}; {} is behind the link\n", self.live)
+    }
 }
 
 /// Puts the maintenance page up, or takes it away.

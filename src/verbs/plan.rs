@@ -1,6 +1,7 @@
 //! `bg deploy --plan`: what a deploy would do. Fetches commits into the mirror, touches
 //! nothing else.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use engine::app::App;
@@ -20,6 +21,7 @@ use sys::lock;
 use super::deploy::{self, Ask};
 use super::source;
 use super::{build, migrate, packages};
+use crate::text::Show;
 
 /// What a deploy would do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,6 +43,25 @@ pub struct Planned {
     /// Whether it is live already, as it would be released.
     #[serde(default)]
     pub is_live: bool,
+}
+
+impl Show for Planned {
+    fn show(&self) -> String {
+        let mut text = format!(
+            "{} would deploy {} \"{}\" to {}\n",
+            self.app,
+            self.commit.get(..7).unwrap_or(&self.commit),
+            self.subject,
+            self.color
+        );
+        for change in &self.config {
+            writeln!(text, "  {}: {} → {}", change.key, change.old, change.new).ok();
+        }
+        for step in &self.steps {
+            writeln!(text, "  {step}").ok();
+        }
+        text + "nothing was changed\n"
+    }
 }
 
 /// Looks at what a deploy would do.

@@ -26,6 +26,7 @@ use sys::trust;
 use sys::user::{self, Borrowed};
 
 use super::setup::{ground, programs};
+use crate::text::{self, Show};
 
 /// What PM2 may take besides the app's own end.
 const MORE: Duration = Duration::from_secs(60);
@@ -37,6 +38,12 @@ pub struct Removed {
     pub steps: Vec<String>,
     /// Whether they were done.
     pub done: bool,
+}
+
+impl Show for Removed {
+    fn show(&self) -> String {
+        text::steps(&self.steps, self.done, "`bg remove --yes` does it")
+    }
 }
 
 /// Shows the steps, or takes them.

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use state::journal::Journal;
 use state::releases;
 
+use crate::text::{self, Show};
+
 mod mend;
 
 /// How often a live color that PM2 has only just started is looked at.
@@ -30,6 +32,19 @@ pub struct Repaired {
     pub done: bool,
     /// What is live.
     pub live: Option<Standing>,
+}
+
+impl Show for Repaired {
+    fn show(&self) -> String {
+        let live = self
+            .live
+            .as_ref()
+            .map_or(String::new(), |live| format!("{live} is live\n"));
+        if self.plan.is_empty() {
+            return format!("nothing to repair; {live}");
+        }
+        text::steps(&self.plan, self.done, "`bg repair` does it") + &live
+    }
 }
 
 /// Shows what would be repaired.

@@ -11,6 +11,7 @@ pub mod programs;
 pub mod secret;
 mod wanted;
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ use sys::store;
 
 use self::ground::Ground;
 pub(super) use self::wanted::{is_applied, wanted};
+use crate::text::Show;
 
 /// How long a running command is waited for before the host is changed under it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -57,6 +59,37 @@ pub struct SetUp {
     pub switch: String,
     /// What the site's owner has to add to a site that is not ours.
     pub snippet: Option<String>,
+}
+
+impl Show for SetUp {
+    fn show(&self) -> String {
+        if self.changes.is_empty() {
+            return "nothing to change\n".to_owned();
+        }
+        let mut text = String::new();
+        if self.done {
+            for line in &self.changes {
+                writeln!(text, "  {line}").ok();
+            }
+            writeln!(text, "traffic moves the {}", way(&self.switch)).ok();
+            return text + "ready: `bg deploy`\n";
+        }
+        for diff in &self.diffs {
+            text.push_str(diff);
+        }
+        for line in &self.changes {
+            writeln!(text, "  would {line}").ok();
+        }
+        writeln!(text, "traffic would move the {}", way(&self.switch)).ok();
+        if let Some(snippet) = &self.snippet {
+            writeln!(text, "the site is yours; it needs:\n{snippet}").ok();
+        }
+        text + "nothing was changed; `bg setup` does it\n"
+    }
+}
+
+fn way(switch: &str) -> String {
+    switch.replacen(": ", " way: ", 1)
 }
 
 /// Prepares the host for the app of `config`.

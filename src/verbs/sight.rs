@@ -9,6 +9,8 @@ use state::journal::Journal;
 use state::releases;
 use sys::store;
 
+use crate::text::Show;
+
 /// One host at a glance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sighted {
@@ -20,6 +22,12 @@ pub struct Sighted {
     pub newest: Option<ReleaseId>,
     /// The run that moved traffic here and never heard how the other hosts did.
     pub doubt: Option<String>,
+}
+
+impl Show for Sighted {
+    fn show(&self) -> String {
+        String::new()
+    }
 }
 
 /// Looks at the link and NGINX, nothing else.

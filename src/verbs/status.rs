@@ -16,6 +16,8 @@ use sys::lock;
 
 use super::contract;
 
+mod shown;
+
 /// Everything that `bg status` says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {

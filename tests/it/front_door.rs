@@ -23,7 +23,7 @@ fn site_file(sandbox: &Sandbox) -> PathBuf {
 
 /// A site of its owner's: `inside` is all that stands in its `server`, besides address and
 /// name. Nothing is reloaded.
-fn write_own_site(sandbox: &Sandbox, inside: &str) {
+pub(crate) fn write_own_site(sandbox: &Sandbox, inside: &str) {
     let listen = sandbox.address();
     let text = format!("# mine\nserver {{\n    listen {listen};\n    server_name {HOST};\n{inside}\n}}\n");
     fs::write(site_file(sandbox), text).unwrap();
@@ -36,7 +36,7 @@ fn rendered(sandbox: &Sandbox, name: &str) -> PathBuf {
 }
 
 /// `include` of a rendered file.
-fn include(sandbox: &Sandbox, name: &str) -> String {
+pub(crate) fn include(sandbox: &Sandbox, name: &str) -> String {
     format!("include \"{}\";", rendered(sandbox, name).display())
 }
 

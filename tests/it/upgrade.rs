@@ -12,6 +12,7 @@ use std::process::Command;
 use bluegreen::model::color::Color;
 use bluegreen::model::journal::Record;
 
+use crate::front_door::{include, write_own_site};
 use crate::recovery::scene::{answering, journal, last_record, records, slot, two_releases};
 use crate::sandbox::outcome::Outcome;
 use crate::sandbox::{APP, Sandbox, again};
@@ -22,7 +23,7 @@ const BEFORE: &str = "before-one-way-back";
 
 /// Where a deploy is killed: at which record of its journal, how far it has come by then, and
 /// which color is live once it was ended.
-const KILLED: [(&str, u32, &str, Color); 4] = [
+const KILLED: [(&str, u32, &str, Color); 5] = [
     ("preparing", 2, "died while preparing", Color::Green),
     (
         "replacing",
@@ -32,7 +33,16 @@ const KILLED: [(&str, u32, &str, Color); 4] = [
     ),
     ("swapping", 4, "died while moving traffic", Color::Blue),
     ("proven", 5, "died while finishing up", Color::Blue),
+    PUT_BACK,
 ];
+
+/// The earlier program began to put traffic back after a proof had failed, and died before or
+/// after the link was renamed: here the link is where it was.
+const PUT_BACK: (&str, u32, &str, Color) =
+    ("putting-back", 3, "died while putting traffic back", Color::Green);
+
+/// The record with which that one was killed: it says that traffic is being put back.
+const PUT_BACK_RECORD: u32 = 5;
 
 fn kept(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -157,11 +167,28 @@ fn write_what_an_earlier_program_leaves() {
     keep("journal.jsonl", &journal(&sandbox), &names);
     for (phase, record, ..) in KILLED {
         let (sandbox, names) = ready();
+        let record = match phase == PUT_BACK.0 {
+            true => go_past_the_switch(&sandbox),
+            false => record,
+        };
         deploy_killed_at(&mut earlier_command(&sandbox, &earlier, "deploy"), record);
         let names = names.with_candidate(&sandbox);
         keep(&format!("killed-{phase}.jsonl"), &journal(&sandbox), &names);
         as_earlier(&sandbox, &earlier, "repair").assert_code(0);
     }
+}
+
+/// Has a visitor's site lead to the live color whatever the link says, so that no switch is
+/// proven. Returns the record at which to be killed.
+fn go_past_the_switch(sandbox: &Sandbox) -> u32 {
+    let route = include(sandbox, "route.conf");
+    let live = sandbox.slot_address(Color::Green);
+    write_own_site(
+        sandbox,
+        &format!("{route}\nlocation / {{ proxy_pass http://{live}; }}"),
+    );
+    sandbox.front.reload();
+    PUT_BACK_RECORD
 }
 
 fn as_earlier(sandbox: &Sandbox, earlier: &str, verb: &str) -> Outcome {

@@ -9,7 +9,7 @@ use crate::cli::args::{Patience, Verb};
 use crate::cli::errand::Errand;
 use crate::remote::host::Host;
 use crate::remote::relay::Finished;
-use crate::verbs::answer::Answer;
+use crate::verbs::Answer;
 use crate::verbs::sight::Sighted;
 
 /// A host that moved without hearing how the others did is in doubt, and of one whose engine

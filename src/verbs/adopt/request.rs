@@ -1,11 +1,13 @@
 //! What is asked of `bg adopt`, and what it answers.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use model::config::Config;
 use serde::{Deserialize, Serialize};
 
 use super::data::Data;
+use crate::text::{Show, typed};
 
 /// NGINX's main file, where nobody names another.
 const CONF: &str = "/etc/nginx/nginx.conf";
@@ -50,6 +52,58 @@ pub struct Adopting {
     pub data: Vec<Data>,
     /// Whether it was done.
     pub done: bool,
+}
+
+impl Show for Adopting {
+    fn show(&self) -> String {
+        self.show_as("bg")
+    }
+
+    /// Files are shown as they are or will be; what is said around them names the program by
+    /// what to type.
+    fn show_as(&self, name: &str) -> String {
+        let mut text = String::new();
+        if !self.process.is_empty() {
+            writeln!(text, "{} · {}", self.app, self.process).ok();
+        }
+        if !self.done {
+            shown(self, &mut text);
+        }
+        text + &typed(&said(self), name)
+    }
+}
+
+fn shown(adopting: &Adopting, text: &mut String) {
+    if let Some(config) = &adopting.config {
+        writeln!(text, "--- bg.toml, as proposed\n{config}---").ok();
+    }
+    for diff in &adopting.diffs {
+        text.push_str(diff);
+    }
+    for data in &adopting.data {
+        writeln!(
+            text,
+            "  data in the work tree: {} ({})",
+            data.path.display(),
+            data.what
+        )
+        .ok();
+    }
+}
+
+fn said(adopting: &Adopting) -> String {
+    let mut text = String::new();
+    for warning in &adopting.warnings {
+        writeln!(text, "  ! {warning}").ok();
+    }
+    let would = if adopting.done { "" } else { "would " };
+    for step in &adopting.steps {
+        writeln!(text, "  {would}{step}").ok();
+    }
+    match adopting.done {
+        true => text + "done\n",
+        false => text + "nothing was changed yet; `--yes` does it\n",
+    }
 }
 
 pub(super) fn conf(ask: &Ask, config: Option<&Config>) -> PathBuf {

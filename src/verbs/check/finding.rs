@@ -1,8 +1,12 @@
 //! What a check finds, a line each.
 
+use std::fmt::Write;
+
 use jiff::Timestamp;
 use model::failure::Failure;
 use serde::{Deserialize, Serialize};
+
+use crate::text::Show;
 
 /// What was found.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -12,6 +16,53 @@ pub struct Report {
     /// This host's clock when all had been looked at.
     #[serde(default)]
     pub at: Option<Timestamp>,
+}
+
+/// The answer of `bg check`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Checked {
+    /// What was found.
+    pub report: Report,
+    /// Whether warnings count as errors.
+    #[serde(skip)]
+    pub strict: bool,
+}
+
+impl Show for Checked {
+    fn show(&self) -> String {
+        let mut text = String::new();
+        for finding in &self.report.findings {
+            let mark = match finding.level {
+                Level::Fine => "✓",
+                Level::Warning => "!",
+                Level::Error => "✗",
+            };
+            writeln!(text, "{mark} {}: {}", finding.subject, finding.found).ok();
+            if let Some(fix) = &finding.fix {
+                writeln!(text, "    {}", fix.replace('\n', "\n    ")).ok();
+            }
+        }
+        let count = |level| {
+            self.report
+                .findings
+                .iter()
+                .filter(|finding| finding.level == level)
+                .count()
+        };
+        writeln!(
+            text,
+            "{} fine, {} to look at, {} wrong",
+            count(Level::Fine),
+            count(Level::Warning),
+            count(Level::Error)
+        )
+        .ok();
+        text
+    }
+
+    fn exit_code(&self) -> u8 {
+        u8::from(!self.report.passes(self.strict))
+    }
 }
 
 /// One line of a check.

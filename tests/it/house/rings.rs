@@ -1,6 +1,6 @@
 //! No files of `src` need each other in a circle: each can be read with those below it alone.
 
-mod needs;
+pub(super) mod needs;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,8 +8,8 @@ use std::fs;
 use super::{FOR_TESTS, module_path, sources};
 use needs::{Needs, needs};
 
-#[test]
-fn no_files_import_in_a_circle() {
+/// The files of `src` by their modules, without those that are there for tests.
+pub(super) fn texts() -> BTreeMap<String, String> {
     let mut texts = BTreeMap::new();
     for file in sources() {
         let path = module_path(&file);
@@ -20,7 +20,12 @@ fn no_files_import_in_a_circle() {
             texts.insert(path.join("::"), fs::read_to_string(&file).unwrap());
         }
     }
-    let needs = needs(&texts);
+    texts
+}
+
+#[test]
+fn no_files_import_in_a_circle() {
+    let needs = needs(&texts());
     assert!(needs.len() > 200, "only {} files were found", needs.len());
     let shown: Vec<String> = circles(&needs)
         .iter()

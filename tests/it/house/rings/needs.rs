@@ -9,10 +9,10 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, Item, ItemMod, ItemUse, Meta, UseTree, Visibility};
 
 /// By the module of each file those of the others, and for what.
-pub(super) type Needs = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+pub(in super::super) type Needs = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 /// Of the texts of files, by their modules; the root's name is empty.
-pub(super) fn needs(texts: &BTreeMap<String, String>) -> Needs {
+pub(in super::super) fn needs(texts: &BTreeMap<String, String>) -> Needs {
     let mut tree = Tree::default();
     let mut files = Vec::new();
     for (module, text) in texts {

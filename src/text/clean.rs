@@ -15,7 +15,7 @@ const INDENT: &str = "\n    ";
 
 /// What becomes of the lines of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lines {
+pub enum Lines {
     /// It is to be one: `\n`.
     One,
     /// All but the first stand to the right of everything that we write.
@@ -40,7 +40,8 @@ const PAGES: &[(&str, Lines)] = &[
 ];
 
 /// `text` with all that could steer a terminal written out.
-pub(super) fn text(text: &str, lines: Lines) -> String {
+#[must_use]
+pub fn text(text: &str, lines: Lines) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -78,7 +79,8 @@ fn apart(line: &str) -> String {
 }
 
 /// Lines of a log, without the colors that many programs write.
-pub(super) fn log(lines: &str) -> String {
+#[must_use]
+pub fn log(lines: &str) -> String {
     let mut plain = String::with_capacity(lines.len());
     let mut rest = lines;
     while let Some((before, after)) = rest.split_once("\x1b[") {
@@ -98,7 +100,8 @@ pub(super) fn log(lines: &str) -> String {
 
 /// Whether a character does something to a terminal, or to the text around it, instead of
 /// being seen: controls of C0 and C1, the order of writing, lines of Unicode's, tags.
-pub(super) fn steers(c: char) -> bool {
+#[must_use]
+pub fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
@@ -161,7 +164,8 @@ fn tidy(value: &mut Value, lines: Lines, several: &[(&str, Lines)]) {
 }
 
 /// JSON whose texts are clean: in it a character may always be written as its number.
-pub(super) fn json(line: &str) -> String {
+#[must_use]
+pub fn json(line: &str) -> String {
     let mut shown = String::with_capacity(line.len());
     for c in line.chars() {
         match c {
@@ -178,4 +182,4 @@ pub(super) fn json(line: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

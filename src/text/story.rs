@@ -6,24 +6,17 @@ use anstyle::{AnsiColor, Style};
 use model::event::Event;
 use model::failure::{Failure, Standing};
 
-use super::clean;
+use super::{CARE, GOOD, clean, seconds, sign, typed};
 
-pub(super) const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
-pub(super) const CARE: Style = AnsiColor::Yellow.on_default();
 const DIM: Style = Style::new().dimmed();
 
 /// The column where times stand, so that they line up on an 80-column terminal.
 const TIME_COLUMN: usize = 66;
 
-/// Commands in texts are written with `bg`; at a prompt where that is the shell's own
-/// builtin they are shown as what works there.
-pub(super) fn typed(text: &str, name: &str) -> String {
-    text.replace("`bg ", &format!("`{name} "))
-}
-
 /// One fact. What is in it was written by others, in part.
-pub(super) fn event(event: &Event, name: &str) -> String {
+#[must_use]
+pub fn event(event: &Event, name: &str) -> String {
     match clean::fact(event) {
         Some(event) => line(&event, name),
         None => clean::debug(event),
@@ -307,21 +300,9 @@ fn counted(event: &Event, style: Style, mark: &str) -> String {
     text
 }
 
-pub(super) fn sign(style: Style, mark: &str, text: &str) -> String {
-    format!("  {style}{mark}{style:#} {text}\n")
-}
-
-/// `0.4s`, `12s`, `3m 5s`; two digits below a tenth of a second.
-pub(super) fn seconds(ms: f64) -> String {
-    match ms {
-        ms if ms < 100.0 => format!("{:.2}s", ms / 1000.0),
-        ms if ms < 10_000.0 => format!("{:.1}s", ms / 1000.0),
-        ms if ms < 120_000.0 => format!("{:.0}s", ms / 1000.0),
-        ms => format!("{:.0}m {:.0}s", (ms / 60_000.0).floor(), (ms % 60_000.0) / 1000.0),
-    }
-}
-
-pub(super) fn failure(failure: &Failure, name: &str) -> String {
+/// What failed, why, where traffic is, and what to do next.
+#[must_use]
+pub fn failure(failure: &Failure, name: &str) -> String {
     let failure = &clean::failure(failure);
     let mut page = format!("{BAD}error:{BAD:#} {}\n", typed(&failure.what, name));
     for cause in failure.causes() {

@@ -2,12 +2,10 @@ use model::event::Event;
 use proptest::prelude::*;
 
 use super::*;
-use crate::ui::{human, report};
-use crate::verbs::answer::Answer;
-use crate::verbs::check::{Finding, Level, Report};
+use crate::text::story;
 
 /// Clipboard, title, cursor, bells, forged lines, C1 controls, the order of writing, tags.
-const HOSTILE: &str = "a\x1b]52;c;cm0gLXJm\x07\x1b]0;title\x1b\\\x1b[2J\x1b[1;31mred\rerror: forged\n\
+pub(crate) const HOSTILE: &str = "a\x1b]52;c;cm0gLXJm\x07\x1b]0;title\x1b\\\x1b[2J\x1b[1;31mred\rerror: forged\n\
     error: forged\ntraffic: moved\n  ✓ traffic moved\nweb2   error: forged\u{9b}31m\u{9d}52;c;x\u{9c}\u{85}\
     \u{202e}gpj.exe\u{2066}\u{200f}\u{2028}error: forged\u{7f}\u{8}\u{b}\u{c}\0\u{e0041}\u{feff}z";
 
@@ -34,7 +32,8 @@ fn is_clean(shown: &str) -> Result<(), String> {
     }
 }
 
-fn check(shown: &str) {
+/// Whatever is shown of it is there, and does nothing.
+pub(crate) fn check(shown: &str) {
     assert!(shown.contains("gpj"), "nothing is shown: {shown:?}");
     is_clean(shown).unwrap();
 }
@@ -71,14 +70,14 @@ fn a_fact_is_clean_whatever_is_in_it() {
         },
     ];
     for fact in facts {
-        check(&human::event(&fact, "bg"));
+        check(&story::event(&fact, "bg"));
     }
     let began = format!(
         r#"{{"event":"began","app":"shop","verb":"deploy","live":{{"color":"blue","release":null}},
            "color":"green","release":null,"subject":{}}}"#,
         serde_json::to_string(HOSTILE).unwrap()
     );
-    check(&human::event(&serde_json::from_str(&began).unwrap(), "bg"));
+    check(&story::event(&serde_json::from_str(&began).unwrap(), "bg"));
 }
 
 #[test]
@@ -87,32 +86,19 @@ fn a_failure_is_clean_in_all_its_parts() {
         .because(std::io::Error::other(HOSTILE))
         .showing([HOSTILE.to_owned()])
         .hint(HOSTILE);
-    check(&human::failure(&failure, "bg"));
-}
-
-#[test]
-fn an_answer_is_clean_and_says_no_less() {
-    let finding = Finding {
-        level: Level::Fine,
-        subject: HOSTILE.to_owned(),
-        found: HOSTILE.to_owned(),
-        fix: Some(HOSTILE.to_owned()),
-    };
-    let report = Report {
-        findings: vec![finding],
-        ..Report::default()
-    };
-    check(&report::text(&Answer::Checked { report, strict: true }, "bg"));
-    let events = vec![serde_json::json!({"ms": 1, "event": {"event": "warned", "text": HOSTILE}})];
-    check(&report::text(&Answer::Run(events), "bg"));
-    let page = "a\tb\n\n  c ü 🦀\n".to_owned();
-    assert_eq!(report::text(&Answer::Text { text: page.clone() }, "bg"), page);
+    check(&story::failure(&failure, "bg"));
 }
 
 #[test]
 fn a_log_loses_its_colors_and_keeps_its_lines() {
     let said = log("\x1b[32mINFO\x1b[0m one\r\ntwo\x1b[1;38:5:1mx\n\x1b[2J\x1b]0;t\x07three\rfour");
     assert_eq!(said, "INFO one\ntwox\n\\x1b[2J\\x1b]0;t\\x07three\\rfour");
+}
+
+#[test]
+fn a_page_keeps_its_lines() {
+    let page = "a\tb\n\n  c ü 🦀\n";
+    assert_eq!(text(page, Lines::Kept), page);
 }
 
 #[test]

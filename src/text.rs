@@ -1,0 +1,77 @@
+//! What people read: answers, the story of a run, and what others wrote, made fit for a terminal.
+
+pub mod clean;
+pub mod story;
+
+use std::fmt::{Debug, Write};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// As it should be.
+pub const GOOD: Style = AnsiColor::Green.on_default();
+/// To be looked at.
+pub const CARE: Style = AnsiColor::Yellow.on_default();
+
+/// What a command found or did.
+pub trait Show {
+    /// All of it, in lines. Commands in it are written with `bg`.
+    fn show(&self) -> String;
+
+    /// The same for whoever types `name` for this program.
+    fn show_as(&self, name: &str) -> String {
+        typed(&self.show(), name)
+    }
+
+    /// The exit code of the command: 0 unless the answer itself is bad news.
+    fn exit_code(&self) -> u8 {
+        0
+    }
+}
+
+/// An answer with what others wrote in it made safe; `name` is what to type for this program.
+pub fn page<A: Show + Serialize + DeserializeOwned + Debug>(answer: &A, name: &str) -> String {
+    match clean::answer(answer) {
+        Some(answer) => answer.show_as(name),
+        None => clean::debug(answer),
+    }
+}
+
+/// Commands in texts are written with `bg`; at a prompt where that is the shell's own
+/// builtin they are shown as what works there.
+#[must_use]
+pub fn typed(text: &str, name: &str) -> String {
+    text.replace("`bg ", &format!("`{name} "))
+}
+
+/// A line with a sign in front of it.
+#[must_use]
+pub fn sign(style: Style, mark: &str, text: &str) -> String {
+    format!("  {style}{mark}{style:#} {text}\n")
+}
+
+/// `0.4s`, `12s`, `3m 5s`; two digits below a tenth of a second.
+#[must_use]
+pub fn seconds(ms: f64) -> String {
+    match ms {
+        ms if ms < 100.0 => format!("{:.2}s", ms / 1000.0),
+        ms if ms < 10_000.0 => format!("{:.1}s", ms / 1000.0),
+        ms if ms < 120_000.0 => format!("{:.0}s", ms / 1000.0),
+        ms => format!("{:.0}m {:.0}s", (ms / 60_000.0).floor(), (ms % 60_000.0) / 1000.0),
+    }
+}
+
+/// Steps that were taken, or that `otherwise` takes.
+#[must_use]
+pub fn steps(steps: &[String], done: bool, otherwise: &str) -> String {
+    let mut text = String::new();
+    for step in steps {
+        writeln!(text, "  {step}").ok();
+    }
+    if done {
+        text + "done\n"
+    } else {
+        text + "nothing was changed; " + otherwise + "\n"
+    }
+}

@@ -1,0 +1,119 @@
+//! A status as people read it.
+
+use std::fmt::Write;
+
+use engine::workers::WorkerStatus;
+
+use super::{Health, RollbackStatus, SlotStatus, Status};
+use crate::text::{self, CARE, GOOD, Show, sign};
+
+impl Show for Status {
+    fn show(&self) -> String {
+        let live = self
+            .live
+            .as_ref()
+            .map_or("it is not known what is live".to_owned(), |live| {
+                match &live.release {
+                    Some(_) => format!("{live} is live"),
+                    None => "nothing is live yet: `bg deploy`".to_owned(),
+                }
+            });
+        let mut text = format!(
+            "{} · {live}{}\n",
+            self.app,
+            if self.maintenance {
+                ", behind the maintenance page"
+            } else {
+                ""
+            }
+        );
+        for slot in &self.slots {
+            text.push_str(&slot_line(
+                slot,
+                self.live
+                    .as_ref()
+                    .is_some_and(|live| live.color == slot.color && live.release.is_some()),
+            ));
+        }
+        self.workers
+            .iter()
+            .for_each(|worker| text.push_str(&worker_line(worker)));
+        text.push_str(&match &self.rollback {
+            RollbackStatus::Ready { to } => format!("  rollback: ready, to {to}\n"),
+            RollbackStatus::Cold { to, why } => format!("  rollback: {to} would be started first ({why})\n"),
+            RollbackStatus::Nothing { why } => format!("  rollback: none, {why}\n"),
+        });
+        writeln!(
+            text,
+            "  switch: {} ({})",
+            format!("{:?}", self.switch).to_lowercase(),
+            self.switch_reason
+        )
+        .ok();
+        if let Some(holder) = &self.locked_by {
+            writeln!(text, "  running now: {holder}").ok();
+        }
+        if let (Some(run), Some(live)) = (&self.doubt, &self.live) {
+            let release = live
+                .release
+                .as_ref()
+                .map_or("RELEASE", |release| release.as_str());
+            writeln!(
+                text,
+                "  ! in doubt: {run} never heard whether the other hosts moved; `bg switch --converge {release}` ends that"
+            )
+            .ok();
+        }
+        for note in &self.notes {
+            writeln!(text, "  · {note}").ok();
+        }
+        for drift in &self.drift {
+            text.push_str(&sign(CARE, "!", drift));
+        }
+        text
+    }
+
+    fn exit_code(&self) -> u8 {
+        if self.live.is_none() { 7 } else { 0 }
+    }
+}
+
+fn slot_line(slot: &SlotStatus, live: bool) -> String {
+    let health = match &slot.health {
+        Health::Empty => "empty".to_owned(),
+        Health::Healthy => "healthy".to_owned(),
+        Health::Unhealthy(why) => format!("unhealthy: {why}"),
+        Health::Down(why) => format!("down: {why}"),
+    };
+    let release = slot.release.as_deref().unwrap_or("-");
+    let subject = slot
+        .subject
+        .as_ref()
+        .map_or(String::new(), |subject| format!(" \"{subject}\""));
+    let process = slot.pid.map_or(String::new(), |pid| format!(", pid {pid}"));
+    let text = format!(
+        "{:<5} :{} {release}{subject}, {health}{process}",
+        slot.color.name(),
+        slot.port
+    );
+    match live {
+        true => sign(GOOD, "●", &text),
+        false => format!("  ○ {text}\n"),
+    }
+}
+
+fn worker_line(worker: &WorkerStatus) -> String {
+    let runs = match (&worker.release, worker.pid, worker.up_seconds) {
+        (Some(release), Some(pid), Some(up)) => {
+            format!(" {release}, up {}, pid {pid}", text::seconds(up as f64 * 1000.0))
+        }
+        _ => String::new(),
+    };
+    match &worker.problem {
+        None => format!("  ● worker {}{runs}\n", worker.name),
+        Some(problem) => format!(
+            "  ! worker {}{runs}: it {problem}; `bg repair` sees to it\n",
+            worker.name
+        ),
+    }
+}
