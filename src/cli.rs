@@ -1,24 +1,24 @@
 //! The command line: types, and which verb each goes to.
 
 pub mod adopt;
-mod alone;
 pub mod args;
 mod author;
 mod candidates;
 pub mod checks;
+pub mod client_hooks;
 pub mod complete;
-pub mod desk;
+pub mod context;
 pub mod dispatch;
 pub mod engine;
-pub mod errand;
 pub mod fleet;
-pub mod here;
 pub mod hosts;
+pub mod invocation;
 pub mod man;
 mod outcome;
-pub mod passage;
+pub mod remote_exec;
 mod rights;
 pub mod run;
 pub mod shell;
+mod single_host;
 pub mod source;
 pub mod user;

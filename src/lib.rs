@@ -13,7 +13,7 @@
 //! - [`engine`]: the heart: a run, its slots, the gate, the cutover and its proof, the one way back
 //! - [`release`]: how a release is made: git, checkouts, environments, static files, data
 //! - [`keeper`]: PM2 and the launcher that it starts
-//! - [`site`]: the NGINX files of one app, a user's own site led through them, the front door
+//! - [`site`]: the NGINX files of one app, a user's own site led through it, its endpoints
 //! - [`nginx`]: what NGINX reads, whether it serves that, and how traffic is moved
 //! - [`state`]: what is kept on disk between commands: the journal, releases and slots
 //! - [`web`]: HTTP and TLS as a client meets them
@@ -32,4 +32,13 @@ pub mod text;
 pub mod ui;
 pub mod verbs;
 
-pub use {engine, keeper, model, nginx, release, site, ssh, state, sys, web};
+pub use engine;
+pub use keeper;
+pub use model;
+pub use nginx;
+pub use release;
+pub use site;
+pub use ssh;
+pub use state;
+pub use sys;
+pub use web;

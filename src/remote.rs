@@ -1,11 +1,11 @@
 //! The same commands on other machines: what goes over SSH, and what comes back.
 
-pub mod bring;
 pub mod call;
 pub mod engine;
 pub mod fleet;
 pub mod host;
 pub mod interrupts;
 pub mod program;
-pub mod public;
+pub mod public_url;
 pub mod relay;
+pub mod upload;

@@ -1,7 +1,7 @@
 //! What people read: answers, the story of a run, and what others wrote, made fit for a terminal.
 
 pub mod clean;
-pub mod story;
+pub mod events;
 
 use std::fmt::{Debug, Write};
 

@@ -10,10 +10,10 @@ use std::io::Write;
 
 use model::event::{Event, Sink};
 use model::failure::Failure;
-use model::wire::{Failed, Said};
+use model::wire::{EngineMessage, Failed};
 
 use crate::text::clean::{self, Lines};
-use crate::text::{self, Show, story};
+use crate::text::{self, Show, events};
 use crate::verbs::Answer;
 use crate::verbs::fleet::Fleet;
 use streams::{out, tell};
@@ -35,9 +35,9 @@ pub enum Ui {
 impl Sink for Ui {
     fn emit(&self, event: Event) {
         match self {
-            Ui::Human { name } => tell(&story::event(&event, name)),
+            Ui::Human { name } => tell(&events::event(&event, name)),
             Ui::Json => json::event(&event),
-            Ui::Wire => wire::say(&Said::Event(event)),
+            Ui::Wire => wire::say(&EngineMessage::Event(event)),
         }
     }
 }
@@ -74,7 +74,7 @@ impl Ui {
     pub fn look(self, answer: &Answer) {
         match self {
             Ui::Human { .. } | Ui::Json => self.answer(answer),
-            Ui::Wire => wire::say(&Said::Look {
+            Ui::Wire => wire::say(&EngineMessage::Look {
                 answer: serde_json::to_value(answer).unwrap_or_default(),
             }),
         }
@@ -83,7 +83,7 @@ impl Ui {
     /// Standard input, output and error are another program's from here on.
     pub fn hand_over(self) {
         if self == Ui::Wire {
-            wire::say(&Said::Done);
+            wire::say(&EngineMessage::Done);
             wire::flush();
         }
     }
@@ -95,16 +95,16 @@ impl Ui {
             Ui::Human { .. } => out(&clean::log(text)),
             Ui::Json => text.lines().for_each(json::log_line),
             Ui::Wire if text.is_empty() => {}
-            Ui::Wire => wire::say(&Said::Lines(text.to_owned())),
+            Ui::Wire => wire::say(&EngineMessage::Lines(text.to_owned())),
         }
     }
 
     /// Prints a failure.
     pub fn failure(self, failure: &Failure) {
         match self {
-            Ui::Human { name } => tell(&story::failure(failure, name)),
+            Ui::Human { name } => tell(&events::failure(failure, name)),
             Ui::Json => json::failure(failure),
-            Ui::Wire => wire::say(&Said::Failure(Failed::from(failure))),
+            Ui::Wire => wire::say(&EngineMessage::Failure(Failed::from(failure))),
         }
     }
 
@@ -124,7 +124,7 @@ impl Ui {
     pub fn end(self, done: Result<Option<Answer>, Failure>) -> u8 {
         match &done {
             Ok(Some(answer)) => self.answer(answer),
-            Ok(None) if self == Ui::Wire => wire::say(&Said::Done),
+            Ok(None) if self == Ui::Wire => wire::say(&EngineMessage::Done),
             Ok(None) => {}
             Err(failure) => self.failure(failure),
         }
@@ -135,7 +135,7 @@ impl Ui {
     }
 
     /// Says one line of the wire.
-    pub fn say(self, said: &Said) {
+    pub fn say(self, said: &EngineMessage) {
         wire::say(said);
     }
 
@@ -149,15 +149,15 @@ impl Ui {
     pub fn result(done: &Result<Option<Answer>, Failure>) -> String {
         let said = match done {
             Ok(Some(answer)) => said(answer),
-            Ok(None) => Said::Done,
-            Err(failure) => Said::Failure(Failed::from(failure)),
+            Ok(None) => EngineMessage::Done,
+            Err(failure) => EngineMessage::Failure(Failed::from(failure)),
         };
         serde_json::to_string(&said).unwrap_or_default()
     }
 }
 
-fn said(answer: &Answer) -> Said {
-    Said::Answer {
+fn said(answer: &Answer) -> EngineMessage {
+    EngineMessage::Answer {
         exit_code: answer.exit_code(),
         answer: serde_json::to_value(answer).unwrap_or_default(),
     }
@@ -195,7 +195,7 @@ impl HostUi {
     /// Prints a failure.
     pub fn failure(&self, failure: &Failure) {
         match self.ui {
-            Ui::Human { name } => tell(&self.prefixed(&story::failure(failure, name))),
+            Ui::Human { name } => tell(&self.prefixed(&events::failure(failure, name))),
             ui => ui.failure(failure),
         }
     }
@@ -210,9 +210,9 @@ impl HostUi {
 impl Sink for HostUi {
     fn emit(&self, event: Event) {
         match self.ui {
-            Ui::Human { name } => tell(&self.prefixed(&story::event(&event, name))),
+            Ui::Human { name } => tell(&self.prefixed(&events::event(&event, name))),
             Ui::Json => json::host_event(&self.host, &event),
-            Ui::Wire => wire::say(&Said::Event(event)),
+            Ui::Wire => wire::say(&EngineMessage::Event(event)),
         }
     }
 }

@@ -7,10 +7,10 @@ pub mod backup;
 pub mod build;
 pub mod check;
 pub mod contract;
-pub mod cool;
 pub mod data;
 pub mod deploy;
 pub mod deployed;
+pub mod disk;
 pub mod finish;
 pub mod fleet;
 pub mod guess;
@@ -23,6 +23,7 @@ pub mod maintenance;
 pub mod memory;
 pub mod migrate;
 pub mod notify;
+pub mod observe;
 pub mod packages;
 pub mod plan;
 pub mod preflight;
@@ -30,10 +31,9 @@ pub mod prune;
 pub mod releases;
 pub mod remove;
 pub mod repair;
-pub mod room;
 pub mod setup;
-pub mod sight;
 pub mod source;
+pub mod standby;
 pub mod starter;
 pub mod status;
 pub mod switch;
@@ -85,7 +85,7 @@ pub enum Answer {
     /// `bg logs`: the lines themselves were shown as they came.
     Shown(logs::Whose),
     /// What a client must know before it asks for a change.
-    Sighted(sight::Sighted),
+    Observed(observe::Observed),
 }
 
 impl Answer {
@@ -117,7 +117,7 @@ impl Answer {
             Answer::Repaired(answer) => answer,
             Answer::Removed(answer) => answer,
             Answer::Shown(answer) => answer,
-            Answer::Sighted(answer) => answer,
+            Answer::Observed(answer) => answer,
         }
     }
 }

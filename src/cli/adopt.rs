@@ -10,7 +10,7 @@ use state::registry::Registry;
 use sys::{store, user};
 
 use super::args::Adopt;
-use super::here::{AtHand, Here};
+use super::context::{ConfigSource, Context};
 use crate::ui::Ui;
 use crate::ui::ask::Answered;
 use crate::verbs::Answer;
@@ -22,32 +22,32 @@ use crate::verbs::adopt::{self, Adopting, Ask};
 /// As the verb.
 pub async fn adopt(
     asked: &Adopt,
-    here: &Here,
+    context: &Context,
     caller: &Caller<'_>,
     ui: Ui,
 ) -> Result<Option<Adopting>, Failure> {
-    let mut ask = ask(asked, here);
-    let config = here.whole_config()?.map(Config::of_one_host);
-    let config = config.map(|config| here.for_its_author(config)).transpose()?;
+    let mut ask = ask(asked, context);
+    let config = context.whole_config()?.map(Config::of_one_host);
+    let config = config.map(|config| context.for_its_author(config)).transpose()?;
     if asked.propose {
         return propose(&ask, config, caller).await.map(Some);
     }
     if ask.yes || asked.plan || !ui.has_somebody() {
-        return carry_out(asked, &ask, config, here, caller).await.map(Some);
+        return carry_out(asked, &ask, config, context, caller).await.map(Some);
     }
-    let shown = carry_out(asked, &ask, config.clone(), here, caller).await?;
+    let shown = carry_out(asked, &ask, config.clone(), context, caller).await?;
     ui.answer(&Answer::Adopting(shown));
     if ui.ask("do it?") != Answered::Yes {
         return Ok(None);
     }
     ask.yes = true;
-    carry_out(asked, &ask, config, here, caller).await.map(Some)
+    carry_out(asked, &ask, config, context, caller).await.map(Some)
 }
 
-fn ask(asked: &Adopt, here: &Here) -> Ask {
-    let in_folder = matches!(here.config, AtHand::Missing);
+fn ask(asked: &Adopt, context: &Context) -> Ask {
+    let in_folder = matches!(context.config, ConfigSource::Missing);
     Ask {
-        name: asked.name.clone().or_else(|| here.app.clone()),
+        name: asked.name.clone().or_else(|| context.app.clone()),
         yes: asked.yes && !asked.plan,
         move_data: asked.move_data,
         leave_data: asked.leave_data,
@@ -62,7 +62,7 @@ async fn carry_out(
     asked: &Adopt,
     ask: &Ask,
     config: Option<Config>,
-    here: &Here,
+    context: &Context,
     caller: &Caller<'_>,
 ) -> Result<Adopting, Failure> {
     if asked.undo {
@@ -73,7 +73,7 @@ async fn carry_out(
             .as_ref()
             .map(|config| config.app.clone())
             .or_else(|| ask.name.clone());
-        if let Some(app) = adopted(name, here) {
+        if let Some(app) = adopted(name, context) {
             return told_later(&app, ask);
         }
     }
@@ -98,14 +98,14 @@ fn told_later(app: &App, ask: &Ask) -> Result<Adopting, Failure> {
 }
 
 /// The app where it is there already.
-fn adopted(name: Option<String>, here: &Here) -> Option<App> {
+fn adopted(name: Option<String>, context: &Context) -> Option<App> {
     let registry = Registry::of_this_user();
     let entry = match name {
         Some(name) => registry.find(&name),
         None => registry.only(),
     };
     entry.ok()?;
-    here.open_as_is().ok()
+    context.open_as_is().ok()
 }
 
 async fn propose(ask: &Ask, config: Option<Config>, caller: &Caller<'_>) -> Result<Adopting, Failure> {
@@ -130,7 +130,7 @@ async fn propose(ask: &Ask, config: Option<Config>, caller: &Caller<'_>) -> Resu
     let path = ask.write.clone().unwrap_or_else(|| PathBuf::from("bg.toml"));
     let text = shown.config.clone().unwrap_or_default();
     let failed = || Failure::failed(format!("`{}` cannot be written", path.display()));
-    let _rights = user::borrow_from_author(&path).map_err(|error| failed().because(error))?;
+    let _rights = user::as_author(&path).map_err(|error| failed().because(error))?;
     store::write_whole(&path, text.as_bytes(), Config::MODE).map_err(|error| failed().because(error))?;
     Ok(Adopting {
         app: shown.app,

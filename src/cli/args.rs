@@ -172,8 +172,8 @@ pub enum Verb {
         color: Option<Color>,
         /// Make this release live on every host where it is not, and end the doubt where it is;
         /// its name in full, as `releases` prints it
-        #[arg(long, value_name = "RELEASE", conflicts_with = "color", add = candidates::releases())]
-        converge: Option<ReleaseId>,
+        #[arg(long, alias = "converge", value_name = "RELEASE", conflicts_with = "color", add = candidates::releases())]
+        reconcile: Option<ReleaseId>,
         /// Go back past a contract release; the reason is recorded
         #[arg(long, value_name = "REASON")]
         force: Option<String>,
@@ -361,7 +361,7 @@ pub enum Verb {
     },
     /// Stop a color when its warm time is over, unless traffic moved since
     #[command(hide = true)]
-    Cool {
+    StopStandby {
         /// The color
         #[arg(long)]
         color: Color,
@@ -374,12 +374,12 @@ pub enum Verb {
     Engine,
     /// What is live, for a client that is about to ask for a change
     #[command(hide = true)]
-    Sight,
+    Observe,
     /// What came of a request, for a client that lost the connection to it
     #[command(hide = true)]
     Outcome {
         /// The request's name
-        ticket: String,
+        request_id: String,
     },
     /// Take the files that come in over standard input, for a deploy that follows
     #[command(hide = true)]
@@ -408,19 +408,19 @@ pub enum Verb {
         /// The app's root
         #[arg(long)]
         root: PathBuf,
-        /// The worker's seat
+        /// The worker's instance
         #[arg(long)]
-        seat: String,
+        instance: String,
     },
 }
 
 /// Where a command runs, and with whose rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Here, with any rights: prints a text, or begins with what another part of this program
+    /// Context, with any rights: prints a text, or begins with what another part of this program
     /// has decided.
     AnyUser,
-    /// Here alone.
+    /// Context alone.
     Local,
     /// On the hosts, as the app's owner.
     OnHost,
@@ -448,8 +448,8 @@ impl Verb {
             | Verb::Launch { .. }
             | Verb::Work { .. } => Kind::AnyUser,
             Verb::Init { .. }
-            | Verb::Cool { .. }
-            | Verb::Sight
+            | Verb::StopStandby { .. }
+            | Verb::Observe
             | Verb::Outcome { .. }
             | Verb::Receive { .. }
             | Verb::Discard => Kind::Local,

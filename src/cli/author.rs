@@ -6,26 +6,26 @@ use std::path::{Path, PathBuf};
 use model::failure::{Failure, Kind};
 use model::layout::Entry;
 use nix::unistd::{Uid, User};
-use sys::trust::{self, Untrusted};
+use sys::path_security::{self, Untrusted};
 
-use super::here::{AtHand, Here};
+use super::context::{ConfigSource, Context};
 use super::user::{become_owner, become_user};
 
 /// Where this is root, it becomes whoever wrote the configuration at hand.
 ///
 /// # Errors
 /// When that could be several users' word, or is one's about an app of another's.
-pub(super) fn act_as_author(here: &mut Here) -> Result<(), Failure> {
+pub(super) fn act_as_author(context: &mut Context) -> Result<(), Failure> {
     if !Uid::effective().is_root() {
         return Ok(());
     }
-    let at_hand = here.path_at_hand().map(Path::to_owned);
-    here.author = author(at_hand.as_slice())?;
-    let registered = match &here.author {
-        Some(author) => registered(here, author)?,
+    let source = context.config_path().map(Path::to_owned);
+    context.author = author(source.as_slice())?;
+    let registered = match &context.author {
+        Some(author) => registered(context, author)?,
         None => None,
     };
-    become_owner_or(here.author.as_ref(), registered)
+    become_owner_or(context.author.as_ref(), registered)
 }
 
 /// The owner of an app that is set up here, else the author.
@@ -40,7 +40,7 @@ pub(super) fn become_owner_or(author: Option<&User>, registered: Option<Entry>) 
 pub(super) fn author(paths: &[PathBuf]) -> Result<Option<User>, Failure> {
     let mut found: Option<(&Path, User)> = None;
     for path in paths {
-        let Some(uid) = trust::author(path).map_err(|error| several(path, error))? else {
+        let Some(uid) = path_security::author(path).map_err(|error| several(path, error))? else {
             continue;
         };
         let user = User::from_uid(uid).ok().flatten().ok_or_else(|| {
@@ -67,14 +67,14 @@ pub(super) fn become_author(author: Option<&User>) -> Result<(), Failure> {
 
 /// The app that the configuration at hand names, where it is set up here. Whoever wrote that
 /// has no say about the app of somebody else's.
-pub(super) fn registered(here: &Here, author: &User) -> Result<Option<Entry>, Failure> {
-    let Ok(entry) = here.registered()? else {
+pub(super) fn registered(context: &Context, author: &User) -> Result<Option<Entry>, Failure> {
+    let Ok(entry) = context.registered()? else {
         return Ok(None);
     };
     if author.name == entry.owner {
         return Ok(Some(entry));
     }
-    if let AtHand::Sent(_) | AtHand::None = here.config {
+    if let ConfigSource::Sent(_) | ConfigSource::None = context.config {
         let (app, owner) = (&entry.app, &entry.owner);
         let what = format!(
             "`{app}` belongs to `{owner}`, and `{}` asks through sudo",

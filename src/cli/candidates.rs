@@ -13,7 +13,7 @@ use state::releases as kept;
 use sys::store;
 
 use super::author;
-use super::here::{AtHand, Here};
+use super::context::{ConfigSource, Context};
 
 /// The apps of this host.
 pub fn apps() -> ArgValueCandidates {
@@ -29,8 +29,8 @@ pub fn colors() -> ArgValueCandidates {
 pub fn releases() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| {
         let typed = typed.to_string_lossy();
-        let mut ids = here()
-            .and_then(|here| layout(&here))
+        let mut ids = context()
+            .and_then(|context| layout(&context))
             .map_or(Vec::new(), |layout| kept::ids(&layout).unwrap_or_default());
         ids.reverse();
         let commits = ids.iter().filter(|_| !typed.is_empty()).map(|id| id.short());
@@ -42,7 +42,7 @@ pub fn releases() -> ArgValueCompleter {
 /// The runs that are told of, newest first.
 pub fn runs() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        let layout = here().and_then(|here| layout(&here));
+        let layout = context().and_then(|context| layout(&context));
         let names = layout.and_then(|layout| store::names(&layout.runs()).ok());
         let mut names = names.unwrap_or_default();
         names.sort();
@@ -53,7 +53,7 @@ pub fn runs() -> ArgValueCandidates {
 /// The workers of the app.
 pub fn workers() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        let config = here().and_then(|here| config(&here));
+        let config = context().and_then(|context| config(&context));
         all(config
             .iter()
             .flat_map(|config| &config.workers)
@@ -64,7 +64,7 @@ pub fn workers() -> ArgValueCandidates {
 /// The hosts and groups of bg.toml.
 pub fn hosts() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        let config = here().and_then(|here| config(&here));
+        let config = context().and_then(|context| config(&context));
         let named = config
             .iter()
             .flat_map(|config| config.fleet.groups.keys().chain(&config.hosts));
@@ -83,17 +83,17 @@ fn all(values: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<CompletionCandi
 
 /// What is meant by the words so far. As with any command root reads nothing that is somebody
 /// else's: from here on this process is that user's.
-fn here() -> Option<Here> {
+fn context() -> Option<Context> {
     let words: Vec<String> = std::env::args().collect();
     let config = given(&words, ["--config", "-c"]).map(PathBuf::from);
-    let mut here = Here {
+    let mut context = Context {
         app: given(&words, ["--app", "-a"]).or_else(|| std::env::var("BG_APP").ok()),
-        config: config.map_or_else(AtHand::in_folder, AtHand::File),
+        config: config.map_or_else(ConfigSource::in_folder, ConfigSource::File),
         place: None,
         author: None,
     };
-    author::act_as_author(&mut here).ok()?;
-    Some(here)
+    author::act_as_author(&mut context).ok()?;
+    Some(context)
 }
 
 fn given(words: &[String], names: [&str; 2]) -> Option<String> {
@@ -111,14 +111,14 @@ fn given(words: &[String], names: [&str; 2]) -> Option<String> {
         .or_else(|| words.iter().find_map(joined))
 }
 
-fn layout(here: &Here) -> Option<Layout> {
-    let entry = here.entry().ok()?;
+fn layout(context: &Context) -> Option<Layout> {
+    let entry = context.entry().ok()?;
     Some(Layout::new(entry.root))
 }
 
-fn config(here: &Here) -> Option<Config> {
-    let at_hand = here.whole_config().ok().flatten();
-    at_hand.or_else(|| read_config(&layout(here)?.config()).ok())
+fn config(context: &Context) -> Option<Config> {
+    let source = context.whole_config().ok().flatten();
+    source.or_else(|| read_config(&layout(context)?.config()).ok())
 }
 
 #[cfg(test)]

@@ -10,24 +10,23 @@ use keeper::launcher;
 use model::color::Color;
 use model::config::{is_app_name, schema};
 use model::failure::{Failure, Kind};
+use model::instance::Instance;
 use model::layout::Layout;
-use model::seat::Seat;
 use sys::identity;
 
 use super::args::{self, DataAction, OnOff, Patience, Verb, command};
-use super::here::Here;
+use super::context::Context;
 use super::user::keep_the_terminal;
 use super::{adopt, complete, man, outcome, shell};
 use crate::remote::interrupts::Interrupts;
 use crate::ui::Ui;
-use crate::verbs::Answer;
-use crate::verbs::check::Checked;
-use crate::verbs::deploy::Ask;
-use crate::verbs::logs::Whose;
+use crate::verbs::check::{self, Checked};
+use crate::verbs::deploy::{self, Ask};
+use crate::verbs::logs::{self, Whose};
 use crate::verbs::source::Wanted;
 use crate::verbs::{
-    check, cool, data, deploy, history, init, list, logs, maintenance, plan, releases, remove, repair, setup,
-    sight, status, switch,
+    Answer, data, history, init, list, maintenance, observe, plan, releases, remove, repair, setup, standby,
+    status, switch,
 };
 
 /// How long `bg status --watch` rests between two looks.
@@ -39,7 +38,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// As the verb.
 pub async fn dispatch(
     verb: Verb,
-    here: &Here,
+    context: &Context,
     caller: &Caller<'_>,
     ui: Ui,
 ) -> Result<Option<Answer>, Failure> {
@@ -50,16 +49,16 @@ pub async fn dispatch(
             Answer::Started(init::init(&folder, force).await?)
         }
         Verb::Check { strict } => {
-            let report = check::check(&here.config_for_setup()?).await?;
+            let report = check::check(&context.config_for_setup()?).await?;
             Answer::Checked(Checked { report, strict })
         }
         Verb::Adopt(asked) => {
-            let done = adopt::adopt(&asked, here, caller, ui).await?;
+            let done = adopt::adopt(&asked, context, caller, ui).await?;
             return Ok(done.map(Answer::Adopting));
         }
         Verb::Setup { plan, overwrite } => {
             let ask = setup::Ask { plan, overwrite };
-            Answer::SetUp(setup::setup(here.config_for_setup()?, ask, caller).await?)
+            Answer::SetUp(setup::setup(context.config_for_setup()?, ask, caller).await?)
         }
         Verb::Deploy {
             reference,
@@ -77,7 +76,7 @@ pub async fn dispatch(
             let ask = Ask {
                 wanted: Wanted {
                     reference,
-                    brought: origin.brought,
+                    uploaded: origin.uploaded,
                     again,
                 },
                 checks: checks.into(),
@@ -88,7 +87,7 @@ pub async fn dispatch(
                 leave_data,
                 patience: time(&patience),
             };
-            let app = here.app_to_deploy()?;
+            let app = context.app_to_deploy()?;
             match plan {
                 true => Answer::Planned(plan::plan(&app, &ask, caller).await?),
                 false => Answer::Deployed(deploy::deploy(&app, &ask, caller).await?),
@@ -96,94 +95,94 @@ pub async fn dispatch(
         }
         Verb::Switch {
             color,
-            converge,
+            reconcile,
             force,
             patience,
         } => {
-            let (app, force, patience) = (here.open()?, force.as_deref(), time(&patience));
-            Answer::Deployed(match converge {
-                Some(release) => switch::converge(&app, release, force, patience, caller).await?,
+            let (app, force, patience) = (context.open()?, force.as_deref(), time(&patience));
+            Answer::Deployed(match reconcile {
+                Some(release) => switch::reconcile(&app, release, force, patience, caller).await?,
                 None => switch::switch(&app, color, force, patience, caller).await?,
             })
         }
         Verb::Rollback { to, force, patience } => {
-            let app = here.open()?;
+            let app = context.open()?;
             let to = to.map(|to| releases::named(&app, &to)).transpose()?;
             let done = switch::rollback(&app, to, force.as_deref(), time(&patience), caller);
             Answer::Deployed(done.await?)
         }
-        Verb::Status { watch: false } => look(&here.open()?).await,
-        Verb::Status { watch: true } => return watch_status(&here.open()?, caller, ui).await,
+        Verb::Status { watch: false } => look(&context.open()?).await,
+        Verb::Status { watch: true } => return watch_status(&context.open()?, caller, ui).await,
         Verb::List => Answer::Listed(list::list()),
         Verb::History {
             run: Some(run),
             timings,
             ..
         } => {
-            let log = history::log_of(&here.open()?, &run)?;
+            let log = history::log_of(&context.open()?, &run)?;
             match timings {
                 true => Answer::Timings(history::timings(&log)),
                 false => Answer::Run(log),
             }
         }
-        Verb::History { run: None, lines, .. } => Answer::History(history::history(&here.open()?, lines)?),
+        Verb::History { run: None, lines, .. } => Answer::History(history::history(&context.open()?, lines)?),
         Verb::Logs {
             color,
             worker,
             follow,
             lines,
         } => {
-            let app = here.open()?;
+            let app = context.open()?;
             let whose = logs::whose(&app, color, worker)?;
             show_logs(&app, &whose, follow, lines, caller, ui).await?;
             Answer::Shown(whose)
         }
-        Verb::Releases => Answer::Releases(releases::kept(&here.open()?)?),
+        Verb::Releases => Answer::Releases(releases::kept(&context.open()?)?),
         Verb::Data { action } => {
-            let app = here.app_to_deploy()?;
+            let app = context.app_to_deploy()?;
             Answer::Data(match action {
                 None => data::show(&app).await?,
                 Some(DataAction::Move) => data::move_to_shared(&app, caller).await?,
             })
         }
         Verb::Exec { color, command } => {
-            keep_the_terminal(&here.entry()?).await?;
-            return Err(logs::exec(&here.open()?, color, &command, || ui.hand_over()));
+            keep_the_terminal(&context.entry()?).await?;
+            return Err(logs::exec(&context.open()?, color, &command, || ui.hand_over()));
         }
         Verb::Worker {
             action: args::Worker::Run { name },
         } => {
-            keep_the_terminal(&here.entry()?).await?;
-            return Err(workers::run_by_hand(&here.open()?, &name, || ui.hand_over()).await);
+            keep_the_terminal(&context.entry()?).await?;
+            return Err(workers::run_by_hand(&context.open()?, &name, || ui.hand_over()).await);
         }
         Verb::Maintenance { state, patience } => {
-            let (app, on) = (here.open()?, state == OnOff::On);
+            let (app, on) = (context.open()?, state == OnOff::On);
             Answer::Maintenance(maintenance::maintenance(&app, on, time(&patience), caller).await?)
         }
         Verb::Repair { plan, patience } => {
-            let app = here.open()?;
+            let app = context.open()?;
             Answer::Repaired(match plan {
                 true => repair::plan(&app).await?,
                 false => repair::repair(&app, time(&patience), caller).await?,
             })
         }
-        Verb::Remove { yes, purge } => Answer::Removed(match here.left_behind()?.filter(|_| purge) {
+        Verb::Remove { yes, purge } => Answer::Removed(match context.left_behind()?.filter(|_| purge) {
             Some(config) => remove::purge(&config, yes, caller)?,
-            None => remove::remove(&here.open_as_is()?, yes, purge, caller).await?,
+            None => remove::remove(&context.open_as_is()?, yes, purge, caller).await?,
         }),
         Verb::Schema => return print(ui, &schema::schema()),
         Verb::Completions { shell } => return print(ui, &complete::script(shell)),
         Verb::Man => return print(ui, &man()?),
         Verb::ShellInit { shell } => return print(ui, &shell::init(shell, &command::public())),
-        Verb::Cool { color, after } => {
-            cool::later(&here.open()?, color, after.0, caller).await?;
+        Verb::StopStandby { color, after } => {
+            standby::later(&context.open()?, color, after.0, caller).await?;
             return Ok(None);
         }
-        Verb::Sight => Answer::Sighted(sight::sight(&here.open()?).await?),
-        Verb::Outcome { ticket } => return outcome::of(&here.open()?, &ticket).await,
-        Verb::Discard => return remove::discard(&here.open()?).await.map(|()| None),
+        Verb::Observe => Answer::Observed(observe::observe(&context.open()?).await?),
+        Verb::Outcome { request_id } => return outcome::of(&context.open()?, &request_id).await,
+        Verb::Discard => return remove::discard(&context.open()?).await.map(|()| None),
         Verb::Launch { root, color } => return Err(launch(root, color)),
-        Verb::Work { root, seat } => return Err(work(root, &seat)),
+        Verb::Work { root, instance } => return Err(work(root, &instance)),
         Verb::Engine | Verb::Receive { .. } => {
             return Err(Failure::failed("an engine was asked for inside an engine"));
         }
@@ -223,7 +222,7 @@ async fn watch_status(app: &App, caller: &Caller<'_>, ui: Ui) -> Result<Option<A
     tokio::select! {
         never = looking => never,
         () = interrupts.first() => Ok(None),
-        _ = caller.orders.stopped() => Ok(None),
+        _ = caller.control.stopped() => Ok(None),
     }
 }
 
@@ -246,7 +245,7 @@ async fn show_logs(
         tokio::select! {
             more = log.wait() => ui.lines(&more),
             () = interrupts.first() => return Ok(()),
-            _ = caller.orders.stopped() => return Ok(()),
+            _ = caller.control.stopped() => return Ok(()),
         }
     }
 }
@@ -259,14 +258,14 @@ pub(super) fn launch(root: PathBuf, color: Color) -> Failure {
 }
 
 /// Becomes a worker, in the same way.
-pub(super) fn work(root: PathBuf, seat: &str) -> Failure {
-    let seat = Seat::named(seat);
-    if !is_app_name(&seat.worker) {
+pub(super) fn work(root: PathBuf, instance: &str) -> Failure {
+    let instance = Instance::named(instance);
+    if !is_app_name(&instance.worker) {
         return Failure::new(
             Kind::Usage,
-            format!("`{}` is no name of a worker", seat.worker.escape_debug()),
+            format!("`{}` is no name of a worker", instance.worker.escape_debug()),
         );
     }
-    let Err(error) = launcher::work(&Layout::new(root), &seat);
-    Failure::failed(format!("worker {seat} cannot be started")).because(error)
+    let Err(error) = launcher::work(&Layout::new(root), &instance);
+    Failure::failed(format!("worker {instance} cannot be started")).because(error)
 }

@@ -6,16 +6,16 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 
 use engine::caller::Caller;
-use engine::orders::Orders;
+use engine::control::ControlChannel;
 use model::failure::{Failure, Kind};
-use model::wire::{Hello, KEEP, PROTOCOL, Request, Said};
-use release::incoming;
+use model::wire::{EngineMessage, HEARTBEAT_INTERVAL, Hello, PROTOCOL, Request};
+use release::uploads;
 use state::outcome;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::Verb;
+use super::context::{ConfigSource, Context};
 use super::dispatch::dispatch;
-use super::here::{AtHand, Here};
 use super::rights;
 use crate::ui::Ui;
 
@@ -27,7 +27,7 @@ pub async fn main() -> u8 {
     // A connection that is cut sends this one; whether the run ends then is its own matter.
     let _hangup = signal(SignalKind::hangup());
     let ui = Ui::Wire;
-    ui.say(&Said::Hello(Hello {
+    ui.say(&EngineMessage::Hello(Hello {
         protocol: PROTOCOL,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }));
@@ -47,40 +47,40 @@ async fn answer(request: Request, rest: File, ui: Ui) -> u8 {
             return ui.end(Err(unknown.because(error)));
         }
     };
-    let mut here = Here {
+    let mut context = Context {
         app: request.app,
-        config: request.config.map_or(AtHand::None, AtHand::Sent),
+        config: request.config.map_or(ConfigSource::None, ConfigSource::Sent),
         place: request.place,
         author: None,
     };
-    if let Err(failure) = rights::settle_sent(&mut here, &verb) {
+    if let Err(failure) = rights::settle_sent(&mut context, &verb) {
         return ui.end(Err(failure));
     }
     if let Verb::Receive { commit, bytes } = &verb {
-        return receive(&here, commit, *bytes, rest, ui);
+        return receive(&context, commit, *bytes, rest, ui);
     }
     // A command in a release takes over, with what is left of standard input.
-    let orders = match verb.becomes_a_program() {
-        true => Orders::none(),
-        false => Orders::from(rest),
+    let control = match verb.becomes_a_program() {
+        true => ControlChannel::none(),
+        false => ControlChannel::from(rest),
     };
-    let mut caller = Caller::afar(&ui, orders, request.saw, request.fleet);
-    caller.ticket.clone_from(&request.ticket);
+    let mut caller = Caller::afar(&ui, control, request.expected, request.fleet);
+    caller.request_id.clone_from(&request.request_id);
     let alive = tokio::spawn(tell_that_it_lives(ui));
-    let done = dispatch(verb, &here, &caller, ui).await;
+    let done = dispatch(verb, &context, &caller, ui).await;
     alive.abort();
-    if let Some(ticket) = request.ticket
-        && let Ok(app) = here.open()
+    if let Some(request_id) = request.request_id
+        && let Ok(app) = context.open()
     {
-        outcome::keep(&app.layout, &ticket, &Ui::result(&done)).ok();
+        outcome::keep(&app.layout, &request_id, &Ui::result(&done)).ok();
     }
     ui.end(done)
 }
 
 /// Takes the files that come behind the request.
-fn receive(here: &Here, commit: &str, bytes: u64, rest: File, ui: Ui) -> u8 {
-    let received = here.open().and_then(|app| {
-        incoming::receive(&app.layout, commit, bytes, rest)
+fn receive(context: &Context, commit: &str, bytes: u64, rest: File, ui: Ui) -> u8 {
+    let received = context.open().and_then(|app| {
+        uploads::receive(&app.layout, commit, bytes, rest)
             .map_err(|error| Failure::failed("what was brought was not taken").because(error))
     });
     ui.end(received.map(|()| None))
@@ -88,8 +88,8 @@ fn receive(here: &Here, commit: &str, bytes: u64, rest: File, ui: Ui) -> u8 {
 
 async fn tell_that_it_lives(ui: Ui) {
     loop {
-        tokio::time::sleep(KEEP).await;
-        ui.say(&Said::Alive);
+        tokio::time::sleep(HEARTBEAT_INTERVAL).await;
+        ui.say(&EngineMessage::Alive);
     }
 }
 

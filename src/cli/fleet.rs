@@ -8,39 +8,38 @@ use jiff::Timestamp;
 use model::event::{Event, Sink};
 use model::failure::{Failure, Kind, in_one_line};
 use model::release::ReleaseId;
-use model::wire::{Failed, InStep, Order, Request, Saw};
+use model::wire::{ClientMessage, Expected, Failed, Participant, Request};
 use tokio::sync::watch;
 
 use super::args::{Patience, Verb};
 use super::checks::Checks;
-use super::desk;
-use super::errand::{Errand, left};
-use super::source::brought;
+use super::client_hooks;
+use super::invocation::{Invocation, left};
+use super::source::bundle;
 use crate::remote::fleet::{self, Member};
 use crate::remote::host::{Host, Way};
 use crate::remote::interrupts::Interrupts;
 use crate::remote::relay::{Finished, Onlooker};
 use crate::text::Show;
 use crate::ui::{HostUi, Ui};
-use crate::verbs::Answer;
 use crate::verbs::fleet::{Fleet, OnHost};
-use crate::verbs::sight::Sighted;
-use crate::verbs::source;
+use crate::verbs::observe::Observed;
+use crate::verbs::{Answer, source};
 
 mod settle;
 
 use settle::settle;
 
-/// Does the errand on all of its hosts; returns the exit code.
-pub async fn together(errand: &Errand, way: &Way) -> u8 {
-    if errand.verb.becomes_a_program() {
+/// Does the command on all of its hosts; returns the exit code.
+pub async fn run(invocation: &Invocation, way: &Way) -> u8 {
+    if invocation.verb.becomes_a_program() {
         let one = Failure::new(Kind::Usage, "this command runs on one host at a time")
             .hint("`--hosts HOST` names it");
-        return errand.ui.end(Err(one));
+        return invocation.ui.end(Err(one));
     }
-    let onlookers = onlookers(errand);
+    let onlookers = onlookers(invocation);
     let reached = join_all(
-        errand
+        invocation
             .chosen
             .names
             .iter()
@@ -53,18 +52,18 @@ pub async fn together(errand: &Errand, way: &Way) -> u8 {
     .await;
     let fleet = match all(reached) {
         // Whoever only looks is shown what can be seen.
-        Err(reached) if !errand.verb.goes_in_step() && !errand.verb.changes() => {
-            look(errand, reached, &onlookers, Interrupts::listen()).await
+        Err(reached) if !invocation.verb.goes_in_step() && !invocation.verb.changes() => {
+            look(invocation, reached, &onlookers, Interrupts::listen()).await
         }
-        Err(reached) => nobody(errand, reached),
+        Err(reached) => nobody(invocation, reached),
         Ok(hosts) => {
-            let fleet = match errand.verb {
-                _ if errand.parcel.is_some() => bring_first(errand, &hosts, &onlookers).await,
-                Verb::Status { watch: true } => watch_over(errand, &hosts, &onlookers).await,
-                _ if errand.verb.goes_in_step() => in_step(errand, &hosts, &onlookers).await,
+            let fleet = match invocation.verb {
+                _ if invocation.bundle.is_some() => upload_first(invocation, &hosts, &onlookers).await,
+                Verb::Status { watch: true } => watch_over(invocation, &hosts, &onlookers).await,
+                _ if invocation.verb.goes_in_step() => participant(invocation, &hosts, &onlookers).await,
                 _ => {
                     let reached = hosts.iter().cloned().map(Ok).collect();
-                    look(errand, reached, &onlookers, Interrupts::listen()).await
+                    look(invocation, reached, &onlookers, Interrupts::listen()).await
                 }
             };
             join_all(hosts.iter().map(Host::close)).await;
@@ -72,8 +71,8 @@ pub async fn together(errand: &Errand, way: &Way) -> u8 {
         }
     };
     let mut fleet = fleet;
-    desk::after_all(errand, &mut fleet).await;
-    finish(errand.ui, fleet)
+    client_hooks::after_all(invocation, &mut fleet).await;
+    finish(invocation.ui, fleet)
 }
 
 fn finish(ui: Ui, fleet: Fleet) -> u8 {
@@ -86,12 +85,12 @@ fn finish(ui: Ui, fleet: Fleet) -> u8 {
     fleet.exit_code()
 }
 
-fn onlookers(errand: &Errand) -> Vec<OneOf> {
-    let names = &errand.chosen.names;
+fn onlookers(invocation: &Invocation) -> Vec<OneOf> {
+    let names = &invocation.chosen.names;
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     names
         .iter()
-        .map(|name| OneOf(HostUi::new(errand.ui, name, width)))
+        .map(|name| OneOf(HostUi::new(invocation.ui, name, width)))
         .collect()
 }
 
@@ -104,7 +103,7 @@ fn all<T>(results: Vec<Result<T, Failure>>) -> Result<Vec<T>, Vec<Result<T, Fail
 }
 
 /// One host stands against it, so nobody is asked for anything.
-fn nobody<T>(errand: &Errand, results: Vec<Result<T, Failure>>) -> Fleet {
+fn nobody<T>(invocation: &Invocation, results: Vec<Result<T, Failure>>) -> Fleet {
     let finished = results.into_iter().map(|result| match result {
         Ok(_) => Failure::new(
             Kind::Interrupted,
@@ -113,22 +112,27 @@ fn nobody<T>(errand: &Errand, results: Vec<Result<T, Failure>>) -> Fleet {
         .into(),
         Err(failure) => Finished::from(failure),
     });
-    answer(errand, finished.collect())
+    answer(invocation, finished.collect())
 }
 
-fn answer(errand: &Errand, finished: Vec<Finished>) -> Fleet {
-    let hosts = errand.chosen.names.iter().zip(finished).map(|(host, finished)| {
-        let (answer, failure) = match finished.result {
-            Ok(answer) => (answer.map(Box::new), None),
-            Err(failure) => (None, Some(Failed::from(&failure))),
-        };
-        OnHost {
-            host: host.clone(),
-            exit_code: finished.code,
-            answer,
-            failure,
-        }
-    });
+fn answer(invocation: &Invocation, finished: Vec<Finished>) -> Fleet {
+    let hosts = invocation
+        .chosen
+        .names
+        .iter()
+        .zip(finished)
+        .map(|(host, finished)| {
+            let (answer, failure) = match finished.result {
+                Ok(answer) => (answer.map(Box::new), None),
+                Err(failure) => (None, Some(Failed::from(&failure))),
+            };
+            OnHost {
+                host: host.clone(),
+                exit_code: finished.code,
+                answer,
+                failure,
+            }
+        });
     let mut fleet = Fleet {
         hosts: hosts.collect(),
         skew_ms: None,
@@ -141,10 +145,10 @@ fn answer(errand: &Errand, finished: Vec<Finished>) -> Fleet {
 }
 
 /// One look after the other, until Ctrl-C.
-async fn watch_over(errand: &Errand, hosts: &[Host], onlookers: &[OneOf]) -> Fleet {
-    let once = Errand {
+async fn watch_over(invocation: &Invocation, hosts: &[Host], onlookers: &[OneOf]) -> Fleet {
+    let once = Invocation {
         verb: Verb::Status { watch: false },
-        ..errand.clone()
+        ..invocation.clone()
     };
     let mut interrupts = Interrupts::listen();
     loop {
@@ -154,21 +158,21 @@ async fn watch_over(errand: &Errand, hosts: &[Host], onlookers: &[OneOf]) -> Fle
             () = interrupts.first() => return fleet,
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
         }
-        errand.ui.fleet(&fleet);
+        invocation.ui.fleet(&fleet);
     }
 }
 
 /// The same on each host, without waiting for each other.
 async fn look(
-    errand: &Errand,
+    invocation: &Invocation,
     reached: Vec<Result<Host, Failure>>,
     onlookers: &[OneOf],
     mut interrupts: Interrupts,
 ) -> Fleet {
-    let (order, orders) = watch::channel(None);
+    let (message, messages) = watch::channel(None);
     let stop = async move {
         interrupts.first().await;
-        order.send_replace(Some(Order::Stop));
+        message.send_replace(Some(ClientMessage::Stop));
         std::future::pending::<()>().await;
     };
     let members: Vec<Member<'_>> = reached
@@ -178,13 +182,13 @@ async fn look(
             let host = host.as_ref().ok()?;
             Some(Member {
                 host,
-                request: errand.request_to_remember(&host.name),
+                request: invocation.request_to_remember(&host.name),
                 onlooker,
             })
         })
         .collect();
-    let parallel = errand.chosen.fleet.parallel;
-    let work = fleet::each(&members, errand.verb.needs_root(), parallel, &orders);
+    let parallel = invocation.chosen.fleet.parallel;
+    let work = fleet::each(&members, invocation.verb.needs_root(), parallel, &messages);
     let done = tokio::select! {
         done = work => done,
         () = stop => Vec::new(),
@@ -192,43 +196,45 @@ async fn look(
     drop(members);
     let mut done = done.into_iter();
     let finished = reached.into_iter().filter_map(|host| match host {
-        Ok(host) => done.next().map(|done| errand.seen_from_here(&host.name, done)),
+        Ok(host) => done
+            .next()
+            .map(|done| invocation.seen_from_here(&host.name, done)),
         Err(failure) => Some(failure.into()),
     });
-    answer(errand, finished.collect())
+    answer(invocation, finished.collect())
 }
 
 /// Every host has what it is going to be asked for before one of them is asked.
-async fn bring_first(errand: &Errand, hosts: &[Host], onlookers: &[OneOf]) -> Fleet {
+async fn upload_first(invocation: &Invocation, hosts: &[Host], onlookers: &[OneOf]) -> Fleet {
     let each = hosts.iter().zip(onlookers).map(|(host, onlooker)| async move {
         let tell = move |event| onlooker.0.emit(event);
-        brought::bring_to(host, errand, &tell).await
+        bundle::upload_to(host, invocation, &tell).await
     });
     match all(join_all(each).await) {
-        Err(results) => nobody(errand, results),
-        Ok(_) if errand.verb.goes_in_step() => in_step(errand, hosts, onlookers).await,
+        Err(results) => nobody(invocation, results),
+        Ok(_) if invocation.verb.goes_in_step() => participant(invocation, hosts, onlookers).await,
         Ok(_) => {
             let reached = hosts.iter().cloned().map(Ok).collect();
-            look(errand, reached, onlookers, Interrupts::listen()).await
+            look(invocation, reached, onlookers, Interrupts::listen()).await
         }
     }
 }
 
 /// All together or not at all.
-async fn in_step(errand: &Errand, hosts: &[Host], onlookers: &[OneOf]) -> Fleet {
+async fn participant(invocation: &Invocation, hosts: &[Host], onlookers: &[OneOf]) -> Fleet {
     let (world, sights) = tokio::join!(
-        errand.world_before(),
-        join_all(hosts.iter().map(|host| errand.sight(host)))
+        invocation.world_before(),
+        join_all(hosts.iter().map(|host| invocation.observe(host)))
     );
     let sights = match all(sights) {
         Ok(sights) => sights,
-        Err(sights) => return nobody(errand, sights),
+        Err(sights) => return nobody(invocation, sights),
     };
-    let requests = match requests(errand, hosts, &sights).await {
+    let requests = match requests(invocation, hosts, &sights).await {
         Ok(requests) => requests,
         Err(failure) => {
             let blank: Vec<Result<(), Failure>> = hosts.iter().map(|_| Ok(())).collect();
-            return nobody(errand, with(blank, errand.chosen.primary(), failure));
+            return nobody(invocation, with(blank, invocation.chosen.primary(), failure));
         }
     };
     let members: Vec<Member<'_>> = hosts
@@ -243,20 +249,20 @@ async fn in_step(errand: &Errand, hosts: &[Host], onlookers: &[OneOf]) -> Fleet 
         .collect();
     let interrupts = Interrupts::listen();
     let mut second = interrupts.clone();
-    let tell_all = |event| errand.ui.emit(event);
-    let together = fleet::Together {
-        parallel: errand.chosen.fleet.parallel,
-        primary: errand.chosen.primary(),
+    let tell_all = |event| invocation.ui.emit(event);
+    let run = fleet::Together {
+        parallel: invocation.chosen.fleet.parallel,
+        primary: invocation.chosen.primary(),
     };
     let stepped = tokio::select! {
-        stepped = fleet::in_step(&members, together, interrupts, &tell_all) => stepped,
-        () = second.second() => return nobody(errand, hosts.iter().map(|host| Err::<(), _>(left(&host.name))).collect()),
+        stepped = fleet::participant(&members, run, interrupts, &tell_all) => stepped,
+        () = second.second() => return nobody(invocation, hosts.iter().map(|host| Err::<(), _>(left(&host.name))).collect()),
     };
-    let finished = settle(errand, hosts, &sights, stepped.finished, stepped.together).await;
-    let mut fleet = answer(errand, finished);
+    let finished = settle(invocation, hosts, &sights, stepped.finished, stepped.together).await;
+    let mut fleet = answer(invocation, finished);
     fleet.skew_ms = stepped.skew_ms;
     if fleet.exit_code() == 0 {
-        fleet.public = errand.world_now(world).await.map(|error| in_one_line(&error));
+        fleet.public = invocation.world_now(world).await.map(|error| in_one_line(&error));
     }
     fleet
 }
@@ -270,9 +276,13 @@ fn with<T>(mut results: Vec<Result<T, Failure>>, index: usize, failure: Failure)
 
 /// What each host is asked for. A deploy is of one commit, which the primary finds, and of
 /// one name.
-async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result<Vec<Request>, Failure> {
-    let mut verb = errand.verb.clone();
-    let mut step = InStep {
+async fn requests(
+    invocation: &Invocation,
+    hosts: &[Host],
+    sights: &[Observed],
+) -> Result<Vec<Request>, Failure> {
+    let mut verb = invocation.verb.clone();
+    let mut step = Participant {
         release: None,
         reference: None,
         primary: None,
@@ -284,7 +294,7 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
         again,
         ..
     } = &mut verb
-        && let Some(primary) = hosts.get(errand.chosen.primary())
+        && let Some(primary) = hosts.get(invocation.chosen.primary())
     {
         let asked = |reference: Option<String>| Verb::Deploy {
             reference,
@@ -299,41 +309,41 @@ async fn requests(errand: &Errand, hosts: &[Host], sights: &[Sighted]) -> Result
             checks: Checks::None,
             patience: Patience::default(),
         };
-        let plan = errand.quietly(primary, &asked(reference.clone())).await?;
+        let plan = invocation.quietly(primary, &asked(reference.clone())).await?;
         let Some(Answer::Planned(plan)) = plan else {
             return Err(Failure::failed(format!(
                 "`{}` does not say what would be deployed",
                 primary.name
             )));
         };
-        if !*again && plan.is_live && is_live(errand, hosts, &asked(Some(plan.commit.clone()))).await {
+        if !*again && plan.is_live && is_live(invocation, hosts, &asked(Some(plan.commit.clone()))).await {
             return Err(source::already_live(&plan.commit));
         }
         // One that has it already follows the others: all have one release, by one name.
         *again = true;
-        let newest = sights.iter().filter_map(|sight| sight.newest.as_ref()).max();
+        let newest = sights.iter().filter_map(|observe| observe.newest.as_ref()).max();
         step.release = Some(ReleaseId::new(Timestamp::now(), &plan.commit, newest));
         step.reference = reference.replace(plan.commit).or(Some(plan.reference));
     }
-    let saw = sights.iter().map(|sight| Saw {
-        live: sight.live.release.clone(),
+    let expected = sights.iter().map(|observe| Expected {
+        live: observe.live.release.clone(),
     });
-    let primary = errand.chosen.primary();
-    let part = |index| InStep {
+    let primary = invocation.chosen.primary();
+    let part = |index| Participant {
         primary: Some(index == primary),
         ..step.clone()
     };
     Ok(hosts
         .iter()
-        .zip(saw)
+        .zip(expected)
         .enumerate()
-        .map(|(index, (host, saw))| errand.request_in_step(&verb, &host.name, saw, part(index)))
+        .map(|(index, (host, expected))| invocation.request_in_step(&verb, &host.name, expected, part(index)))
         .collect())
 }
 
 /// Whether every host says that it has what would be deployed.
-async fn is_live(errand: &Errand, hosts: &[Host], plan: &Verb) -> bool {
-    let plans = hosts.iter().map(|host| errand.quietly(host, plan));
+async fn is_live(invocation: &Invocation, hosts: &[Host], plan: &Verb) -> bool {
+    let plans = hosts.iter().map(|host| invocation.quietly(host, plan));
     let live = |plan: &_| matches!(plan, Ok(Some(Answer::Planned(plan))) if plan.is_live);
     join_all(plans).await.iter().all(live)
 }

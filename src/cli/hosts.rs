@@ -2,10 +2,10 @@
 
 use model::config::Fleet;
 use model::failure::{Failure, Kind};
-use model::wire::Place;
+use model::wire::HostRole;
 
 use super::args::Verb;
-use super::here::Here;
+use super::context::Context;
 
 /// The hosts of a command, in order, and what bg.toml says about them as a company.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,10 +31,10 @@ impl Chosen {
     /// What a host is to its configuration. The primary is so also where a command is not
     /// for it.
     #[must_use]
-    pub fn place(&self, host: &str) -> Place {
+    pub fn place(&self, host: &str) -> HostRole {
         let first = self.known.first().or(self.names.first());
         let primary = self.fleet.primary.as_ref().or(first);
-        Place {
+        HostRole {
             host: host.to_owned(),
             primary: primary.is_some_and(|primary| primary == host),
         }
@@ -46,11 +46,16 @@ impl Chosen {
 ///
 /// # Errors
 /// When bg.toml makes no sense, or a name is both given and empty.
-pub fn choose(hosts: &[String], local: bool, verb: &Verb, here: &Here) -> Result<Option<Chosen>, Failure> {
+pub fn choose(
+    hosts: &[String],
+    local: bool,
+    verb: &Verb,
+    context: &Context,
+) -> Result<Option<Chosen>, Failure> {
     if local || verb.is_for_here() {
         return Ok(None);
     }
-    let config = here.whole_config()?;
+    let config = context.whole_config()?;
     let (known, fleet) = config.map_or_else(
         || (Vec::new(), Fleet::default()),
         |config| (config.hosts, config.fleet),
@@ -87,13 +92,13 @@ fn spread(hosts: &[String], fleet: &Fleet) -> Result<Vec<String>, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::here::AtHand;
+    use super::super::context::ConfigSource;
     use super::*;
 
-    fn here() -> Here {
-        Here {
+    fn context() -> Context {
+        Context {
             app: None,
-            config: AtHand::None,
+            config: ConfigSource::None,
             place: None,
             author: None,
         }
@@ -116,10 +121,10 @@ mod tests {
     fn what_concerns_no_server_stays_here() {
         let hosts = ["web1".to_owned()];
         let status = Verb::Status { watch: false };
-        let chosen = choose(&hosts, false, &status, &here()).unwrap().unwrap();
+        let chosen = choose(&hosts, false, &status, &context()).unwrap().unwrap();
         assert_eq!(chosen.names, ["web1"]);
-        assert_eq!(choose(&hosts, true, &status, &here()).unwrap(), None);
-        assert_eq!(choose(&hosts, false, &Verb::Schema, &here()).unwrap(), None);
-        assert_eq!(choose(&[], false, &status, &here()).unwrap(), None);
+        assert_eq!(choose(&hosts, true, &status, &context()).unwrap(), None);
+        assert_eq!(choose(&hosts, false, &Verb::Schema, &context()).unwrap(), None);
+        assert_eq!(choose(&[], false, &status, &context()).unwrap(), None);
     }
 }

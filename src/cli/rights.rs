@@ -7,49 +7,49 @@ use std::path::{Path, PathBuf};
 
 use model::failure::Failure;
 use nix::unistd::{Uid, User};
-use sys::trust;
+use sys::path_security;
 
 use super::args::Verb;
 use super::author::{author, become_author, become_owner_or, registered};
-use super::here::Here;
+use super::context::Context;
 use super::hosts::{self, Chosen};
 
 /// Decides which machines the command is for, and gives root's rights up where they are not
-/// root's to use. What is left in `here` can be acted on.
+/// root's to use. What is left in `context` can be acted on.
 ///
 /// # Errors
 /// When the configuration could be several users' word, or one's about an app of another's.
 pub fn settle(
-    here: &mut Here,
+    context: &mut Context,
     verb: &Verb,
     hosts: &[String],
     local: bool,
 ) -> Result<Option<Chosen>, Failure> {
     if !Uid::effective().is_root() || verb.needs_no_rights() {
-        return hosts::choose(hosts, local, verb, here);
+        return hosts::choose(hosts, local, verb, context);
     }
-    let at_hand = match verb {
+    let source = match verb {
         Verb::Init { .. } => Some(PathBuf::from(".")),
-        _ => here.path_at_hand().map(Path::to_owned),
+        _ => context.config_path().map(Path::to_owned),
     };
-    here.author = author(at_hand.as_slice())?;
-    let chosen = hosts::choose(hosts, local, verb, here)?;
+    context.author = author(source.as_slice())?;
+    let chosen = hosts::choose(hosts, local, verb, context)?;
     if chosen.is_some() {
-        let all: Vec<PathBuf> = at_hand.into_iter().chain(read_here(here, verb)).collect();
+        let all: Vec<PathBuf> = source.into_iter().chain(read_here(context, verb)).collect();
         become_author(author(&all)?.as_ref())?;
         return Ok(chosen);
     }
-    let registered = match &here.author {
-        Some(author) if !matches!(verb, Verb::Init { .. }) => registered(here, author)?,
+    let registered = match &context.author {
+        Some(author) if !matches!(verb, Verb::Init { .. }) => registered(context, author)?,
         _ => None,
     };
     if verb.stays_root() || packs_roots_own(verb) {
         return Ok(None);
     }
-    become_owner_or(here.author.as_ref(), registered)?;
+    become_owner_or(context.author.as_ref(), registered)?;
     // What is packed, and the work tree, are read before the app is opened.
     if let Verb::Deploy { .. } = verb {
-        here.open().map(drop)?;
+        context.open().map(drop)?;
     }
     Ok(None)
 }
@@ -59,7 +59,7 @@ pub fn settle(
 ///
 /// # Errors
 /// When sudo does not say who called, or the configuration is about an app of another's.
-pub fn settle_sent(here: &mut Here, verb: &Verb) -> Result<(), Failure> {
+pub fn settle_sent(context: &mut Context, verb: &Verb) -> Result<(), Failure> {
     if !Uid::effective().is_root() {
         return Ok(());
     }
@@ -72,11 +72,11 @@ pub fn settle_sent(here: &mut Here, verb: &Verb) -> Result<(), Failure> {
     if caller.uid.is_root() {
         return Ok(());
     }
-    here.author = Some(caller.clone());
-    let registered = registered(here, &caller)?;
+    context.author = Some(caller.clone());
+    let registered = registered(context, &caller)?;
     match verb.stays_root() {
         true => Ok(()),
-        false => become_owner_or(here.author.as_ref(), registered),
+        false => become_owner_or(context.author.as_ref(), registered),
     }
 }
 
@@ -86,15 +86,15 @@ fn packs_roots_own(verb: &Verb) -> bool {
     let Verb::Deploy { origin, .. } = verb else {
         return false;
     };
-    let packed = origin.from.as_ref().map(|path| trust::author(path));
+    let packed = origin.from.as_ref().map(|path| path_security::author(path));
     matches!(packed, Some(Ok(None)))
 }
 
 /// What a deploy reads on this machine before it asks another: what is packed, or the work tree,
 /// in which git does what is written there.
-fn read_here(here: &Here, verb: &Verb) -> Option<PathBuf> {
+fn read_here(context: &Context, verb: &Verb) -> Option<PathBuf> {
     let Verb::Deploy { origin, .. } = verb else {
         return None;
     };
-    Some(origin.from.clone().unwrap_or_else(|| here.folder()))
+    Some(origin.from.clone().unwrap_or_else(|| context.folder()))
 }

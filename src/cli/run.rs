@@ -5,19 +5,17 @@ use std::sync::Arc;
 
 use ::engine::caller::Caller;
 use model::failure::{Failure, Kind};
-use release::parcel::Parcel;
-use sys::limits;
-use sys::names;
+use release::bundle::Bundle;
+use sys::{limits, nss};
 
 use super::args::{Args, Verb, command};
-use super::complete;
-use super::desk::{self, Desk};
+use super::client_hooks::{self, Client};
+use super::context::{ConfigSource, Context};
 use super::dispatch::{dispatch, launch, work};
-use super::errand::{self, Errand};
-use super::here::{AtHand, Here};
 use super::hosts::Chosen;
-use super::source::{self, brought};
-use super::{alone, engine, fleet, rights, shell};
+use super::invocation::{self, Invocation};
+use super::source::{self, bundle};
+use super::{complete, engine, fleet, rights, shell, single_host};
 use crate::ui::Ui;
 
 /// A deploy with one worker and one listener wanted 23 where measured; each further one is
@@ -31,7 +29,7 @@ const OPEN_FILES: u64 = 1024;
 #[must_use]
 pub fn main() -> ExitCode {
     pin_umask();
-    names::pin();
+    nss::pin();
     if complete::answer() {
         return ExitCode::SUCCESS;
     }
@@ -55,8 +53,8 @@ pub fn main() -> ExitCode {
     if let Verb::Launch { root, color } = args.verb {
         return ExitCode::from(ui.end(Err(launch(root, color))));
     }
-    if let Verb::Work { root, seat } = args.verb {
-        return ExitCode::from(ui.end(Err(work(root, &seat))));
+    if let Verb::Work { root, instance } = args.verb {
+        return ExitCode::from(ui.end(Err(work(root, &instance))));
     }
     if let Err(failure) = enough_open_files() {
         return ExitCode::from(ui.end(Err(failure)));
@@ -98,27 +96,29 @@ async fn carry_out(args: Args, ui: Ui) -> u8 {
     if matches!(args.verb, Verb::Engine) {
         return engine::main().await;
     }
-    let mut here = Here {
+    let mut context = Context {
         app: args.app,
-        config: args.config.map_or_else(AtHand::in_folder, AtHand::File),
+        config: args
+            .config
+            .map_or_else(ConfigSource::in_folder, ConfigSource::File),
         place: None,
         author: None,
     };
-    let chosen = match rights::settle(&mut here, &args.verb, &args.hosts, args.local) {
+    let chosen = match rights::settle(&mut context, &args.verb, &args.hosts, args.local) {
         Ok(chosen) => chosen,
         Err(failure) => return ui.end(Err(failure)),
     };
-    let (verb, parcel) = match source::prepare(args.verb, &here, chosen.is_some(), ui).await {
+    let (verb, bundle) = match source::prepare(args.verb, &context, chosen.is_some(), ui).await {
         Ok(prepared) => prepared,
         Err(failure) => return ui.end(Err(failure)),
     };
     let done = match chosen {
-        Some(chosen) => match errand(verb, chosen, parcel, &here, ui) {
-            Ok(errand) => return go(&errand, args.accept_new_host_key).await,
+        Some(chosen) => match invocation(verb, chosen, bundle, &context, ui) {
+            Ok(invocation) => return go(&invocation, args.accept_new_host_key).await,
             Err(failure) => Err(failure),
         },
-        None => match parcel.map_or(Ok(()), |parcel| brought::hand_over(&parcel, &here)) {
-            Ok(()) => dispatch(verb, &here, &Caller::here(&ui), ui).await,
+        None => match bundle.map_or(Ok(()), |bundle| bundle::hand_over(&bundle, &context)) {
+            Ok(()) => dispatch(verb, &context, &Caller::here(&ui), ui).await,
             Err(failure) => Err(failure),
         },
     };
@@ -126,35 +126,37 @@ async fn carry_out(args: Args, ui: Ui) -> u8 {
 }
 
 /// One host is as if it were here, several are a company.
-async fn go(errand: &Errand, accept_new_host_key: bool) -> u8 {
-    let way = match errand::way(accept_new_host_key) {
+async fn go(invocation: &Invocation, accept_new_host_key: bool) -> u8 {
+    let way = match invocation::way(accept_new_host_key) {
         Ok(way) => way,
-        Err(failure) => return errand.ui.end(Err(failure)),
+        Err(failure) => return invocation.ui.end(Err(failure)),
     };
-    if let Err(failure) = desk::before(errand).await {
-        return errand.ui.end(Err(failure));
+    if let Err(failure) = client_hooks::before(invocation).await {
+        return invocation.ui.end(Err(failure));
     }
-    match errand.chosen.names.as_slice() {
-        [name] => alone::alone(errand, name, &way).await,
-        _ => fleet::together(errand, &way).await,
+    match invocation.chosen.names.as_slice() {
+        [name] => single_host::run(invocation, name, &way).await,
+        _ => fleet::run(invocation, &way).await,
     }
 }
 
 /// The command as one for other machines.
-fn errand(
+fn invocation(
     verb: Verb,
     chosen: Chosen,
-    parcel: Option<Parcel>,
-    here: &Here,
+    bundle: Option<Bundle>,
+    context: &Context,
     ui: Ui,
-) -> Result<Errand, Failure> {
-    Ok(Errand {
+) -> Result<Invocation, Failure> {
+    Ok(Invocation {
         verb,
-        app: here.app.clone(),
-        config: here.to_send()?,
-        desk: here.whole_config()?.map(|config| Desk::of(config, &here.config)),
+        app: context.app.clone(),
+        config: context.to_send()?,
+        client: context
+            .whole_config()?
+            .map(|config| Client::of(config, &context.config)),
         chosen,
-        parcel: parcel.map(Arc::new),
+        bundle: bundle.map(Arc::new),
         ui,
     })
 }

@@ -1,14 +1,14 @@
 //! Where the files of a deploy come from: all of that happens here, at whoever types, before
 //! a host hears of it.
 
-pub mod brought;
+pub mod bundle;
 mod message;
 
 use model::failure::{Failure, Kind};
-use release::parcel::Parcel;
+use release::bundle::Bundle;
 
 use super::args::Verb;
-use super::here::Here;
+use super::context::Context;
 use crate::ui::Ui;
 
 /// Does what has to be done here for `verb`: the command that is left then, and what has to
@@ -18,10 +18,10 @@ use crate::ui::Ui;
 /// When there is nothing that could be deployed; nothing was asked of a host then.
 pub async fn prepare(
     mut verb: Verb,
-    here: &Here,
+    context: &Context,
     afar: bool,
     ui: Ui,
-) -> Result<(Verb, Option<Parcel>), Failure> {
+) -> Result<(Verb, Option<Bundle>), Failure> {
     let Verb::Deploy {
         reference,
         plan,
@@ -31,12 +31,12 @@ pub async fn prepare(
     else {
         return Ok((verb, None));
     };
-    let mut parcel = None;
+    let mut bundle = None;
     if let Some(path) = origin.from.take() {
-        let packed = brought::pack(&path, origin.message.take(), here, ui).await?;
-        *reference = Some(packed.brought.commit.clone());
-        origin.brought = Some(packed.brought.clone());
-        parcel = Some(packed);
+        let packed = bundle::pack(&path, origin.message.take(), context, ui).await?;
+        *reference = Some(packed.uploaded.commit.clone());
+        origin.uploaded = Some(packed.uploaded.clone());
+        bundle = Some(packed);
     } else if let Some(message) = origin.message.take() {
         if *plan {
             let both = Failure::new(
@@ -45,9 +45,9 @@ pub async fn prepare(
             );
             return Err(both.hint("leave one of them out"));
         }
-        *reference = Some(message::send(&message, origin.yes, here, afar, ui).await?);
+        *reference = Some(message::send(&message, origin.yes, context, afar, ui).await?);
     } else {
-        message::point_out(reference.as_deref(), here, ui).await;
+        message::point_out(reference.as_deref(), context, ui).await;
     }
-    Ok((verb, parcel))
+    Ok((verb, bundle))
 }

@@ -10,7 +10,7 @@ use model::event::{Event, Sink};
 use model::failure::Failure;
 use model::journal::NoRollback;
 use model::release::Manifest;
-use release::server_tree;
+use release::adopted_checkout;
 use state::{envfile, releases};
 use sys::process::{self, Process};
 use sys::{dotenv, sockets};
@@ -206,7 +206,7 @@ fn restarted(color: Color, adopted: &Adopted, entries: &[Proc]) -> Option<String
 async fn changed(color: Color, manifest: &Manifest, adopted: &Adopted) -> Option<String> {
     let known = adopted.changes.as_ref()?;
     let place = adopted.checkout.display();
-    let now = server_tree::state(&adopted.checkout, None).await?;
+    let now = adopted_checkout::state(&adopted.checkout, None).await?;
     if now.commit != manifest.commit {
         return Some(format!(
             "the work tree {place} of {color} was at {} when it was adopted and is at {} now: a restart runs that",

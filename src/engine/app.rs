@@ -9,13 +9,13 @@ use std::sync::{Arc, OnceLock};
 use keeper::pm2::Pm2;
 use model::color::Color;
 use model::config::read::{ConfigError, LONGEST};
-use model::config::{Config, SwitchWay};
+use model::config::{Config, SwitchStrategy};
 use model::layout::{Entry, Layout, NginxLayout};
 use model::listen::{ListenError, Listener};
 use nginx::dump::Dump;
-use nginx::mover::Mover;
+use nginx::switcher::Switcher;
 use nginx::{Nginx, names};
-use site::front::{Door, Manner, Pace};
+use site::endpoint::{Endpoint, Manner, Pace};
 use sys::link::Link;
 use sys::{store, user};
 
@@ -36,13 +36,13 @@ pub struct App {
     /// Its live link.
     pub link: Link,
     /// What moves the link, and NGINX behind it.
-    pub mover: Mover,
+    pub switcher: Switcher,
     /// The NGINX in front of it.
     pub nginx: Nginx,
     /// The PM2 that keeps it.
     pub pm2: Pm2,
     /// Every listener of its site.
-    pub doors: Vec<Door>,
+    pub endpoints: Vec<Endpoint>,
     /// Looked up once, where it is needed.
     pace: Arc<OnceLock<Option<Pace>>>,
 }
@@ -84,15 +84,15 @@ impl App {
     /// When a listener makes no sense.
     pub fn with(entry: Entry, config: Config) -> Result<App, AppError> {
         let layout = Layout::new(&entry.root);
-        let doors = doors(&config, &layout)?;
+        let endpoints = endpoints(&config, &layout)?;
         Ok(App {
             layout,
             nginx_files: NginxLayout::of(&entry),
             link: Link::new(&entry.link_folder),
-            mover: Mover::of(&entry),
+            switcher: Switcher::of(&entry),
             nginx: Nginx::from(&entry),
             pm2: Pm2::new(&entry.pm2_bin, &entry.pm2_home),
-            doors,
+            endpoints,
             pace: Arc::default(),
             entry,
             config,
@@ -117,12 +117,12 @@ impl App {
     pub fn pace(&self) -> Option<Pace> {
         let look = || {
             let dump = Dump::read(self.nginx_files.conf()).ok()?;
-            let of = |door: &Door, path: &String| dump.limit(door.address, &door.host, path);
+            let of = |endpoint: &Endpoint, path: &String| dump.limit(endpoint.address, &endpoint.host, path);
             let paths = || self.config.nginx.paths.iter().chain(&self.config.evidence.path);
             let limits = self
-                .doors
+                .endpoints
                 .iter()
-                .flat_map(|door| paths().filter_map(|path| of(door, path)));
+                .flat_map(|endpoint| paths().filter_map(|path| of(endpoint, path)));
             let limit = limits.max_by_key(|limit| (limit.every, Reverse(limit.burst)))?;
             Some(Pace::below(limit.every, limit.burst))
         };
@@ -131,12 +131,12 @@ impl App {
 
     /// Its listeners, to be asked at that pace.
     #[must_use]
-    pub fn paced_doors(&self) -> Vec<Door> {
-        let doors = self.doors.iter().cloned();
-        doors
-            .map(|door| Door {
+    pub fn paced_doors(&self) -> Vec<Endpoint> {
+        let endpoints = self.endpoints.iter().cloned();
+        endpoints
+            .map(|endpoint| Endpoint {
                 pace: self.pace(),
-                ..door
+                ..endpoint
             })
             .collect()
     }
@@ -144,7 +144,7 @@ impl App {
     /// Whether NGINX has to read its configuration again for a route to change.
     #[must_use]
     pub fn reloads(&self) -> bool {
-        self.entry.switch == SwitchWay::Reload
+        self.entry.switch == SwitchStrategy::Reload
     }
 }
 
@@ -163,7 +163,7 @@ pub fn read_config(path: &Path) -> Result<Config, AppError> {
 /// Root reads what somebody else can have put there with no more rights than theirs, and
 /// never waits for a pipe to be filled.
 fn read(path: &Path) -> io::Result<String> {
-    let _rights = user::borrow_from_author(path)?;
+    let _rights = user::as_author(path)?;
     let bytes = store::read_plain(path, LONGEST as u64 + 1)?;
     // Of one that is cut off somewhere it is only said that it is too long.
     if bytes.len() > LONGEST {
@@ -172,7 +172,7 @@ fn read(path: &Path) -> io::Result<String> {
     io::read_to_string(bytes.as_slice())
 }
 
-fn doors(config: &Config, layout: &Layout) -> Result<Vec<Door>, AppError> {
+fn endpoints(config: &Config, layout: &Layout) -> Result<Vec<Endpoint>, AppError> {
     let host = site_host(config);
     config
         .nginx
@@ -186,7 +186,7 @@ fn doors(config: &Config, layout: &Layout) -> Result<Vec<Door>, AppError> {
         })
         .map(|listener| {
             let listener = listener?;
-            Ok(Door {
+            Ok(Endpoint {
                 address: listener.address,
                 tls: listener.tls,
                 host: host.clone(),

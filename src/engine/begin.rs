@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::failure::{Failure, Standing, Traffic};
+use model::failure::{Deployment, Failure, Traffic};
 use model::journal::{RunId, Verb};
 use model::release::ReleaseId;
-use model::wire::Saw;
-use state::stories;
+use model::wire::Expected;
+use state::run_logs;
 use sys::command;
 
 use crate::app::App;
@@ -30,31 +30,31 @@ pub async fn begin<'a>(
     let command = verb.to_string();
     let (lock, mut journal) = tokio::select! {
         opened = open(app, &command, patience, caller) => opened?,
-        lost = caller.orders.stopped() => return Err(interrupted(app, lost)),
+        lost = caller.control.stopped() => return Err(interrupted(app, lost)),
     };
     let id = RunId::new(
         Timestamp::now(),
         std::process::id(),
-        stories::forget_old(&app.layout).as_ref(),
+        run_logs::forget_old(&app.layout).as_ref(),
     );
     command::mark_run(&id.0);
     recover::recover(app, &mut journal, caller).await?;
-    let drift = drift::look(app, journal.story(), app.link.read().ok());
+    let drift = drift::look(app, journal.state(), app.link.read().ok());
     let (from, drift) = tokio::join!(traffic::observe(app), drift);
     let from = from?;
     drift::tell(&drift, caller)?;
-    as_seen(&traffic::standing(app, from.color), caller.saw.as_ref())?;
+    as_seen(&traffic::deployment(app, from.color), caller.expected.as_ref())?;
     Run::opened(app, (id, verb, from), (lock, journal), caller)
 }
 
 /// A request that was made in view of something else is stale, or comes twice.
-fn as_seen(live: &Standing, saw: Option<&Saw>) -> Result<(), Failure> {
+fn as_seen(live: &Deployment, expected: Option<&Expected>) -> Result<(), Failure> {
     let words = |release: Option<&ReleaseId>| release.map_or("nothing".to_owned(), ReleaseId::to_string);
-    match saw {
-        Some(saw) if saw.live != live.release => Err(Failure::failed(format!(
+    match expected {
+        Some(expected) if expected.live != live.release => Err(Failure::failed(format!(
             "{} is live by now, and this was asked for when {} was",
             words(live.release.as_ref()),
-            words(saw.live.as_ref())
+            words(expected.live.as_ref())
         ))
         .hint("`bg status` shows what is live; then ask again")
         .with_traffic(Traffic::Unchanged { live: live.clone() })),

@@ -2,39 +2,44 @@
 //! SSH that can say more while it runs.
 
 use model::event::{Event, Sink};
-use model::wire::{InStep, Saw};
+use model::wire::{Expected, Participant};
 
-use crate::orders::Orders;
+use crate::control::ControlChannel;
 
 /// Whoever asked.
 pub struct Caller<'a> {
     sink: &'a dyn Sink,
     /// What they say while it runs.
-    pub orders: Orders,
+    pub control: ControlChannel,
     /// What they saw live.
-    pub saw: Option<Saw>,
+    pub expected: Option<Expected>,
     /// Their part in a run over several hosts.
-    pub fleet: Option<InStep>,
+    pub fleet: Option<Participant>,
     /// By what they will ask what came of it, if they have to.
-    pub ticket: Option<String>,
+    pub request_id: Option<String>,
 }
 
 impl<'a> Caller<'a> {
     /// Somebody on this host.
     #[must_use]
     pub fn here(sink: &'a dyn Sink) -> Caller<'a> {
-        Caller::afar(sink, Orders::none(), None, None)
+        Caller::afar(sink, ControlChannel::none(), None, None)
     }
 
     /// A client.
     #[must_use]
-    pub fn afar(sink: &'a dyn Sink, orders: Orders, saw: Option<Saw>, fleet: Option<InStep>) -> Caller<'a> {
+    pub fn afar(
+        sink: &'a dyn Sink,
+        control: ControlChannel,
+        expected: Option<Expected>,
+        fleet: Option<Participant>,
+    ) -> Caller<'a> {
         Caller {
             sink,
-            orders,
-            saw,
+            control,
+            expected,
             fleet,
-            ticket: None,
+            request_id: None,
         }
     }
 }

@@ -5,19 +5,19 @@ use std::time::Instant;
 
 use model::color::Route;
 use model::event::{Event, Sink, millis};
-use model::failure::{Failure, Standing, Traffic, in_one_line};
+use model::failure::{Deployment, Failure, Traffic, in_one_line};
 use model::release::ReleaseId;
-use nginx::mover::MoveError;
+use nginx::switcher::SwitchError;
 use state::releases;
 
 use crate::app::App;
-use crate::evidence::{Counted, Evidence, Running};
 use crate::gate::Gated;
-use crate::proof::{Proof, Unhealthy, Unproven, fails_alike, prove, prove_back};
+use crate::probe_traffic::{Counted, ProbeTraffic, Running};
 use crate::reload_works::{ReloadWorks, reload_would_work};
 use crate::run::Run;
 use crate::slot::IdleSlot;
-use crate::{resolve, save, step, traffic, workers};
+use crate::verification::{Unhealthy, Unverified, Verification, fails_alike, prove_back, verify};
+use crate::{participant, process_list, resolve, traffic, workers};
 
 /// Traffic that moved and was proven. It is to be recorded, and what was live before kept or
 /// stopped.
@@ -49,9 +49,9 @@ use crate::{resolve, save, step, traffic, workers};
 #[must_use = "what was live before is neither kept nor stopped, and the switch not on record"]
 pub struct Switched {
     /// What is live.
-    live: Standing,
+    live: Deployment,
     /// What was live before.
-    replaced: Standing,
+    replaced: Deployment,
     /// The prober's count.
     counted: Option<Counted>,
     /// The operator's reason, where the gate was forced.
@@ -88,9 +88,9 @@ impl Switched {
 #[must_use = "what was live before is neither kept nor stopped"]
 pub struct Recorded {
     /// What is live.
-    pub live: Standing,
+    pub live: Deployment,
     /// What was live before.
-    pub replaced: Standing,
+    pub replaced: Deployment,
     /// The slot of that, which is kept or stopped.
     pub idle: IdleSlot,
     /// What came of the workers and of PM2's list.
@@ -166,12 +166,12 @@ pub async fn tested(run: &Run<'_>, passed: Gated, works: ReloadWorks) -> Result<
     let agreed = async {
         let handed = async {
             swapped?;
-            step::agree(run).await?;
-            workers::hand_over(run, &passed.standing()).await
+            participant::agree(run).await?;
+            workers::hand_over(run, &passed.deployment()).await
         };
         // Visitors are not kept waiting for the count.
         let handed = resolve::unless_done(run, handed.await).await?;
-        Ok::<_, Failure>((handed, save::for_a_reboot(run).await))
+        Ok::<_, Failure>((handed, process_list::for_a_reboot(run).await))
     };
     // The window goes on meanwhile, and nobody waits for it twice.
     let counted = async {
@@ -185,7 +185,7 @@ pub async fn tested(run: &Run<'_>, passed: Gated, works: ReloadWorks) -> Result<
     let saved = saved.map(|saved| run.sink.emit(saved));
     run.note_a_late_stop().await;
     Ok(Switched {
-        live: passed.standing(),
+        live: passed.deployment(),
         replaced,
         counted,
         forced: passed.forced_because().map(str::to_owned),
@@ -215,18 +215,18 @@ async fn swap(
 ) -> Result<(), Failure> {
     let app = run.app;
     let (to, passed) = (goal.route(run.from), goal.gated());
-    let release = passed.and_then(|passed| passed.standing().release);
+    let release = passed.and_then(|passed| passed.deployment().release);
     run.swaps(to, release.as_ref())?;
     let began = Instant::now();
     let note = || prober.into_iter().for_each(Running::swapped);
-    let swapped = app.mover.swap(run.from, to, works.0, note).await;
+    let swapped = app.switcher.swap(run.from, to, works.0, note).await;
     prober.into_iter().for_each(Running::followed);
     let reached = match swapped {
-        Ok(()) => match prove(app, to, passed.is_some()).await {
+        Ok(()) => match verify(app, to, passed.is_some()).await {
             Ok(proof) => as_healthy(run, to, proof).await,
-            Err(unproven) => Err(unproven),
+            Err(unverified) => Err(unverified),
         },
-        Err(MoveError::Behind(unfollowed)) => Err(unfollowed.into()),
+        Err(SwitchError::ReloadFailed(failed)) => Err(failed.into()),
         Err(kept) => return Err(unmoved(app, run.from, kept).await),
     };
     match reached {
@@ -239,7 +239,7 @@ async fn swap(
             if passed.is_some() {
                 run.sink.emit(Event::TrafficMoved {
                     from: run.live(),
-                    to: traffic::standing(app, to.color),
+                    to: traffic::deployment(app, to.color),
                     paths: proof.paths,
                     listeners: proof.listeners,
                     took_ms: took.as_secs_f64() * 1000.0,
@@ -247,12 +247,12 @@ async fn swap(
             }
             Ok(())
         }
-        Err(unproven) => Err(unproven.into_failure(run.from.color, to.color)),
+        Err(unverified) => Err(unverified.into_failure(run.from.color, to.color)),
     }
 }
 
 /// A color that fails may be live where the one before it failed in the same way.
-async fn as_healthy(run: &Run<'_>, to: Route, proof: Proof) -> Result<Proof, Unproven> {
+async fn as_healthy(run: &Run<'_>, to: Route, proof: Verification) -> Result<Verification, Unverified> {
     if proof.sick.is_empty() {
         return Ok(proof);
     }
@@ -260,10 +260,10 @@ async fn as_healthy(run: &Run<'_>, to: Route, proof: Proof) -> Result<Proof, Unp
     let alike = live.release.is_none() || fails_alike(run.app, live.color, &proof.sick).await;
     let source = Unhealthy(proof.sick);
     if !alike {
-        return Err(Unproven::Unhealthy { color, source });
+        return Err(Unverified::Unhealthy { color, source });
     }
     let why = match live {
-        Standing { release: None, .. } => "nothing was live before".to_owned(),
+        Deployment { release: None, .. } => "nothing was live before".to_owned(),
         live => format!("{} answers the same", live.color),
     };
     run.sink.emit(Event::Warned {
@@ -271,23 +271,23 @@ async fn as_healthy(run: &Run<'_>, to: Route, proof: Proof) -> Result<Proof, Unp
             "{color} is reached, and is not healthy: {source}; traffic moves all the same, as {why}"
         ),
     });
-    Ok(Proof {
+    Ok(Verification {
         sick: Vec::new(),
         ..proof
     })
 }
 
 /// The link stands as it was; whether NGINX does too is looked at where root's program tried.
-async fn unmoved(app: &App, from: Route, error: MoveError) -> Failure {
+async fn unmoved(app: &App, from: Route, error: SwitchError) -> Failure {
     let failure = Failure::failed("the link was not replaced");
-    if !matches!(error, MoveError::Refused(_)) {
+    if !matches!(error, SwitchError::Refused(_)) {
         return failure.because(error).with_traffic(traffic::unchanged(app));
     }
-    let live = traffic::standing(app, from.color);
+    let live = traffic::deployment(app, from.color);
     let traffic = match prove_back(app, from, live.release.is_some(), Ok(())).await {
         Ok(_) => Traffic::Unchanged { live },
-        Err(unproven) => Traffic::Unknown {
-            seen: format!("the link says {from}; {}", in_one_line(&unproven)),
+        Err(unverified) => Traffic::Unknown {
+            seen: format!("the link says {from}; {}", in_one_line(&unverified)),
         },
     };
     failure
@@ -311,8 +311,8 @@ fn evidence(run: &Run<'_>) -> Option<Running> {
         .as_ref()
         .or_else(|| app.config.nginx.paths.first())?;
     let old = SocketAddr::from(([127, 0, 0, 1], app.config.process.ports.of(run.from.color)));
-    let watched = Evidence {
-        door: app.paced_doors().into_iter().next()?,
+    let watched = ProbeTraffic {
+        endpoint: app.paced_doors().into_iter().next()?,
         path: path.clone(),
         old: Some(old),
         maintenance: false,

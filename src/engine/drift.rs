@@ -4,15 +4,15 @@
 use keeper::pm2::{Daemon, Proc, Saved};
 use model::color::{Color, Route};
 use model::event::{Event, Sink};
-use model::failure::{Failure, Standing};
-use model::journal::{Left, Story};
+use model::failure::{Deployment, Failure};
+use model::journal::{JournalState, Left};
 use model::release::ReleaseId;
 use state::releases;
 use sys::sockets;
 
 use crate::adopted::{self, restart};
 use crate::app::App;
-use crate::gate::{self, Astray};
+use crate::gate::{self, Mismatch};
 use crate::slot::{self, IdleSlot};
 use crate::traffic;
 
@@ -35,14 +35,14 @@ pub enum Drift {
     /// still runs there.
     Renamed {
         /// What was left live, and is.
-        live: Standing,
+        live: Deployment,
         /// What the slot's link says.
         says: Option<ReleaseId>,
     },
     /// Nothing serves the live color.
     Dead {
         /// It.
-        live: Standing,
+        live: Deployment,
         /// What PM2 says.
         why: String,
         /// What starts it, where it is no release: it was adopted as it ran.
@@ -51,14 +51,14 @@ pub enum Drift {
     /// Something serves the live color, and it is not what PM2 was told to keep there.
     Strange {
         /// The color.
-        live: Standing,
+        live: Deployment,
         /// What differs.
         why: String,
     },
     /// Another user's process has the port of the live color.
     Stolen {
         /// The color.
-        live: Standing,
+        live: Deployment,
         /// Who has it.
         by: slot::Foreign,
         /// Whether visitors are kept from it by the maintenance page.
@@ -163,15 +163,15 @@ fn words(left: &Left) -> String {
 
 /// Looks for drift where traffic is on `route`; where nobody can say, only whether PM2 is
 /// there. What cannot be seen is no drift: the command that needs it says so.
-pub async fn look(app: &App, story: &Story, route: Option<Route>) -> Vec<Drift> {
+pub async fn look(app: &App, state: &JournalState, route: Option<Route>) -> Vec<Drift> {
     let daemon = app.pm2.list().await.ok();
     let mut drift: Vec<Drift> = daemon.iter().filter_map(|daemon| asleep(app, daemon)).collect();
     let Some(route) = route else { return drift };
     let now = Left {
-        live: traffic::standing(app, route.color),
+        live: traffic::deployment(app, route.color),
         maintenance: route.maintenance,
     };
-    drift.extend(moved(app, story, daemon.as_ref(), &now));
+    drift.extend(moved(app, state, daemon.as_ref(), &now));
     if drift
         .iter()
         .any(|one| matches!(one, Drift::Asleep { .. } | Drift::Renamed { .. }))
@@ -220,9 +220,9 @@ fn asleep(app: &App, daemon: &Daemon) -> Option<Drift> {
 }
 
 /// Compares with the journal. A run that died left nothing: recovery sees to that.
-fn moved(app: &App, story: &Story, daemon: Option<&Daemon>, now: &Left) -> Option<Drift> {
-    let left = story.left.as_ref().filter(|left| *left != now)?;
-    if story.open.is_some() {
+fn moved(app: &App, state: &JournalState, daemon: Option<&Daemon>, now: &Left) -> Option<Drift> {
+    let left = state.left.as_ref().filter(|left| *left != now)?;
+    if state.open.is_some() {
         return None;
     }
     let same_place = left.live.color == now.live.color && left.maintenance == now.maintenance;
@@ -238,7 +238,7 @@ fn moved(app: &App, story: &Story, daemon: Option<&Daemon>, now: &Left) -> Optio
     })
 }
 
-fn runs(app: &App, daemon: &Daemon, live: &Standing) -> bool {
+fn runs(app: &App, daemon: &Daemon, live: &Deployment) -> bool {
     let Some(manifest) = live
         .release
         .as_ref()
@@ -260,17 +260,17 @@ async fn stolen(app: &App, now: &Left) -> Option<Drift> {
 }
 
 /// Compares with PM2 and with what has the port.
-fn served(app: &App, daemon: &Daemon, live: &Standing) -> Option<Drift> {
+fn served(app: &App, daemon: &Daemon, live: &Deployment) -> Option<Drift> {
     let manifest = releases::read(&app.layout, live.release.as_ref()?).ok()?;
     let port = manifest.ports.of(live.color);
     let by_hand = manifest.adopted.as_ref().map(|adopted| restart(app, adopted));
     let live = live.clone();
     match gate::kept(app, daemon, live.color, manifest) {
         Ok(()) => None,
-        Err(Astray::NoProcess(why)) if sockets::holder(port).is_none() => {
+        Err(Mismatch::NoProcess(why)) if sockets::holder(port).is_none() => {
             Some(Drift::Dead { live, why, by_hand })
         }
-        Err(Astray::NoProcess(why) | Astray::Other(why)) => Some(Drift::Strange { live, why }),
+        Err(Mismatch::NoProcess(why) | Mismatch::Other(why)) => Some(Drift::Strange { live, why }),
     }
 }
 
@@ -285,7 +285,7 @@ fn unsaved(app: &App, color: Color, entries: &[Proc]) -> Option<Drift> {
 /// What `bg repair` needs for [`Drift::Dead`]: the slot of the color that is live, where that is
 /// still down when the lock is held, and nothing else is started there. Visitors come to it, and
 /// nothing is there that could answer them.
-pub async fn dead_slot(app: &App, live: &Standing) -> Option<IdleSlot> {
+pub async fn dead_slot(app: &App, live: &Deployment) -> Option<IdleSlot> {
     let daemon = app.pm2.list().await.ok()?;
     let is_dead = matches!(served(app, &daemon, live), Some(Drift::Dead { .. }))
         && slot::foreign(app, live.color).await.is_none()

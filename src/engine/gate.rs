@@ -8,7 +8,7 @@ use keeper::pm2::Proc;
 use model::color::Color;
 use model::config::Config;
 use model::event::{Event, Sink, millis};
-use model::failure::Standing;
+use model::failure::Deployment;
 use model::release::ReleaseId;
 
 use crate::app::{App, site_host};
@@ -22,7 +22,7 @@ mod refusal;
 mod settled;
 
 use identity::{Identity, who_answers};
-pub use kept::{Astray, kept, warm};
+pub use kept::{Mismatch, kept, warm};
 pub use refusal::Refusal;
 use settled::Settled;
 
@@ -61,8 +61,8 @@ impl Gated {
 
     /// The color and its release.
     #[must_use]
-    pub fn standing(&self) -> Standing {
-        Standing {
+    pub fn deployment(&self) -> Deployment {
+        Deployment {
             color: self.color,
             release: Some(self.release.clone()),
         }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use model::attempt::Phase;
 use model::event::{Event, Sink};
 use model::failure::Failure;
-use model::journal::{OpenRun, Story};
+use model::journal::{JournalState, OpenRun};
 use model::recovery::Action;
 use state::journal::Journal;
-use sys::{hold, process};
+use sys::{process, restart_inhibitor};
 
 use crate::app::App;
 use crate::resolve::{Back, Plan, Resolved, Unresolved, Why, record, resolve};
-use crate::{run, wake};
+use crate::{resurrect, run};
 
 /// How long programs that a dead run left may take to end.
 const CHILD_GRACE: Duration = Duration::from_secs(10);
@@ -56,8 +56,8 @@ fn phase_words(phase: Phase) -> &'static str {
 }
 
 /// Looks for a run that died and says what the table wants.
-pub async fn plan(app: &App, story: &Story) -> Option<Plan> {
-    Some(Plan::of(app, story.open.clone()?).await)
+pub async fn plan(app: &App, state: &JournalState) -> Option<Plan> {
+    Some(Plan::of(app, state.open.clone()?).await)
 }
 
 /// Does what the table wants about a run that died, and notes it in the journal.
@@ -67,13 +67,13 @@ pub async fn plan(app: &App, story: &Story) -> Option<Plan> {
 pub async fn recover(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Result<(), Failure> {
     // Whatever was begun there, it serves visitors now.
     if let Ok(route) = app.link.read() {
-        hold::clear(&app.layout.hold(route.color));
+        restart_inhibitor::clear(&app.layout.inhibitor(route.color));
     }
-    let Some(open) = journal.story().open.clone() else {
+    let Some(open) = journal.state().open.clone() else {
         return Ok(());
     };
     // A slot that is started again would start a daemon that keeps nothing else.
-    wake::wake(app, sink).await;
+    resurrect::resurrect(app, sink).await;
     let ended = process::end_marked(&open.run.0, CHILD_GRACE).await;
     if ended > 0 {
         sink.emit(Event::Recovered {
@@ -85,7 +85,7 @@ pub async fn recover(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Resul
         .await
         .map_err(|unresolved| match unresolved {
             Unresolved::Refused => stuck(&plan),
-            Unresolved::Unproven(unproven) => stuck(&plan).because(unproven),
+            Unresolved::Unverified(unverified) => stuck(&plan).because(unverified),
             Unresolved::Owed(back, why) => {
                 warn_of(&back, sink);
                 why.map_or_else(|| stuck(&plan), |why| *why)
@@ -118,8 +118,8 @@ fn stuck(plan: &Plan) -> Failure {
 
 /// Whether a run died in a way that the table leaves to a person, who can see where
 /// traffic is.
-pub async fn is_stuck(app: &App, story: &Story) -> bool {
-    plan(app, story).await.is_some_and(|plan| plan.is_stuck())
+pub async fn is_stuck(app: &App, state: &JournalState) -> bool {
+    plan(app, state).await.is_some_and(|plan| plan.is_stuck())
 }
 
 /// Ends such a run on the word of a person who has said what shall be live; no slot is
@@ -128,8 +128,8 @@ pub async fn is_stuck(app: &App, story: &Story) -> bool {
 /// # Errors
 /// When the journal cannot be written.
 pub async fn set_aside(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Result<(), Failure> {
-    let story = journal.story().clone();
-    let Some(plan) = plan(app, &story).await.filter(Plan::is_stuck) else {
+    let state = journal.state().clone();
+    let Some(plan) = plan(app, &state).await.filter(Plan::is_stuck) else {
         return Ok(());
     };
     process::end_marked(&plan.open.run.0, CHILD_GRACE).await;

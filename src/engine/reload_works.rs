@@ -21,7 +21,7 @@ impl ReloadWorks {
 /// found, would only show after the swap: both are tried before.
 pub async fn reload_would_work(app: &App) -> Result<ReloadWorks, Failure> {
     // Root's program tries both by itself, and nobody else can.
-    if !app.reloads() || app.mover.asks().is_some() {
+    if !app.reloads() || app.switcher.via_sudo().is_some() {
         return Ok(ReloadWorks(None));
     }
     app.nginx.master().map_err(|error| {

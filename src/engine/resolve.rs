@@ -6,19 +6,19 @@ use std::time::Duration;
 use jiff::Timestamp;
 use model::attempt::Attempt;
 use model::event::{Event, Sink};
-use model::failure::{Failure, Standing, Traffic, in_one_line};
+use model::failure::{Deployment, Failure, Traffic, in_one_line};
 use model::journal::{OpenRun, Record, Verb};
 use model::recovery::{Action, Seen, action};
 use model::release::ReleaseId;
 use state::releases;
-use sys::hold;
+use sys::restart_inhibitor;
 
 use crate::app::App;
-use crate::proof::{self, Unproven};
 use crate::run::Run;
 use crate::slot::{IdleSlot, drained};
-use crate::traffic::{self, Sight};
-use crate::{migration, save, workers};
+use crate::traffic::{self, Observe};
+use crate::verification::{self, Unverified};
+use crate::{migration, process_list, workers};
 
 mod slot;
 mod way_back;
@@ -46,11 +46,11 @@ impl Plan {
             // Visitors are where they shall not be: NGINX answers at once or is not waited for.
             Attempt::PuttingBack(_) => {
                 let look = tokio::time::timeout(AT_ONCE, traffic::look(app)).await;
-                let nginx = look.ok().and_then(|sight| sight.nginx.ok());
+                let nginx = look.ok().and_then(|observe| observe.nginx.ok());
                 (app.link.read().ok(), nginx)
             }
             _ => {
-                let Sight { link, nginx } = traffic::look(app).await;
+                let Observe { link, nginx } = traffic::look(app).await;
                 (link.ok(), nginx.ok())
             }
         };
@@ -83,7 +83,7 @@ pub(crate) enum Why<'a> {
 #[derive(Debug)]
 pub(crate) enum Resolved {
     /// At its goal: what it had still to do is done.
-    Finished(Standing),
+    Finished(Deployment),
     /// Where it began.
     Back(Back),
 }
@@ -105,7 +105,7 @@ pub(crate) enum Unresolved {
     /// The table leaves it to a person.
     Refused,
     /// Traffic is not proven to be where the run found it.
-    Unproven(Unproven),
+    Unverified(Unverified),
     /// It is, and the slot does not have what it held before: why.
     Owed(Box<Back>, Option<Box<Failure>>),
 }
@@ -128,7 +128,7 @@ pub(crate) async fn resolve(
         Action::Abandon => {
             let color = open.attempt.from().color.other();
             // A switch had begun to stop it, to start it anew.
-            let is_stopping = hold::is_left(&app.layout.hold(color));
+            let is_stopping = restart_inhibitor::is_left(&app.layout.inhibitor(color));
             let held = releases::slot(&app.layout, color).filter(|_| is_stopping);
             match held {
                 Some(held) => restore(app, open, Some(&held), why, Back::default(), sink).await,
@@ -138,7 +138,7 @@ pub(crate) async fn resolve(
         Action::RestoreSlot => give_back(app, open, why, false, sink).await,
         Action::Follow => {
             let followed = way_back::back_at(app, open.attempt.from(), open.was.is_some()).await;
-            followed.map_err(Unresolved::Unproven)?;
+            followed.map_err(Unresolved::Unverified)?;
             give_back(app, open, why, true, sink).await
         }
         Action::PutBack => {
@@ -177,7 +177,7 @@ async fn give_back(
 
 async fn put_back(app: &App, open: &OpenRun, why: Why<'_>, sink: &dyn Sink) -> Result<(), Unresolved> {
     let (from, to) = (open.attempt.from(), open.attempt.to());
-    if let Err(unproven) = way_back::back_from(app, to, from, open.was.is_some()).await {
+    if let Err(unverified) = way_back::back_from(app, to, from, open.was.is_some()).await {
         // The link may be back all the same, and NGINX follow it once it can.
         if app.link.read().is_ok_and(|route| route == from)
             && let Some(stuck) = workers_back(app, open, sink).await
@@ -186,10 +186,10 @@ async fn put_back(app: &App, open: &OpenRun, why: Why<'_>, sink: &dyn Sink) -> R
                 text: stuck.in_one_line(),
             });
         }
-        return Err(Unresolved::Unproven(unproven));
+        return Err(Unresolved::Unverified(unverified));
     }
     sink.emit(Event::PutBack {
-        live: traffic::standing(app, from.color),
+        live: traffic::deployment(app, from.color),
         reason: match why {
             Why::Died => format!("{} {} died", open.verb, open.run),
             Why::Failed(what) => what.to_owned(),
@@ -204,20 +204,20 @@ async fn finish(app: &App, plan: &Plan, why: Why<'_>, sink: &dyn Sink) -> Result
     let moves_color = from.color != to.color;
     // Before the proof was on record, nobody had said that a color that fails may be live.
     let may_fail = matches!(open.attempt, Attempt::Proven(_)) || open.was.is_none();
-    let proven = proof::prove(app, to, moves_color).await;
+    let proven = verification::verify(app, to, moves_color).await;
     let is_live = proven.is_ok_and(|proof| may_fail || proof.sick.is_empty());
     if !is_live || (moves_color && workers_want_back(app, open, sink).await) {
         put_back(app, open, why, sink).await?;
         return give_back(app, open, why, true, sink).await;
     }
-    save::or_warn(app, sink).await;
-    Ok(Resolved::Finished(traffic::standing(app, to.color)))
+    process_list::or_warn(app, sink).await;
+    Ok(Resolved::Finished(traffic::deployment(app, to.color)))
 }
 
 /// After a run that had moved traffic: every worker to what is live. `true` when one that
 /// does not start wants traffic to go back with it.
 async fn workers_want_back(app: &App, open: &OpenRun, sink: &dyn Sink) -> bool {
-    let live = traffic::standing(app, open.attempt.to().color).release;
+    let live = traffic::deployment(app, open.attempt.to().color).release;
     match workers::settle(app, live.as_ref(), open.was.as_ref(), sink).await {
         Ok(()) => false,
         Err(stuck) => {
@@ -234,7 +234,7 @@ async fn workers_back(app: &App, open: &OpenRun, sink: &dyn Sink) -> Option<Fail
     if !open.attempt.may_have_moved() || open.attempt.from().color == open.attempt.to().color {
         return None;
     }
-    let live = traffic::standing(app, open.attempt.from().color).release;
+    let live = traffic::deployment(app, open.attempt.from().color).release;
     let settled = workers::settle(app, live.as_ref(), None, sink).await;
     settled.err().map(|stuck| stuck.failure)
 }
@@ -304,7 +304,7 @@ async fn failed(run: &Run<'_>, open: OpenRun, failure: Failure) -> Failure {
             Err(moved) => run.leave(failure, moved),
             Ok(_) => run.owe(failure),
         },
-        Err(Unresolved::Unproven(unproven)) => not_back(run.app, failure, &unproven),
+        Err(Unresolved::Unverified(unverified)) => not_back(run.app, failure, &unverified),
         Err(Unresolved::Owed(back, why)) => {
             if let Some(why) = why {
                 run.sink.emit(Event::Warned { text: why.what });
@@ -329,8 +329,8 @@ fn back_again(run: &Run<'_>, plan: &Plan, failure: Failure, back: Back) -> Failu
     }
 }
 
-fn not_back(app: &App, mut failure: Failure, unproven: &Unproven) -> Failure {
-    let problem = in_one_line(unproven);
+fn not_back(app: &App, mut failure: Failure, unverified: &Unverified) -> Failure {
+    let problem = in_one_line(unverified);
     let seen = match app.link.read() {
         Ok(route) => format!("the link says {route}; putting it back was not proven: {problem}"),
         Err(error) => format!("{error}; putting it back failed: {problem}"),

@@ -1,9 +1,9 @@
 //! The frame around every command that changes something: the lock, the journal, recovery
 //! of what a killed run left, and the record of how it ended.
 
+mod log;
 mod record;
 mod stop;
-mod tee;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use model::attempt::Phase;
 use model::color::{Color, Route};
 use model::event::{Event, Sink};
-use model::failure::{Failure, Kind, Standing, Traffic};
-use model::journal::{OpenRun, Record, RunId, Story, Verb};
+use model::failure::{Deployment, Failure, Kind, Traffic};
+use model::journal::{JournalState, OpenRun, Record, RunId, Verb};
 use model::release::ReleaseId;
 use state::journal::{Journal, JournalError};
 use state::releases;
@@ -26,9 +26,9 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::slot::IdleSlot;
 use crate::traffic;
+pub use log::RunLog;
 use record::SoFar;
 use stop::Stop;
-pub use tee::Tee;
 
 /// How long children of an interrupted run may take to end.
 const CHILD_GRACE: Duration = Duration::from_secs(5);
@@ -44,11 +44,11 @@ pub struct Run<'a> {
     /// The route that it found.
     pub from: Route,
     /// The journal as it was when the run began.
-    pub story: Story,
+    pub state: JournalState,
     /// Who asked for it.
     pub caller: &'a Caller<'a>,
     /// Where it tells what happens.
-    pub sink: Tee<'a>,
+    pub sink: RunLog<'a>,
     journal: Mutex<Journal>,
     stop: tokio::sync::Mutex<Stop>,
     doubt: AtomicBool,
@@ -68,7 +68,7 @@ impl<'a> Run<'a> {
         (lock, mut journal): (Lock, Journal),
         caller: &'a Caller<'a>,
     ) -> Result<Run<'a>, Failure> {
-        let story = journal.story().clone();
+        let state = journal.state().clone();
         let stop = Stop::listen();
         journal.reserve();
         journal
@@ -78,19 +78,19 @@ impl<'a> Run<'a> {
                 verb,
                 by: user_name(),
                 from,
-                was: traffic::standing(app, from.color).release,
+                was: traffic::deployment(app, from.color).release,
                 fleet: caller.fleet.is_some(),
-                ticket: caller.ticket.clone(),
+                request_id: caller.request_id.clone(),
             })
             .map_err(|error| journal_failure(app, error))?;
-        let sink = Tee::new(app, &id, caller);
+        let sink = RunLog::new(app, &id, caller);
         sink.emit(Event::Opened { run: id.to_string() });
         Ok(Run {
             app,
             id,
             verb,
             from,
-            story,
+            state,
             caller,
             sink,
             journal: Mutex::new(journal),
@@ -148,8 +148,8 @@ impl<'a> Run<'a> {
 
     /// What is live.
     #[must_use]
-    pub fn live(&self) -> Standing {
-        traffic::standing(self.app, self.from.color)
+    pub fn live(&self) -> Deployment {
+        traffic::deployment(self.app, self.from.color)
     }
 
     /// The color that traffic is not on.
@@ -162,7 +162,7 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn open(&self) -> Option<OpenRun> {
         let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        journal.story().open.clone()
+        journal.state().open.clone()
     }
 
     /// Notes that traffic is about to move to `to`, and what runs there.
@@ -217,7 +217,7 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// When the journal cannot be written.
-    pub fn commit(&self, live: Standing, maintenance: bool, summary: String) -> Result<(), Failure> {
+    pub fn commit(&self, live: Deployment, maintenance: bool, summary: String) -> Result<(), Failure> {
         let was = self.live().release;
         self.write(Record::Commit {
             run: self.id.clone(),
@@ -264,7 +264,7 @@ impl<'a> Run<'a> {
         while tokio::time::timeout(Duration::ZERO, stop.asked()).await.is_ok() {
             signalled = true;
         }
-        if signalled || self.caller.orders.stop_was_asked() {
+        if signalled || self.caller.control.stop_was_asked() {
             self.sink.emit(Event::Noted {
                 text: "asked to stop when traffic had moved: the run is finished instead".to_owned(),
             });
@@ -315,7 +315,7 @@ impl<'a> Run<'a> {
         let signal = tokio::select! {
             biased;
             signal = stop.asked() => signal.name(),
-            lost = self.caller.orders.stopped() => lost,
+            lost = self.caller.control.stopped() => lost,
             done = work => return done,
         };
         process::end_marked(&self.id.0, CHILD_GRACE).await;
@@ -352,12 +352,12 @@ impl<'a> Run<'a> {
     /// here on: `None` then, once the programs that `work` had started are gone. A client
     /// that is gone asks for nothing.
     pub async fn until_told_to_stop<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let orders = &self.caller.orders;
+        let control = &self.caller.control;
         let mut stop = self.stop.lock().await;
         let client = async {
-            match orders.stop_was_asked() {
+            match control.stop_was_asked() {
                 true => std::future::pending().await,
-                false => orders.stop_asked().await,
+                false => control.stop_asked().await,
             }
         };
         tokio::select! {

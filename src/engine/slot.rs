@@ -19,21 +19,20 @@ use model::event::{Event, Sink, millis};
 use model::failure::Failure;
 use model::release::{Manifest, ReleaseId};
 use state::releases;
-use sys::hold;
 use sys::process::Process;
-use sys::sockets;
+use sys::{restart_inhibitor, sockets};
 
 use crate::app::App;
 use crate::traffic;
 pub use end::end;
-pub use free::running_in;
-pub use free::{Finished, clear, discard, drained, finish_requests, free, has_lost_one, runs_anything};
+pub use free::{
+    Finished, clear, discard, drained, finish_requests, free, has_lost_one, running_in, runs_anything,
+};
 pub use idle::IdleSlot;
 pub use port::{Foreign, foreign, is_ours_to_take, is_where_nginx_asks, port_of_old};
 pub use revive::revive;
 pub use running::{Running, app_folder, log_since};
-pub use said::redactor;
-pub use said::{Mark, last_lines, length, shown};
+pub use said::{Mark, last_lines, length, redactor, shown};
 
 /// Added to the app's own time to stop before PM2 kills it: PM2 must never be the first.
 pub(super) const PM2_MARGIN: Duration = Duration::from_secs(5);
@@ -122,7 +121,7 @@ fn hold_ready(app: &App, color: Color, release: &ReleaseId) -> Result<(), Failur
     let program = Path::new("/proc/self/exe");
     launcher::install(program, &app.layout)
         .map_err(|error| failed("the launcher cannot be put in place").because(error))?;
-    hold::clear(&app.layout.hold(color));
+    restart_inhibitor::clear(&app.layout.inhibitor(color));
     Ok(())
 }
 

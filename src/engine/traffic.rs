@@ -2,8 +2,8 @@
 //! time, never remembered.
 
 use model::color::{Color, Route};
-use model::failure::{Failure, Standing, Traffic};
-use site::front::{self, FrontError};
+use model::failure::{Deployment, Failure, Traffic};
+use site::endpoint::{self, EndpointError};
 use state::releases;
 use sys::link::LinkError;
 
@@ -11,23 +11,23 @@ use crate::app::App;
 
 /// What the link and NGINX say, before anybody judges it.
 #[derive(Debug)]
-pub struct Sight {
+pub struct Observe {
     /// Where the link points.
     pub link: Result<Route, LinkError>,
     /// What NGINX answers, the same on every listener, or why that is not known.
-    pub nginx: Result<Route, FrontError>,
+    pub nginx: Result<Route, EndpointError>,
 }
 
 /// Looks at both.
-pub async fn look(app: &App) -> Sight {
-    Sight {
+pub async fn look(app: &App) -> Observe {
+    Observe {
         link: app.link.read(),
         nginx: nginx_route(app).await,
     }
 }
 
-async fn nginx_route(app: &App) -> Result<Route, FrontError> {
-    let answers = front::live_answers(&app.doors, app.name()).await?;
+async fn nginx_route(app: &App) -> Result<Route, EndpointError> {
+    let answers = endpoint::live_answers(&app.endpoints, app.name()).await?;
     Ok(Route {
         color: answers.color,
         maintenance: answers.maintenance,
@@ -39,7 +39,7 @@ async fn nginx_route(app: &App) -> Result<Route, FrontError> {
 /// # Errors
 /// Exit 7 when they disagree or one of them cannot be seen: nothing may be touched then.
 pub async fn observe(app: &App) -> Result<Route, Failure> {
-    let Sight { link, nginx } = look(app).await;
+    let Observe { link, nginx } = look(app).await;
     match (link, nginx) {
         (Ok(link), Ok(nginx)) if link == nginx => Ok(link),
         (Ok(link), Ok(nginx)) => Err(Failure::unknown(
@@ -82,8 +82,8 @@ fn disagreement_hint(app: &App) -> String {
 
 /// A color with what its slot holds.
 #[must_use]
-pub fn standing(app: &App, color: Color) -> Standing {
-    Standing {
+pub fn deployment(app: &App, color: Color) -> Deployment {
+    Deployment {
         color,
         release: releases::slot(&app.layout, color),
     }
@@ -94,7 +94,7 @@ pub fn standing(app: &App, color: Color) -> Standing {
 pub fn unchanged(app: &App) -> Traffic {
     match app.link.read() {
         Ok(route) => Traffic::Unchanged {
-            live: standing(app, route.color),
+            live: deployment(app, route.color),
         },
         Err(error) => Traffic::Unknown {
             seen: error.to_string(),

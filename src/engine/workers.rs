@@ -1,29 +1,29 @@
 //! Workers: each made to run from the release that is live. One movement, the same after a
 //! switch, on the way back, and after a run that died; done twice it changes nothing.
 
+mod acquire;
 mod by_hand;
 mod ended;
 mod entry;
-mod place;
+mod handover;
 mod ready;
 mod replaced;
-mod seat;
-mod standing;
+mod status;
 mod trouble;
 mod wanted;
 
 use model::config::worker::OnFailure;
 use model::event::{Event, Sink};
-use model::failure::{Failure, Standing};
+use model::failure::{Deployment, Failure};
 use model::release::ReleaseId;
-use state::seats;
+use state::instances;
 
 use crate::app::App;
-use crate::proof::Unproven;
+use crate::process_list;
 use crate::run::Run;
-use crate::save;
+use crate::verification::Unverified;
 pub use by_hand::run_by_hand;
-pub use standing::{WorkerStatus, astray, look, standings};
+pub use status::{WorkerStatus, look, mismatch, statuses};
 use wanted::manifest_of;
 
 /// The workers after a switch: what there is to tell, and whether all run.
@@ -49,11 +49,11 @@ pub struct Stuck {
 ///
 /// # Errors
 /// When such a one has `on_failure = "rollback"`: traffic is not to stay there.
-pub async fn hand_over(run: &Run<'_>, live: &Standing) -> Result<Handed, Failure> {
+pub async fn hand_over(run: &Run<'_>, live: &Deployment) -> Result<Handed, Failure> {
     let app = run.app;
     let before = run.live().release;
     let manifest = manifest_of(app, live.release.as_ref());
-    let followed = place::follow(app, manifest.as_ref(), before.as_ref(), &run.sink).await;
+    let followed = handover::follow(app, manifest.as_ref(), before.as_ref(), &run.sink).await;
     let wants_back = |trouble: &&trouble::Trouble| trouble.on_failure == OnFailure::Rollback;
     let Some(trouble) = followed.troubles.iter().find(wants_back) else {
         return Ok(Handed {
@@ -61,7 +61,7 @@ pub async fn hand_over(run: &Run<'_>, live: &Standing) -> Result<Handed, Failure
             all: trouble::first(followed.troubles, &run.sink),
         });
     };
-    let why = Unproven::Worker {
+    let why = Unverified::Worker {
         what: trouble.what(),
         problem: trouble.problem.text.clone(),
     };
@@ -81,12 +81,12 @@ pub async fn settle(
     sink: &dyn Sink,
 ) -> Result<(), Stuck> {
     let manifest = manifest_of(app, live);
-    let followed = place::follow(app, manifest.as_ref(), before, sink).await;
+    let followed = handover::follow(app, manifest.as_ref(), before, sink).await;
     for event in followed.events() {
         sink.emit(event);
     }
     if followed.changed() {
-        save::or_warn(app, sink).await;
+        process_list::or_warn(app, sink).await;
     }
     let wants_back = followed
         .troubles
@@ -100,10 +100,10 @@ pub async fn settle(
 /// # Errors
 /// When one cannot be stopped.
 pub async fn discard(app: &App) -> Result<(), Failure> {
-    for seat in seats::all(&app.layout) {
-        seat::leave(app, &seat)
-            .await
-            .map_err(|problem| Failure::failed(format!("worker {seat} was not stopped: {}", problem.text)))?;
+    for instance in instances::all(&app.layout) {
+        acquire::leave(app, &instance).await.map_err(|problem| {
+            Failure::failed(format!("worker {instance} was not stopped: {}", problem.text))
+        })?;
     }
     Ok(())
 }
@@ -111,6 +111,6 @@ pub async fn discard(app: &App) -> Result<(), Failure> {
 /// The names of PM2 that [`discard`] deletes.
 #[must_use]
 pub fn processes(app: &App) -> Vec<String> {
-    let all = seats::all(&app.layout);
-    all.iter().map(|seat| entry::process(app, seat)).collect()
+    let all = instances::all(&app.layout);
+    all.iter().map(|instance| entry::process(app, instance)).collect()
 }

@@ -8,10 +8,9 @@ pub mod work;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::fs;
-use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use model::color::Color;
 use model::layout::Layout;
@@ -19,8 +18,8 @@ use model::release::{Manifest, NotARelease, ReleaseId};
 use serde::Deserialize;
 use sys::command::Command;
 use sys::dotenv::{self, DotenvError, Variables};
-use sys::hold;
 use sys::identity::NONCE;
+use sys::restart_inhibitor;
 
 pub use install::install;
 pub use run::{RenderError, render_run};
@@ -129,7 +128,7 @@ pub enum LaunchError {
 /// # Errors
 /// Returns only when the app cannot be started.
 pub fn launch(layout: &Layout, color: Color, nonce: &str) -> Result<Infallible, LaunchError> {
-    hold::wait(&layout.hold(color));
+    restart_inhibitor::wait(&layout.inhibitor(color));
     let (id, manifest) = read_slot(layout, color)?;
     let release = layout.release(&id);
     let folder = folder(layout, &manifest);

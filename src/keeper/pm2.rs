@@ -16,8 +16,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sys::capacity;
 use sys::command::Command;
-use sys::space;
 
 pub use ecosystem::Spec;
 pub use entry::{Proc, Saved};
@@ -261,7 +261,7 @@ impl Pm2 {
             return Ok(());
         }
         self.may_write_dump()?;
-        if let Ok(free) = space::room(&self.home)
+        if let Ok(free) = capacity::disk_space(&self.home)
             && free.bytes < DUMP_ROOM
         {
             let home = self.home.clone();

@@ -11,8 +11,8 @@ use model::layout::Layout;
 use model::release::Manifest;
 use nix::fcntl::OFlag;
 use nix::unistd::Uid;
+use sys::path_security;
 use sys::store::{open_plain, read_plain};
-use sys::trust;
 
 use crate::launcher::{self, render_run};
 
@@ -49,7 +49,7 @@ impl ServerLog {
             self.path.parent(),
             self.path.file_name(),
         ) {
-            (true, Some(folder), Some(name)) => match trust::roots_alone(folder) {
+            (true, Some(folder), Some(name)) => match path_security::roots_alone(folder) {
                 Ok(folder) => open_plain(&folder.join(name), OFlag::O_NOFOLLOW),
                 Err(error) if error.is_missing() => return Ok(None),
                 Err(error) => Err(io::Error::other(error)),

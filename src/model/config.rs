@@ -18,12 +18,12 @@ mod mistake;
 pub mod nginx;
 pub mod notify;
 mod one_host;
-mod place;
 mod python;
 pub mod read;
 mod rules;
 pub mod run;
 pub mod schema;
+mod span;
 pub mod worker;
 
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ pub use gate::{Gate, HealthCheck, JsonCheck, Preflight};
 pub use hooks::Hooks;
 pub use keep::{Drain, Keep, KeepWarm, OpenConnections};
 pub use migrate::Migrate;
-pub use nginx::{Nginx, Probe, StaticFiles, SwitchWay, Tls};
+pub use nginx::{Nginx, Probe, StaticFiles, SwitchStrategy, Tls};
 pub use notify::Notify;
 pub use python::{Installer, Python};
 pub use rules::{is_app_name, source_address};
@@ -92,7 +92,7 @@ pub struct Config {
     /// The gate in front of traffic.
     #[serde(default)]
     pub gate: Gate,
-    /// The front door.
+    /// The endpoint.
     pub nginx: Nginx,
     /// What is kept for a rollback.
     #[serde(default)]

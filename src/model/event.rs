@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::color::Color;
-use crate::failure::Standing;
+use crate::failure::Deployment;
 use crate::journal::Verb;
 use crate::release::ReleaseId;
 
@@ -22,7 +22,7 @@ pub enum Event {
         /// What it sets out to do.
         verb: Verb,
         /// What is live.
-        live: Standing,
+        live: Deployment,
         /// The color it works on.
         color: Color,
         /// What is put there, as far as it is known.
@@ -133,9 +133,9 @@ pub enum Event {
     /// Traffic moved, and that was proven.
     TrafficMoved {
         /// Where it was.
-        from: Standing,
+        from: Deployment,
         /// Where it is.
-        to: Standing,
+        to: Deployment,
         /// Paths it was proven on.
         paths: usize,
         /// Listeners it was proven on.
@@ -146,7 +146,7 @@ pub enum Event {
     /// Traffic was put back.
     PutBack {
         /// Where it is again.
-        live: Standing,
+        live: Deployment,
         /// Why.
         reason: String,
     },

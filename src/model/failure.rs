@@ -11,14 +11,14 @@ use crate::release::ReleaseId;
 
 /// A color and what it runs, as people speak of it: `blue (2f61c0a)`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct Deployment {
     /// The color.
     pub color: Color,
     /// Its release, unless the slot is empty.
     pub release: Option<ReleaseId>,
 }
 
-impl fmt::Display for Standing {
+impl fmt::Display for Deployment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.release {
             Some(release) => write!(f, "{} ({})", self.color, release.short()),
@@ -36,17 +36,17 @@ pub enum Traffic {
     /// Where it was before.
     Unchanged {
         /// What is live.
-        live: Standing,
+        live: Deployment,
     },
     /// It moved and was put back.
     PutBack {
         /// What is live.
-        live: Standing,
+        live: Deployment,
     },
     /// It moved and stays there; something after that failed.
     Moved {
         /// What is live.
-        live: Standing,
+        live: Deployment,
     },
     /// Nobody can say.
     Unknown {
@@ -97,7 +97,7 @@ pub struct Failure {
     /// Why.
     pub cause: Option<Box<dyn Error + Send + Sync>>,
     /// Lines that show it: probes, the app's own log.
-    pub evidence: Vec<String>,
+    pub excerpt: Vec<String>,
     /// Where traffic is now.
     pub traffic: Traffic,
     /// What to type or change next.
@@ -112,7 +112,7 @@ impl Failure {
             kind,
             what: what.into(),
             cause: None,
-            evidence: Vec::new(),
+            excerpt: Vec::new(),
             traffic: Traffic::Untouched,
             hints: Vec::new(),
         }
@@ -140,15 +140,15 @@ impl Failure {
     /// With lines that show it.
     #[must_use]
     pub fn showing(mut self, lines: impl IntoIterator<Item = String>) -> Failure {
-        self.evidence.extend(lines);
+        self.excerpt.extend(lines);
         self
     }
 
     /// With what failed besides.
     #[must_use]
     pub fn and(mut self, other: Failure) -> Failure {
-        self.evidence.push(format!("besides, {}", other.in_one_line()));
-        self.evidence.extend(other.evidence);
+        self.excerpt.push(format!("besides, {}", other.in_one_line()));
+        self.excerpt.extend(other.excerpt);
         for hint in other.hints {
             if !self.hints.contains(&hint) {
                 self.hints.push(hint);
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn the_exit_code_says_where_traffic_is() {
-        let live = Standing {
+        let live = Deployment {
             color: Color::Blue,
             release: None,
         };

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::attempt::{Attempt, Phase};
 use crate::color::Route;
-use crate::failure::Standing;
+use crate::failure::Deployment;
 use crate::release::ReleaseId;
 
 /// Name of a run: when it began, to the millisecond, and its process.
@@ -103,8 +103,8 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         fleet: bool,
         /// By what a client asks what came of it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        ticket: Option<String>,
+        #[serde(alias = "ticket", default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
     },
     /// It goes on to the next phase.
     Enter {
@@ -130,7 +130,7 @@ pub enum Record {
         /// What it did.
         verb: Verb,
         /// What is live.
-        live: Standing,
+        live: Deployment,
         /// Whether the maintenance page stands in front.
         maintenance: bool,
         /// What was live before.
@@ -191,14 +191,14 @@ pub struct OpenRun {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Left {
     /// What was live.
-    pub live: Standing,
+    pub live: Deployment,
     /// Whether the maintenance page stood in front.
     pub maintenance: bool,
 }
 
 /// The journal, folded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Story {
+pub struct JournalState {
     /// The run that has not ended, if any: under way, or its process died.
     #[serde(skip)]
     pub open: Option<OpenRun>,
@@ -211,16 +211,16 @@ pub struct Story {
     unfit: BTreeSet<ReleaseId>,
 }
 
-impl Story {
+impl JournalState {
     /// Folds the records, oldest first.
     #[must_use]
-    pub fn of<'a>(records: impl IntoIterator<Item = &'a Record>) -> Story {
-        Story::default().and(records)
+    pub fn of<'a>(records: impl IntoIterator<Item = &'a Record>) -> JournalState {
+        JournalState::default().and(records)
     }
 
     /// The same story with what was recorded since.
     #[must_use]
-    pub fn and<'a>(mut self, records: impl IntoIterator<Item = &'a Record>) -> Story {
+    pub fn and<'a>(mut self, records: impl IntoIterator<Item = &'a Record>) -> JournalState {
         for record in records {
             self.add(record);
         }
@@ -231,12 +231,12 @@ impl Story {
     /// each build has a name of its own. What served before one that stands is kept, whether
     /// it stands or not.
     #[must_use]
-    pub fn only(&self, stands: impl Fn(&ReleaseId) -> bool) -> Story {
-        let mut story = self.clone();
-        story.before.retain(|live, _| stands(live));
-        let needed: BTreeSet<&ReleaseId> = story.before.values().collect();
-        story.unfit.retain(|id| needed.contains(id) || stands(id));
-        story
+    pub fn only(&self, stands: impl Fn(&ReleaseId) -> bool) -> JournalState {
+        let mut state = self.clone();
+        state.before.retain(|live, _| stands(live));
+        let needed: BTreeSet<&ReleaseId> = state.before.values().collect();
+        state.unfit.retain(|id| needed.contains(id) || stands(id));
+        state
     }
 
     /// Takes in one more record.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::color::{Color, Route};
 use crate::config::duration::Span;
-use crate::config::{Config, SwitchWay, Timeouts};
+use crate::config::{Config, SwitchStrategy, Timeouts};
 use crate::release::ReleaseId;
 
 /// A registry entry, one file per app: enough to find an app by its name without any
@@ -29,7 +29,7 @@ pub struct Entry {
     /// PM2 names are `<process_name>-blue` and `<process_name>-green`.
     pub process_name: String,
     /// The way that is in force, never `auto`.
-    pub switch: SwitchWay,
+    pub switch: SwitchStrategy,
     /// Why that way was chosen.
     pub switch_reason: String,
     /// The NGINX program, as an absolute path.
@@ -200,14 +200,14 @@ impl Layout {
     pub fn runs(&self) -> PathBuf {
         self.state().join("runs")
     }
-    /// What came of the requests of clients, by ticket.
+    /// What came of the requests of clients, by request_id.
     #[must_use]
     pub fn outcomes(&self) -> PathBuf {
         self.state().join("outcomes")
     }
     /// While a command has this locked, the launcher of a color waits with starting the app.
     #[must_use]
-    pub fn hold(&self, color: Color) -> PathBuf {
+    pub fn inhibitor(&self, color: Color) -> PathBuf {
         self.state().join(format!("hold-{color}"))
     }
     /// The copy of this program that PM2 starts; never pruned.

@@ -13,18 +13,18 @@ use crate::failure::{Failure, Kind, Traffic};
 use crate::release::ReleaseId;
 
 /// Raised whenever a line of an older version would be misread.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// How often a client says that it is still there.
-pub const KEEP: Duration = Duration::from_secs(2);
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long an engine goes on without hearing from its client, before traffic moves and
-/// while it waits for the other hosts: six [`KEEP`]s, of which a bad network loses some.
+/// while it waits for the other hosts: six [`HEARTBEAT_INTERVAL`]s, of which a bad network loses some.
 pub const LEASE: Duration = Duration::from_secs(12);
 
 /// How long a client waits for an engine that says nothing: longer than [`LEASE`], so that
 /// the engine has given up by then what it may.
-pub const SILENCE: Duration = Duration::from_secs(30);
+pub const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The first line of an engine. What a login shell prints before it is skipped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,19 +45,19 @@ pub struct Request {
     /// The `bg.toml` at the client's hand.
     pub config: Option<ConfigText>,
     /// A name for what comes of it, by which a client that lost the connection asks again.
-    pub ticket: Option<String>,
+    pub request_id: Option<String>,
     /// What the client saw live; the request is refused when that has changed.
-    pub saw: Option<Saw>,
+    pub expected: Option<Expected>,
     /// What a run that goes on in step with other hosts needs.
-    pub fleet: Option<InStep>,
+    pub fleet: Option<Participant>,
     /// Which of its hosts the configuration means.
     #[serde(default)]
-    pub place: Option<Place>,
+    pub place: Option<HostRole>,
 }
 
 /// A host as the client's configuration knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct HostRole {
     /// Its name there.
     pub host: String,
     /// Whether what must happen once per fleet happens on it.
@@ -75,14 +75,14 @@ pub struct ConfigText {
 
 /// What a client saw live before it asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Saw {
+pub struct Expected {
     /// The release, `None` when nothing was deployed yet.
     pub live: Option<ReleaseId>,
 }
 
 /// One host's part in a run over several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InStep {
+pub struct Participant {
     /// The name of a new release, the same on every host.
     pub release: Option<ReleaseId>,
     /// What was asked for, where the request names the commit that it meant.
@@ -95,9 +95,9 @@ pub struct InStep {
 /// What a client says while its request is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Order {
+pub enum ClientMessage {
     /// It is still there.
-    Keep,
+    Heartbeat,
     /// Stop, if traffic has not moved.
     Stop,
     /// Every host has its release: migrate the schema, on the primary.
@@ -117,10 +117,10 @@ pub enum Order {
 /// What an engine says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Said {
+pub enum EngineMessage {
     /// Its first line.
     Hello(Hello),
-    /// It is still at work; said every [`KEEP`].
+    /// It is still at work; said every [`HEARTBEAT_INTERVAL`].
     Alive,
     /// A fact.
     Event(Event),
@@ -128,7 +128,7 @@ pub enum Said {
     Lines(String),
     /// What it found, when it goes on looking until it is asked to stop.
     Look {
-        /// As in [`Said::Answer`].
+        /// As in [`EngineMessage::Answer`].
         answer: serde_json::Value,
     },
     /// What it found or did.
@@ -154,7 +154,7 @@ pub struct Failed {
     /// Why, outermost first.
     pub causes: Vec<String>,
     /// Lines that show it.
-    pub evidence: Vec<String>,
+    pub excerpt: Vec<String>,
     /// Where traffic is.
     pub traffic: Traffic,
     /// What to do next.
@@ -167,7 +167,7 @@ impl From<&Failure> for Failed {
             kind: failure.kind,
             what: failure.what.clone(),
             causes: failure.causes(),
-            evidence: failure.evidence.clone(),
+            excerpt: failure.excerpt.clone(),
             traffic: failure.traffic.clone(),
             hints: failure.hints.clone(),
         }
@@ -177,7 +177,7 @@ impl From<&Failure> for Failed {
 impl From<Failed> for Failure {
     fn from(failed: Failed) -> Failure {
         let mut failure = Failure::new(failed.kind, failed.what)
-            .showing(failed.evidence)
+            .showing(failed.excerpt)
             .with_traffic(failed.traffic);
         failure.hints = failed.hints;
         failure.cause = failed.causes.into_iter().rev().fold(None, |source, text| {
@@ -226,8 +226,8 @@ mod tests {
             .hint("`bg status`")
             .with_traffic(Traffic::Unknown { seen: "x".into() });
         assert_eq!(outer.causes, ["disk on fire"]);
-        let line = serde_json::to_string(&Said::Failure(Failed::from(&sent))).unwrap();
-        let Said::Failure(failed) = serde_json::from_str(&line).unwrap() else {
+        let line = serde_json::to_string(&EngineMessage::Failure(Failed::from(&sent))).unwrap();
+        let EngineMessage::Failure(failed) = serde_json::from_str(&line).unwrap() else {
             panic!("{line}");
         };
         let arrived = Failure::from(failed);
@@ -245,10 +245,10 @@ mod tests {
                 name: "bg.toml".into(),
                 text: "app = \"shop\"\n".into(),
             }),
-            ticket: Some("t".into()),
-            saw: Some(Saw { live: None }),
+            request_id: Some("t".into()),
+            expected: Some(Expected { live: None }),
             fleet: None,
-            place: Some(Place {
+            place: Some(HostRole {
                 host: "web1".into(),
                 primary: true,
             }),
@@ -257,18 +257,18 @@ mod tests {
         assert!(!line.contains('\n'), "{line}");
         assert_eq!(serde_json::from_str::<Request>(&line).unwrap(), request);
         let orders = [
-            Order::Keep,
-            Order::Stop,
-            Order::Migrate,
-            Order::Start,
-            Order::StartContracted,
-            Order::Go,
-            Order::Stay,
-            Order::Back,
+            ClientMessage::Heartbeat,
+            ClientMessage::Stop,
+            ClientMessage::Migrate,
+            ClientMessage::Start,
+            ClientMessage::StartContracted,
+            ClientMessage::Go,
+            ClientMessage::Stay,
+            ClientMessage::Back,
         ];
         for order in orders {
             let line = serde_json::to_string(&order).unwrap();
-            assert_eq!(serde_json::from_str::<Order>(&line).unwrap(), order);
+            assert_eq!(serde_json::from_str::<ClientMessage>(&line).unwrap(), order);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::raw;
-use crate::syntax::{self, Directive, Place};
+use crate::syntax::{self, Directive, Span};
 
 mod chosen;
 mod limits;
@@ -52,7 +52,7 @@ pub struct Dump {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// Where it begins.
-    pub place: Place,
+    pub place: Span,
     /// The words of each `listen`.
     pub listens: Vec<Vec<String>>,
     /// Its names.
@@ -78,7 +78,7 @@ pub struct Server {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// Where.
-    pub place: Place,
+    pub place: Span,
     /// Its arguments, one space between: an address, a folder.
     pub text: String,
 }

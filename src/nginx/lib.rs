@@ -5,10 +5,10 @@ pub mod dump;
 mod error;
 pub mod files;
 pub mod master;
-pub mod mover;
 pub mod names;
 pub mod raw;
 pub mod readers;
+pub mod switcher;
 pub mod syntax;
 pub mod written;
 

@@ -8,14 +8,14 @@ use std::str::Chars;
 
 /// A line of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Place {
+pub struct Span {
     /// The file.
     pub file: PathBuf,
     /// The line, from 1.
     pub line: u64,
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Span {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.file.display(), self.line)
     }
@@ -31,7 +31,7 @@ pub struct Directive {
     /// What stands between its braces.
     pub block: Vec<Directive>,
     /// Where its first word stands.
-    pub place: Place,
+    pub place: Span,
     /// From its first byte to its semicolon or closing brace, that included.
     pub span: Range<usize>,
     /// Where its block begins, behind the brace.
@@ -106,7 +106,7 @@ impl Reader<'_> {
                     name,
                     args: words.map(|(word, ..)| word).collect(),
                     block,
-                    place: Place {
+                    place: Span {
                         file: self.file.to_owned(),
                         line,
                     },

@@ -76,19 +76,19 @@ pub fn prune(layout: &Layout, statics: &[StaticFiles]) -> Result<(), FileError> 
 
 async fn copy(layout: &Layout, assets: &[Asset]) -> Result<(), FileError> {
     let all = layout.assets();
-    let incoming = all.join(INCOMING);
-    store::remove_tree(&incoming)?;
+    let uploads = all.join(INCOMING);
+    store::remove_tree(&uploads)?;
     make_folder(&all)?;
-    make_folder(&incoming)?;
+    make_folder(&uploads)?;
     let copies = assets.iter().enumerate();
-    let copies: Vec<PathBuf> = copies.map(|(n, _)| incoming.join(n.to_string())).collect();
+    let copies: Vec<PathBuf> = copies.map(|(n, _)| uploads.join(n.to_string())).collect();
     for (asset, copy) in assets.iter().zip(&copies) {
         // Shares its blocks with the release where the file system can do that.
         fs::copy(&asset.from, copy).map_err(FileError::at("copy", &asset.from))?;
         fs::set_permissions(copy, Permissions::from_mode(0o644))
             .map_err(FileError::at("set the mode of", copy))?;
     }
-    store::flush_all(&incoming).await?;
+    store::flush_all(&uploads).await?;
     for (asset, copy) in assets.iter().zip(&copies) {
         let kept = all.join(&asset.at);
         for folder in folders(&asset.at) {
@@ -96,7 +96,7 @@ async fn copy(layout: &Layout, assets: &[Asset]) -> Result<(), FileError> {
         }
         fs::rename(copy, &kept).map_err(FileError::at("create", &kept))?;
     }
-    store::remove_tree(&incoming)
+    store::remove_tree(&uploads)
 }
 
 /// The folders on the way to a path, outermost first.

@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 
 use model::config::Source;
 use model::path::plain;
-use sys::fault;
-use sys::space;
 use sys::store::{self, FileError};
+use sys::{capacity, fault};
 
 use crate::checkout::links::Escape;
 use crate::git::Git;
@@ -103,7 +102,7 @@ pub async fn can_be_exported(git: &Git, sha: &str, source: &Source) -> Result<()
 
 /// Git says which files it could not write, not why.
 fn no_room(folder: &Path) -> Option<CheckoutError> {
-    let room = space::room(folder).ok()?;
+    let room = capacity::disk_space(folder).ok()?;
     let path = folder.parent()?.to_owned();
     (room.bytes < FULL).then_some(CheckoutError::NoRoom { path, room })
 }

@@ -8,14 +8,14 @@ use model::path::plain;
 use sys::command::{Command, CommandError};
 use sys::store::FileError;
 
-mod brought;
 mod credentials;
 mod fetch;
 mod submodule;
 mod tree;
+mod uploaded;
 
-pub use brought::BROUGHT;
 pub use submodule::resolve;
+pub use uploaded::UPLOADED;
 
 /// How long git may take for a bundle that lies on this host.
 const TAKE_WITHIN: Duration = Duration::from_secs(300);

@@ -16,7 +16,7 @@ use sqlite::{BESIDE, Held, beside, is_sqlite};
 
 /// Data that was not moved.
 #[derive(Debug, thiserror::Error)]
-pub enum MoveError {
+pub enum SwitchError {
     /// It is being written to all the while.
     #[error("the database `{}` is in use without a pause", .0.display())]
     InUse(PathBuf),
@@ -39,25 +39,25 @@ pub enum MoveError {
     File(#[from] FileError),
 }
 
-impl MoveError {
+impl SwitchError {
     /// What to do about it; `again` is the command to repeat.
     #[must_use]
     pub fn hint(&self, again: &str) -> String {
         match self {
-            MoveError::InUse(_) => {
+            SwitchError::InUse(_) => {
                 format!("`{again}` once less is written, or stop the app and move it by hand")
             }
-            MoveError::FarAway { .. } => {
+            SwitchError::FarAway { .. } => {
                 "put `root` on the same file system, or copy it while the app is stopped".to_owned()
             }
-            MoveError::Mounted(_) => {
+            SwitchError::Mounted(_) => {
                 "mount it below `<root>/shared` too: releases are linked to what lies there".to_owned()
             }
-            MoveError::Taken(path) => format!(
+            SwitchError::Taken(path) => format!(
                 "two of them cannot be one: look at both, take `{}` away, then `{again}`",
                 path.display()
             ),
-            MoveError::File(_) => format!("mend that, then `{again}`"),
+            SwitchError::File(_) => format!("mend that, then `{again}`"),
         }
     }
 }
@@ -68,7 +68,7 @@ impl MoveError {
 ///
 /// # Errors
 /// When it cannot be moved; it is where it was then.
-pub fn relocate(from: &Path, to: &Path) -> Result<(), MoveError> {
+pub fn relocate(from: &Path, to: &Path) -> Result<(), SwitchError> {
     let about = fs::symlink_metadata(from).map_err(FileError::at("read", from))?;
     if about.is_symlink() && fs::read_link(from).is_ok_and(|target| target == to) {
         return Ok(());
@@ -90,7 +90,7 @@ pub fn relocate(from: &Path, to: &Path) -> Result<(), MoveError> {
         return Err(match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
             // Another mount of the same file system, and a mount point itself.
             Errno::EXDEV => far_away(from, to),
-            Errno::EBUSY => MoveError::Mounted(from.to_owned()),
+            Errno::EBUSY => SwitchError::Mounted(from.to_owned()),
             _ => FileError::at("move", from)(error).into(),
         });
     }
@@ -101,29 +101,29 @@ pub fn relocate(from: &Path, to: &Path) -> Result<(), MoveError> {
     Ok(settled.map_err(FileError::at("unlock", from))?)
 }
 
-fn far_away(from: &Path, to: &Path) -> MoveError {
+fn far_away(from: &Path, to: &Path) -> SwitchError {
     let (from, to) = (from.to_owned(), to.to_owned());
-    MoveError::FarAway { from, to }
+    SwitchError::FarAway { from, to }
 }
 
 /// For a moment it names itself; then it is what stands in the old place. An empty folder is
 /// one that nobody has used.
-fn put_link(to: &Path) -> Result<(), MoveError> {
+fn put_link(to: &Path) -> Result<(), SwitchError> {
     if fs::symlink_metadata(to).is_ok_and(|about| about.is_dir()) {
-        fs::remove_dir(to).map_err(|_| MoveError::Taken(to.to_owned()))?;
+        fs::remove_dir(to).map_err(|_| SwitchError::Taken(to.to_owned()))?;
     }
     match symlink(to, to) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => match fs::read_link(to) {
             Ok(target) if target == to => Ok(()),
-            _ => Err(MoveError::Taken(to.to_owned())),
+            _ => Err(SwitchError::Taken(to.to_owned())),
         },
         made => Ok(made.map_err(FileError::at("create the link", to))?),
     }
 }
 
-fn hold(database: &Path, to: &Path) -> Result<Held, MoveError> {
+fn hold(database: &Path, to: &Path) -> Result<Held, SwitchError> {
     let held = Held::take(database).map_err(FileError::at("lock", database))?;
-    let held = held.ok_or_else(|| MoveError::InUse(database.to_owned()))?;
+    let held = held.ok_or_else(|| SwitchError::InUse(database.to_owned()))?;
     held.name_companions(database, to)
         .map_err(FileError::at("move what lies beside", database))?;
     Ok(held)
@@ -133,7 +133,7 @@ fn hold(database: &Path, to: &Path) -> Result<Held, MoveError> {
 ///
 /// # Errors
 /// When the system refuses, or a database is in use without a pause.
-pub fn bring_back(top: &Path, shared: &Path, paths: &[PathBuf]) -> Result<(), MoveError> {
+pub fn bring_back(top: &Path, shared: &Path, paths: &[PathBuf]) -> Result<(), SwitchError> {
     for path in paths {
         let (from, to) = (top.join(path), shared.join(path));
         if fs::read_link(&from).is_ok_and(|target| target == to) && !to.is_symlink() {

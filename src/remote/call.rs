@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use model::wire::{Hello, Order, PROTOCOL, Request, Said};
+use model::wire::{ClientMessage, EngineMessage, Hello, PROTOCOL, Request};
 use ssh::{Chunk, Connection, Input, Output, SshError};
 use tokio::time::timeout;
 
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 /// was seen to take 0.3 s with version managers in it.
 const HELLO: Duration = Duration::from_secs(20);
 
-/// How [`Said::Hello`] begins as JSON.
+/// How [`EngineMessage::Hello`] begins as JSON.
 const HELLO_BEGINS: &[u8] = br#"{"hello":"#;
 
 /// A login shell may print this much before the engine speaks.
@@ -83,16 +83,16 @@ fn hello_in(line: &[u8]) -> Option<Hello> {
         .windows(HELLO_BEGINS.len())
         .rposition(|piece| piece == HELLO_BEGINS)?;
     match serde_json::from_slice(line.get(at..)?) {
-        Ok(Said::Hello(hello)) => Some(hello),
+        Ok(EngineMessage::Hello(hello)) => Some(hello),
         _ => None,
     }
 }
 
 /// What is heard of a request.
 #[derive(Debug)]
-pub enum Heard {
+pub enum Received {
     /// A line of the engine's.
-    Said(Said),
+    EngineMessage(EngineMessage),
     /// The engine ended.
     Ended,
     /// Nothing more will be heard.
@@ -195,8 +195,8 @@ impl Call {
     ///
     /// # Errors
     /// When the connection is lost, or the engine has ended.
-    pub async fn order(&mut self, order: Order) -> Result<(), SshError> {
-        self.line(serde_json::to_vec(&order).unwrap_or_default()).await
+    pub async fn send(&mut self, message: ClientMessage) -> Result<(), SshError> {
+        self.line(serde_json::to_vec(&message).unwrap_or_default()).await
     }
 
     async fn line(&mut self, mut line: Vec<u8>) -> Result<(), SshError> {
@@ -244,11 +244,11 @@ impl Call {
     }
 
     /// The next thing the engine says. Safe to drop and ask again.
-    pub async fn next(&mut self) -> Heard {
+    pub async fn next(&mut self) -> Received {
         loop {
             while let Some(line) = self.next_line() {
                 if let Ok(said) = serde_json::from_slice(&line) {
-                    return Heard::Said(said);
+                    return Received::EngineMessage(said);
                 }
                 self.complain(&line);
             }
@@ -258,8 +258,8 @@ impl Call {
             match self.output.next().await {
                 Some(Chunk::Stdout(bytes)) => self.unread.extend_from_slice(&bytes),
                 Some(Chunk::Stderr(bytes)) => self.complain(&bytes),
-                Some(Chunk::Lost(error)) => return Heard::Lost(error),
-                Some(Chunk::Exit(_) | Chunk::Signal(_)) | None => return Heard::Ended,
+                Some(Chunk::Lost(error)) => return Received::Lost(error),
+                Some(Chunk::Exit(_) | Chunk::Signal(_)) | None => return Received::Ended,
             }
         }
     }
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_hello_is_found_behind_what_a_shell_printed() {
-        let line = serde_json::to_string(&Said::Hello(Hello {
+        let line = serde_json::to_string(&EngineMessage::Hello(Hello {
             protocol: 1,
             version: "0.1.0".to_owned(),
         }))

@@ -112,12 +112,12 @@ impl Engine {
         program: &Program,
         uploaded: impl FnOnce(),
     ) -> Result<(Engine, Call), EngineError> {
-        let brought = Engine {
+        let own = Engine {
             program: format!("{FOLDER}/{}/bluegreen", program.hash),
         };
         let began = Instant::now();
-        match brought.start(connection, false).await {
-            Ok(call) => return Ok((brought, call)),
+        match own.start(connection, false).await {
+            Ok(call) => return Ok((own, call)),
             // Where nothing ends, a second engine would be waited for as long as the first.
             Err(EngineError::Start(NoEngine::Silent { .. })) => machine(connection, began).await.map(drop)?,
             Err(EngineError::Start(_)) => {}
@@ -133,8 +133,8 @@ impl Engine {
         }
         upload(connection, program, machine(connection, began).await?).await?;
         uploaded();
-        let call = brought.start(connection, false).await?;
-        Ok((brought, call))
+        let call = own.start(connection, false).await?;
+        Ok((own, call))
     }
 
     /// Starts it; `as_root` through a `sudo` that asks nothing.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use futures_util::future::join_all;
 use model::event::Event;
 use model::failure::{Failure, Kind};
-use model::wire::{Order, Request};
+use model::wire::{ClientMessage, Request};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::host::{Host, Tell};
@@ -27,7 +27,7 @@ pub struct Member<'a> {
 
 /// What a run in step came to.
 #[derive(Debug)]
-pub struct InStep {
+pub struct Coordinated {
     /// Each host's part, in order.
     pub finished: Vec<Finished>,
     /// From the first switch that was heard of to the last.
@@ -63,7 +63,7 @@ pub async fn each(
     members: &[Member<'_>],
     as_root: bool,
     parallel: usize,
-    orders: &relay::Orders,
+    messages: &relay::Orders,
 ) -> Vec<Finished> {
     let room = Semaphore::new(parallel);
     let one = async |member: &Member<'_>| {
@@ -72,7 +72,7 @@ pub async fn each(
             member.host,
             &member.request,
             as_root,
-            orders.clone(),
+            messages.clone(),
             member.onlooker,
         )
         .await
@@ -90,16 +90,16 @@ pub struct Together {
 }
 
 /// Has all members switch together or not at all; `tell_all` hears of what concerns all of them.
-pub async fn in_step(
+pub async fn participant(
     members: &[Member<'_>],
     together: Together,
     interrupts: Interrupts,
     tell_all: Tell<'_>,
-) -> InStep {
+) -> Coordinated {
     let (tell, told) = mpsc::unbounded_channel();
-    let (order, orders) = watch::channel(None);
+    let (message, messages) = watch::channel(None);
     let room = Arc::new(Semaphore::new(together.parallel));
-    let board = Board::new(members.len(), together.primary);
+    let participants = Participants::new(members.len(), together.primary);
     let run = join_all(members.iter().enumerate().map(|(index, member)| {
         let watcher = Watcher {
             index,
@@ -107,14 +107,15 @@ pub async fn in_step(
             onlooker: member.onlooker,
             room: Mutex::new(None),
         };
-        take_part(member, watcher, Arc::clone(&room), orders.clone())
+        take_part(member, watcher, Arc::clone(&room), messages.clone())
     }));
     drop(tell);
-    let (finished, board) = tokio::join!(run, conduct(board, told, order, interrupts, tell_all));
-    InStep {
+    let (finished, participants) =
+        tokio::join!(run, coordinate(participants, told, message, interrupts, tell_all));
+    Coordinated {
         finished,
-        skew_ms: board.skew_ms(),
-        together: board.word == Some(Order::Stay),
+        skew_ms: participants.skew_ms(),
+        together: participants.decision == Some(ClientMessage::Stay),
     }
 }
 
@@ -122,11 +123,14 @@ async fn take_part(
     member: &Member<'_>,
     watcher: Watcher<'_>,
     room: Arc<Semaphore>,
-    orders: relay::Orders,
+    messages: relay::Orders,
 ) -> Finished {
     let permit = room.acquire_owned().await.ok();
     *watcher.room.lock().unwrap_or_else(PoisonError::into_inner) = permit;
-    let held_back = matches!(*orders.borrow(), Some(Order::Back | Order::Stop));
+    let held_back = matches!(
+        *messages.borrow(),
+        Some(ClientMessage::Back | ClientMessage::Stop)
+    );
     let finished = if held_back {
         Failure::new(
             Kind::Interrupted,
@@ -134,7 +138,7 @@ async fn take_part(
         )
         .into()
     } else {
-        relay::carry_out(member.host, &member.request, false, orders, &watcher).await
+        relay::carry_out(member.host, &member.request, false, messages, &watcher).await
     };
     let step = match &finished.result {
         Ok(Some(Answer::Deployed(_))) => Step::Done,
@@ -182,20 +186,20 @@ impl Onlooker for Watcher<'_> {
 }
 
 /// Where all hosts stand, and the last word that was given.
-struct Board {
+struct Participants {
     steps: Vec<Step>,
     primary: usize,
     moved: Vec<Instant>,
-    word: Option<Order>,
+    decision: Option<ClientMessage>,
 }
 
-impl Board {
-    fn new(hosts: usize, primary: usize) -> Board {
-        Board {
+impl Participants {
+    fn new(hosts: usize, primary: usize) -> Participants {
+        Participants {
             steps: vec![Step::Staging; hosts],
             primary,
             moved: Vec::new(),
-            word: None,
+            decision: None,
         }
     }
 
@@ -209,51 +213,53 @@ impl Board {
     }
 
     /// What is to be said now, if anything: once back, always back.
-    fn next_word(&self) -> Option<Order> {
+    fn next_decision(&self) -> Option<ClientMessage> {
         let all = |fits: fn(&Step) -> bool| self.steps.iter().all(fits);
-        match self.word {
-            Some(Order::Back | Order::Stop | Order::Stay) => None,
-            _ if self.steps.contains(&Step::Failed) => Some(Order::Back),
+        match self.decision {
+            Some(ClientMessage::Back | ClientMessage::Stop | ClientMessage::Stay) => None,
+            _ if self.steps.contains(&Step::Failed) => Some(ClientMessage::Back),
             None if all(|step| *step != Step::Staging) && self.steps.contains(&Step::Whole) => {
                 Some(self.whose_schema())
             }
-            Some(Order::Migrate) if self.steps.get(self.primary) != Some(&Step::Whole) => {
+            Some(ClientMessage::Migrate) if self.steps.get(self.primary) != Some(&Step::Whole) => {
                 Some(self.whose_schema())
             }
-            None | Some(Order::Start | Order::StartContracted)
+            None | Some(ClientMessage::Start | ClientMessage::StartContracted)
                 if all(|step| matches!(step, Step::Ready | Step::Done)) =>
             {
-                Some(Order::Go)
+                Some(ClientMessage::Go)
             }
-            Some(Order::Go) if all(|step| matches!(step, Step::Moved | Step::Done)) => Some(Order::Stay),
+            Some(ClientMessage::Go) if all(|step| matches!(step, Step::Moved | Step::Done)) => {
+                Some(ClientMessage::Stay)
+            }
             _ => None,
         }
     }
 
     /// The primary migrates when every host has its release, and the others go on after it;
     /// at once where it has nothing to migrate.
-    fn whose_schema(&self) -> Order {
+    fn whose_schema(&self) -> ClientMessage {
         match self.steps.get(self.primary) {
-            Some(Step::Whole) => Order::Migrate,
-            Some(Step::Contracted) => Order::StartContracted,
-            _ => Order::Start,
+            Some(Step::Whole) => ClientMessage::Migrate,
+            Some(Step::Contracted) => ClientMessage::StartContracted,
+            _ => ClientMessage::Start,
         }
     }
 
     /// Whether no host has been told to move traffic.
     fn is_before_the_move(&self) -> bool {
         matches!(
-            self.word,
-            None | Some(Order::Migrate | Order::Start | Order::StartContracted)
+            self.decision,
+            None | Some(ClientMessage::Migrate | ClientMessage::Start | ClientMessage::StartContracted)
         )
     }
 
     fn on_being_asked_to_stop(&self) -> &'static str {
-        match self.word {
+        match self.decision {
             _ if self.is_before_the_move() => {
                 "every host was asked to stop, which it does before traffic moves; again leaves them alone"
             }
-            Some(Order::Go | Order::Stay) => {
+            Some(ClientMessage::Go | ClientMessage::Stay) => {
                 "asked to stop when traffic was moving: that is finished on every host or put back on all; again leaves them alone"
             }
             _ => "asked to stop, which is under way; again leaves the hosts alone",
@@ -267,31 +273,31 @@ impl Board {
 }
 
 /// Hears how far each host is and gives the word, until all have ended.
-async fn conduct(
-    mut board: Board,
+async fn coordinate(
+    mut participants: Participants,
     mut told: mpsc::UnboundedReceiver<(usize, Step)>,
-    order: watch::Sender<Option<Order>>,
+    message: watch::Sender<Option<ClientMessage>>,
     mut interrupts: Interrupts,
     tell_all: Tell<'_>,
-) -> Board {
+) -> Participants {
     let mut asked_to_stop = false;
     loop {
-        let word = tokio::select! {
+        let decision = tokio::select! {
             news = told.recv() => {
-                let Some((index, step)) = news else { return board };
-                board.note(index, step);
-                board.next_word()
+                let Some((index, step)) = news else { return participants };
+                participants.note(index, step);
+                participants.next_decision()
             }
             () = interrupts.first(), if !asked_to_stop => {
                 asked_to_stop = true;
-                tell_all(Event::Noted { text: board.on_being_asked_to_stop().to_owned() });
+                tell_all(Event::Noted { text: participants.on_being_asked_to_stop().to_owned() });
                 // After the word to go, the hosts finish, or all of them go back.
-                board.is_before_the_move().then_some(Order::Stop)
+                participants.is_before_the_move().then_some(ClientMessage::Stop)
             }
         };
-        if let Some(word) = word {
-            board.word = Some(word);
-            order.send_replace(Some(word));
+        if let Some(decision) = decision {
+            participants.decision = Some(decision);
+            message.send_replace(Some(decision));
         }
     }
 }

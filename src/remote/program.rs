@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use sys::program::{THIS, sha256};
+use sys::self_install::{THIS, sha256};
 
 /// Names a program to upload in place of this one.
 const CHOSEN: &str = "BG_ENGINE";

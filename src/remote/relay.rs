@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use model::event::Event;
 use model::failure::Failure;
-use model::wire::{KEEP, Order, Request, SILENCE, Said};
+use model::wire::{ClientMessage, EngineMessage, HEARTBEAT_INTERVAL, READ_TIMEOUT, Request};
 use ssh::SshError;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 
-use super::call::{Call, Heard};
+use super::call::{Call, Received};
 use super::host::Host;
 use crate::verbs::Answer;
 
@@ -51,7 +51,7 @@ impl From<Failure> for Finished {
 }
 
 /// What the client says meanwhile; `None` so far.
-pub type Orders = watch::Receiver<Option<Order>>;
+pub type Orders = watch::Receiver<Option<ClientMessage>>;
 
 /// How a call went.
 enum Followed {
@@ -71,7 +71,7 @@ pub async fn carry_out(
     host: &Host,
     request: &Request,
     as_root: bool,
-    mut orders: Orders,
+    mut messages: Orders,
     onlooker: &dyn Onlooker,
 ) -> Finished {
     let tell = |event| onlooker.event(event);
@@ -79,7 +79,7 @@ pub async fn carry_out(
         Ok(call) => call,
         Err(failure) => return failure.into(),
     };
-    let lost = match follow(&mut call, &mut orders, onlooker).await {
+    let lost = match follow(&mut call, &mut messages, onlooker).await {
         Followed::Finished(finished) => return with_hint(finished, host, request),
         Followed::Died(complaint) => {
             let failure = Failure::failed(format!("the engine on `{}` ended without a word", host.name));
@@ -88,11 +88,11 @@ pub async fn carry_out(
         Followed::Silent => Failure::failed(format!(
             "the engine on `{}` has said nothing for {} s",
             host.name,
-            SILENCE.as_secs()
+            READ_TIMEOUT.as_secs()
         )),
         Followed::Lost(error) => host.lost(error),
     };
-    let Some(ticket) = &request.ticket else {
+    let Some(request_id) = &request.request_id else {
         return lost.into();
     };
     onlooker.event(Event::Warned {
@@ -100,7 +100,7 @@ pub async fn carry_out(
     });
     let question = Request {
         app: request.app.clone(),
-        verb: serde_json::json!({"outcome": {"ticket": ticket}}),
+        verb: serde_json::json!({"outcome": {"request_id": request_id}}),
         config: request.config.clone(),
         ..Request::default()
     };
@@ -124,8 +124,8 @@ async fn ask_again(host: &Host, question: &Request, onlooker: &dyn Onlooker, los
         if let Ok(again) = Host::connect(&host.name, &host.way, &quiet).await
             && let Ok(mut call) = again.call(question, false, &quiet).await
         {
-            let (_keep, mut orders) = watch::channel(None);
-            let followed = follow(&mut call, &mut orders, onlooker).await;
+            let (_keep, mut messages) = watch::channel(None);
+            let followed = follow(&mut call, &mut messages, onlooker).await;
             again.close().await;
             if let Followed::Finished(finished) = followed {
                 return finished;
@@ -143,47 +143,47 @@ async fn ask_again(host: &Host, question: &Request, onlooker: &dyn Onlooker, los
     .into()
 }
 
-async fn follow(call: &mut Call, orders: &mut Orders, onlooker: &dyn Onlooker) -> Followed {
-    let mut keep = interval(KEEP);
+async fn follow(call: &mut Call, messages: &mut Orders, onlooker: &dyn Onlooker) -> Followed {
+    let mut keep = interval(HEARTBEAT_INTERVAL);
     keep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last: Option<Finished> = None;
     let mut heard_at = Instant::now();
     loop {
         tokio::select! {
-            heard = call.next() => { heard_at = Instant::now(); match heard {
-                Heard::Said(Said::Event(event)) => onlooker.event(event),
-                Heard::Said(Said::Lines(text)) => onlooker.lines(&text),
-                Heard::Said(Said::Look { answer }) => {
+            received = call.next() => { heard_at = Instant::now(); match received {
+                Received::EngineMessage(EngineMessage::Event(event)) => onlooker.event(event),
+                Received::EngineMessage(EngineMessage::Lines(text)) => onlooker.lines(&text),
+                Received::EngineMessage(EngineMessage::Look { answer }) => {
                     if let Ok(answer) = serde_json::from_value(answer) {
                         onlooker.look(&answer);
                     }
                 }
-                Heard::Said(said) => last = finished(said).or(last),
-                Heard::Ended => return last.map_or_else(
+                Received::EngineMessage(said) => last = finished(said).or(last),
+                Received::Ended => return last.map_or_else(
                     || Followed::Died(call.complaint()),
                     Followed::Finished,
                 ),
-                Heard::Lost(error) => return last.map_or(Followed::Lost(error), Followed::Finished),
+                Received::Lost(error) => return last.map_or(Followed::Lost(error), Followed::Finished),
             } }
-            () = sleep_until((heard_at + SILENCE).into()) => {
+            () = sleep_until((heard_at + READ_TIMEOUT).into()) => {
                 return last.map_or(Followed::Silent, Followed::Finished);
             }
-            Ok(()) = orders.changed() => {
-                let order = *orders.borrow_and_update();
-                if let Some(order) = order {
-                    call.order(order).await.ok();
+            Ok(()) = messages.changed() => {
+                let message = *messages.borrow_and_update();
+                if let Some(message) = message {
+                    call.send(message).await.ok();
                 }
             }
             _ = keep.tick() => {
-                call.order(Order::Keep).await.ok();
+                call.send(ClientMessage::Heartbeat).await.ok();
             }
         }
     }
 }
 
-fn finished(said: Said) -> Option<Finished> {
+fn finished(said: EngineMessage) -> Option<Finished> {
     match said {
-        Said::Answer { exit_code, answer } => Some(match serde_json::from_value(answer) {
+        EngineMessage::Answer { exit_code, answer } => Some(match serde_json::from_value(answer) {
             Ok(answer) => Finished {
                 code: exit_code,
                 result: Ok(Some(answer)),
@@ -192,11 +192,15 @@ fn finished(said: Said) -> Option<Finished> {
                 .because(error)
                 .into(),
         }),
-        Said::Failure(failed) => Some(Failure::from(failed).into()),
-        Said::Done => Some(Finished {
+        EngineMessage::Failure(failed) => Some(Failure::from(failed).into()),
+        EngineMessage::Done => Some(Finished {
             code: 0,
             result: Ok(None),
         }),
-        Said::Hello(_) | Said::Alive | Said::Event(_) | Said::Lines(_) | Said::Look { .. } => None,
+        EngineMessage::Hello(_)
+        | EngineMessage::Alive
+        | EngineMessage::Event(_)
+        | EngineMessage::Lines(_)
+        | EngineMessage::Look { .. } => None,
     }
 }

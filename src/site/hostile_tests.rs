@@ -1,8 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use model::config::read;
-use model::config::{Config, SwitchWay};
+use model::config::{Config, SwitchStrategy, read};
 use model::layout::{Layout, NginxLayout};
 use proptest::prelude::*;
 use testkit::hostile;
@@ -74,7 +73,7 @@ proptest! {
         config.nginx.static_files[0].folder = folder.into();
         let layout = Layout::new(&config.root);
         let nginx = NginxLayout::new(&config);
-        let Ok([inside, site]) = render_site(&config, &layout, &nginx, SwitchWay::Live, &Facts::default()) else {
+        let Ok([inside, site]) = render_site(&config, &layout, &nginx, SwitchStrategy::Live, &Facts::default()) else {
             return Ok(());
         };
         let usual = shape(&[syntax::parse(Path::new("s"), &usual_site())]);
@@ -121,7 +120,7 @@ fn usual_site() -> String {
         &config,
         &layout,
         &NginxLayout::new(&config),
-        SwitchWay::Live,
+        SwitchStrategy::Live,
         &Facts::default(),
     );
     let [server, site] = site.unwrap();

@@ -1,7 +1,7 @@
 //! NGINX for one app: the files that `bg` writes, a user's own site with the app led through
-//! them, and the front door, where a switch is proven.
+//! them, and its endpoints, where a switch is verified.
 
-pub mod front;
+pub mod endpoint;
 pub mod render;
 pub mod takeover;
 mod values;

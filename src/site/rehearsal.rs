@@ -9,15 +9,14 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use model::color::{Color, Route};
-use model::config::{Config, SwitchWay};
+use model::config::{Config, SwitchStrategy};
 use model::layout::{Layout, NginxLayout};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
 use crate::render::{Facts, link_targets, render, render_site};
-use nginx::Nginx;
 use nginx::build::Build;
-use nginx::files;
+use nginx::{Nginx, files};
 use wire::serve_color;
 pub use wire::{Answer, PATIENCE, ask};
 
@@ -31,7 +30,7 @@ pub fn free_port() -> u16 {
 
 /// What shall be there when NGINX starts.
 pub struct Scene {
-    pub way: SwitchWay,
+    pub way: SwitchStrategy,
     /// Name of the folder in which everything lies.
     pub folder: &'static str,
     /// Further lines of `http`.
@@ -49,7 +48,7 @@ pub struct Scene {
 impl Default for Scene {
     fn default() -> Scene {
         Scene {
-            way: SwitchWay::Live,
+            way: SwitchStrategy::Live,
             folder: "a place with spaces",
             http: "",
             site: None,
@@ -67,7 +66,7 @@ pub struct Rehearsal {
     pub nginx: Nginx,
     pub build: Build,
     pub port: u16,
-    way: SwitchWay,
+    way: SwitchStrategy,
     child: Option<Child>,
     _temp: tempfile::TempDir,
 }
@@ -181,7 +180,7 @@ impl Rehearsal {
     /// Turns the link and, in the reload way, has NGINX read it.
     pub async fn switch(&self, route: Route) {
         self.route(route);
-        if self.way == SwitchWay::Reload {
+        if self.way == SwitchStrategy::Reload {
             self.nginx.reload(None, PATIENCE).await.unwrap();
         }
     }

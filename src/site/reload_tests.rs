@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use model::config::SwitchWay;
+use model::config::SwitchStrategy;
 
 use crate::rehearsal::{PATIENCE, Rehearsal, Scene, free_port};
 use nginx::NginxError;
@@ -164,7 +164,7 @@ async fn the_master_of_another_nginx_is_not_ours() {
 #[tokio::test]
 async fn a_broken_file_is_told_to_be_ours_or_not() {
     let r = Rehearsal::start(Scene {
-        way: SwitchWay::Reload,
+        way: SwitchStrategy::Reload,
         ..Scene::default()
     })
     .await;

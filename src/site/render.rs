@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use model::color::Route;
-use model::config::{Config, SwitchWay};
+use model::config::{Config, SwitchStrategy};
 use model::layout::{Layout, NginxLayout};
 use serde::Serialize;
 use tera::{Context, Tera};
@@ -91,7 +91,7 @@ pub fn render(
     config: &Config,
     layout: &Layout,
     nginx: &NginxLayout,
-    way: SwitchWay,
+    way: SwitchStrategy,
     facts: &Facts,
 ) -> Result<Vec<Rendered>, RenderError> {
     let values = Values::new(config, layout, nginx, way, facts)?;
@@ -126,7 +126,7 @@ pub fn render_site(
     config: &Config,
     layout: &Layout,
     nginx: &NginxLayout,
-    way: SwitchWay,
+    way: SwitchStrategy,
     facts: &Facts,
 ) -> Result<[Rendered; 2], RenderError> {
     let values = Values::new(config, layout, nginx, way, facts)?;

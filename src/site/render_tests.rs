@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use model::color::{Color, Route};
 use model::config::hashed::Hashed;
-use model::config::{Config, StaticFiles, SwitchWay, Tls};
+use model::config::{Config, StaticFiles, SwitchStrategy, Tls};
 use model::layout::{Layout, NginxLayout};
 
 use crate::rehearsal::{PATIENCE, Rehearsal, Scene, free_port};
@@ -42,7 +42,7 @@ async fn no_value_breaks_out_of_its_word() {
             &config,
             &layout,
             &NginxLayout::new(&config),
-            SwitchWay::Live,
+            SwitchStrategy::Live,
             &facts(true),
         );
         site.unwrap_err().to_string()
@@ -94,8 +94,8 @@ async fn apps_share_no_name_and_the_longest_one_fits() {
         config.app = app.to_owned();
         let (layout, files) = (Layout::new(&config.root), NginxLayout::new(&config));
         let realip = app != "shop-proof";
-        let mut all = render(&config, &layout, &files, SwitchWay::Live, &facts(realip)).unwrap();
-        all.extend(render_site(&config, &layout, &files, SwitchWay::Live, &facts(true)).unwrap());
+        let mut all = render(&config, &layout, &files, SwitchStrategy::Live, &facts(realip)).unwrap();
+        all.extend(render_site(&config, &layout, &files, SwitchStrategy::Live, &facts(true)).unwrap());
         assert!(all.last().unwrap().text.starts_with(&site_mark(app)));
         files::apply(files::plan(&all).unwrap(), &files.folder().join("backup")).unwrap();
     }
@@ -122,7 +122,7 @@ async fn templates_of_the_users_own_win() {
     std::fs::create_dir_all(&folder).unwrap();
     r.config.nginx.templates = Some(PathBuf::from("nginx-templates"));
     std::fs::write(folder.join("hook.conf.tera"), "# {{ app }} \"{{ link }}\"\n").unwrap();
-    let again = |r: &Rehearsal| render(&r.config, &r.layout, &r.files, SwitchWay::Live, &facts(true));
+    let again = |r: &Rehearsal| render(&r.config, &r.layout, &r.files, SwitchStrategy::Live, &facts(true));
     let hook = again(&r).unwrap().pop().unwrap();
     let link = r.files.link_folder().display().to_string().replace('\\', "\\\\");
     assert_eq!(
@@ -163,7 +163,7 @@ async fn a_site_with_tls_passes_nginx_own_test() {
         .nginx
         .listen
         .push(format!("127.0.0.1:{} ssl http2", free_port()));
-    let site = render_site(&r.config, &r.layout, &r.files, SwitchWay::Live, &facts(true)).unwrap();
+    let site = render_site(&r.config, &r.layout, &r.files, SwitchStrategy::Live, &facts(true)).unwrap();
     files::apply(files::plan(&site).unwrap(), &r.files.folder().join("backup")).unwrap();
     let dump = r.nginx.dump(PATIENCE).await.unwrap();
     let server = dump.servers().pop().unwrap();

@@ -1,7 +1,7 @@
 //! The rendered files in a real NGINX.
 
 use model::color::{Color, Route};
-use model::config::SwitchWay;
+use model::config::SwitchStrategy;
 
 use crate::rehearsal::{Rehearsal, Scene, ask, outside};
 
@@ -22,7 +22,7 @@ const OWN_SITE: &str = r#"server {
 
 #[tokio::test]
 async fn both_ways_follow_the_link() {
-    for way in [SwitchWay::Live, SwitchWay::Reload] {
+    for way in [SwitchStrategy::Live, SwitchStrategy::Reload] {
         let scene = Scene {
             way,
             ..Scene::default()
@@ -193,7 +193,7 @@ async fn websockets_are_upgraded_and_others_keep_their_connection() {
 
 #[tokio::test]
 async fn the_maintenance_page_wins_and_leaves_what_must_go_on() {
-    for way in [SwitchWay::Live, SwitchWay::Reload] {
+    for way in [SwitchStrategy::Live, SwitchStrategy::Reload] {
         let r = Rehearsal::start(Scene {
             way,
             site: Some(OWN_SITE),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use edits::Edits;
 use nginx::dump::{Dump, values, walk};
 use nginx::files::Rendered;
-use nginx::syntax::{Directive, Place};
+use nginx::syntax::{Directive, Span};
 pub use refused::Refused;
 use target::Targets;
 
@@ -51,7 +51,7 @@ pub struct Takeover {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
     /// Where it begins.
-    pub place: Place,
+    pub place: Span,
     /// Its names.
     pub names: Vec<String>,
     /// The words of each `listen`.

@@ -3,7 +3,7 @@
 use std::path::{Component, Path};
 
 use model::config::hashed::Hashed;
-use model::config::{Config, Ports, StaticFiles, SwitchWay};
+use model::config::{Config, Ports, StaticFiles, SwitchStrategy};
 use model::layout::{Layout, NginxLayout};
 use model::listen::Listener;
 use serde::Serialize;
@@ -97,7 +97,7 @@ impl Values {
         config: &Config,
         layout: &Layout,
         nginx: &NginxLayout,
-        way: SwitchWay,
+        way: SwitchStrategy,
         facts: &Facts,
     ) -> Result<Values, RenderError> {
         let nginx_names = &config.nginx.server_names;
@@ -110,9 +110,9 @@ impl Values {
             folder: included("the folder of NGINX's files", &nginx.folder())?,
             link: included("the folder of the live link", nginx.link_folder())?,
             live: match way {
-                SwitchWay::Live => true,
-                SwitchWay::Reload => false,
-                SwitchWay::Auto => return Err(RenderError::Undecided),
+                SwitchStrategy::Live => true,
+                SwitchStrategy::Reload => false,
+                SwitchStrategy::Auto => return Err(RenderError::Undecided),
             },
             realip: facts.realip,
             secret: facts.secret,

@@ -5,11 +5,11 @@ mod paths;
 use std::os::unix::fs::symlink;
 
 use model::color::{Color, Route};
-use model::config::SwitchWay;
+use model::config::SwitchStrategy;
 
 use crate::rehearsal::{Answer, Rehearsal, Scene};
 
-const WAYS: [SwitchWay; 2] = [SwitchWay::Live, SwitchWay::Reload];
+const WAYS: [SwitchStrategy; 2] = [SwitchStrategy::Live, SwitchStrategy::Reload];
 
 fn request(target: &str, headers: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nConnection: close\r\n{headers}\r\n")

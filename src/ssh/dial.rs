@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use crate::config::Settings;
 use crate::error::SshError;
 use crate::host_key::{Guard, Trust};
-use crate::stall::Stalling;
+use crate::idle_timeout::Stalling;
 
 /// How many times the server may leave the question unanswered whether it is still there.
 const ALIVE_QUESTIONS: usize = 3;

@@ -202,7 +202,7 @@ impl SshError {
             SshError::NoCommand { .. } => format!("nothing can be run on `{host}`"),
             _ => format!("no SSH connection to `{host}`"),
         };
-        let mut failure = Failure::new(self.kind(), what).showing(self.evidence());
+        let mut failure = Failure::new(self.kind(), what).showing(self.excerpt());
         failure.hints = self.hints(host, name);
         failure.because(self)
     }
@@ -223,13 +223,13 @@ impl SshError {
         }
     }
 
-    fn evidence(&self) -> Vec<String> {
+    fn excerpt(&self) -> Vec<String> {
         match self {
             SshError::UnknownKey(key) | SshError::ChangedKey(key) | SshError::RevokedKey(key) => {
                 key.known.iter().map(ToString::to_string).collect()
             }
             SshError::Refused { tried, .. } => tried.clone(),
-            SshError::Hop { source, .. } => source.evidence(),
+            SshError::Hop { source, .. } => source.excerpt(),
             _ => Vec::new(),
         }
     }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::error::SshError;
 use crate::known_hosts::remember::{line, remember};
-use crate::known_hosts::{KnownHosts, Names, Place, Verdict, kind};
+use crate::known_hosts::{KnownHosts, Names, Position, Verdict, kind};
 use crate::pattern;
 pub use crate::presented::Presented;
 
@@ -115,7 +115,12 @@ impl Trust {
             && certificate.validate_at(now.as_secs(), &fingerprints).is_ok()
     }
 
-    fn refused(&self, key: &PublicKey, known: Vec<Place>, error: fn(Box<Presented>) -> SshError) -> SshError {
+    fn refused(
+        &self,
+        key: &PublicKey,
+        known: Vec<Position>,
+        error: fn(Box<Presented>) -> SshError,
+    ) -> SshError {
         error(Box::new(Presented {
             kind: kind(&key.algorithm()),
             fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),

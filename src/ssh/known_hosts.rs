@@ -12,10 +12,10 @@ use sha1::Sha1;
 use crate::error::SshError;
 use crate::pattern;
 
-pub mod place;
+pub mod position;
 pub mod remember;
 
-pub use place::Place;
+pub use position::Position;
 
 /// The names under which a host may stand in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,9 +63,9 @@ pub enum Verdict {
     /// No line speaks of this host.
     Unknown,
     /// The host is known by these, and this is none of them.
-    Changed(Vec<Place>),
+    Changed(Vec<Position>),
     /// It is marked as revoked.
-    Revoked(Place),
+    Revoked(Position),
 }
 
 /// Every line of the files that can be read.
@@ -144,7 +144,7 @@ impl KnownHosts {
 
     /// Where `key` is marked as revoked for the host of these names.
     #[must_use]
-    pub fn revoked(&self, names: &Names, key: &KeyData) -> Option<Place> {
+    pub fn revoked(&self, names: &Names, key: &KeyData) -> Option<Position> {
         let all = std::iter::once(names.main.as_str()).chain(names.without_port.as_deref());
         all.flat_map(|name| self.of(name, Some(Marker::Revoked)))
             .find(|line| line.key.key_data() == key)
@@ -180,8 +180,8 @@ impl KnownHosts {
 }
 
 impl Line {
-    fn place(&self) -> Place {
-        Place {
+    fn place(&self) -> Position {
+        Position {
             file: self.file.clone(),
             line: self.number,
             kind: kind(&self.key.algorithm()),

@@ -17,6 +17,7 @@ mod error;
 pub mod host_key;
 #[cfg(test)]
 mod hostile_tests;
+mod idle_timeout;
 mod keys;
 pub mod known_hosts;
 mod login;
@@ -24,11 +25,10 @@ mod options;
 mod passphrase;
 pub mod pattern;
 mod presented;
-mod quick;
+mod quickack;
 mod refusal;
 mod route;
 mod sign;
-mod stall;
 
 pub use address::Address;
 pub use command::{Chunk, Input, Output};

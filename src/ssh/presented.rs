@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::known_hosts::place::Place;
+use crate::known_hosts::position::Position;
 
 /// A key that a host has shown and that is not trusted.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub struct Presented {
     /// Where it would be written.
     pub file: Option<PathBuf>,
     /// The lines that speak against it.
-    pub known: Vec<Place>,
+    pub known: Vec<Position>,
 }
 
 impl Presented {

@@ -16,7 +16,7 @@ use crate::host_key::Trust;
 use crate::known_hosts::KnownHosts;
 use crate::login::log_in;
 use crate::options::Options;
-use crate::quick::Quick;
+use crate::quickack::Quick;
 
 /// More hops than anybody has.
 const LONGEST: usize = 16;

@@ -2,7 +2,7 @@
 //! with space reserved ahead so that a full disk does not stop a rollback. What the older
 //! part of it says is kept folded in `journal.fold` beside it.
 
-mod fold;
+mod snapshot;
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -10,14 +10,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use model::attempt::Phase;
-use model::journal::{Record, Story, Verb};
+use model::journal::{JournalState, Record, Verb};
 use model::release::ReleaseId;
 use nix::fcntl::{FallocateFlags, fallocate};
 use serde::Deserialize;
 use serde_json::Value;
 use sys::{fault, store};
 
-use fold::Fold;
+use snapshot::Snapshot;
 
 /// Kept free behind the last record: a run writes five records of some 300 bytes, so this
 /// is enough for forty runs on a full disk.
@@ -34,7 +34,7 @@ const TAIL: u64 = 64 << 10;
 pub struct Journal {
     file: File,
     path: PathBuf,
-    story: Story,
+    state: JournalState,
     damage: Vec<String>,
     /// Where the next record goes, and how many lines are before it.
     bytes: u64,
@@ -92,7 +92,7 @@ impl Journal {
             .mode(0o640)
             .open(path)
             .map_err(io("opened"))?;
-        let fold = Fold::read(path, &file);
+        let fold = Snapshot::read(path, &file);
         let fresh = read_from(&mut file, fold.bytes).map_err(io("read"))?;
         let whole = fresh
             .iter()
@@ -117,7 +117,7 @@ impl Journal {
         Ok(Journal {
             file,
             path: path.to_owned(),
-            story: fold.story.and(&records),
+            state: fold.state.and(&records),
             damage,
             bytes,
             lines: fold.lines + kept.iter().filter(|byte| **byte == b'\n').count(),
@@ -130,14 +130,14 @@ impl Journal {
     ///
     /// # Errors
     /// When the file cannot be read or was written by a newer version.
-    pub fn told(path: &Path) -> Result<Story, JournalError> {
+    pub fn told(path: &Path) -> Result<JournalState, JournalError> {
         let Some(mut file) = open_to_read(path)? else {
-            return Ok(Story::default());
+            return Ok(JournalState::default());
         };
-        let fold = Fold::read(path, &file);
+        let fold = Snapshot::read(path, &file);
         let fresh = read_from(&mut file, fold.bytes).map_err(unreadable(path))?;
         let (records, _) = parse(path, &fresh, fold.lines)?;
-        Ok(fold.story.and(&records))
+        Ok(fold.state.and(&records))
     }
 
     /// Reads all records without opening the file for writing.
@@ -179,8 +179,8 @@ impl Journal {
 
     /// What the records say.
     #[must_use]
-    pub fn story(&self) -> &Story {
-        &self.story
+    pub fn state(&self) -> &JournalState {
+        &self.state
     }
 
     /// What was wrong with the file, in words.
@@ -208,7 +208,7 @@ impl Journal {
         line.push(b'\n');
         let written = fault::file("append to", &self.path).and_then(|()| self.file.write_all(&line));
         written.map_err(|source| self.not_written(source))?;
-        self.story.add(&record);
+        self.state.add(&record);
         self.bytes += line.len() as u64;
         self.lines += 1;
         self.last = line;
@@ -234,12 +234,12 @@ impl Journal {
     /// After the record with which a run ends: folds what was read, where that has become
     /// much. Of releases that are gone, as `stands` says, nothing needs to be known.
     pub fn fold(&mut self, stands: impl Fn(&ReleaseId) -> bool) {
-        if self.bytes - self.folded < UNFOLDED || self.story.open.is_some() || self.last.is_empty() {
+        if self.bytes - self.folded < UNFOLDED || self.state.open.is_some() || self.last.is_empty() {
             return;
         }
         let last = String::from_utf8_lossy(&self.last);
-        let story = self.story.only(stands);
-        Fold::write(&self.path, self.bytes, self.lines, last.trim_end(), story);
+        let state = self.state.only(stands);
+        Snapshot::write(&self.path, self.bytes, self.lines, last.trim_end(), state);
         self.folded = self.bytes;
     }
 }

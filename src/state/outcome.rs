@@ -1,4 +1,4 @@
-//! What came of a request, kept by its ticket for a client that lost the connection before
+//! What came of a request, kept by its request_id for a client that lost the connection before
 //! it heard.
 
 use std::fs;
@@ -21,12 +21,12 @@ const LAST_WORD: Duration = Duration::from_secs(2);
 /// How long a run that goes on is waited for in one go.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Keeps `said`, a line of the wire, for whoever has the ticket.
+/// Keeps `said`, a line of the wire, for whoever has the request_id.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn keep(layout: &Layout, ticket: &str, said: &str) -> Result<(), FileError> {
-    let Some(path) = path(layout, ticket) else {
+pub fn keep(layout: &Layout, request_id: &str, said: &str) -> Result<(), FileError> {
+    let Some(path) = path(layout, request_id) else {
         return Ok(());
     };
     let folder = layout.outcomes();
@@ -40,10 +40,10 @@ pub fn keep(layout: &Layout, ticket: &str, said: &str) -> Result<(), FileError> 
     Ok(())
 }
 
-/// Waits for what came of the request with this ticket; `None` when nobody works on
+/// Waits for what came of the request with this request_id; `None` when nobody works on
 /// anything any more and it was not said.
-pub async fn wait(layout: &Layout, ticket: &str) -> Option<String> {
-    let path = path(layout, ticket)?;
+pub async fn wait(layout: &Layout, request_id: &str) -> Option<String> {
+    let path = path(layout, request_id)?;
     let began = Instant::now();
     let mut idle_since = began;
     loop {
@@ -61,11 +61,11 @@ pub async fn wait(layout: &Layout, ticket: &str) -> Option<String> {
 }
 
 /// Tickets are ours: digits, letters and dashes, the time first, so that they sort by age.
-fn path(layout: &Layout, ticket: &str) -> Option<PathBuf> {
-    let fits = !ticket.is_empty()
-        && ticket.len() <= 64
-        && ticket.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    fits.then(|| layout.outcomes().join(format!("{ticket}.json")))
+fn path(layout: &Layout, request_id: &str) -> Option<PathBuf> {
+    let fits = !request_id.is_empty()
+        && request_id.len() <= 64
+        && request_id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    fits.then(|| layout.outcomes().join(format!("{request_id}.json")))
 }
 
 #[cfg(test)]
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_came_of_a_request_is_found_by_its_ticket() {
+    async fn what_came_of_a_request_is_found_by_its_id() {
         let (_root, layout) = layout();
         keep(&layout, "20261125T000000Z-a", "\"done\"").unwrap();
         let said = wait(&layout, "20261125T000000Z-a").await;
@@ -89,12 +89,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_ticket_cannot_name_a_file_elsewhere() {
+    async fn a_request_id_cannot_name_a_file_elsewhere() {
         let (root, layout) = layout();
         fs::write(root.path().join("journal.json"), "{}").unwrap();
-        for ticket in ["../journal", "", "a/b", &"x".repeat(65)] {
-            assert_eq!(wait(&layout, ticket).await, None, "{ticket}");
-            keep(&layout, ticket, "x").unwrap();
+        for request_id in ["../journal", "", "a/b", &"x".repeat(65)] {
+            assert_eq!(wait(&layout, request_id).await, None, "{request_id}");
+            keep(&layout, request_id, "x").unwrap();
         }
         assert!(!layout.outcomes().exists());
     }

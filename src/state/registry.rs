@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use model::config::is_app_name;
 use model::layout::Entry;
 use sys::command;
-use sys::trust::{self, Keeper, Untrusted};
+use sys::path_security::{self, Keeper, Untrusted};
 
 /// Where a root installation keeps it.
 const SYSTEM: &str = "/etc/bluegreen/apps";
@@ -141,7 +141,7 @@ impl Registry {
         for folder in &self.folders {
             let path = folder.join(format!("{app}.toml"));
             let me = Keeper::user(nix::unistd::Uid::effective());
-            trust::alone(&path, me)
+            path_security::alone(&path, me)
                 .map(drop)
                 .or_else(Untrusted::unless_missing)?;
             match std::fs::read_to_string(&path) {

@@ -8,11 +8,11 @@ use std::process::ExitCode;
 
 use model::failure::{Failure, Kind};
 use nix::sys::stat::{Mode, umask};
-use sys::names;
+use sys::nss;
 
 fn main() -> ExitCode {
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
-    names::pin();
+    nss::pin();
     let words = std::env::args_os().skip(1);
     let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
     let done = match words.as_slice() {
@@ -45,7 +45,7 @@ fn shown(failure: &Failure) -> String {
     let mut lines = vec![format!("error: {}", failure.what)];
     let causes = failure.causes();
     lines.extend(causes.iter().map(|cause| format!("caused by: {cause}")));
-    lines.extend(failure.evidence.iter().map(|line| format!("  {line}")));
+    lines.extend(failure.excerpt.iter().map(|line| format!("  {line}")));
     lines.extend(failure.hints.iter().map(|hint| format!("hint: {hint}")));
     let text = lines.join("\n");
     let steers = |letter: &char| letter.is_control() && *letter != '\n';

@@ -5,17 +5,16 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use model::color::Route;
-use model::config::{SwitchWay, is_app_name};
+use model::config::{SwitchStrategy, is_app_name};
 use model::failure::{Failure, Kind};
 use model::layout::{Entry, NginxLayout};
-use nginx::mover::Told;
+use nginx::switcher::Reload;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Uid, User, getuid};
 use state::registry::Registry;
-use sys::command;
-use sys::program::THIS;
-use sys::system::SystemFolders;
-use sys::trust;
+use sys::self_install::THIS;
+use sys::system_paths::SystemFolders;
+use sys::{command, path_security};
 
 /// Moves the traffic of `app` to `route`, for whoever asked through sudo.
 ///
@@ -35,13 +34,13 @@ pub async fn swap(app: &str, route: &str) -> Result<(), Failure> {
     }
     let entry = registered(app)?;
     for_its_owner(&entry)?;
-    if entry.switch != SwitchWay::Reload {
+    if entry.switch != SwitchStrategy::Reload {
         return Err(refuse(format!(
             "`{app}` does not switch by a reload, and needs no help"
         )));
     }
     relies_on_root(&entry, route)?;
-    let done = Told::of(&entry).put_in_force(route, somebody_waits).await;
+    let done = Reload::of(&entry).apply(route, somebody_waits).await;
     done.map_err(|error| {
         Failure::failed(format!("traffic of `{app}` was not moved to {route}")).because(error)
     })
@@ -80,7 +79,7 @@ fn own_place() -> Result<PathBuf, Failure> {
 }
 
 fn roots(path: &Path) -> Result<(), Failure> {
-    trust::roots_alone(path).map(drop).map_err(|error| {
+    path_security::roots_alone(path).map(drop).map_err(|error| {
         refuse(format!("`{}` is not root's alone", path.display()))
             .because(error)
             .hint("`bg setup` as root puts it right")
@@ -107,7 +106,7 @@ fn for_its_owner(entry: &Entry) -> Result<(), Failure> {
         "`{}` belongs to `{}`, not to {}",
         entry.app,
         entry.owner,
-        trust::name_of(caller)
+        path_security::name_of(caller)
     )))
 }
 

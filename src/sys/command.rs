@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, User};
 
-use crate::trust::Untrusted;
+use crate::path_security::Untrusted;
 use actor::{ACTOR, FOR_ALL};
 pub use actor::{act_as, acts_for_somebody, home};
 pub use found::find_program;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Uid;
 
+use crate::path_security;
 use crate::process::{self, Process};
 use crate::sockets::{self, Holder, Listener};
-use crate::trust;
 
 /// The variable that carries a start's nonce.
 pub const NONCE: &str = "BG_NONCE";
@@ -105,7 +105,7 @@ impl IdentityError {
 fn name(holder: &Option<Holder>, uid: u32) -> String {
     match holder {
         Some(holder) => holder.to_string(),
-        None => format!("a process of {}", trust::name_of(Uid::from_raw(uid))),
+        None => format!("a process of {}", path_security::name_of(Uid::from_raw(uid))),
     }
 }
 

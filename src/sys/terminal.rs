@@ -15,7 +15,7 @@ use nix::unistd::{Uid, User};
 
 use crate::command;
 use crate::process::Stat;
-use crate::program::THIS;
+use crate::self_install::THIS;
 use pair::{OURS, Pair};
 
 /// Whether a program of `owner` must not get the terminal that this process has.

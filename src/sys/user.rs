@@ -8,7 +8,7 @@ use nix::unistd::{
     Gid, Uid, User, getegid, getgrouplist, getgroups, initgroups, setegid, seteuid, setgid, setgroups, setuid,
 };
 
-use crate::{command, trust};
+use crate::{command, path_security};
 
 /// Becomes `user` with their groups and nothing else; programs that are started from here
 /// on find that user's home. There is no way back.
@@ -30,7 +30,7 @@ pub fn become_user(user: &User) -> Result<(), nix::Error> {
 /// started meanwhile: it could take them back too.
 #[derive(Debug)]
 #[must_use = "the rights are given back when it is dropped"]
-pub struct Borrowed {
+pub struct AsUser {
     back: Option<Back>,
 }
 
@@ -44,7 +44,7 @@ struct Back {
 ///
 /// # Errors
 /// When the system refuses.
-pub fn borrow(user: &User) -> Result<Borrowed, nix::Error> {
+pub fn as_user(user: &User) -> Result<AsUser, nix::Error> {
     let name = CString::new(user.name.clone()).map_err(|_| nix::Error::EINVAL)?;
     take(user.uid, user.gid, || getgrouplist(&name, user.gid))
 }
@@ -54,15 +54,15 @@ pub fn borrow(user: &User) -> Result<Borrowed, nix::Error> {
 ///
 /// # Errors
 /// When that can be several users, or the system refuses.
-pub fn borrow_from_author(path: &Path) -> io::Result<Borrowed> {
+pub fn as_author(path: &Path) -> io::Result<AsUser> {
     if !Uid::effective().is_root() {
-        return Ok(Borrowed { back: None });
+        return Ok(AsUser { back: None });
     }
-    let Some(uid) = trust::author(path).map_err(io::Error::other)? else {
-        return Ok(Borrowed { back: None });
+    let Some(uid) = path_security::author(path).map_err(io::Error::other)? else {
+        return Ok(AsUser { back: None });
     };
     match User::from_uid(uid) {
-        Ok(Some(user)) => Ok(borrow(&user)?),
+        Ok(Some(user)) => Ok(as_user(&user)?),
         // Nobody's, as a file that was unpacked: the number alone, in no group of root's.
         _ => Ok(take(uid, Gid::from_raw(uid.as_raw()), || Ok(Vec::new()))?),
     }
@@ -72,9 +72,9 @@ fn take(
     uid: Uid,
     gid: Gid,
     groups: impl FnOnce() -> Result<Vec<Gid>, nix::Error>,
-) -> Result<Borrowed, nix::Error> {
+) -> Result<AsUser, nix::Error> {
     if !Uid::effective().is_root() || uid.is_root() {
-        return Ok(Borrowed { back: None });
+        return Ok(AsUser { back: None });
     }
     let back = Back {
         groups: getgroups()?,
@@ -82,14 +82,14 @@ fn take(
     };
     let theirs = groups()?;
     // From here on a failure drops this, and so puts everything back.
-    let borrowed = Borrowed { back: Some(back) };
+    let as_user = AsUser { back: Some(back) };
     setgroups(&theirs)?;
     setegid(gid)?;
     seteuid(uid)?;
-    Ok(borrowed)
+    Ok(as_user)
 }
 
-impl Drop for Borrowed {
+impl Drop for AsUser {
     fn drop(&mut self) {
         let Some(back) = &self.back else { return };
         let restored = seteuid(Uid::from_raw(0))

@@ -127,7 +127,7 @@ pub(super) fn failure(failure: &Failure) -> Failure {
     let mut failed = Failed::from(failure);
     let tidy = |line: &mut String| *line = text(line, Lines::Indented);
     tidy(&mut failed.what);
-    for lines in [&mut failed.causes, &mut failed.evidence, &mut failed.hints] {
+    for lines in [&mut failed.causes, &mut failed.excerpt, &mut failed.hints] {
         lines.iter_mut().for_each(tidy);
     }
     if let Some(traffic) = all(&failed.traffic, &[]) {

@@ -43,7 +43,7 @@ pub(super) fn failure(failure: &Failure) {
         "exit_code": failure.exit_code(),
         "error": failure.what,
         "causes": failure.causes(),
-        "evidence": failure.evidence,
+        "excerpt": failure.excerpt,
         "traffic": failure.traffic,
         "hints": failure.hints,
     }));

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
-use model::wire::Said;
+use model::wire::EngineMessage;
 
 /// How long the end of an engine waits for a client that does not read.
 const LAST_WORD: Duration = Duration::from_secs(10);
@@ -18,7 +18,7 @@ enum Job {
 
 static WRITER: OnceLock<Sender<Job>> = OnceLock::new();
 
-pub(super) fn say(said: &Said) {
+pub(super) fn say(said: &EngineMessage) {
     if let Ok(mut line) = serde_json::to_string(said) {
         line.push('\n');
         writer().send(Job::Line(line)).ok();

@@ -1,8 +1,8 @@
 //! `bg adopt`: what runs already becomes the live color without being started again. What
 //! would be done is shown first; done, it can be undone until the first deploy.
 
+mod apply;
 mod asked;
-mod carry;
 mod command;
 pub mod data;
 mod found;
@@ -44,7 +44,7 @@ pub async fn adopt(ask: &Ask, config: Option<Config>, sink: &dyn Sink) -> Result
         if !ask.yes {
             return Ok(undo::shown(&record));
         }
-        if let Some(done) = carry::finish(&record, sink).await? {
+        if let Some(done) = apply::finish(&record, sink).await? {
             return Ok(done);
         }
         undo::put_back(&record, sink).await?;
@@ -54,7 +54,7 @@ pub async fn adopt(ask: &Ask, config: Option<Config>, sink: &dyn Sink) -> Result
     if !ask.yes {
         return Ok(adopting);
     }
-    carry::carry_out(&plan, ask, sink).await?;
+    apply::carry_out(&plan, ask, sink).await?;
     adopting.done = true;
     Ok(adopting)
 }

@@ -12,7 +12,7 @@ use model::failure::Failure;
 use model::release::Manifest;
 use release::backup::{self, BackupError, Part};
 
-use super::hooks::{self, Scene};
+use super::hooks::{self, HookEnvironment};
 
 /// Makes a backup as `[backup]` says; `None` where bg.toml has no such section.
 ///
@@ -48,7 +48,7 @@ pub async fn make(run: &Run<'_>, manifest: &Manifest) -> Result<Option<PathBuf>,
 async fn written(run: &Run<'_>, settings: &Backup, manifest: &Manifest, part: &Part) -> Result<(), Failure> {
     match (&settings.run, settings.kind) {
         (Some(own), _) => {
-            let scene = Scene::of_release(run, manifest, run.from.color)?
+            let scene = HookEnvironment::of_release(run, manifest, run.from.color)?
                 .telling("BG_HOOK", "backup")
                 .telling("BG_BACKUP_FILE", &part.path.to_string_lossy());
             hooks::succeed(run, &scene, "backup", own, settings.timeout).await

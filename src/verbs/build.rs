@@ -1,7 +1,7 @@
 //! Everything on disk that a release needs before a slot is touched: commit, checkout,
 //! shared files, Python environment, environment file, manifest.
 
-mod shared;
+mod linked_paths;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -16,11 +16,10 @@ use model::event::{Event, Sink, millis};
 use model::failure::Failure;
 use model::journal::Verb;
 use model::release::{Manifest, ReleaseId};
-use release::checkout;
 use release::git::{Commit, Git};
-use release::shared::link_shared;
-use release::venv;
+use release::linked_paths::link_shared;
 use release::venv::interpreter::Interpreter;
+use release::{checkout, venv};
 use state::envfile::{self, EnvFileError};
 use state::releases;
 use sys::dotenv::{self, DotenvError, Literal};
@@ -28,7 +27,7 @@ use sys::lock::user_name;
 use sys::store;
 
 use super::source::{self, Wanted};
-use super::{assets, packages, sight};
+use super::{assets, observe, packages};
 
 /// Builds a release of what is wanted.
 ///
@@ -168,7 +167,7 @@ pub(super) fn as_written(file: &Path, literal: &Literal) -> String {
 
 /// Later than every name that was given before, also to a release that never became one.
 fn new_id(app: &App, commit: &Commit) -> ReleaseId {
-    ReleaseId::new(Timestamp::now(), &commit.sha, sight::newest(app).as_ref())
+    ReleaseId::new(Timestamp::now(), &commit.sha, observe::newest(app).as_ref())
 }
 
 /// The checkout with its shared files; returns the app's folder in it.
@@ -198,7 +197,7 @@ async fn check_out(run: &Run<'_>, commit: &Commit, id: &ReleaseId) -> Result<Pat
             ),
         });
     }
-    shared::tell_changes(run, &git, &commit.sha, &release).await;
+    linked_paths::tell_changes(run, &git, &commit.sha, &release).await;
     let linked = link_shared(&app.config.shared, &app.layout.shared(), &release)
         .map_err(|error| source::not_linked(app, error))?;
     for seeded in linked.seeded {

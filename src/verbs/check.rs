@@ -3,7 +3,6 @@
 
 mod app;
 mod before;
-mod boot;
 mod clock;
 mod closed;
 mod daemon;
@@ -13,6 +12,7 @@ mod logs;
 mod machine;
 mod names;
 mod owners;
+mod reboot;
 mod site;
 mod tls;
 mod twice;
@@ -27,13 +27,11 @@ use model::failure::{Failure, Kind};
 use model::layout::Entry;
 use nix::unistd::Uid;
 use state::registry::{Registry, RegistryError};
-use sys::system::SystemFolders;
+use sys::system_paths::SystemFolders;
 use sys::user;
 
-use super::setup::{
-    self,
-    ground::{self, Ground},
-};
+use super::setup;
+use super::setup::facts::{self, HostFacts};
 pub use before::{Depth, before_deploy};
 use finding::against;
 pub use finding::{Checked, Finding, Level, Report};
@@ -60,14 +58,14 @@ pub async fn check(config: &Config) -> Result<Report, Failure> {
     if let Some(entry) = &known {
         owners::look(&mut report, entry, config, &registry).await;
     }
-    match ground::look(config).await {
-        Ok((ground, unseen)) => {
-            unshown(&mut report, &ground, unseen);
-            let free = setup::names::are_free(config, &ground);
-            if let Err(failure) = ground::stands_against(config, &ground, &registry).and(free) {
+    match facts::look(config).await {
+        Ok((facts, unseen)) => {
+            unshown(&mut report, &facts, unseen);
+            let free = setup::names::are_free(config, &facts);
+            if let Err(failure) = facts::stands_against(config, &facts, &registry).and(free) {
                 against(&mut report, "set-up", &failure);
             }
-            on(&mut report, config, &ground, known).await?;
+            on(&mut report, config, &facts, known).await?;
         }
         Err(failure) => against(&mut report, "set-up", &failure),
     }
@@ -78,18 +76,18 @@ pub async fn check(config: &Config) -> Result<Report, Failure> {
 async fn on(
     report: &mut Report,
     config: &Config,
-    ground: &Ground,
+    facts: &HostFacts,
     known: Option<Entry>,
 ) -> Result<(), Failure> {
     let set_up = known.is_some();
-    let entry = known.unwrap_or_else(|| ground.entry.clone());
+    let entry = known.unwrap_or_else(|| facts.entry.clone());
     let app = App::with(entry, config.clone())
         .map_err(|error| Failure::new(Kind::Config, "the configuration cannot be used").because(error))?;
-    let certificates = tls::read(&app, ground);
+    let certificates = tls::read(&app, facts);
     // What is looked at from here on starts programs that the app's owner can change.
-    if Uid::effective().is_root() && ground.owner.uid != Uid::effective() {
-        user::become_user(&ground.owner).map_err(|error| {
-            Failure::failed(format!("cannot become `{}`", ground.owner.name)).because(error)
+    if Uid::effective().is_root() && facts.owner.uid != Uid::effective() {
+        user::become_user(&facts.owner).map_err(|error| {
+            Failure::failed(format!("cannot become `{}`", facts.owner.name)).because(error)
         })?;
     }
     let applied = read_config(&app.layout.config()).ok().filter(|_| set_up);
@@ -117,11 +115,11 @@ async fn on(
     }
     let etc = SystemFolders::of_this_user().etc;
     if set_up {
-        closed::look(report, &app, ground);
+        closed::look(report, &app, facts);
     }
-    site::look(report, &app, ground, set_up).await;
+    site::look(report, &app, facts, set_up).await;
     if set_up {
-        visitors::look(report, &app, ground).await;
+        visitors::look(report, &app, facts).await;
     }
     tls::look(report, &certificates).await;
     names::look(report, &app).await;
@@ -131,8 +129,8 @@ async fn on(
     twice::look(report, &app);
     app::data(report, &app);
     app::data_to_come(report, &app).await;
-    limits::look(report, &app, ground);
-    boot::look(report, &app, &etc);
+    limits::look(report, &app, facts);
+    reboot::look(report, &app, &etc);
     logs::look(report, &app, &etc).await;
     clock::look(report);
     Ok(())
@@ -140,9 +138,9 @@ async fn on(
 
 /// What NGINX does not show to this user, root has to look at; what it does not show to its
 /// own user is broken.
-fn unshown(report: &mut Report, ground: &Ground, unseen: Option<Failure>) {
+fn unshown(report: &mut Report, facts: &HostFacts, unseen: Option<Failure>) {
     let Some(failure) = unseen else { return };
-    let owner = std::fs::metadata(&ground.entry.nginx_conf).map(|about| about.uid());
+    let owner = std::fs::metadata(&facts.entry.nginx_conf).map(|about| about.uid());
     let is_ours = owner.is_ok_and(|uid| uid == Uid::effective().as_raw());
     if Uid::effective().is_root() || is_ours {
         return against(report, "nginx configuration", &failure);

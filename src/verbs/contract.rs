@@ -43,7 +43,7 @@ pub fn live_commit(run: &Run<'_>) -> Option<String> {
     Some(manifest.commit)
 }
 
-/// `Bg-Contract: drops orders.total`, or `[contract]` anywhere.
+/// `Bg-Contract: drops control.total`, or `[contract]` anywhere.
 fn said_by(message: &str) -> Option<String> {
     let trailer = message.lines().find_map(|line| {
         let (name, value) = line.split_at_checked(TRAILER.len())?;

@@ -9,7 +9,7 @@ use engine::caller::Caller;
 use engine::{adopted, run, traffic};
 use model::color::Color;
 use model::event::{Event, Sink};
-use model::failure::{Failure, Standing};
+use model::failure::{Deployment, Failure};
 use model::release::ReleaseId;
 use release::relocate::relocate;
 use release::seal::{self, Entry};
@@ -29,7 +29,7 @@ pub struct DataFound {
     /// The app.
     pub app: String,
     /// What is live.
-    pub live: Standing,
+    pub live: Deployment,
     /// What it wrote into its own folder, by where it belongs.
     pub places: Vec<DataPlace>,
     /// The line of bg.toml that the next release needs, where bg.toml has another.
@@ -72,22 +72,22 @@ impl From<&Place> for DataPlace {
 
 /// What the live release holds.
 struct Live {
-    standing: Standing,
+    deployment: Deployment,
     found: Found,
     places: Vec<Place>,
 }
 
 impl Live {
     fn of(app: &App, color: Color) -> Option<Live> {
-        let standing = traffic::standing(app, color);
-        let release = standing.release.clone()?;
+        let deployment = traffic::deployment(app, color);
+        let release = deployment.release.clone()?;
         if adopted::in_slot(app, color).is_some() {
             return None;
         }
         let found = written::written(&app.layout, &app.config, &release);
         let places = places::of(&found, &app.config);
         Some(Live {
-            standing,
+            deployment,
             found,
             places,
         })
@@ -182,13 +182,13 @@ pub fn left_behind(app: &App, live: Color) -> Option<Failure> {
     let failure = match live.places.is_empty() {
         true => Failure::failed(format!(
             "{} works on data in `{}` that `shared` does not name, and the next release would start without it: {}",
-            live.standing,
+            live.deployment,
             app.layout.shared().display(),
             adopted::listed(&unnamed)
         )),
         false => Failure::failed(format!(
             "the data of {} lies in its own folder, and the next release would start without it: {}",
-            live.standing,
+            live.deployment,
             live.in_words()
         )),
     };
@@ -197,7 +197,7 @@ pub fn left_behind(app: &App, live: Color) -> Option<Failure> {
         format!(
             "`bg data move` moves it into `{}` while {} goes on",
             app.layout.shared().display(),
-            live.standing.color
+            live.deployment.color
         )
     });
     let failure = line.into_iter().chain(moving).fold(failure, Failure::hint);
@@ -215,8 +215,8 @@ pub fn warn_of_what_stays(app: &App, live: Color, sink: &dyn Sink) {
     sink.emit(Event::Warned {
         text: format!(
             "the data of {} lies in its own folder, and {} does not see it: {}; `bg data` shows what to do",
-            live.standing,
-            live.standing.color.other(),
+            live.deployment,
+            live.deployment.color.other(),
             live.in_words()
         ),
     });
@@ -249,12 +249,12 @@ pub fn held_by(app: &App, id: &ReleaseId) -> Option<String> {
 pub async fn show(app: &App) -> Result<DataFound, Failure> {
     let color = traffic::observe(app).await?.color;
     let live = Live::of(app, color);
-    let standing = traffic::standing(app, color);
+    let deployment = traffic::deployment(app, color);
     let mut older = releases::ids(&app.layout).unwrap_or_default();
-    older.retain(|id| Some(id) != standing.release.as_ref());
+    older.retain(|id| Some(id) != deployment.release.as_ref());
     Ok(DataFound {
         app: app.name().to_owned(),
-        live: standing,
+        live: deployment,
         places: live
             .iter()
             .flat_map(|live| &live.places)

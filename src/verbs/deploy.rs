@@ -3,24 +3,17 @@
 use engine::app::App;
 use engine::begin::begin;
 use engine::caller::Caller;
-use engine::cutover;
 use engine::gate::{self, Gated};
-use engine::proof;
 use engine::run::Run;
-use engine::{adopted, resolve, save, slot, step, wake};
+use engine::{adopted, cutover, participant, process_list, resolve, resurrect, slot, verification};
 use model::color::Route;
 use model::event::Sink;
 use model::failure::Failure;
 use model::journal::Verb;
 
-use super::assets;
-use super::build;
-use super::check;
 use super::deployed::Deployed;
 use super::finish::finish;
-use super::memory;
-use super::room;
-use super::{data, hooks, migrate, preflight};
+use super::{assets, build, check, data, disk, hooks, memory, migrate, preflight};
 
 pub mod ask;
 
@@ -59,23 +52,23 @@ pub(super) async fn can_begin(app: &App, route: Route, ask: &Ask, sink: &dyn Sin
     adopted::variables_are_given(app, live)?;
     data::is_not_left_behind(app, live, ask.leave_data, sink)?;
     slot::is_ours_to_take(app, live.other()).await?;
-    room::writable(app)?;
-    room::left(app)?;
+    disk::writable(app)?;
+    disk::left(app)?;
     memory::left(app, live.other(), BG_TOML.as_ref()).await?;
     if !ask.no_switch {
-        proof::can_be_had(app, route).await?;
+        verification::can_be_had(app, route).await?;
     }
     check::before_deploy(app, ask.checks, sink).await
 }
 
 async fn stage(run: &Run<'_>, ask: &Ask) -> Result<Gated, Failure> {
-    wake::wake(run.app, &run.sink).await;
+    resurrect::resurrect(run.app, &run.sink).await;
     can_begin(run.app, run.from, ask, &run.sink).await?;
     hooks::before_build(run).await?;
     let mut manifest = build::build(run, &ask.wanted).await?;
     run.works_on(&manifest.id);
     hooks::after_build(run, &manifest).await?;
-    room::left(run.app)?;
+    disk::left(run.app)?;
     let (app, color) = (run.app, run.idle());
     let release = manifest.id.clone();
     let tried = async {
@@ -104,29 +97,29 @@ async fn stage(run: &Run<'_>, ask: &Ask) -> Result<Gated, Failure> {
             None => return Err(refusal.into_failure(color)),
         },
     };
-    assets::keep(run, passed.standing().release.as_ref()).await?;
+    assets::keep(run, passed.deployment().release.as_ref()).await?;
     if ask.no_switch {
         return Ok(passed.despite(past));
     }
     hooks::before_switch(run, &passed).await?;
-    let passed = step::ready(run, passed).await?;
+    let passed = participant::ready(run, passed).await?;
     Ok(passed.despite(past))
 }
 
 /// `--no-switch`: the candidate stays in its slot, warm.
 async fn park(run: &Run<'_>, passed: &Gated) -> Result<Deployed, Failure> {
-    let save = save::for_a_reboot(run).await;
+    let save = process_list::for_a_reboot(run).await;
     let save = save.map(|saved| run.sink.emit(saved));
     run.commit(
         run.live(),
         run.from.maintenance,
         format!(
             "staged {} beside {}{}",
-            passed.standing(),
+            passed.deployment(),
             run.live(),
             cutover::forced(passed.forced_because())
         ),
     )?;
-    let deployed = Deployed::of(run, run.live(), passed.standing(), false);
+    let deployed = Deployed::of(run, run.live(), passed.deployment(), false);
     save.map(|()| deployed)
 }

@@ -2,11 +2,11 @@
 
 use engine::run::Run;
 use engine::workers::{self, WorkerStatus};
-use model::failure::Standing;
+use model::failure::Deployment;
 use model::journal::Verb;
 use serde::{Deserialize, Serialize};
 
-use super::{contract, cool};
+use super::{contract, standby};
 use crate::text::Show;
 
 /// Where traffic is after it, and what stands beside.
@@ -15,9 +15,9 @@ pub struct Deployed {
     /// What was asked for.
     pub verb: Verb,
     /// What is live now.
-    pub live: Standing,
+    pub live: Deployment,
     /// What was live before, or what was staged beside it.
-    pub other: Standing,
+    pub other: Deployment,
     /// Whether traffic moved.
     pub switched: bool,
     /// Whether the other color stays up.
@@ -37,14 +37,14 @@ pub struct Deployed {
 impl Deployed {
     /// What came of `run`: what is live, what stands beside it, and whether traffic moved.
     #[must_use]
-    pub fn of(run: &Run<'_>, live: Standing, other: Standing, switched: bool) -> Deployed {
-        let warm = cool::stays_warm(run.app);
+    pub fn of(run: &Run<'_>, live: Deployment, other: Deployment, switched: bool) -> Deployed {
+        let warm = standby::stays_warm(run.app);
         let past = (live.release.as_ref()).zip(other.release.as_ref());
         Deployed {
             contract: past
                 .is_some_and(|(live, other)| contract::between(&run.app.layout, live, other).is_some()),
             verb: run.verb,
-            workers: workers::standings(run.app, live.release.as_ref()),
+            workers: workers::statuses(run.app, live.release.as_ref()),
             live,
             other,
             switched,

@@ -10,7 +10,7 @@ use model::journal::Verb;
 use sys::store;
 
 use super::deployed::Deployed;
-use super::{cool, prune};
+use super::{prune, standby};
 
 /// Records the switch, and does what is left: the old color is kept or stopped, and of a deploy
 /// its configuration is kept and what nobody needs any more is deleted.
@@ -30,7 +30,7 @@ pub async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failu
     if is_new {
         ends.push(keep_what_was_applied(app));
     }
-    ends.push(cool::down(app, &idle, &run.sink).await);
+    ends.push(standby::down(app, &idle, &run.sink).await);
     if is_new {
         ends.push(prune::prune(run).await);
     }

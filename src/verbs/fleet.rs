@@ -71,7 +71,7 @@ impl Fleet {
     /// In what the hosts differ that should be the same everywhere.
     #[must_use]
     pub fn differences(&self) -> Vec<String> {
-        let standings = self.hosts.iter().filter_map(|host| match host.answer.as_deref() {
+        let statuses = self.hosts.iter().filter_map(|host| match host.answer.as_deref() {
             Some(Answer::Status(now)) => Some((&host.host, now)),
             _ => None,
         });
@@ -85,11 +85,11 @@ impl Fleet {
             }),
             ("the switch way", |now| format!("{:?}", now.switch).to_lowercase()),
         ];
-        let standings: Vec<_> = standings.collect();
+        let statuses: Vec<_> = statuses.collect();
         let mut found = Vec::new();
         for (what, view) in views {
             let mut seen: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-            for (host, now) in &standings {
+            for (host, now) in &statuses {
                 seen.entry(view(now)).or_default().push(host);
             }
             if seen.len() > 1 {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use state::journal::Journal;
 use sys::lock;
 
-use crate::text::{self, Show, story};
+use crate::text::{self, Show, events};
 
 /// One run, as `bg history` lists it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -130,7 +130,7 @@ impl Show for RunLog {
                     text,
                     "{:>8} {}",
                     text::seconds(ms as f64),
-                    story::event(&event, "bg")
+                    events::event(&event, "bg")
                 )
                 .ok();
             }

@@ -9,7 +9,7 @@ use engine::gate::Gated;
 use engine::run::Run;
 use engine::traffic;
 use model::config::duration::Span;
-use model::config::hooks::{Hook, Moment, Place};
+use model::config::hooks::{Hook, Moment, RunsOn};
 use model::event::{Event, Sink, millis};
 use model::failure::{Failure, Traffic, in_one_line};
 use model::journal::Verb;
@@ -19,9 +19,9 @@ use sys::command::{Command, CommandError};
 use super::deployed::Deployed;
 use super::notify;
 
-pub mod scene;
+pub mod environment;
 
-pub use scene::{Scene, secrets};
+pub use environment::{HookEnvironment, secrets};
 
 /// Lines that are told; a program that prints more is heard on to its end.
 const MOST_LINES: usize = 10_000;
@@ -37,7 +37,7 @@ const SHOWN_AGAIN: usize = 10;
 /// # Errors
 /// When one fails.
 pub async fn before_build(run: &Run<'_>) -> Result<(), Failure> {
-    all(run, Moment::BeforeBuild, || Ok(Scene::of_root(run))).await
+    all(run, Moment::BeforeBuild, || Ok(HookEnvironment::of_root(run))).await
 }
 
 /// In the new release, once it is whole.
@@ -45,8 +45,8 @@ pub async fn before_build(run: &Run<'_>) -> Result<(), Failure> {
 /// # Errors
 /// When one fails.
 pub async fn after_build(run: &Run<'_>, manifest: &Manifest) -> Result<(), Failure> {
-    let scene = || Scene::of_release(run, manifest, run.from.color);
-    all(run, Moment::AfterBuild, scene).await
+    let environment = || HookEnvironment::of_release(run, manifest, run.from.color);
+    all(run, Moment::AfterBuild, environment).await
 }
 
 /// In the release that passed the gate. A rollback waits for no hook: what stands in its
@@ -58,9 +58,9 @@ pub async fn before_switch(run: &Run<'_>, passed: &Gated) -> Result<(), Failure>
     if run.verb == Verb::Rollback {
         return Ok(());
     }
-    let release = passed.standing().release;
-    let scene = || Ok(Scene::of(run, release.as_ref(), run.from.color));
-    all(run, Moment::BeforeSwitch, scene).await
+    let release = passed.deployment().release;
+    let environment = || Ok(HookEnvironment::of(run, release.as_ref(), run.from.color));
+    all(run, Moment::BeforeSwitch, environment).await
 }
 
 /// When all is over: the hooks for how it ended, and whoever wants to hear of it.
@@ -87,11 +87,11 @@ async fn moved(run: &Run<'_>, deployed: Deployed) -> Result<Deployed, Failure> {
     let traffic = Traffic::Moved {
         live: deployed.live.clone(),
     };
-    let scene = || {
-        let scene = Scene::of(run, deployed.live.release.as_ref(), deployed.live.color);
-        Ok(scene.telling("BG_TRAFFIC", &traffic.to_string()))
+    let environment = || {
+        let environment = HookEnvironment::of(run, deployed.live.release.as_ref(), deployed.live.color);
+        Ok(environment.telling("BG_TRAFFIC", &traffic.to_string()))
     };
-    let ran = run.until_told_to_stop(all(run, moment, scene)).await;
+    let ran = run.until_told_to_stop(all(run, moment, environment)).await;
     let ran = ran.unwrap_or_else(|| Err(Failure::failed(format!("`{}` was interrupted", moment.name()))));
     match ran {
         Ok(()) => Ok(deployed),
@@ -107,13 +107,17 @@ async fn failed(run: &Run<'_>, failure: &Failure) {
         Traffic::Unchanged { live } | Traffic::PutBack { live } | Traffic::Moved { live } => live.color,
         Traffic::Untouched | Traffic::Unknown { .. } => run.from.color,
     };
-    let scene = || {
-        let scene = Scene::of(run, run.release().as_ref(), live);
-        let said = scene.redact(&failure.what);
+    let environment = || {
+        let environment = HookEnvironment::of(run, run.release().as_ref(), live);
+        let said = environment.redact(&failure.what);
         let traffic = failure.traffic.to_string();
-        Ok(scene.telling("BG_FAILURE", &said).telling("BG_TRAFFIC", &traffic))
+        Ok(environment
+            .telling("BG_FAILURE", &said)
+            .telling("BG_TRAFFIC", &traffic))
     };
-    let ran = run.until_told_to_stop(all(run, Moment::OnFailure, scene)).await;
+    let ran = run
+        .until_told_to_stop(all(run, Moment::OnFailure, environment))
+        .await;
     if let Some(Err(problem)) = ran {
         run.sink.emit(Event::Warned {
             text: format!("{}, which changes nothing else", problem.what),
@@ -126,18 +130,18 @@ async fn failed(run: &Run<'_>, failure: &Failure) {
 async fn all(
     run: &Run<'_>,
     moment: Moment,
-    scene: impl FnOnce() -> Result<Scene, Failure>,
+    environment: impl FnOnce() -> Result<HookEnvironment, Failure>,
 ) -> Result<(), Failure> {
-    let afar = run.caller.orders.are_a_clients();
-    let ours = |hook: &&Hook| hook.on == Place::Host || !afar;
+    let afar = run.caller.control.are_a_clients();
+    let ours = |hook: &&Hook| hook.on == RunsOn::Host || !afar;
     let hooks: Vec<&Hook> = run.app.config.hooks.of(moment).iter().filter(ours).collect();
     if hooks.is_empty() {
         return Ok(());
     }
     let name = moment.name();
-    let scene = scene()?.telling("BG_HOOK", name);
+    let environment = environment()?.telling("BG_HOOK", name);
     for hook in hooks {
-        succeed(run, &scene, name, &hook.run, hook.timeout).await?;
+        succeed(run, &environment, name, &hook.run, hook.timeout).await?;
     }
     Ok(())
 }
@@ -148,14 +152,14 @@ async fn all(
 /// When it does not, with its last lines.
 pub async fn succeed(
     run: &Run<'_>,
-    scene: &Scene,
+    environment: &HookEnvironment,
     name: &str,
     line: &str,
     timeout: Span,
 ) -> Result<(), Failure> {
     let began = Instant::now();
     let mut last = VecDeque::new();
-    let ended = hear(run, scene, name, line, timeout, |line| {
+    let ended = hear(run, environment, name, line, timeout, |line| {
         last.push_back(format!("{name} | {line}"));
         while last.len() > SHOWN_AGAIN {
             last.pop_front();
@@ -165,13 +169,13 @@ pub async fn succeed(
         Ok(status) if status.success() => {
             run.sink.emit(Event::HookRan {
                 hook: name.to_owned(),
-                command: scene.redact(line),
+                command: environment.redact(line),
                 took_ms: millis(began.elapsed()),
             });
             return Ok(());
         }
         Ok(status) => CommandError::Failed {
-            command: scene.redact(line),
+            command: environment.redact(line),
             status,
             output: String::new(),
         },
@@ -179,7 +183,7 @@ pub async fn succeed(
     };
     run.sink.emit(Event::HookFailed {
         hook: name.to_owned(),
-        problem: scene.redact(&in_one_line(&problem)),
+        problem: environment.redact(&in_one_line(&problem)),
     });
     Err(Failure::failed(format!("`{name}` failed"))
         .because(problem)
@@ -193,7 +197,7 @@ pub async fn succeed(
 /// When it cannot be started, or misses its deadline.
 pub async fn hear(
     run: &Run<'_>,
-    scene: &Scene,
+    environment: &HookEnvironment,
     name: &str,
     line: &str,
     timeout: Span,
@@ -205,9 +209,9 @@ pub async fn hear(
         .map_or(("", [].as_slice()), |(program, args)| (program.as_str(), args));
     let mut command = Command::new(program)
         .args(args)
-        .folder(&scene.folder)
+        .folder(&environment.folder)
         .deadline(timeout.0);
-    for (name, value) in &scene.env {
+    for (name, value) in &environment.env {
         command = command.env(name, value);
     }
     let mut lines = 0;
@@ -217,7 +221,7 @@ pub async fn hear(
             if lines > MOST_LINES {
                 return;
             }
-            let said: String = scene.redact(said).chars().take(LONGEST_LINE).collect();
+            let said: String = environment.redact(said).chars().take(LONGEST_LINE).collect();
             also(&said);
             run.sink.emit(Event::HookSaid {
                 hook: name.to_owned(),

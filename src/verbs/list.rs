@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use model::failure::Standing;
+use model::failure::Deployment;
 use model::layout::{Entry, Layout};
 use serde::{Deserialize, Serialize};
 use state::registry::Registry;
@@ -23,7 +23,7 @@ pub struct Listed {
     /// Where it lies.
     pub root: PathBuf,
     /// What the link names; `None` where it cannot be read.
-    pub live: Option<Standing>,
+    pub live: Option<Deployment>,
     /// Whether visitors get the maintenance page.
     pub maintenance: bool,
 }
@@ -67,7 +67,7 @@ pub fn list() -> Vec<Listed> {
         let route = Link::new(&entry.link_folder).read().ok();
         let layout = Layout::new(&entry.root);
         Listed {
-            live: route.map(|route| Standing {
+            live: route.map(|route| Deployment {
                 color: route.color,
                 release: releases::slot(&layout, route.color),
             }),

@@ -5,10 +5,9 @@ use std::time::Duration;
 use engine::app::App;
 use engine::begin::begin;
 use engine::caller::Caller;
-use engine::cutover;
-use engine::resolve;
+use engine::{cutover, resolve};
 use model::event::{Event, Sink};
-use model::failure::{Failure, Standing, Traffic};
+use model::failure::{Deployment, Failure, Traffic};
 use model::journal::Verb;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +19,7 @@ pub struct MaintenanceSet {
     /// Whether visitors get the page.
     pub on: bool,
     /// The color behind it.
-    pub live: Standing,
+    pub live: Deployment,
 }
 
 impl Show for MaintenanceSet {

@@ -8,7 +8,7 @@ use engine::app::App;
 use engine::{slot, traffic};
 use model::color::Color;
 use model::failure::Failure;
-use sys::space;
+use sys::capacity;
 
 /// What to do where it is too little; `file` is the configuration that is looked at.
 pub(super) fn fix(file: &Path) -> String {
@@ -27,7 +27,7 @@ pub struct Memory {
     used: u64,
     /// Bytes that the configuration asks for instead.
     asked: Option<u64>,
-    left: space::Memory,
+    left: capacity::Memory,
     /// Bytes of that which the old process of the color still has.
     held: u64,
 }
@@ -41,12 +41,12 @@ impl Memory {
             return None;
         }
         let live = roots(app, color.other()).await;
-        let mut left = space::memory_beside(*live.first()?).ok()?;
-        let held = space::memory_of(&roots(app, color).await);
+        let mut left = capacity::memory_beside(*live.first()?).ok()?;
+        let held = capacity::memory_of(&roots(app, color).await);
         left.bytes += held;
         Some(Memory {
             live: color.other(),
-            used: space::memory_of(&live),
+            used: capacity::memory_of(&live),
             asked,
             left,
             held,

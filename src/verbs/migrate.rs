@@ -15,7 +15,7 @@ use release::git::Git;
 use sys::command::CommandError;
 
 use super::deploy::ask::Ask;
-use super::hooks::{self, Scene};
+use super::hooks::{self, HookEnvironment};
 use super::{backup, contract};
 
 /// Whose work it is.
@@ -54,10 +54,10 @@ pub async fn schema(run: &Run<'_>, manifest: &mut Manifest, ask: &Ask) -> Result
     match part(run)? {
         Part::Another => {
             await_schema(run, manifest);
-            run.caller.orders.start().await;
+            run.caller.control.start().await;
             let here = || {
                 run.caller
-                    .orders
+                    .control
                     .is_contracted()
                     .then(|| "its migration said so".to_owned())
             };
@@ -67,7 +67,7 @@ pub async fn schema(run: &Run<'_>, manifest: &mut Manifest, ask: &Ask) -> Result
         }
         Part::Primary => {
             await_schema(run, manifest);
-            run.caller.orders.migrate().await;
+            run.caller.control.migrate().await;
             here(run, manifest, ask, contract).await?;
         }
         Part::Alone => here(run, manifest, ask, contract).await?,
@@ -181,9 +181,9 @@ async fn is_pending(
         .with_traffic(traffic::unchanged(run.app)))
 }
 
-fn scene(run: &Run<'_>, manifest: &Manifest) -> Result<Scene, Failure> {
+fn scene(run: &Run<'_>, manifest: &Manifest) -> Result<HookEnvironment, Failure> {
     let note = run.app.layout.contract_note();
-    let scene = Scene::of_release(run, manifest, run.from.color)?;
+    let scene = HookEnvironment::of_release(run, manifest, run.from.color)?;
     Ok(scene
         .telling("BG_HOOK", "migrate")
         .telling("BG_CONTRACT_FILE", &note.to_string_lossy()))

@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use web::webhook;
 
 use super::deployed::Deployed;
-use super::hooks::scene::{Scene, secrets};
+use super::hooks::environment::{HookEnvironment, secrets};
 
 /// Tells whoever wants to hear how `done` went; one that does not answer is only warned of.
 pub async fn tell(run: &Run<'_>, done: &Result<Deployed, Failure>) {
     let Some(url) = url(run).filter(|_| is_news(run, done)) else {
         return;
     };
-    let message = Scene::of_root(run).redact(&message(run, done).to_string());
+    let message = HookEnvironment::of_root(run).redact(&message(run, done).to_string());
     if let Err(error) = webhook::post(&url, message).await {
         run.sink.emit(Event::Warned {
             text: format!("nobody was told: {}", in_one_line(&error)),

@@ -19,8 +19,7 @@ use state::releases;
 use sys::lock;
 
 use super::deploy::{self, Ask};
-use super::source;
-use super::{build, migrate, packages};
+use super::{build, migrate, packages, source};
 use crate::text::Show;
 
 /// What a deploy would do.
@@ -215,7 +214,7 @@ fn steps(app: &App, color: Color, sha: &str, schema: Option<String>, no_switch: 
         steps.push(format!(
             "{way}, prove it on {} and {}",
             counted(config.nginx.paths.len(), "path"),
-            counted(app.doors.len(), "listener")
+            counted(app.endpoints.len(), "listener")
         ));
         let workers = config.workers.iter();
         steps.extend(workers.map(|worker| format!("hand over worker {}", worker.name)));

@@ -9,10 +9,9 @@ use model::event::{Event, Sink};
 use model::failure::Failure;
 use model::release::ReleaseId;
 use release::{assets, prune, written};
-use state::{releases, seats};
+use state::{instances, releases};
 
-use super::data;
-use super::source;
+use super::{data, source};
 
 /// Deletes releases beyond the last `keep.releases` that served, never one that a color, a worker, a rollback or
 /// PM2's dump needs, or that somebody's data lies in.
@@ -29,19 +28,19 @@ pub async fn prune(run: &Run<'_>) -> Result<(), Failure> {
     let kept =
         |error: Box<dyn Error + Send + Sync>| Failure::failed("old releases were not deleted").because(error);
     for id in releases::ids(&app.layout).map_err(|error| kept(error.into()))? {
-        if let Ok(target) = run.story.rollback_target(&id)
+        if let Ok(target) = run.state.rollback_target(&id)
             && needed.contains(&id)
         {
             needed.insert(target.clone());
         }
     }
-    needed.extend(seats::releases(&app.layout));
+    needed.extend(instances::releases(&app.layout));
     let dump = app.pm2.dump().map_err(|error| kept(error.into()))?;
     let dump: Vec<_> = dump.into_iter().map(|saved| saved.cwd).collect();
     // What is live by now is in a slot, whatever the journal said when this run began.
-    let has_served = |id: &ReleaseId| run.story.has_served(id);
+    let has_served = |id: &ReleaseId| run.state.has_served(id);
     // No visitor has left anything in what was refused and never served.
-    let is_refused = |id: &ReleaseId| run.story.is_unfit(id) && !has_served(id);
+    let is_refused = |id: &ReleaseId| run.state.is_unfit(id) && !has_served(id);
     let holds_data = |id: &ReleaseId| match is_refused(id) {
         true => !written::mounts_in(&app.layout.release(id)).is_empty(),
         false => data::held_by(app, id).is_some(),

@@ -6,26 +6,25 @@ use std::time::Duration;
 
 use engine::app::{App, read_config};
 use engine::slot::{self, IdleSlot};
-use engine::{adopted, save, traffic, workers};
+use engine::{adopted, process_list, traffic, workers};
 use model::color::Color;
 use model::config::Config;
 use model::event::{Event, Sink};
 use model::failure::{Failure, Kind};
 use model::layout::Layout;
-use nginx::mover;
+use nginx::switcher;
 use nix::unistd::{Uid, User};
 use serde::{Deserialize, Serialize};
 use site::render::{hook_is_ours, site_mark};
 use state::registry::Registry;
 use sys::command::Command;
 use sys::lock::{Holder, Lock};
-use sys::program::THIS;
-use sys::store;
-use sys::system::SystemFolders;
-use sys::trust;
-use sys::user::{self, Borrowed};
+use sys::self_install::THIS;
+use sys::system_paths::SystemFolders;
+use sys::user::{self, AsUser};
+use sys::{path_security, store};
 
-use super::setup::{ground, programs};
+use super::setup::{facts, programs};
 use crate::text::{self, Show};
 
 /// What PM2 may take besides the app's own end.
@@ -95,7 +94,7 @@ pub async fn remove(app: &App, yes: bool, purge: bool, sink: &dyn Sink) -> Resul
 /// # Errors
 /// When nothing is left of it, or the folder is somebody else's, or not what `remove` keeps.
 pub fn purge(config: &Config, yes: bool, sink: &dyn Sink) -> Result<Removed, Failure> {
-    let owner = ground::owner(config)?;
+    let owner = facts::owner(config)?;
     let layout = Layout::new(&config.root);
     let kept = {
         let _rights = rights(&owner)?;
@@ -147,8 +146,8 @@ pub(super) fn owner(app: &App) -> Result<User, Failure> {
     })
 }
 
-pub(super) fn rights(owner: &User) -> Result<Borrowed, Failure> {
-    user::borrow(owner)
+pub(super) fn rights(owner: &User) -> Result<AsUser, Failure> {
+    user::as_user(owner)
         .map_err(|error| Failure::failed(format!("cannot act as `{}`", owner.name)).because(error))
 }
 
@@ -191,7 +190,7 @@ pub async fn discard(app: &App) -> Result<(), Failure> {
     {
         slot::discard(app, slot).await?;
     }
-    save::save(app).await.ok();
+    process_list::save(app).await.ok();
     Ok(())
 }
 
@@ -236,8 +235,8 @@ pub(super) async fn take_from_nginx(app: &App, files: &[PathBuf]) -> Result<(), 
         moved.push(path);
     }
     let gone = match app.nginx.test(app.config.timeouts.reload.0).await {
-        Ok(()) => mover::Told::of(&app.entry).reload(None).await,
-        Err(error) => Err(mover::Unfollowed::Reload(error)),
+        Ok(()) => switcher::Reload::of(&app.entry).reload(None).await,
+        Err(error) => Err(switcher::ReloadFailed::Reload(error)),
     };
     if let Err(error) = gone {
         for path in moved.iter().rev() {
@@ -260,7 +259,7 @@ pub(super) fn delete_of(path: &Path, owner: &User) -> Result<(), Failure> {
         store::remove_tree(path)
     };
     let above = path.parent().unwrap_or(Path::new("/"));
-    if Uid::effective().is_root() && trust::roots_alone(above).is_ok() {
+    if Uid::effective().is_root() && path_security::roots_alone(above).is_ok() {
         return delete(path);
     }
     done.map_err(|error| Failure::failed(format!("`{}` cannot be deleted", path.display())).because(error))

@@ -5,10 +5,10 @@
 use std::time::{Duration, Instant};
 
 use engine::app::App;
-use engine::traffic::{self, Sight};
-use engine::{drift, gate, proof, recover, run, wake, workers};
+use engine::traffic::{self, Observe};
+use engine::{drift, gate, recover, resurrect, run, verification, workers};
 use model::event::{Event, Sink};
-use model::failure::{Failure, Standing, Traffic};
+use model::failure::{Deployment, Failure, Traffic};
 use serde::{Deserialize, Serialize};
 use state::journal::Journal;
 use state::releases;
@@ -31,7 +31,7 @@ pub struct Repaired {
     /// Whether it was carried out.
     pub done: bool,
     /// What is live.
-    pub live: Option<Standing>,
+    pub live: Option<Deployment>,
 }
 
 impl Show for Repaired {
@@ -52,8 +52,8 @@ impl Show for Repaired {
 /// # Errors
 /// When the journal cannot be read.
 pub async fn plan(app: &App) -> Result<Repaired, Failure> {
-    let story = Journal::told(&app.layout.journal()).map_err(|error| run::journal_failure(app, error))?;
-    let mut steps: Vec<String> = recover::plan(app, &story)
+    let state = Journal::told(&app.layout.journal()).map_err(|error| run::journal_failure(app, error))?;
+    let mut steps: Vec<String> = recover::plan(app, &state)
         .await
         .map(|plan| plan.sentence())
         .into_iter()
@@ -62,17 +62,17 @@ pub async fn plan(app: &App) -> Result<Repaired, Failure> {
         steps.extend(lagging(app).await);
     }
     let route = traffic::observe(app).await.ok();
-    let drift = drift::look(app, &story, route).await;
+    let drift = drift::look(app, &state, route).await;
     steps.extend(
         drift
             .iter()
             .filter_map(|one| Some(format!("{}: {}", one.what(), one.repair()?))),
     );
-    let live = route.map(|route| traffic::standing(app, route.color));
-    if story.open.is_none()
+    let live = route.map(|route| traffic::deployment(app, route.color));
+    if state.open.is_none()
         && let Some(live) = &live
     {
-        steps.extend(workers::astray(app, live.release.as_ref()).await);
+        steps.extend(workers::mismatch(app, live.release.as_ref()).await);
     }
     Ok(Repaired {
         plan: steps,
@@ -91,20 +91,20 @@ pub async fn repair(app: &App, patience: Duration, sink: &dyn Sink) -> Result<Re
         sink.emit(Event::Noted { text: step.clone() });
     }
     let (_lock, mut journal) = run::open(app, "repair", patience, sink).await?;
-    wake::wake(app, sink).await;
+    resurrect::resurrect(app, sink).await;
     recover::recover(app, &mut journal, sink).await?;
     if let (true, Ok(route)) = (lagging(app).await.is_some(), app.link.read()) {
-        let full = traffic::standing(app, route.color).release.is_some();
-        proof::reached(app, route, full).await.map_err(|error| {
+        let full = traffic::deployment(app, route.color).release.is_some();
+        verification::reached(app, route, full).await.map_err(|error| {
             Failure::unknown("NGINX does not follow the link", format!("the link says {route}"))
                 .because(error)
         })?;
     }
     let route = traffic::observe(app).await?;
-    for one in drift::look(app, journal.story(), Some(route)).await {
+    for one in drift::look(app, journal.state(), Some(route)).await {
         mend::mend(app, &mut journal, &one, sink).await?;
     }
-    let live = traffic::standing(app, route.color);
+    let live = traffic::deployment(app, route.color);
     serves(app, &live, sink).await?;
     workers_to(app, &journal, &live, sink).await?;
     Ok(Repaired {
@@ -116,7 +116,7 @@ pub async fn repair(app: &App, patience: Duration, sink: &dyn Sink) -> Result<Re
 
 /// PM2 says that a process runs long before it answers, and visitors get errors until then.
 /// What only a person can mend was told before.
-async fn serves(app: &App, live: &Standing, sink: &dyn Sink) -> Result<(), Failure> {
+async fn serves(app: &App, live: &Deployment, sink: &dyn Sink) -> Result<(), Failure> {
     let Some(manifest) = live
         .release
         .as_ref()
@@ -157,14 +157,14 @@ async fn serves(app: &App, live: &Standing, sink: &dyn Sink) -> Result<(), Failu
     Ok(())
 }
 
-async fn workers_to(app: &App, journal: &Journal, live: &Standing, sink: &dyn Sink) -> Result<(), Failure> {
+async fn workers_to(app: &App, journal: &Journal, live: &Deployment, sink: &dyn Sink) -> Result<(), Failure> {
     let Some(release) = &live.release else {
         return Ok(());
     };
-    if workers::astray(app, Some(release)).await.is_empty() {
+    if workers::mismatch(app, Some(release)).await.is_empty() {
         return Ok(());
     }
-    let before = journal.story().rollback_target(release).ok();
+    let before = journal.state().rollback_target(release).ok();
     let settled = workers::settle(app, Some(release), before, sink).await;
     settled.map_err(|stuck| {
         stuck
@@ -176,7 +176,7 @@ async fn workers_to(app: &App, journal: &Journal, live: &Standing, sink: &dyn Si
 /// In the reload way NGINX can be behind the link, when a reload never came.
 async fn lagging(app: &App) -> Option<String> {
     match traffic::look(app).await {
-        Sight {
+        Observe {
             link: Ok(link),
             nginx: Ok(nginx),
         } if link != nginx && app.reloads() => Some(format!(

@@ -1,7 +1,7 @@
 //! `bg setup`: folders, registry, link and NGINX files; shown first, applied with a reload
 //! whose effect is seen, put back when it is not. A second time there is nothing to change.
 
-pub mod ground;
+pub mod facts;
 pub(super) mod link;
 pub mod names;
 pub(super) mod nginx;
@@ -18,19 +18,18 @@ use std::time::Duration;
 use ::nginx::files::Kind;
 use ::nginx::written::Written;
 use engine::app::App;
-use engine::{save, slot, traffic};
+use engine::{process_list, slot, traffic};
 use model::color::{Color, Route};
 use model::config::Config;
 use model::event::{Event, Sink};
 use model::failure::{Failure, Kind as FailureKind};
 use serde::{Deserialize, Serialize};
-use site::front;
-use site::render;
+use site::{endpoint, render};
 use state::registry::Registry;
 use sys::lock::{self, Holder, Lock};
 use sys::store;
 
-use self::ground::Ground;
+use self::facts::HostFacts;
 pub(super) use self::wanted::{is_applied, wanted};
 use crate::text::Show;
 
@@ -102,19 +101,19 @@ pub async fn setup(config: Config, ask: Ask, sink: &dyn Sink) -> Result<SetUp, F
     if !ask.plan {
         owner::close_our_own(&config, &registry)?;
     }
-    let ground = ground::survey(&config, &registry).await?;
-    names::are_free(&config, &ground)?;
-    let app = App::with(ground.entry.clone(), config).map_err(|error| {
+    let facts = facts::gather(&config, &registry).await?;
+    names::are_free(&config, &facts)?;
+    let app = App::with(facts.entry.clone(), config).map_err(|error| {
         Failure::new(FailureKind::Config, "the configuration cannot be used").because(error)
     })?;
     {
-        let _rights = owner::rights(&ground)?;
+        let _rights = owner::rights(&facts)?;
         live_port_stays(&app)?;
     }
-    let mut wanted = wanted(&app, &ground)?;
+    let mut wanted = wanted(&app, &facts)?;
     let mut changes = wanted.describe(&app);
-    if nginx::needs_reload(&app, &ground, &wanted.nginx) {
-        let cost = nginx::cost(&ground).map_or_else(String::new, |cost| format!(" ({cost})"));
+    if nginx::needs_reload(&app, &facts, &wanted.nginx) {
+        let cost = nginx::cost(&facts).map_or_else(String::new, |cost| format!(" ({cost})"));
         changes.push(format!("reload NGINX{cost}"));
     }
     let mut set_up = SetUp {
@@ -131,7 +130,7 @@ pub async fn setup(config: Config, ask: Ask, sink: &dyn Sink) -> Result<SetUp, F
             format!("{:?}", app.entry.switch).to_lowercase(),
             app.entry.switch_reason
         ),
-        snippet: (!ground.site_is_ours).then(|| snippet(&app)),
+        snippet: (!facts.site_is_ours).then(|| snippet(&app)),
     };
     if ask.plan {
         return Ok(set_up);
@@ -147,8 +146,8 @@ pub async fn setup(config: Config, ask: Ask, sink: &dyn Sink) -> Result<SetUp, F
             text: format!("{} stays as others have changed it", change.path.display()),
         });
     }
-    lay_out(&app, &ground)?;
-    let _lock = lock(&app, &ground).await?;
+    lay_out(&app, &facts)?;
+    let _lock = lock(&app, &facts).await?;
     for color in Color::BOTH {
         if let Some(foreign) = slot::foreign(&app, color).await {
             let text = format!("{}; {}", foreign.what(), foreign.way_out());
@@ -161,13 +160,13 @@ pub async fn setup(config: Config, ask: Ask, sink: &dyn Sink) -> Result<SetUp, F
         .iter()
         .map(|change| (change.path.clone(), change.after().to_vec()))
         .collect();
-    nginx::change_over(&app, &ground, wanted.nginx, &wanted.targets, sink).await?;
+    nginx::change_over(&app, &facts, wanted.nginx, &wanted.targets, sink).await?;
     Written::of(&app.nginx_files).keep(&written).map_err(|error| {
         Failure::failed("what was written into NGINX's files cannot be noted").because(error)
     })?;
-    link::forget_former_answers(&app, &ground)?;
-    close_locks(&app, &ground)?;
-    register(&app, &ground, &registry)?;
+    link::forget_former_answers(&app, &facts)?;
+    close_locks(&app, &facts)?;
+    register(&app, &facts, &registry)?;
     wanted.programs.place(&app)?;
     reached(&app, &set_up).await?;
     set_up.done = true;
@@ -194,19 +193,19 @@ fn live_port_stays(app: &App) -> Result<(), Failure> {
     .with_traffic(traffic::unchanged(app)))
 }
 
-pub(super) fn lay_out(app: &App, ground: &Ground) -> Result<(), Failure> {
-    owner::own_root(app, ground)?;
+pub(super) fn lay_out(app: &App, facts: &HostFacts) -> Result<(), Failure> {
+    owner::own_root(app, facts)?;
     {
-        let _rights = owner::rights(ground)?;
+        let _rights = owner::rights(facts)?;
         store::lay_out(&app.layout).map_err(|error| {
             Failure::failed(format!("`{}` cannot be laid out", app.layout.root().display())).because(error)
         })?;
     }
-    owner::close_releases(app, ground)
+    owner::close_releases(app, facts)
 }
 
-pub(super) async fn lock(app: &App, ground: &Ground) -> Result<Lock, Failure> {
-    let _rights = owner::rights(ground)?;
+pub(super) async fn lock(app: &App, facts: &HostFacts) -> Result<Lock, Failure> {
+    let _rights = owner::rights(facts)?;
     Lock::wait(&app.layout.lock(), &Holder::this("setup"), PATIENCE, |_| ())
         .await
         .map_err(|error| {
@@ -217,18 +216,18 @@ pub(super) async fn lock(app: &App, ground: &Ground) -> Result<Lock, Failure> {
 }
 
 /// Those that an earlier version left open to everybody.
-fn close_locks(app: &App, ground: &Ground) -> Result<(), Failure> {
+fn close_locks(app: &App, facts: &HostFacts) -> Result<(), Failure> {
     lock::close(&app.nginx_files.reload_lock());
-    let _rights = owner::rights(ground)?;
-    save::locks(app).iter().for_each(|path| lock::close(path));
+    let _rights = owner::rights(facts)?;
+    process_list::locks(app).iter().for_each(|path| lock::close(path));
     Ok(())
 }
 
-pub(super) fn register(app: &App, ground: &Ground, registry: &Registry) -> Result<(), Failure> {
+pub(super) fn register(app: &App, facts: &HostFacts, registry: &Registry) -> Result<(), Failure> {
     let config = toml::to_string(&app.config)
         .map_err(|error| Failure::failed("the configuration cannot be kept").because(error))?;
     if !is_applied(app) {
-        let _rights = owner::rights(ground)?;
+        let _rights = owner::rights(facts)?;
         write(app.layout.config(), &config, Config::MODE)?;
     }
     let entry = toml::to_string(&app.entry)
@@ -245,11 +244,11 @@ fn write(path: PathBuf, text: &str, mode: u32) -> Result<(), Failure> {
 
 /// NGINX must answer on every listener, or nothing later could be proven.
 async fn reached(app: &App, set_up: &SetUp) -> Result<(), Failure> {
-    let error = match front::live_answers(&app.doors, app.name()).await {
+    let error = match endpoint::live_answers(&app.endpoints, app.name()).await {
         Ok(_) => return Ok(()),
         Err(error) => error,
     };
-    let redirects = matches!(error, front::FrontError::Redirected { .. });
+    let redirects = matches!(error, endpoint::EndpointError::Redirected { .. });
     let failure = Failure::failed("NGINX does not answer for this app yet").because(error);
     let failure = match redirects {
         true => failure.hint(

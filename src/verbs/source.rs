@@ -7,11 +7,11 @@ use engine::{slot, traffic};
 use model::color::Color;
 use model::config::difference::difference;
 use model::failure::{Failure, Kind};
+use release::bundle::Uploaded;
 use release::checkout::{self, CheckoutError};
 use release::git::{Commit, Git};
-use release::incoming;
-use release::parcel::Brought;
-use release::shared::{self, SharedError};
+use release::linked_paths::{self, SharedError};
+use release::uploads;
 use state::{envfile, releases};
 use sys::lock::user_name;
 
@@ -23,7 +23,7 @@ pub struct Wanted {
     /// A branch, tag or commit; the configured branch without it.
     pub reference: Option<String>,
     /// What a client has brought.
-    pub brought: Option<Brought>,
+    pub uploaded: Option<Uploaded>,
     /// Also where it is live already, as it would be released now.
     pub again: bool,
 }
@@ -32,8 +32,8 @@ impl Wanted {
     /// What was asked for, in a word.
     #[must_use]
     pub fn reference<'a>(&'a self, app: &'a App) -> &'a str {
-        match (&self.brought, &self.reference) {
-            (Some(brought), _) => &brought.commit,
+        match (&self.uploaded, &self.reference) {
+            (Some(uploaded), _) => &uploaded.commit,
             (None, Some(reference)) => reference,
             (None, None) => &app.config.source.branch,
         }
@@ -45,24 +45,24 @@ impl Wanted {
 /// # Errors
 /// When it is not to be had; traffic is unchanged.
 pub async fn commit(app: &App, wanted: &Wanted) -> Result<Commit, Failure> {
-    let found = match &wanted.brought {
-        Some(brought) => take(app, brought).await,
+    let found = match &wanted.uploaded {
+        Some(uploaded) => take(app, uploaded).await,
         None => fetch(app, wanted).await,
     };
     found.map_err(|failure| failure.with_traffic(traffic::unchanged(app)))
 }
 
-async fn take(app: &App, brought: &Brought) -> Result<Commit, Failure> {
+async fn take(app: &App, uploaded: &Uploaded) -> Result<Commit, Failure> {
     let git = Git::new(app.layout.mirror());
-    let bundle = incoming::bundle(&app.layout, &brought.commit);
-    git.take(&bundle, &brought.commit)
+    let bundle = uploads::bundle(&app.layout, &uploaded.commit);
+    git.take(&bundle, &uploaded.commit)
         .await
         .map_err(|error| Failure::failed("what was brought cannot be taken").because(error))?;
-    let commit = git.resolve(&brought.commit).await.map_err(|error| {
-        Failure::failed(format!("`{}` cannot be deployed", brought.commit)).because(error)
+    let commit = git.resolve(&uploaded.commit).await.map_err(|error| {
+        Failure::failed(format!("`{}` cannot be deployed", uploaded.commit)).because(error)
     })?;
     Ok(Commit {
-        subject: brought.subject.clone(),
+        subject: uploaded.subject.clone(),
         ..commit
     })
 }
@@ -108,7 +108,7 @@ pub async fn can_be_made(app: &App, sha: &str) -> Result<(), Failure> {
             .because(error)
             .with_traffic(traffic::unchanged(app))
     })?;
-    let missing = shared::missing(shared, &app.layout.shared(), &held);
+    let missing = linked_paths::missing(shared, &app.layout.shared(), &held);
     missing.map_err(|error| not_linked(app, error))?;
     assets::are_committed(app, &git, sha).await
 }
@@ -199,7 +199,7 @@ pub async fn forget(app: &App) -> Result<(), Failure> {
         .map_err(|error| Failure::failed("the releases cannot be read").because(error))?;
     let needed: BTreeSet<String> = kept.manifests.into_iter().map(|release| release.commit).collect();
     Git::new(app.layout.mirror())
-        .forget_brought(&needed)
+        .forget_uploaded(&needed)
         .await
         .map_err(failed)
 }

@@ -1,14 +1,14 @@
 //! `bg status`: what is live, what is warm, and what a rollback would do, all looked up now.
 
 use engine::app::App;
-use engine::drift::Drift;
-use engine::traffic::{self, Sight};
+use engine::drift::{self, Drift};
+use engine::traffic::{self, Observe};
 use engine::workers::{self, WorkerStatus};
-use engine::{adopted, drift, gate, recover, slot};
+use engine::{adopted, gate, recover, slot};
 use model::color::Color;
-use model::config::SwitchWay;
-use model::failure::Standing;
-use model::journal::Story;
+use model::config::SwitchStrategy;
+use model::failure::Deployment;
+use model::journal::JournalState;
 use serde::{Deserialize, Serialize};
 use state::journal::Journal;
 use state::releases;
@@ -24,7 +24,7 @@ pub struct Status {
     /// The app.
     pub app: String,
     /// What is live, when the link and NGINX agree.
-    pub live: Option<Standing>,
+    pub live: Option<Deployment>,
     /// What is wrong, when they do not, and how to mend it.
     pub drift: Vec<String>,
     /// Whether the maintenance page is up.
@@ -37,7 +37,7 @@ pub struct Status {
     /// What a rollback would do.
     pub rollback: RollbackStatus,
     /// The switch way in force.
-    pub switch: SwitchWay,
+    pub switch: SwitchStrategy,
     /// Why that way.
     pub switch_reason: String,
     /// Who holds the lock.
@@ -107,26 +107,26 @@ pub enum RollbackStatus {
 
 /// Looks at everything, changes nothing.
 pub async fn status(app: &App) -> Status {
-    let story = Journal::told(&app.layout.journal()).unwrap_or_default();
-    let (sight, blue, green) = tokio::join!(
+    let state = Journal::told(&app.layout.journal()).unwrap_or_default();
+    let (observe, blue, green) = tokio::join!(
         traffic::look(app),
         slot_status(app, Color::Blue),
         slot_status(app, Color::Green)
     );
     let mut drift = Vec::new();
-    if let Some(holder) = story
+    if let Some(holder) = state
         .open
         .as_ref()
         .filter(|_| lock::current_holder(&app.layout.lock()).is_none())
     {
-        let plan = recover::plan(app, &story)
+        let plan = recover::plan(app, &state)
             .await
             .map_or_else(|| holder.run.to_string(), |plan| plan.sentence());
         drift.push(format!("{plan}; `bg repair` does that"));
     }
-    let route = agreed(&sight, &mut drift);
-    drift.extend(drift::look(app, &story, route).await.iter().map(Drift::sentence));
-    let live = route.map(|route| traffic::standing(app, route.color));
+    let route = agreed(&observe, &mut drift);
+    drift.extend(drift::look(app, &state, route).await.iter().map(Drift::sentence));
+    let live = route.map(|route| traffic::deployment(app, route.color));
     let slots = vec![blue, green];
     let mut notes = adopted::notes(app, Color::Blue).await;
     notes.extend(adopted::notes(app, Color::Green).await);
@@ -141,7 +141,7 @@ pub async fn status(app: &App) -> Status {
     Status {
         app: app.name().to_owned(),
         workers: workers::look(app, release).await,
-        rollback: rollback(app, &story, live.as_ref(), &slots),
+        rollback: rollback(app, &state, live.as_ref(), &slots),
         live,
         drift,
         maintenance: route.is_some_and(|route| route.maintenance),
@@ -149,19 +149,19 @@ pub async fn status(app: &App) -> Status {
         switch: app.entry.switch,
         switch_reason: app.entry.switch_reason.clone(),
         locked_by: lock::current_holder(&app.layout.lock()),
-        doubt: story.doubt.as_ref().map(ToString::to_string),
+        doubt: state.doubt.as_ref().map(ToString::to_string),
         notes,
         moved_seconds_ago: app.link.age().as_secs(),
     }
 }
 
-fn agreed(sight: &Sight, drift: &mut Vec<String>) -> Option<model::color::Route> {
-    match sight {
-        Sight {
+fn agreed(observe: &Observe, drift: &mut Vec<String>) -> Option<model::color::Route> {
+    match observe {
+        Observe {
             link: Ok(link),
             nginx: Ok(nginx),
         } if link == nginx => return Some(*link),
-        Sight {
+        Observe {
             link: Ok(link),
             nginx: Ok(nginx),
         } => {
@@ -169,13 +169,13 @@ fn agreed(sight: &Sight, drift: &mut Vec<String>) -> Option<model::color::Route>
                 "the link says {link}, NGINX answers from {nginx}: `bg repair`, then `bg check`"
             ));
         }
-        Sight {
+        Observe {
             link: Ok(link),
             nginx: Err(error),
         } => {
             drift.push(format!("the link says {link}, NGINX gives no answer: {error}"));
         }
-        Sight {
+        Observe {
             link: Err(error),
             nginx: Ok(nginx),
         } => {
@@ -184,7 +184,7 @@ fn agreed(sight: &Sight, drift: &mut Vec<String>) -> Option<model::color::Route>
                 nginx.color
             ));
         }
-        Sight {
+        Observe {
             link: Err(error),
             nginx: Err(other),
         } => drift.push(format!("{error}; NGINX gives no answer: {other}")),
@@ -232,7 +232,12 @@ async fn slot_status(app: &App, color: Color) -> SlotStatus {
     status
 }
 
-fn rollback(app: &App, story: &Story, live: Option<&Standing>, slots: &[SlotStatus]) -> RollbackStatus {
+fn rollback(
+    app: &App,
+    state: &JournalState,
+    live: Option<&Deployment>,
+    slots: &[SlotStatus],
+) -> RollbackStatus {
     let Some(live) = live else {
         return RollbackStatus::Nothing {
             why: "it is not known what is live".to_owned(),
@@ -243,7 +248,7 @@ fn rollback(app: &App, story: &Story, live: Option<&Standing>, slots: &[SlotStat
             why: "nothing was deployed yet".to_owned(),
         };
     };
-    let target = match story.rollback_target(release) {
+    let target = match state.rollback_target(release) {
         Ok(target) => target,
         Err(why) => return RollbackStatus::Nothing { why: why.to_string() },
     };

@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 use engine::app::App;
 use engine::begin::begin;
 use engine::caller::Caller;
-use engine::cutover;
 use engine::gate::{self, Gated, Refusal};
 use engine::reload_works::reload_would_work;
-use engine::run::Run;
-use engine::slot::Running;
-use engine::{adopted, proof, recover, resolve, run, slot, step, traffic, wake};
+use engine::run::{self, Run};
+use engine::slot::{self, Running};
+use engine::{adopted, cutover, participant, recover, resolve, resurrect, traffic, verification};
 use model::color::{Color, Route};
 use model::config::duration::Span;
 use model::event::{Event, Sink};
@@ -56,7 +55,7 @@ async fn to_color(run: &Run<'_>, color: Color, force: Option<&str>) -> Result<De
                 .hint("`bg deploy` puts a release there"),
         );
     };
-    if run.story.is_unfit(&release) {
+    if run.state.is_unfit(&release) {
         run.sink.emit(Event::Warned {
             text: format!("{} was refused or rolled back from before", release.short()),
         });
@@ -82,7 +81,7 @@ async fn clear_the_way(app: &App, color: Color, patience: Duration, sink: &dyn S
 
 async fn mend_link(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failure> {
     let seen = traffic::look(app).await.nginx.unwrap_or(Route::to(color));
-    app.mover.point(seen).await.map_err(|error| {
+    app.switcher.point(seen).await.map_err(|error| {
         Failure::unknown("the live link cannot be made", "the link cannot be read").because(error)
     })?;
     sink.emit(Event::Recovered {
@@ -96,7 +95,7 @@ async fn mend_link(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failu
 ///
 /// # Errors
 /// As [`rollback`].
-pub async fn converge(
+pub async fn reconcile(
     app: &App,
     release: ReleaseId,
     force: Option<&str>,
@@ -108,7 +107,7 @@ pub async fn converge(
         let done = back(&run, Some(&release), force).await;
         return hooks::after(&run, resolve::unless_done(&run, done).await).await;
     }
-    let Some(doubted) = run.story.doubt.clone() else {
+    let Some(doubted) = run.state.doubt.clone() else {
         return Ok(nothing_to_do(&run));
     };
     run.commit(
@@ -119,7 +118,7 @@ pub async fn converge(
     Ok(Deployed::of(
         &run,
         run.live(),
-        traffic::standing(app, run.idle()),
+        traffic::deployment(app, run.idle()),
         false,
     ))
 }
@@ -150,7 +149,7 @@ async fn back(run: &Run<'_>, to: Option<&ReleaseId>, force: Option<&str>) -> Res
 }
 
 async fn to_release(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failure> {
-    proof::can_be_had(run.app, run.from).await?;
+    verification::can_be_had(run.app, run.from).await?;
     let idle = run.idle();
     if releases::slot(&run.app.layout, idle).as_ref() == Some(&target) {
         return go(run, idle, target).await;
@@ -174,7 +173,7 @@ fn target(run: &Run<'_>, to: Option<&ReleaseId>) -> Result<ReleaseId, Failure> {
             .unwrap_or_else(|| Failure::failed("there is nothing to roll back to"))
             .because(why);
         match &held {
-            Some(held) if run.story.is_unfit(held) => failure.hint(format!(
+            Some(held) if run.state.is_unfit(held) => failure.hint(format!(
                 "{idle} holds {}, which was rolled back from: `bg switch {idle}` goes there all the same",
                 held.short()
             )),
@@ -189,7 +188,7 @@ fn target(run: &Run<'_>, to: Option<&ReleaseId>) -> Result<ReleaseId, Failure> {
     let Some(live) = run.live().release else {
         return Err(Failure::failed("nothing was deployed yet").hint("`bg deploy` does that"));
     };
-    let target = run.story.rollback_target(&live).map_err(nothing)?.clone();
+    let target = run.state.rollback_target(&live).map_err(nothing)?.clone();
     if held.as_ref() == Some(&target) {
         Ok(target)
     } else {
@@ -203,7 +202,7 @@ fn nothing_to_do(run: &Run<'_>) -> Deployed {
     run.sink.emit(Event::Noted {
         text: format!("{} is live already", run.live()),
     });
-    Deployed::of(run, run.live(), traffic::standing(run.app, run.idle()), false)
+    Deployed::of(run, run.live(), traffic::deployment(run.app, run.idle()), false)
 }
 
 fn tell(run: &Run<'_>, color: Color, release: &ReleaseId) {
@@ -228,7 +227,7 @@ async fn go(run: &Run<'_>, color: Color, release: ReleaseId) -> Result<Deployed,
         let (passed, works) = tokio::join!(ready(run, color, &release), works);
         let passed = passed?;
         hooks::before_switch(run, &passed).await?;
-        Ok((step::ready(run, passed).await?, works?))
+        Ok((participant::ready(run, passed).await?, works?))
     };
     let (passed, works) = run.until_interrupted(staged).await?;
     // A color that had to be started, and hosts that had to be waited for, take longer.
@@ -251,7 +250,7 @@ async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Gated
     }
     let dead = match gate::warm(app, color, manifest).await {
         // What comes back with PM2 is only just starting.
-        Err(_) if wake::wake(app, &run.sink).await => "PM2's daemon was down".to_owned(),
+        Err(_) if resurrect::resurrect(app, &run.sink).await => "PM2's daemon was down".to_owned(),
         Ok(running) => match now(app, color, &running).await {
             Ok(passed) => return Ok(passed),
             Err(refusal) if refusal.is_early() && running.process.alive() => {
@@ -283,7 +282,7 @@ async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Gated
 /// When it does not pass.
 async fn adopted_ready(run: &Run<'_>, color: Color, manifest: Manifest) -> Result<Gated, Failure> {
     let app = run.app;
-    let patience = match wake::wake(app, &run.sink).await {
+    let patience = match resurrect::resurrect(app, &run.sink).await {
         true => manifest.config.gate.timeout.0,
         false => Duration::ZERO,
     };
@@ -345,7 +344,7 @@ async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
         .until_interrupted(async {
             slot::is_where_nginx_asks(app, color, &slot::read_manifest(app, &target)?)?;
             slot::is_ours_to_take(app, color).await?;
-            wake::wake(app, &run.sink).await;
+            resurrect::resurrect(app, &run.sink).await;
             let finished = slot::finish_requests(app, color, &run.sink).await?;
             memory::left(app, color, &app.layout.config()).await?;
             Ok((run.idle_slot().await?, finished))
@@ -356,7 +355,7 @@ async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
         .until_interrupted(async {
             slot::clear(app, &idle, finished, &run.sink).await?;
             let passed = slot::revive(app, idle, &target, &run.id.0, &run.sink).await?;
-            step::ready(run, passed).await
+            participant::ready(run, passed).await
         })
         .await?;
     let switched = cutover::cutover(run, passed).await?;

@@ -11,13 +11,12 @@ use hyper::{Method, Request, Uri};
 use reqwest::header::{ACCEPT, HOST, HeaderMap, HeaderValue, USER_AGENT as AGENT};
 
 mod certificate;
-mod endpoint;
+mod connector;
 mod fault;
 
 pub use certificate::any_certificate;
-pub use endpoint::{Endpoint, connect};
-pub use fault::HttpError;
-pub use fault::{diagnose, in_the_body};
+pub use connector::{Connector, connect};
+pub use fault::{HttpError, diagnose, in_the_body};
 
 /// A body is read this far: 256 KiB, many times a health answer or a start page, and
 /// nothing to a small machine. Headers are bounded by hyper: 100 of them, 400 KiB in all.
@@ -29,7 +28,7 @@ pub const USER_AGENT: &str = concat!("bluegreen/", env!("CARGO_PKG_VERSION"));
 /// Asks one address, in the name of one site.
 #[derive(Clone)]
 pub struct Client {
-    endpoint: Endpoint,
+    connector: Connector,
     host: HeaderValue,
 }
 
@@ -54,15 +53,15 @@ impl Client {
     /// # Errors
     /// When `host` cannot stand in a header.
     pub fn new(address: SocketAddr, host: &str, tls: bool) -> Result<Client, HttpError> {
-        Client::through(Endpoint::new(address, host, tls, false)?, host)
+        Client::through(Connector::new(address, host, tls, false)?, host)
     }
 
-    /// The same by connections that begin as `endpoint` says.
-    pub fn through(endpoint: Endpoint, host: &str) -> Result<Client, HttpError> {
+    /// The same by connections that begin as `connector` says.
+    pub fn through(connector: Connector, host: &str) -> Result<Client, HttpError> {
         let host = HeaderValue::from_str(host).map_err(|_| HttpError::BadRequest {
             what: host.to_owned(),
         })?;
-        Ok(Client { endpoint, host })
+        Ok(Client { connector, host })
     }
 
     /// Asks for `path` (it starts with `/`, a query included) on a connection of its own.
@@ -82,7 +81,7 @@ impl Client {
         let until = tokio::time::Instant::now() + deadline;
         let request = self.request(method, path, headers)?;
         let sent = async {
-            let mut sender = self.endpoint.open().await?;
+            let mut sender = self.connector.open().await?;
             let sent = sender.send_request(request).await;
             sent.map_err(|error| diagnose(&error))
         };
@@ -169,8 +168,8 @@ pub fn install_ring() {
     });
 }
 
-async fn read_body(mut incoming: Incoming, body: &mut Vec<u8>) -> Result<(), HttpError> {
-    while let Some(frame) = incoming.frame().await {
+async fn read_body(mut uploads: Incoming, body: &mut Vec<u8>) -> Result<(), HttpError> {
+    while let Some(frame) = uploads.frame().await {
         let frame = frame.map_err(|error| in_the_body(&error))?;
         let piece: &[u8] = frame.data_ref().map_or(&[], |piece| piece);
         let room = BODY_LIMIT.saturating_sub(body.len());

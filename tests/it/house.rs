@@ -2,6 +2,7 @@
 //! a command takes.
 
 mod command;
+mod lexicon;
 mod pages;
 mod rings;
 

@@ -107,7 +107,7 @@ fn told(failed: Result<Connection, SshError>, host: &str) -> (String, u8) {
             .into_iter()
             .map(|cause| format!("caused by: {cause}")),
     );
-    lines.extend(failure.evidence.iter().map(|line| format!("  {line}")));
+    lines.extend(failure.excerpt.iter().map(|line| format!("  {line}")));
     lines.extend(failure.hints.iter().map(|hint| format!("hint: {hint}")));
     (lines.join("\n"), failure.exit_code())
 }

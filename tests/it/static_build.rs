@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use bluegreen::model::config::SwitchWay;
+use bluegreen::model::config::SwitchStrategy;
 use bluegreen::model::layout::Entry;
-use bluegreen::sys::program::Content;
-use bluegreen::sys::system::SWAP;
+use bluegreen::sys::self_install::Content;
+use bluegreen::sys::system_paths::SWAP;
 use nix::unistd::Uid;
 use sha2::{Digest, Sha256};
 
@@ -137,7 +137,7 @@ impl Empty {
             pm2_home: "/pm2".into(),
             pm2_bin: "/bin/pm2".into(),
             process_name: "flask".into(),
-            switch: SwitchWay::Live,
+            switch: SwitchStrategy::Live,
             switch_reason: "asked for".into(),
             nginx_bin: "/sbin/nginx".into(),
             nginx_conf: "/etc/nginx/nginx.conf".into(),

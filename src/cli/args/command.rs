@@ -41,8 +41,8 @@ fn choice(word: &str) -> Option<ColorChoice> {
 /// The last one that was given, which stands behind the command.
 fn when(matches: &ArgMatches) -> Option<String> {
     let below = matches.subcommand().and_then(|(_, below)| when(below));
-    let here = || matches.try_get_one::<String>(WHEN).ok().flatten().cloned();
-    below.or_else(here)
+    let context = || matches.try_get_one::<String>(WHEN).ok().flatten().cloned();
+    below.or_else(context)
 }
 
 /// The same among words that were not understood, or ask for help.
@@ -148,7 +148,16 @@ mod tests {
         assert_eq!(when, None);
         let Args { verb, .. } = args;
         assert!(matches!(verb, super::super::Verb::Launch { color, .. } if color.name() == "green"));
-        let words = ["bg", "cool", "--color", "blue", "--after", "5m", "--app", "shop"];
+        let words = [
+            "bg",
+            "stop-standby",
+            "--color",
+            "blue",
+            "--after",
+            "5m",
+            "--app",
+            "shop",
+        ];
         assert_eq!(parsed(&words).unwrap().1, None);
     }
 

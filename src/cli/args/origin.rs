@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use release::parcel::Brought;
+use release::bundle::Uploaded;
 use serde::{Deserialize, Serialize};
 
 /// Files that are no commit of the repository yet, or never will be.
@@ -23,5 +23,5 @@ pub struct Origin {
     /// What the host has been brought.
     #[arg(skip)]
     #[serde(default)]
-    pub brought: Option<Brought>,
+    pub uploaded: Option<Uploaded>,
 }

@@ -3,21 +3,21 @@
 
 use futures_util::future::join_all;
 use model::event::{Event, Sink};
-use model::failure::{Failure, Standing, Traffic};
+use model::failure::{Deployment, Failure, Traffic};
 
 use crate::cli::args::{Patience, Verb};
-use crate::cli::errand::Errand;
+use crate::cli::invocation::Invocation;
 use crate::remote::host::Host;
 use crate::remote::relay::Finished;
 use crate::verbs::Answer;
-use crate::verbs::sight::Sighted;
+use crate::verbs::observe::Observed;
 
 /// A host that moved without hearing how the others did is in doubt, and of one whose engine
 /// died it is not known at all: now that all have ended, each is brought to where all are.
 pub async fn settle(
-    errand: &Errand,
+    invocation: &Invocation,
     hosts: &[Host],
-    sights: &[Sighted],
+    sights: &[Observed],
     finished: Vec<Finished>,
     together: bool,
 ) -> Vec<Finished> {
@@ -35,9 +35,9 @@ pub async fn settle(
             Err(failure) if !together && may_have_moved(failure) => &before.live,
             _ => return finished,
         };
-        match bring(errand, host, wanted, !together).await {
+        match make_live(invocation, host, wanted, !together).await {
             Ok(()) if together => {
-                errand.ui.emit(Event::Noted {
+                invocation.ui.emit(Event::Noted {
                     text: format!("`{}` is not in doubt any more", host.name),
                 });
                 finished
@@ -62,13 +62,18 @@ fn may_have_moved(failure: &Failure) -> bool {
 /// Makes what is wanted live, on a connection of its own: the first may be lost. Going `back`
 /// undoes what this command did, past a contract too; from a new release it is a rollback, so
 /// that a later one does not go forward to that again.
-async fn bring(errand: &Errand, host: &Host, wanted: &Standing, back: bool) -> Result<(), Failure> {
+async fn make_live(
+    invocation: &Invocation,
+    host: &Host,
+    wanted: &Deployment,
+    back: bool,
+) -> Result<(), Failure> {
     let Some(release) = wanted.release.clone() else {
         return Err(Failure::failed("nothing was live before"));
     };
     let force = back.then(|| "not every host moved".to_owned());
     let patience = Patience::default();
-    let verb = if back && matches!(errand.verb, Verb::Deploy { .. }) {
+    let verb = if back && matches!(invocation.verb, Verb::Deploy { .. }) {
         Verb::Rollback {
             to: Some(release.into()),
             force,
@@ -77,13 +82,13 @@ async fn bring(errand: &Errand, host: &Host, wanted: &Standing, back: bool) -> R
     } else {
         Verb::Switch {
             color: None,
-            converge: Some(release),
+            reconcile: Some(release),
             force,
             patience,
         }
     };
     let again = Host::connect(&host.name, &host.way, &|_| {}).await?;
-    let settled = errand.quietly(&again, &verb).await;
+    let settled = invocation.quietly(&again, &verb).await;
     again.close().await;
     settled.map(|_| ())
 }

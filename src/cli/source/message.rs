@@ -5,9 +5,9 @@ use std::path::Path;
 use model::config::Source;
 use model::event::{Event, Sink};
 use model::failure::{Failure, Kind};
-use release::worktree::{self, Change, Remote, WorkTree, WorkTreeError};
+use release::local_checkout::{self, Change, Remote, WorkTree, WorkTreeError};
 
-use super::super::here::Here;
+use super::super::context::Context;
 use crate::ui::Ui;
 use crate::ui::ask::Answered;
 
@@ -30,18 +30,24 @@ struct Sending {
 ///
 /// # Errors
 /// What stands against it. A commit that was made stays.
-pub async fn send(message: &str, yes: bool, here: &Here, afar: bool, ui: Ui) -> Result<String, Failure> {
+pub async fn send(
+    message: &str,
+    yes: bool,
+    context: &Context,
+    afar: bool,
+    ui: Ui,
+) -> Result<String, Failure> {
     if message.trim().is_empty() {
         return Err(Failure::new(Kind::Usage, "`-m` says nothing"));
     }
-    let source = source(here, afar)?;
+    let source = source(context, afar)?;
     let Some(url) = &source.git else {
         return Err(
             Failure::new(Kind::Config, "`-m` pushes to `source.git`, which is not set")
                 .hint("`--from PATH` deploys a folder as it is"),
         );
     };
-    let sending = look(&here.folder(), url, &source.branch, ui)
+    let sending = look(&context.folder(), url, &source.branch, ui)
         .await
         .map_err(|error| refused(error, &source.branch))?;
     agree(&sending, message, yes, ui)?;
@@ -51,9 +57,9 @@ pub async fn send(message: &str, yes: bool, here: &Here, afar: bool, ui: Ui) -> 
 async fn look(folder: &Path, url: &str, branch: &str, ui: Ui) -> Result<Sending, WorkTreeError> {
     let tree = WorkTree::around(folder, ui.has_somebody()).await?;
     let changes = tree.changes().await?;
-    worktree::no_conflicts(&changes)?;
+    local_checkout::no_conflicts(&changes)?;
     tree.is_on(branch).await?;
-    worktree::no_secrets(&changes)?;
+    local_checkout::no_secrets(&changes)?;
     let remote = tree.remote_for(url, branch).await?;
     let (to, unpushed) = match &remote {
         Remote::Itself => (String::new(), Some(0)),
@@ -191,8 +197,8 @@ fn refused(error: WorkTreeError, branch: &str) -> Failure {
 
 /// Without `-m`: what is here and not over there is pointed out, as far as it can be told
 /// without asking anybody.
-pub async fn point_out(reference: Option<&str>, here: &Here, ui: Ui) {
-    let Ok(Some(config)) = here.whole_config() else {
+pub async fn point_out(reference: Option<&str>, context: &Context, ui: Ui) {
+    let Ok(Some(config)) = context.whole_config() else {
         return;
     };
     let (Some(url), branch) = (&config.source.git, &config.source.branch) else {
@@ -201,7 +207,7 @@ pub async fn point_out(reference: Option<&str>, here: &Here, ui: Ui) {
     if reference.is_some_and(|reference| reference != branch) {
         return;
     }
-    if let Some(text) = left_behind(&here.folder(), url, branch).await {
+    if let Some(text) = left_behind(&context.folder(), url, branch).await {
         ui.emit(Event::Warned { text });
     }
 }
@@ -246,8 +252,8 @@ fn counted(count: usize, what: &str, not: &str) -> String {
 }
 
 /// By the configuration at hand; on the host itself, else by the one that was last applied.
-fn source(here: &Here, afar: bool) -> Result<Source, Failure> {
-    if let Some(config) = here.whole_config()? {
+fn source(context: &Context, afar: bool) -> Result<Source, Failure> {
+    if let Some(config) = context.whole_config()? {
         return Ok(config.source);
     }
     if afar {
@@ -256,5 +262,5 @@ fn source(here: &Here, afar: bool) -> Result<Source, Failure> {
             "`-m` looks up `source.git` in bg.toml, and there is none here",
         ));
     }
-    Ok(here.open_as_is()?.config.source)
+    Ok(context.open_as_is()?.config.source)
 }

@@ -3,8 +3,8 @@
 use keeper::pm2::{Daemon, Proc};
 use model::color::Color;
 use model::release::Manifest;
-use sys::hold;
 use sys::process::Process;
+use sys::restart_inhibitor;
 
 use crate::app::App;
 use crate::gate::identity::{Identity, who_answers};
@@ -12,7 +12,7 @@ use crate::slot::Running;
 
 /// Why a color is not what PM2 was told to keep there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Astray {
+pub enum Mismatch {
     /// PM2 has no process for it.
     NoProcess(String),
     /// It has one, and that is not what it should be, or not what has the port.
@@ -23,11 +23,11 @@ pub enum Astray {
 ///
 /// # Errors
 /// What it has instead.
-pub fn kept(app: &App, daemon: &Daemon, color: Color, manifest: Manifest) -> Result<(), Astray> {
-    let running = found(app, daemon, color, manifest).map_err(Astray::NoProcess)?;
+pub fn kept(app: &App, daemon: &Daemon, color: Color, manifest: Manifest) -> Result<(), Mismatch> {
+    let running = found(app, daemon, color, manifest).map_err(Mismatch::NoProcess)?;
     match who_answers(&running) {
         Ok(()) => Ok(()),
-        Err(Identity::NotYet(problem) | Identity::Wrong(problem)) => Err(Astray::Other(problem)),
+        Err(Identity::NotYet(problem) | Identity::Wrong(problem)) => Err(Mismatch::Other(problem)),
     }
 }
 
@@ -37,7 +37,7 @@ pub fn kept(app: &App, daemon: &Daemon, color: Color, manifest: Manifest) -> Res
 /// Why there is none that could be looked at.
 pub async fn warm(app: &App, color: Color, manifest: Manifest) -> Result<Running, String> {
     // One that was told to end may answer for a moment still.
-    if hold::is_left(&app.layout.hold(color)) {
+    if restart_inhibitor::is_left(&app.layout.inhibitor(color)) {
         return Err("its stop was begun and has not ended".to_owned());
     }
     let daemon = app.pm2.list().await.map_err(|error| error.to_string())?;

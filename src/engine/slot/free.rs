@@ -8,8 +8,8 @@ use model::config::OpenConnections;
 use model::config::duration::Span;
 use model::event::{Event, Sink, millis};
 use model::failure::Failure;
-use sys::hold::Hold;
 use sys::process::{self, Process};
+use sys::restart_inhibitor::RestartInhibitor;
 use sys::sockets;
 
 use crate::app::App;
@@ -92,7 +92,7 @@ async fn stop(app: &App, idle: &IdleSlot, old: &[Process]) -> Result<(), Failure
         return adopted::retire(app, &adopted, old).await;
     }
     // On a full disk without: PM2 starts the old one again for a moment, and takes it along below.
-    let hold = Hold::take(&app.layout.hold(color)).ok();
+    let inhibitor = RestartInhibitor::take(&app.layout.inhibitor(color)).ok();
     let port = port_of_old(app, color);
     for process in old {
         let ended = end(*process, port, app.config.process.stop_timeout.0).await;
@@ -101,7 +101,7 @@ async fn stop(app: &App, idle: &IdleSlot, old: &[Process]) -> Result<(), Failure
         })?;
     }
     let deleted = app.pm2.delete(&app.process(color)).await;
-    hold.into_iter().for_each(Hold::lift);
+    inhibitor.into_iter().for_each(RestartInhibitor::release);
     deleted.map_err(|error| pm2_failure(app, error))
 }
 

@@ -2,10 +2,10 @@
 
 use model::color::{Color, Route};
 use model::failure::{Failure, Traffic, in_one_line};
-use site::front;
+use site::endpoint;
 
 use crate::app::App;
-use crate::traffic::{self, Sight};
+use crate::traffic::{self, Observe};
 
 /// A slot that no visitor is answered from: nothing else is started, stopped or replaced.
 ///
@@ -53,14 +53,14 @@ impl IdleSlot {
             "traffic was on {live} when this run began and somebody else moved it to {now}"
         ))
         .with_traffic(Traffic::Unchanged {
-            live: traffic::standing(app, now.color),
+            live: traffic::deployment(app, now.color),
         }))
     }
 
     /// The slot of `color`, where the link points elsewhere and NGINX does not say otherwise: one
     /// that gives no answer follows the link once it is there again.
     pub async fn unless_live(app: &App, color: Color) -> Option<IdleSlot> {
-        let Sight { link, nginx } = traffic::look(app).await;
+        let Observe { link, nginx } = traffic::look(app).await;
         let live = link.ok().filter(|live| live.color != color)?;
         nginx
             .map_or(true, |route| route == live)
@@ -72,9 +72,9 @@ impl IdleSlot {
     /// # Errors
     /// When NGINX still answers for the app on one of its listeners, or nobody can say.
     pub async fn unrouted(app: &App) -> Result<[IdleSlot; 2], Failure> {
-        for door in &app.doors {
-            let seen = match front::live_answers(std::slice::from_ref(door), app.name()).await {
-                Ok(answers) => format!("{} on {door}", answers.color),
+        for endpoint in &app.endpoints {
+            let seen = match endpoint::live_answers(std::slice::from_ref(endpoint), app.name()).await {
+                Ok(answers) => format!("{} on {endpoint}", answers.color),
                 Err(error) if error.is_of_another() => continue,
                 Err(error) => in_one_line(&error),
             };

@@ -11,7 +11,7 @@ use nix::unistd::{Uid, User};
 use state::registry::Registry;
 use state::releases;
 use sys::sockets::{self, Holder, Listener};
-use sys::{process, trust};
+use sys::{path_security, process};
 
 use crate::app::{App, read_config};
 use crate::{adopted, traffic};
@@ -130,7 +130,7 @@ impl Foreign {
     /// `port 8001 of blue is held by process 4711 (`nc -l 8001`) of `mallory``.
     #[must_use]
     pub fn what(&self) -> String {
-        let whose = trust::name_of(Uid::from_raw(self.uid));
+        let whose = path_security::name_of(Uid::from_raw(self.uid));
         let holder = match &self.holder {
             Some(holder) => format!("{holder} of {whose}"),
             None => format!("a process of {whose}"),

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use keeper::launcher::{self, WorkError};
 use model::failure::{Failure, Kind};
-use model::seat::Seat;
+use model::instance::Instance;
 
 use crate::app::App;
 use crate::{slot, traffic};
@@ -23,7 +23,7 @@ pub async fn run_by_hand(app: &App, name: &str, ready: impl FnOnce()) -> Failure
 
 async fn become_it(app: &App, name: &str, ready: impl FnOnce()) -> Result<Infallible, Failure> {
     let route = traffic::observe(app).await?;
-    let Some(release) = traffic::standing(app, route.color).release else {
+    let Some(release) = traffic::deployment(app, route.color).release else {
         return Err(Failure::failed("nothing was deployed yet").hint("`bg deploy` does that"));
     };
     let manifest = slot::read_manifest(app, &release)?;
@@ -43,7 +43,7 @@ async fn become_it(app: &App, name: &str, ready: impl FnOnce()) -> Result<Infall
             format!("{} has no worker `{name}` on this host: {known}", release.short()),
         ));
     }
-    launcher::take_over(&app.layout, &Seat::of(name), &manifest, ready).map_err(|error| match error {
+    launcher::take_over(&app.layout, &Instance::of(name), &manifest, ready).map_err(|error| match error {
         WorkError::Taken { .. } => Failure::new(Kind::Locked, error.to_string())
             .hint("`bg status` shows it; two at once are never allowed, whoever starts them"),
         error => Failure::failed(format!("worker `{name}` cannot be started")).because(error),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::seat::{Occupant, Seat};
+use model::instance::{Holder, Instance};
 
 use crate::app::App;
 use crate::slot;
@@ -16,14 +16,14 @@ const LAST_WORDS: Duration = Duration::from_millis(150);
 /// What is known of a worker that has ended.
 pub(super) async fn why_it_ended(
     app: &App,
-    seat: &Seat,
+    instance: &Instance,
     wanted: Wanted<'_>,
-    died: &Occupant,
+    died: &Holder,
     log_from: u64,
 ) -> Problem {
     let age = jiff::Timestamp::now().duration_since(died.since).as_secs_f64();
     let log = last_words(app, wanted, log_from).await;
-    let code = match entry(app, seat).await {
+    let code = match entry(app, instance).await {
         Ok(Some(entry)) => entry.exit_code,
         _ => None,
     };

@@ -22,7 +22,7 @@ pub(super) async fn stop(app: &App, worker: &Worker) -> Result<(), Problem> {
             continue;
         }
         let note = note(app, worker);
-        std::fs::create_dir_all(app.layout.seats()).ok();
+        std::fs::create_dir_all(app.layout.instances()).ok();
         store::write_whole(&note, name.as_bytes(), 0o644)
             .map_err(|error| Problem::new(in_one_line(&error)))?;
         let family = entry.pid.map(process::tree).unwrap_or_default();

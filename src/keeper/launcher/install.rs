@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use model::layout::Layout;
-use sys::program::Content;
+use sys::self_install::Content;
 
 /// Copies the program `exe` to where PM2 starts it, unless the same is there already. A
 /// running launcher keeps the old copy. Returns whether it was copied.

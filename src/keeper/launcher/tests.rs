@@ -2,8 +2,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use sys::hold::Hold;
 use sys::process;
+use sys::restart_inhibitor::RestartInhibitor;
 
 use crate::launcher::*;
 
@@ -208,8 +208,8 @@ async fn the_secret_reaches_the_app_and_nothing_of_pm2s() {
 #[test]
 fn a_hold_keeps_the_app_back_until_it_is_lifted() {
     let root = Root::new(&["sh", "-c", "echo > started; exec sleep 300"]);
-    let hold = root.layout.hold(Color::Green);
-    let held = Hold::take(&hold).unwrap();
+    let inhibitor = root.layout.inhibitor(Color::Green);
+    let held = RestartInhibitor::take(&inhibitor).unwrap();
     let started = root.layout.release(&root.manifest.id).join("web/started");
     let mut child = root.start();
     let begun = Instant::now();
@@ -218,7 +218,7 @@ fn a_hold_keeps_the_app_back_until_it_is_lifted() {
         assert!(child.try_wait().unwrap().is_none(), "the launcher gave up");
         std::thread::sleep(Duration::from_millis(20));
     }
-    held.lift();
+    held.release();
     let deadline = Instant::now() + Duration::from_secs(10);
     while !started.exists() {
         assert!(Instant::now() < deadline, "the app was not started");
@@ -227,7 +227,7 @@ fn a_hold_keeps_the_app_back_until_it_is_lifted() {
     child.kill().unwrap();
     child.wait().unwrap();
 
-    let _held = Hold::take(&hold).unwrap();
+    let _held = RestartInhibitor::take(&inhibitor).unwrap();
     let mut held = root.start();
     let pid = nix::unistd::Pid::from_raw(held.id().cast_signed());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();

@@ -1,23 +1,22 @@
-//! What PM2 starts in place of a worker: it waits until nobody else sits in the worker's seat,
-//! reads which release the seat's link names, and becomes the worker with the lock in hand.
+//! What PM2 starts in place of a worker: it waits until no other process holds the worker's instance,
+//! reads which release the instance's link names, and becomes the worker with the lock in hand.
 
 use std::convert::Infallible;
-use std::fs;
-use std::io;
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 use jiff::Timestamp;
 use model::color::Color;
 use model::config::Worker;
 use model::config::run::{self, RunError};
 use model::config::worker::StopSignal;
+use model::instance::{Holder, Instance};
 use model::layout::Layout;
 use model::release::{Manifest, ReleaseId};
-use model::seat::{Occupant, Seat};
 use nix::sys::signal::Signal;
+use state::instances::lock::{InstanceLock, InstanceLockError};
+use state::instances::{self, INSTANCE_MARK};
 use state::releases;
-use state::seats::guard::{Guard, GuardError};
-use state::seats::{self, SEAT_MARK};
 use sys::process::Process;
 
 use crate::launcher::{LaunchError, become_words, read_manifest, render_run};
@@ -36,18 +35,18 @@ const REST: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum WorkError {
     /// Somebody else does its work.
-    #[error("worker `{worker}` runs already, {}", describe(.occupant.as_ref(), .left.as_ref()))]
+    #[error("worker `{worker}` runs already, {}", describe(.holder.as_ref(), .left.as_ref()))]
     Taken {
         /// The worker.
         worker: String,
         /// Who, as they wrote it down.
-        occupant: Option<Occupant>,
+        holder: Option<Holder>,
         /// Else what an earlier one has left.
         left: Option<Process>,
     },
     /// Its lock cannot be used.
     #[error(transparent)]
-    Guard(#[from] GuardError),
+    InstanceLock(#[from] InstanceLockError),
     /// Its name could not be written into the lock.
     #[error("the lock `{path}` cannot be written")]
     Occupy {
@@ -79,56 +78,56 @@ pub enum WorkError {
     Launch(#[from] LaunchError),
 }
 
-fn describe(occupant: Option<&Occupant>, left: Option<&Process>) -> String {
-    match (occupant, left) {
-        (Some(occupant), _) => occupant.describe(Timestamp::now()),
+fn describe(holder: Option<&Holder>, left: Option<&Process>) -> String {
+    match (holder, left) {
+        (Some(holder), _) => holder.describe(Timestamp::now()),
         (None, Some(left)) => format!("as process {} that an earlier one has left", left.pid),
         (None, None) => "as nobody knows what".to_owned(),
     }
 }
 
-/// Becomes the worker of `seat`, once nobody sits there and its link names a release. Called
+/// Becomes the worker of `instance`, once no process holds that and its link names a release. Called
 /// before any thread or runtime is started.
 ///
 /// # Errors
 /// Returns only when the worker cannot be started.
-pub fn work(layout: &Layout, seat: &Seat) -> Result<Infallible, WorkError> {
-    let became = become_worker(layout, seat);
+pub fn work(layout: &Layout, instance: &Instance) -> Result<Infallible, WorkError> {
+    let became = become_worker(layout, instance);
     std::thread::sleep(REST);
     became
 }
 
-fn become_worker(layout: &Layout, seat: &Seat) -> Result<Infallible, WorkError> {
-    let path = layout.seat_lock(seat);
+fn become_worker(layout: &Layout, instance: &Instance) -> Result<Infallible, WorkError> {
+    let path = layout.instance_lock(instance);
     let began = Instant::now();
     loop {
-        let guard = match Guard::take(&path) {
-            Err(GuardError::Held(_)) => None,
+        let guard = match InstanceLock::take(&path) {
+            Err(InstanceLockError::Held(_)) => None,
             guard => Some(guard?),
         };
         // It may have closed its lock, and lives; or it is dead, and a child of it holds the lock.
-        let is_taken = seats::occupant(layout, seat).is_some();
-        let Some(release) = seats::release(layout, seat).filter(|_| !is_taken) else {
+        let is_taken = instances::holder(layout, instance).is_some();
+        let Some(release) = instances::release(layout, instance).filter(|_| !is_taken) else {
             drop(guard);
             std::thread::sleep(pace(began));
             continue;
         };
         let manifest = read_manifest(&layout.manifest(&release))?;
-        let worker = worker_of(&manifest, &seat.worker)?;
-        end_what_is_left(layout, seat, worker);
+        let worker = worker_of(&manifest, &instance.worker)?;
+        end_what_is_left(layout, instance, worker);
         let Some(guard) = guard else {
             std::thread::sleep(pace(began));
             continue;
         };
-        if died_young(layout, seat, &release) {
+        if died_young(layout, instance, &release) {
             // Whoever brings an older release back meanwhile shall not wait for this.
             let until = Instant::now() + REST;
-            while Instant::now() < until && seats::release(layout, seat).as_ref() == Some(&release) {
+            while Instant::now() < until && instances::release(layout, instance).as_ref() == Some(&release) {
                 std::thread::sleep(LOOK);
             }
         }
-        if seats::release(layout, seat).as_ref() == Some(&release) {
-            return Err(sit_down(layout, seat, guard, &manifest, worker, false));
+        if instances::release(layout, instance).as_ref() == Some(&release) {
+            return Err(record_holder(layout, instance, guard, &manifest, worker, false));
         }
     }
 }
@@ -149,27 +148,28 @@ fn pace(began: Instant) -> Duration {
 /// [`WorkError::Taken`] while somebody else does its work.
 pub fn take_over(
     layout: &Layout,
-    seat: &Seat,
+    instance: &Instance,
     manifest: &Manifest,
     ready: impl FnOnce(),
 ) -> Result<Infallible, WorkError> {
-    let worker = worker_of(manifest, &seat.worker)?;
+    let worker = worker_of(manifest, &instance.worker)?;
     let taken = || WorkError::Taken {
-        worker: seat.worker.clone(),
-        occupant: seats::occupant(layout, seat),
-        left: seats::started_from(layout, seat).first().copied(),
+        worker: instance.worker.clone(),
+        holder: instances::holder(layout, instance),
+        left: instances::started_from(layout, instance).first().copied(),
     };
-    fs::create_dir_all(layout.seats()).ok();
-    let guard = match Guard::take(&layout.seat_lock(seat)) {
-        Err(GuardError::Held(_)) => return Err(taken()),
+    fs::create_dir_all(layout.instances()).ok();
+    let guard = match InstanceLock::take(&layout.instance_lock(instance)) {
+        Err(InstanceLockError::Held(_)) => return Err(taken()),
         guard => guard?,
     };
     // It may have closed its lock, or have left something that goes on.
-    if seats::occupant(layout, seat).is_some() || !seats::started_from(layout, seat).is_empty() {
+    if instances::holder(layout, instance).is_some() || !instances::started_from(layout, instance).is_empty()
+    {
         return Err(taken());
     }
     ready();
-    Err(sit_down(layout, seat, guard, manifest, worker, true))
+    Err(record_holder(layout, instance, guard, manifest, worker, true))
 }
 
 fn worker_of<'m>(manifest: &'m Manifest, name: &str) -> Result<&'m Worker, WorkError> {
@@ -179,18 +179,18 @@ fn worker_of<'m>(manifest: &'m Manifest, name: &str) -> Result<&'m Worker, WorkE
     })
 }
 
-fn died_young(layout: &Layout, seat: &Seat, release: &ReleaseId) -> bool {
-    let before = seats::last_occupant(layout, seat).filter(|before| before.release == *release);
+fn died_young(layout: &Layout, instance: &Instance, release: &ReleaseId) -> bool {
+    let before = instances::last_holder(layout, instance).filter(|before| before.release == *release);
     before.is_some_and(|before| {
         let age = Timestamp::now().duration_since(before.since);
         age.unsigned_abs() < SHORT_LIFE
     })
 }
 
-fn sit_down(
+fn record_holder(
     layout: &Layout,
-    seat: &Seat,
-    guard: Guard,
+    instance: &Instance,
+    guard: InstanceLock,
     manifest: &Manifest,
     worker: &Worker,
     by_hand: bool,
@@ -199,13 +199,13 @@ fn sit_down(
         Ok(words) => words,
         Err(error) => return error,
     };
-    let path = layout.seat_lock(seat).display().to_string();
-    if let Err(source) = guard.sit_down(&manifest.id, by_hand) {
+    let path = layout.instance_lock(instance).display().to_string();
+    if let Err(source) = guard.record_holder(&manifest.id, by_hand) {
         return WorkError::Occupy { path, source };
     }
     let more = vec![
         ("BG_WORKER".to_owned(), worker.name.clone()),
-        (SEAT_MARK.to_owned(), path),
+        (INSTANCE_MARK.to_owned(), path),
     ];
     become_words(layout, color_of(layout, &manifest.id), manifest, &words, more).into()
 }
@@ -240,11 +240,11 @@ pub fn color_of(layout: &Layout, release: &ReleaseId) -> Color {
 }
 
 /// A worker that was killed can leave programs behind that go on with its work.
-fn end_what_is_left(layout: &Layout, seat: &Seat, worker: &Worker) {
+fn end_what_is_left(layout: &Layout, instance: &Instance, worker: &Worker) {
     let deadline = Instant::now() + worker.stop_timeout.0;
     let mut asked: Vec<Process> = Vec::new();
     loop {
-        let left = seats::started_from(layout, seat);
+        let left = instances::started_from(layout, instance);
         if left.is_empty() {
             return;
         }

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use nix::unistd::Uid;
-use sys::{process, trust};
+use sys::{path_security, process};
 
 use crate::pm2::rpc::RpcError;
 use crate::pm2::{Pm2, Pm2Error, Proc, entry};
@@ -46,7 +46,7 @@ impl Running {
     /// PM2 loads modules from its home: one that somebody else can write is not asked for root.
     fn has_its_own_home(&self) -> bool {
         if self.uid.is_root() {
-            return trust::roots_alone(&self.home).is_ok();
+            return path_security::roots_alone(&self.home).is_ok();
         }
         std::fs::metadata(&self.home).is_ok_and(|about| about.uid() == self.uid.as_raw())
     }

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use nix::unistd::Uid;
+use sys::capacity::DiskSpace;
 use sys::command::CommandError;
-use sys::space::Room;
-use sys::trust::Untrusted;
+use sys::path_security::Untrusted;
 
 use crate::pm2::rpc::RpcError;
 
@@ -117,7 +117,7 @@ pub enum Pm2Error {
         /// `PM2_HOME`.
         home: PathBuf,
         /// What is left.
-        free: Room,
+        free: DiskSpace,
     },
     /// PM2 was not asked to save its list: it deletes a dump that it could not write.
     #[error("`{}` cannot be written", .path.display())]

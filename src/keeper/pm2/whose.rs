@@ -3,7 +3,7 @@
 
 use nix::unistd::{Uid, User};
 use serde_json::Value;
-use sys::{trust, user};
+use sys::{path_security, user};
 
 use crate::pm2::rpc::{self, RpcError};
 use crate::pm2::{Pm2, Pm2Error};
@@ -18,7 +18,7 @@ impl Pm2 {
             home: self.home.clone(),
             source,
         };
-        let Some(uid) = trust::author(&self.home).map_err(untrusted)? else {
+        let Some(uid) = path_security::author(&self.home).map_err(untrusted)? else {
             return Ok(None);
         };
         let known = User::from_uid(uid).ok().flatten();
@@ -35,7 +35,7 @@ impl Pm2 {
         let stream = match &keeper {
             None => rpc::connect(&socket)?,
             Some(keeper) => {
-                let _rights = user::borrow(keeper).map_err(|error| RpcError::Io(error.into()))?;
+                let _rights = user::as_user(keeper).map_err(|error| RpcError::Io(error.into()))?;
                 rpc::connect(&socket)?
             }
         };

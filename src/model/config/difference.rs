@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::Config;
-use super::place::dotted;
+use super::span::dotted;
 use crate::password::{is_secret_name, without_password};
 
 /// What `bg setup` writes to the host. Everything else a deploy takes into its snapshot, and so

@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::de::Error;
 
 use super::mistake::Mistake;
-use super::place::{Places, dotted};
+use super::span::{Places, dotted};
 
 /// Keys that people try, and what to write instead: the table, the key, the advice.
 const TRIED: &[(&str, &str, &str)] = &[

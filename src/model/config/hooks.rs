@@ -100,7 +100,7 @@ impl Hooks {
 /// Where a hook runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Place {
+pub enum RunsOn {
     /// On the host, as the app's owner.
     #[default]
     Host,
@@ -116,7 +116,7 @@ pub struct Hook {
     pub run: String,
     /// Where it runs.
     #[serde(default)]
-    pub on: Place,
+    pub on: RunsOn,
     /// Its deadline, after which it is killed.
     #[serde(default = "usual_timeout")]
     pub timeout: Span,
@@ -130,7 +130,7 @@ impl From<&str> for Hook {
     fn from(run: &str) -> Hook {
         Hook {
             run: run.to_owned(),
-            on: Place::Host,
+            on: RunsOn::Host,
             timeout: USUAL_TIMEOUT,
         }
     }

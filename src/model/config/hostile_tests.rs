@@ -8,10 +8,10 @@ use super::Config;
 use super::duration::Span;
 use super::read::parse;
 use crate::color::Route;
+use crate::instance::Instance;
 use crate::layout::Layout;
 use crate::listen::Listener;
 use crate::release::ReleaseId;
-use crate::seat::Seat;
 
 const FILES: &[&str] = &[
     r#"app = "shop"
@@ -92,9 +92,9 @@ proptest! {
             prop_assert!(layout.release(&id).parent() == Some(&layout.releases()));
         }
         if super::is_app_name(&name) {
-            let seat = Seat::named(&name);
-            prop_assert_eq!(seat.to_string(), name.clone());
-            prop_assert!(layout.seat_lock(&seat).parent() == Some(&layout.seats()));
+            let instance = Instance::named(&name);
+            prop_assert_eq!(instance.to_string(), name.clone());
+            prop_assert!(layout.instance_lock(&instance).parent() == Some(&layout.instances()));
         }
         if let Some(route) = Route::from_folder(&name) {
             prop_assert_eq!(route.folder(), name);

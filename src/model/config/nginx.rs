@@ -1,4 +1,4 @@
-//! `[nginx]`: the front door.
+//! `[nginx]`: where visitors come in.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use super::defaults;
 use super::duration::Span;
 use super::hashed::Hashed;
 
-/// The front door.
+/// The endpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Nginx {
@@ -56,7 +56,7 @@ pub struct Nginx {
     pub probe: Probe,
     /// How traffic moves.
     #[serde(default)]
-    pub switch: SwitchWay,
+    pub switch: SwitchStrategy,
     /// A folder with templates that win over the built-in ones of the same name; absolute,
     /// or relative to `root`.
     #[serde(default)]
@@ -117,7 +117,7 @@ impl Probe {
 /// How traffic moves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum SwitchWay {
+pub enum SwitchStrategy {
     /// Decided by `bg setup`, then kept.
     #[default]
     Auto,

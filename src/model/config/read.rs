@@ -2,11 +2,9 @@
 
 use std::path::Path;
 
-use super::Config;
-use super::explain;
 pub use super::mistake::{ConfigError, Mistake};
-use super::place::Places;
-use super::rules;
+use super::span::Places;
+use super::{Config, explain, rules};
 
 /// Bytes of a configuration, more than any has: the starter with every key explained is 8 KiB.
 /// Root reads those of others.

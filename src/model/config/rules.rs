@@ -14,7 +14,7 @@ mod worker;
 
 use super::Config;
 use super::mistake::Mistake;
-use super::place::Places;
+use super::span::Places;
 use findings::Findings;
 pub use source::{is_app_name, source_address};
 

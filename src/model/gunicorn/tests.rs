@@ -84,8 +84,7 @@ fn the_command_wins_over_the_variable_and_both_over_the_file() {
 #[test]
 fn what_only_python_can_tell_is_not_guessed() {
     let run = "gunicorn -b 127.0.0.1:{{ port }} app:app";
-    let file =
-        "worker_class = choose()\nkeepalive = os.environ['KEEP']\nworkers = 2 * 3\nbacklog = limit()\n";
+    let file = "worker_class = choose()\nkeepalive = os.environ['HEARTBEAT_INTERVAL']\nworkers = 2 * 3\nbacklog = limit()\n";
     let found = Gunicorn::of(run, None).unwrap().with_file(file);
     assert_eq!(found.dangers(around()), []);
     assert_eq!(found.backlog(), None);

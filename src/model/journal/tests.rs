@@ -10,7 +10,7 @@ fn commit(verb: Verb, live: u8, was: Option<u8>) -> Record {
         run: RunId("r".into()),
         at: Timestamp::UNIX_EPOCH,
         verb,
-        live: Standing {
+        live: Deployment {
             color: Color::Blue,
             release: Some(release(live)),
         },
@@ -34,26 +34,26 @@ fn refused(unfit: u8) -> Record {
 
 #[test]
 fn a_rollback_goes_to_what_served_before() {
-    let story = Story::of(&[commit(Verb::Deploy, 1, None), commit(Verb::Deploy, 2, Some(1))]);
-    assert_eq!(story.rollback_target(&release(2)), Ok(&release(1)));
+    let state = JournalState::of(&[commit(Verb::Deploy, 1, None), commit(Verb::Deploy, 2, Some(1))]);
+    assert_eq!(state.rollback_target(&release(2)), Ok(&release(1)));
     assert_eq!(
-        story.rollback_target(&release(1)),
+        state.rollback_target(&release(1)),
         Err(NoRollback::NothingBefore(release(1)))
     );
 }
 
 #[test]
 fn a_rollback_typed_twice_does_not_swing_back() {
-    let story = Story::of(&[
+    let state = JournalState::of(&[
         commit(Verb::Deploy, 1, None),
         commit(Verb::Deploy, 2, Some(1)),
         commit(Verb::Rollback, 1, Some(2)),
     ]);
     assert_eq!(
-        story.rollback_target(&release(1)),
+        state.rollback_target(&release(1)),
         Err(NoRollback::NothingBefore(release(1)))
     );
-    assert!(story.is_unfit(&release(2)));
+    assert!(state.is_unfit(&release(2)));
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_doubt_is_ended_by_what_settles_it_and_by_nothing_else() {
             doubted.clone(),
             commit(verb, live, was),
         ];
-        Story::of(&records).doubt.is_some()
+        JournalState::of(&records).doubt.is_some()
     };
     assert!(after(Verb::Maintenance, 2, Some(2)));
     assert!(after(Verb::Deploy, 2, Some(2)), "a candidate was only made ready");
@@ -79,49 +79,49 @@ fn a_doubt_is_ended_by_what_settles_it_and_by_nothing_else() {
 
 #[test]
 fn a_refused_release_is_never_a_target() {
-    let story = Story::of(&[
+    let state = JournalState::of(&[
         commit(Verb::Deploy, 1, None),
         commit(Verb::Deploy, 2, Some(1)),
         refused(3),
     ]);
-    assert_eq!(story.rollback_target(&release(2)), Ok(&release(1)));
-    assert!(story.is_unfit(&release(3)));
+    assert_eq!(state.rollback_target(&release(2)), Ok(&release(1)));
+    assert!(state.is_unfit(&release(3)));
 }
 
 #[test]
 fn a_deploy_after_a_rollback_goes_back_to_the_release_in_between() {
-    let story = Story::of(&[
+    let state = JournalState::of(&[
         commit(Verb::Deploy, 1, None),
         commit(Verb::Deploy, 2, Some(1)),
         commit(Verb::Rollback, 1, Some(2)),
         commit(Verb::Deploy, 4, Some(1)),
     ]);
-    assert_eq!(story.rollback_target(&release(4)), Ok(&release(1)));
+    assert_eq!(state.rollback_target(&release(4)), Ok(&release(1)));
 }
 
 #[test]
 fn switching_to_an_unfit_release_by_hand_forgives_it() {
-    let story = Story::of(&[
+    let state = JournalState::of(&[
         commit(Verb::Deploy, 2, Some(1)),
         commit(Verb::Rollback, 1, Some(2)),
         commit(Verb::Switch, 2, Some(1)),
     ]);
-    assert!(!story.is_unfit(&release(2)));
-    assert_eq!(story.rollback_target(&release(2)), Ok(&release(1)));
+    assert!(!state.is_unfit(&release(2)));
+    assert_eq!(state.rollback_target(&release(2)), Ok(&release(1)));
 }
 
 #[test]
 fn a_maintenance_commit_changes_no_target() {
-    let story = Story::of(&[
+    let state = JournalState::of(&[
         commit(Verb::Deploy, 2, Some(1)),
         commit(Verb::Maintenance, 2, Some(2)),
     ]);
-    assert_eq!(story.rollback_target(&release(2)), Ok(&release(1)));
+    assert_eq!(state.rollback_target(&release(2)), Ok(&release(1)));
 }
 
 #[test]
 fn of_releases_that_are_gone_only_what_a_rollback_asks_for_is_kept() {
-    let story = Story::of(&[
+    let state = JournalState::of(&[
         commit(Verb::Deploy, 2, Some(1)),
         commit(Verb::Deploy, 3, Some(2)),
         commit(Verb::Rollback, 2, Some(3)),
@@ -131,22 +131,22 @@ fn of_releases_that_are_gone_only_what_a_rollback_asks_for_is_kept() {
         commit(Verb::Rollback, 2, Some(6)),
         commit(Verb::Deploy, 7, Some(2)),
     ]);
-    let left = story.only(|id| [release(7), release(5), release(3)].contains(id));
+    let left = state.only(|id| [release(7), release(5), release(3)].contains(id));
     for stands in [7, 3] {
         assert_eq!(
             left.rollback_target(&release(stands)),
-            story.rollback_target(&release(stands))
+            state.rollback_target(&release(stands))
         );
     }
     for stands in [7, 5, 3] {
-        assert_eq!(left.is_unfit(&release(stands)), story.is_unfit(&release(stands)));
+        assert_eq!(left.is_unfit(&release(stands)), state.is_unfit(&release(stands)));
     }
     // Nobody asks for them any more.
-    assert!(story.is_unfit(&release(4)) && !left.is_unfit(&release(4)));
-    assert!(story.rollback_target(&release(6)).is_ok() && left.rollback_target(&release(6)).is_err());
+    assert!(state.is_unfit(&release(4)) && !left.is_unfit(&release(4)));
+    assert!(state.rollback_target(&release(6)).is_ok() && left.rollback_target(&release(6)).is_err());
     // What served before one that stands is known to be unfit although it is gone.
-    let story = Story::of(&[commit(Verb::Deploy, 2, Some(1)), refused(1)]);
-    let left = story.only(|id| *id == release(2));
+    let state = JournalState::of(&[commit(Verb::Deploy, 2, Some(1)), refused(1)]);
+    let left = state.only(|id| *id == release(2));
     assert_eq!(
         left.rollback_target(&release(2)),
         Err(NoRollback::Unfit(release(1)))

@@ -6,7 +6,7 @@ use model::listen::Bound;
 
 use crate::dump::Dump;
 use crate::names::Weight;
-use crate::syntax::{Directive, Place};
+use crate::syntax::{Directive, Span};
 
 /// What a server listens on that says nothing of it.
 const USUAL: &str = "*:80";
@@ -46,7 +46,7 @@ impl Dump {
 
     /// Whether a request for `host` that comes to `at` is given to the server at `place`.
     #[must_use]
-    pub fn gives(&self, at: SocketAddr, host: &str, place: &Place) -> bool {
+    pub fn gives(&self, at: SocketAddr, host: &str, place: &Span) -> bool {
         let servers = self.servers_at(at, host);
         servers.iter().any(|server| server.place == *place)
     }

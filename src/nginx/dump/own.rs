@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 
 use crate::dump::Dump;
 use crate::dump::chosen::Levels;
-use crate::syntax::{Directive, Place};
+use crate::syntax::{Directive, Span};
 
 /// A line that has NGINX answer by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Own {
     /// Where it stands.
-    pub place: Place,
+    pub place: Span,
     /// The line, one space between its words.
     pub text: String,
     /// What it asks for.

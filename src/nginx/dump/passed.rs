@@ -1,7 +1,7 @@
 //! What a site passes on to the app, and what it serves of its releases.
 
 use crate::dump::Dump;
-use crate::syntax::{Directive, Place};
+use crate::syntax::{Directive, Span};
 
 /// How often a variable is looked for behind another one.
 const DEEPEST: usize = 4;
@@ -19,8 +19,8 @@ impl Dump {
     /// Every `proxy_set_header` of `header` that is in force where something is passed to the
     /// upstream that the variable `color` names, and hands the variable `raw` on.
     #[must_use]
-    pub fn handed_on(&self, color: &str, header: &str, raw: &str) -> Vec<Place> {
-        let mut places: Vec<Place> = Vec::new();
+    pub fn handed_on(&self, color: &str, header: &str, raw: &str) -> Vec<Span> {
+        let mut places: Vec<Span> = Vec::new();
         for block in self.blocks() {
             let passes =
                 |d: &&Directive| d.name == "proxy_pass" && d.args.iter().any(|to| to.contains(color));
@@ -43,8 +43,8 @@ impl Dump {
 
     /// Every `root` and `alias` that begins with the variable `root`, where links are followed.
     #[must_use]
-    pub fn follows_links(&self, root: &str) -> Vec<Place> {
-        let mut places: Vec<Place> = Vec::new();
+    pub fn follows_links(&self, root: &str) -> Vec<Span> {
+        let mut places: Vec<Span> = Vec::new();
         for block in self.blocks() {
             let is_off = |d: &Directive| d.args.first().is_none_or(|word| word == "off");
             if !block.symlinks.is_none_or(is_off) {

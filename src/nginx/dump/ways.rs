@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::dump::{Dump, Found, authority, local_port, walk};
-use crate::syntax::{Directive, Place};
+use crate::syntax::{Directive, Span};
 
 impl Dump {
     /// Every way to `port` on this machine (`proxy_pass` and its kin, and servers of
@@ -21,7 +21,7 @@ impl Dump {
     }
 
     /// The servers of upstreams that nothing passes to.
-    fn unused_upstreams(&self) -> Vec<Place> {
+    fn unused_upstreams(&self) -> Vec<Span> {
         let mut passes: Vec<&str> = Vec::new();
         walk(&self.tree, &mut |d| {
             if d.name.ends_with("_pass") {

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use sys::capacity::DiskSpace;
 use sys::command::CommandError;
-use sys::space::Room;
 use sys::store::FileError;
 
 use crate::git::GitError;
@@ -89,7 +89,7 @@ pub enum CheckoutError {
         /// Where it was to lie.
         path: PathBuf,
         /// What was left when it failed.
-        room: Room,
+        room: DiskSpace,
     },
     /// A file or folder cannot be written.
     #[error(transparent)]

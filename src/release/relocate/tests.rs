@@ -19,7 +19,7 @@ impl Place {
         }
     }
 
-    fn relocate(&self, name: &str) -> Result<(), MoveError> {
+    fn relocate(&self, name: &str) -> Result<(), SwitchError> {
         relocate(&self.top.join(name), &self.shared.join(name))
     }
 }
@@ -62,7 +62,7 @@ fn a_taken_name_is_refused_and_nothing_is_touched() {
     fs::write(place.shared.join("instance/app.db"), "other").unwrap();
     for name in ["b", "instance"] {
         let error = place.relocate(name).unwrap_err();
-        assert!(matches!(error, MoveError::Taken(_)), "{error}");
+        assert!(matches!(error, SwitchError::Taken(_)), "{error}");
         assert!(!place.top.join(name).is_symlink());
     }
     assert_eq!(fs::read_to_string(place.shared.join("b")).unwrap(), "other");
@@ -96,7 +96,7 @@ fn a_database_moves_in_no_transaction_of_somebody_elses() {
     database(&path, 1);
     let writing = Held::take(&path).unwrap().unwrap();
     let error = place.relocate("app.db").unwrap_err();
-    assert!(matches!(error, MoveError::InUse(_)), "{error}");
+    assert!(matches!(error, SwitchError::InUse(_)), "{error}");
     assert!(!path.is_symlink());
     drop(writing);
     place.relocate("app.db").unwrap();

@@ -7,7 +7,7 @@ const LINES: &[&str] = &[
     r#"{"hello":{"protocol":1,"version":"0.1.0"}}"#,
     r#"{"answer":{"exit_code":0,"answer":{"releases":[]}}}"#,
     r#"{"event":{"event":"warned","text":"the disk is nearly full"}}"#,
-    r#"{"failure":{"kind":"failed","what":"x","causes":["y"],"evidence":[],"traffic":"untold","hints":[]}}"#,
+    r#"{"failure":{"kind":"failed","what":"x","causes":["y"],"excerpt":[],"traffic":"untold","hints":[]}}"#,
 ];
 
 proptest! {
@@ -15,13 +15,13 @@ proptest! {
 
     #[test]
     fn what_a_host_says_is_a_line_of_ours_or_noise(bytes in hostile::bytes(LINES)) {
-        if let Ok(said) = serde_json::from_slice::<Said>(&bytes) {
+        if let Ok(said) = serde_json::from_slice::<EngineMessage>(&bytes) {
             let again = serde_json::to_string(&said).unwrap();
-            let twice = serde_json::to_string(&serde_json::from_str::<Said>(&again).unwrap()).unwrap();
+            let twice = serde_json::to_string(&serde_json::from_str::<EngineMessage>(&again).unwrap()).unwrap();
             prop_assert_eq!(again, twice);
         }
         serde_json::from_slice::<Request>(&bytes).ok();
-        serde_json::from_slice::<Order>(&bytes).ok();
+        serde_json::from_slice::<ClientMessage>(&bytes).ok();
         hello_in(&bytes);
     }
 

@@ -1,19 +1,19 @@
 use super::*;
 
-fn board(steps: &[Step], word: Option<Order>) -> Board {
-    Board {
+fn participants(steps: &[Step], decision: Option<ClientMessage>) -> Participants {
+    Participants {
         steps: steps.to_vec(),
         primary: 0,
         moved: Vec::new(),
-        word,
+        decision,
     }
 }
 
 #[test]
 fn nobody_goes_before_all_are_ready_and_one_failure_sends_all_back() {
-    use Order::{Back, Go, Migrate, Start, StartContracted, Stay};
+    use ClientMessage::{Back, Go, Migrate, Start, StartContracted, Stay};
     use Step::{Contracted, Done, Failed, Migrated, Moved, Ready, Staging, Whole};
-    let table: [(&[Step], Option<Order>, Option<Order>); 21] = [
+    let table: [(&[Step], Option<ClientMessage>, Option<ClientMessage>); 21] = [
         (&[Whole, Staging], None, None),
         (&[Whole, Whole], None, Some(Migrate)),
         // The primary's configuration knows of no migration.
@@ -38,8 +38,12 @@ fn nobody_goes_before_all_are_ready_and_one_failure_sends_all_back() {
         (&[Moved, Failed], Some(Stay), None),
     ];
     let mut seen = 0;
-    for (steps, word, expected) in table {
-        assert_eq!(board(steps, word).next_word(), expected, "{steps:?} {word:?}");
+    for (steps, decision, expected) in table {
+        assert_eq!(
+            participants(steps, decision).next_decision(),
+            expected,
+            "{steps:?} {decision:?}"
+        );
         seen += 1;
     }
     assert_eq!(seen, 21);

@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 
 use crate::takeover::refused::Refused;
 use nginx::files::Rendered;
-use nginx::syntax::{Directive, Place};
+use nginx::syntax::{Directive, Span};
 
 /// What is to be changed, by file and first byte.
 #[derive(Debug, Default)]
 pub(super) struct Edits {
     all: BTreeMap<PathBuf, BTreeMap<(usize, usize), Edit>>,
-    clash: Option<Place>,
+    clash: Option<Span>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Edit {
     text: String,
-    place: Place,
+    place: Span,
 }
 
 impl Edits {

@@ -1,7 +1,7 @@
 //! Where a `proxy_pass` leads: to the app, past it, or in a way that nobody can follow.
 
 use nginx::dump::{authority, local_port};
-use nginx::syntax::{Directive, Place};
+use nginx::syntax::{Directive, Span};
 
 /// The ways to one port.
 pub(super) struct Targets<'d> {
@@ -12,7 +12,7 @@ pub(super) struct Targets<'d> {
 struct Upstream<'d> {
     name: &'d str,
     here: bool,
-    elsewhere: Option<&'d Place>,
+    elsewhere: Option<&'d Span>,
 }
 
 /// A `proxy_pass` that leads to the app.
@@ -24,7 +24,7 @@ pub(super) struct Target<'d> {
     /// What stands behind the address, from its slash.
     pub(super) uri: Option<&'d str>,
     /// Another server of the upstream that it names.
-    pub(super) elsewhere: Option<&'d Place>,
+    pub(super) elsewhere: Option<&'d Span>,
 }
 
 impl<'d> Targets<'d> {

@@ -35,13 +35,13 @@ proptest! {
         let looked = Journal::told(&path);
         match Journal::open(&path) {
             Ok(mut journal) => {
-                prop_assert_eq!(&looked.unwrap(), journal.story());
+                prop_assert_eq!(&looked.unwrap(), journal.state());
                 journal.write(next()).unwrap();
                 let all = Journal::read(&path).unwrap();
                 prop_assert_eq!(all.last(), Some(&next()));
                 let again = Journal::open(&path).unwrap();
                 prop_assert!(again.damage().is_empty(), "told twice: {:?}", again.damage());
-                prop_assert_eq!(again.story(), journal.story());
+                prop_assert_eq!(again.state(), journal.state());
             }
             Err(error) => {
                 prop_assert!(matches!(error, JournalError::Newer { .. }), "{}", error);

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 use model::color::{Color, Route};
-use model::failure::Standing;
+use model::failure::Deployment;
 use model::journal::RunId;
 
 use crate::journal::*;
@@ -62,7 +62,7 @@ fn damage_in_the_middle_is_told_once_and_set_aside() {
     );
     let again = Journal::open(&path).unwrap();
     assert_eq!(again.damage(), [] as [&str; 0]);
-    assert_eq!(again.story(), journal.story());
+    assert_eq!(again.state(), journal.state());
 }
 
 #[test]
@@ -94,13 +94,13 @@ fn deploy(number: usize) -> [Record; 2] {
         from,
         was: Some(id(number - 1)),
         fleet: false,
-        ticket: None,
+        request_id: None,
     };
     let commit = Record::Commit {
         run,
         at: Timestamp::UNIX_EPOCH,
         verb: Verb::Deploy,
-        live: Standing {
+        live: Deployment {
             color: from.color,
             release: Some(id(number)),
         },
@@ -138,14 +138,14 @@ fn only_what_was_written_since_the_fold_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
     let folded = years(&path, 1..400);
-    let whole = Story::of(&Journal::read(&path).unwrap());
+    let whole = JournalState::of(&Journal::read(&path).unwrap());
     let last_line = deploy(399).map(|record| serde_json::to_string(&record).unwrap().len() as u64 + 1);
     assert!(folded > UNFOLDED, "{folded}");
     // All but the line that the fold is known again by.
     spoil(&path, folded - last_line[1]);
     assert_eq!(Journal::told(&path).unwrap(), whole);
     let mut journal = Journal::open(&path).unwrap();
-    assert_eq!((journal.story(), journal.damage()), (&whole, &[] as &[String]));
+    assert_eq!((journal.state(), journal.damage()), (&whole, &[] as &[String]));
     deploy(400)
         .into_iter()
         .for_each(|record| journal.write(record).unwrap());
@@ -191,15 +191,15 @@ fn a_fold_that_is_not_of_this_journal_is_passed_over() {
         std::fs::remove_file(&beside).unwrap();
         years(&path, deploys);
         std::fs::write(&beside, &fold).unwrap();
-        let whole = Story::of(&Journal::read(&path).unwrap());
+        let whole = JournalState::of(&Journal::read(&path).unwrap());
         assert_eq!(Journal::told(&path).unwrap(), whole);
-        assert_eq!(Journal::open(&path).unwrap().story(), &whole);
+        assert_eq!(Journal::open(&path).unwrap().state(), &whole);
     }
     // Another program's, and half a file.
-    let whole = Story::of(&Journal::read(&path).unwrap());
+    let whole = JournalState::of(&Journal::read(&path).unwrap());
     let version = format!("\"version\":\"{}\"", env!("CARGO_PKG_VERSION"));
-    let other = Fold::read(&path, &File::open(&path).unwrap());
-    assert_eq!(other, Fold::default());
+    let other = Snapshot::read(&path, &File::open(&path).unwrap());
+    assert_eq!(other, Snapshot::default());
     assert!(fold.contains(&version));
     for text in [
         fold.replace(&version, "\"version\":\"99.0.0\""),

@@ -6,8 +6,8 @@ use nix::unistd::Uid;
 
 use crate::command::found::{find_in, find_program};
 use crate::command::{Command, CommandError, FORGOTTEN, SYSTEM_PATH};
-use crate::program::THIS;
-use crate::trust;
+use crate::path_security;
+use crate::self_install::THIS;
 
 impl Command {
     /// Root runs nothing that others can change, whatever a configuration names.
@@ -26,7 +26,7 @@ impl Command {
         // What is not there is reported by the start.
         let Some(found) = found else { return Ok(()) };
         // One that is missing can come to be before it is started.
-        trust::roots_to_make(&found).map_err(|source| CommandError::Untrusted {
+        path_security::roots_to_make(&found).map_err(|source| CommandError::Untrusted {
             program: found.display().to_string(),
             source,
         })

@@ -19,7 +19,7 @@ pub(super) struct Form {
     /// What is looked for.
     pub text: Vec<u8>,
     /// Where it counts.
-    pub place: Place,
+    pub place: Span,
     /// Letters of either case are the same.
     pub caseless: bool,
     /// Whether a part of it counts too.
@@ -30,7 +30,7 @@ pub(super) struct Form {
 
 /// Where a form counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Span {
     /// Anywhere, inside of words too.
     Anywhere,
     /// Where it stands as a word of its own.
@@ -41,7 +41,7 @@ pub(super) enum Place {
 
 impl Form {
     /// The value as it is.
-    pub(super) fn plain(value: &str, place: Place) -> Form {
+    pub(super) fn plain(value: &str, place: Span) -> Form {
         Form {
             text: value.as_bytes().to_vec(),
             place,
@@ -54,23 +54,23 @@ impl Form {
 
 /// Its encodings in base64 and hex. What escapes single characters is undone in the text
 /// instead: there are too many ways to do it.
-pub(super) fn encodings(value: &str, place: Place) -> Vec<Form> {
+pub(super) fn encodings(value: &str, place: Span) -> Vec<Form> {
     let bytes = value.as_bytes();
     let mut forms = hex(bytes, place);
     for alphabet in [STANDARD, URL_SAFE] {
         // Of a short one only the whole is known, where it stands alone.
-        if place != Place::Anywhere || bytes.len() < LONG_ENOUGH {
+        if place != Span::Anywhere || bytes.len() < LONG_ENOUGH {
             forms.push(whole_base64(bytes, alphabet));
         }
-        if place == Place::Anywhere {
+        if place == Span::Anywhere {
             forms.extend((0..3).map(|shift| base64(bytes, shift, alphabet)));
         }
     }
-    forms.retain(|form| form.text.len() >= LONG_ENOUGH || form.place != Place::Anywhere);
+    forms.retain(|form| form.text.len() >= LONG_ENOUGH || form.place != Span::Anywhere);
     forms
 }
 
-fn hex(bytes: &[u8], place: Place) -> Vec<Form> {
+fn hex(bytes: &[u8], place: Span) -> Vec<Form> {
     [" ", ":", ""]
         .map(|between| {
             let mut text = String::new();
@@ -105,7 +105,7 @@ fn base64(bytes: &[u8], shift: usize, alphabet: &[u8; 64]) -> Form {
     Form {
         parts: text.len() >= KNOWN_BY_PARTS,
         text,
-        place: Place::Anywhere,
+        place: Span::Anywhere,
         caseless: false,
         edges: (shift != 0, !bits.is_multiple_of(6)),
     }
@@ -116,7 +116,7 @@ fn whole_base64(bytes: &[u8], alphabet: &[u8; 64]) -> Form {
     let count = (bytes.len() * 8).div_ceil(6);
     Form {
         text: (0..count).map(|at| sextet(bytes, at, alphabet)).collect(),
-        place: Place::Base64Word,
+        place: Span::Base64Word,
         caseless: false,
         parts: false,
         edges: (false, false),

@@ -10,7 +10,7 @@ use aho_corasick::AhoCorasick;
 use model::config::Config;
 use model::password::is_secret_name;
 
-use crate::dotenv::forms::{self, Form, PART, Place};
+use crate::dotenv::forms::{self, Form, PART, Span};
 use crate::dotenv::views::View;
 use crate::dotenv::{Value, Variables};
 
@@ -255,7 +255,7 @@ impl Search {
                     .get(..*length)
                     .is_some_and(|begun| before.ends_with(begun))
             };
-            (form.place == Place::Anywhere).then(|| (LEAST_BEGUN..=longest).rev().find(prefix))?
+            (form.place == Span::Anywhere).then(|| (LEAST_BEGUN..=longest).rev().find(prefix))?
         };
         let (form, length) = self
             .forms
@@ -330,11 +330,11 @@ fn with_edges(form: &Form, bytes: &[u8], mut part: Range<usize>) -> Range<usize>
     part
 }
 
-fn stands_alone(place: Place, bytes: &[u8], part: &Range<usize>) -> bool {
+fn stands_alone(place: Span, bytes: &[u8], part: &Range<usize>) -> bool {
     let goes_on = |byte: &u8| match place {
-        Place::Anywhere => false,
-        Place::Word => byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii(),
-        Place::Base64Word => forms::is_base64(*byte),
+        Span::Anywhere => false,
+        Span::Word => byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii(),
+        Span::Base64Word => forms::is_base64(*byte),
     };
     let before = part.start.checked_sub(1).and_then(|at| bytes.get(at));
     !before.is_some_and(goes_on) && !bytes.get(part.end).is_some_and(goes_on)
@@ -359,7 +359,7 @@ fn login(url: &str) -> Option<&str> {
 }
 
 /// Where a value counts as a secret, if at all.
-fn place_of(name: &str, value: &str) -> Option<Place> {
+fn place_of(name: &str, value: &str) -> Option<Span> {
     let length = value.chars().count();
     let digits = value.chars().filter(char::is_ascii_digit).count();
     let named = is_secret_name(name);
@@ -368,10 +368,10 @@ fn place_of(name: &str, value: &str) -> Option<Place> {
         return None;
     }
     if plain || (length == SHORTEST && digits == length) {
-        return named.then_some(Place::Word);
+        return named.then_some(Span::Word);
     }
     let anywhere = length >= 6 || (length >= 4 && digits > 0);
-    Some(if anywhere { Place::Anywhere } else { Place::Word })
+    Some(if anywhere { Span::Anywhere } else { Span::Word })
 }
 
 #[cfg(test)]

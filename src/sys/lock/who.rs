@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 
 use nix::unistd::Uid;
 
-use crate::{process, trust};
+use crate::{path_security, process};
 
 /// A process that holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Who {
         let command = process::cmdline(self.pid);
         let command = command.map_or_else(String::new, |line| format!(" (`{}`)", plain(&line)));
         let of = self.uid.map_or_else(String::new, |uid| {
-            format!(" of {}", trust::name_of(Uid::from_raw(uid)))
+            format!(" of {}", path_security::name_of(Uid::from_raw(uid)))
         });
         format!("process {}{command}{of}", self.pid)
     }

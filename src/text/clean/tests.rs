@@ -2,7 +2,7 @@ use model::event::Event;
 use proptest::prelude::*;
 
 use super::*;
-use crate::text::story;
+use crate::text::events;
 
 /// Clipboard, title, cursor, bells, forged lines, C1 controls, the order of writing, tags.
 pub(crate) const HOSTILE: &str = "a\x1b]52;c;cm0gLXJm\x07\x1b]0;title\x1b\\\x1b[2J\x1b[1;31mred\rerror: forged\n\
@@ -70,14 +70,14 @@ fn a_fact_is_clean_whatever_is_in_it() {
         },
     ];
     for fact in facts {
-        check(&story::event(&fact, "bg"));
+        check(&events::event(&fact, "bg"));
     }
     let began = format!(
         r#"{{"event":"began","app":"shop","verb":"deploy","live":{{"color":"blue","release":null}},
            "color":"green","release":null,"subject":{}}}"#,
         serde_json::to_string(HOSTILE).unwrap()
     );
-    check(&story::event(&serde_json::from_str(&began).unwrap(), "bg"));
+    check(&events::event(&serde_json::from_str(&began).unwrap(), "bg"));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_failure_is_clean_in_all_its_parts() {
         .because(std::io::Error::other(HOSTILE))
         .showing([HOSTILE.to_owned()])
         .hint(HOSTILE);
-    check(&story::failure(&failure, "bg"));
+    check(&events::failure(&failure, "bg"));
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use engine::provable::Unprovable;
+use engine::verifiable::Unverifiable;
 use model::listen::Listener;
 use nginx::dump::Dump;
 use nginx::names;
-use site::front::Door;
+use site::endpoint::Endpoint;
 use site::takeover::Taken;
 
 /// What a server listens on that says nothing of it.
@@ -48,7 +48,7 @@ pub(super) fn name(dump: &Dump, server: &Taken, at: SocketAddr, known: &[String]
 }
 
 /// A listener of bg.toml's that leads to none of the servers of the site.
-pub(super) fn elsewhere(path: &str, door: &Door, servers: &[Taken]) -> Unprovable {
+pub(super) fn elsewhere(path: &str, endpoint: &Endpoint, servers: &[Taken]) -> Unverifiable {
     let listens = servers.iter().map(|server| {
         let listens: Vec<String> = server
             .listens
@@ -71,7 +71,7 @@ pub(super) fn elsewhere(path: &str, door: &Door, servers: &[Taken]) -> Unprovabl
         false => TO_BE_ASKED,
     };
     let what = format!("leads to no server of the site, which has {}", listens.join("; "));
-    Unprovable::new(path, door, what, way.to_owned())
+    Unverifiable::new(path, endpoint, what, way.to_owned())
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use model::failure::Failure;
 use nix::unistd::User;
+use release::adopted_checkout::AdoptedCheckout;
 use release::relocate::sqlite::{BESIDE, is_sqlite};
-use release::server_tree::ServerTree;
 use serde::{Deserialize, Serialize};
 use sys::user;
 
@@ -44,9 +44,9 @@ const LITTER: [&str; 14] = [
 const LOOKED_AT: usize = 2000;
 
 /// Looks for it, with the rights of the work tree's owner.
-pub async fn list(tree: &ServerTree, owner: &User) -> Vec<Data> {
+pub async fn list(tree: &AdoptedCheckout, owner: &User) -> Vec<Data> {
     let strangers = tree.strangers().await;
-    let Ok(_rights) = user::borrow(owner) else {
+    let Ok(_rights) = user::as_user(owner) else {
         return Vec::new();
     };
     let data = |path: PathBuf| {

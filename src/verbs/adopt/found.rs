@@ -9,12 +9,11 @@ use model::config::Config;
 use model::failure::{Failure, in_one_line};
 use nginx::dump::Dump;
 use nix::unistd::{Uid, User};
-use release::server_tree::ServerTree;
+use release::adopted_checkout::AdoptedCheckout;
 use state::registry::Registry;
 use sys::command::find_program;
 use sys::process::{self, Process};
-use sys::sockets;
-use sys::trust;
+use sys::{path_security, sockets};
 
 mod candidate;
 mod refusals;
@@ -44,7 +43,7 @@ pub struct Found {
     /// The folder that it runs in.
     pub folder: PathBuf,
     /// The work tree around that.
-    pub tree: Option<ServerTree>,
+    pub tree: Option<AdoptedCheckout>,
     /// What else this PM2 keeps.
     pub others: Vec<Proc>,
     /// Those of them that are nobody's color or worker yet.
@@ -87,8 +86,8 @@ pub async fn look(dump: &Dump, name: Option<&str>, config: Option<&Config>) -> R
     let exposed = alone_on(port, process)?;
     let folder = process::cwd(process.pid).ok_or_else(gone)?;
     let script = entry.script.parent().unwrap_or(Path::new("/"));
-    let tree = match ServerTree::around(&folder, Some(&owner)).await {
-        None => ServerTree::around(script, Some(&owner)).await,
+    let tree = match AdoptedCheckout::around(&folder, Some(&owner)).await {
+        None => AdoptedCheckout::around(script, Some(&owner)).await,
         some => some,
     };
     let beside = |one: &&Candidate| one.home == chosen.home && one.entry.id != entry.id && !one.entry.module;
@@ -139,7 +138,7 @@ async fn candidates(dump: &Dump, config: Option<&Config>) -> Result<Asked, Failu
             Err(error) if wanted.is_none() => {
                 all.silent.push(format!(
                     "PM2 of {} in {} was passed over: {}",
-                    trust::name_of(home.uid),
+                    path_security::name_of(home.uid),
                     home.home.display(),
                     in_one_line(&error)
                 ));

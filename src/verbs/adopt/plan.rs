@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use engine::app::App;
-use engine::provable;
 use engine::slot::Running;
-use engine::{adopted, gate};
+use engine::{adopted, gate, verifiable};
 use jiff::Timestamp;
 use model::adopted::Adopted;
 use model::color::Color;
@@ -13,19 +12,18 @@ use model::config::Config;
 use model::failure::{Failure, Kind};
 use model::layout::NginxLayout;
 use model::release::ReleaseId;
-use nginx::Nginx;
 use nginx::dump::Dump;
 use nginx::files::Rendered;
-use nginx::raw;
+use nginx::{Nginx, raw};
 use nix::unistd::Uid;
-use release::server_tree::State;
+use release::adopted_checkout::State;
 use site::render;
 use site::takeover::{self, Takeover, Wish};
 use state::registry::Registry;
 use sys::command::find_program;
 use sys::process::Process;
 
-use super::super::setup::ground::{self, Ground};
+use super::super::setup::facts::{self, HostFacts};
 use super::super::setup::places;
 use super::data::{self, Data};
 use super::found::{self, Found};
@@ -38,7 +36,7 @@ use super::{proposal, variables};
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) app: App,
-    pub(super) ground: Ground,
+    pub(super) facts: HostFacts,
     pub(super) found: Found,
     pub(super) state: Option<State>,
     pub(super) takeover: Takeover,
@@ -90,7 +88,7 @@ pub(super) async fn plan(ask: &Ask, config: Option<Config>, conf: &Path) -> Resu
         None => {
             // Names depend on the app's, which the site's paths do not.
             let takeover = take(&dump, &wish(&found, "app", &NginxLayout::stand_in(conf))?)?;
-            let ground = proposal::Ground {
+            let facts = proposal::SiteFacts {
                 found: &found,
                 takeover: &takeover,
                 dump: &dump,
@@ -98,7 +96,7 @@ pub(super) async fn plan(ask: &Ask, config: Option<Config>, conf: &Path) -> Resu
                 data: &data,
                 root: ask.root.as_deref(),
             };
-            let proposal = proposal::write(&ground).await?;
+            let proposal = proposal::write(&facts).await?;
             notes.extend(proposal.notes);
             (proposal.config, Some(proposal.text))
         }
@@ -110,9 +108,9 @@ pub(super) async fn plan(ask: &Ask, config: Option<Config>, conf: &Path) -> Resu
     as_read(&dump, &takeover)?;
     of_the_same(&config, &found)?;
     let color = color(&config, found.port)?;
-    let ground = ground::survey(&config, &Registry::of_this_user()).await?;
-    fits(&config, &ground, &found, &takeover)?;
-    let app = App::with(ground.entry.clone(), config)
+    let facts = facts::gather(&config, &Registry::of_this_user()).await?;
+    fits(&config, &facts, &found, &takeover)?;
+    let app = App::with(facts.entry.clone(), config)
         .map_err(|error| Failure::new(Kind::Config, "the configuration cannot be used").because(error))?;
     let site = Site {
         app: &app,
@@ -130,7 +128,7 @@ pub(super) async fn plan(ask: &Ask, config: Option<Config>, conf: &Path) -> Resu
     let plan = Plan {
         release: ReleaseId::new(Timestamp::now(), commit, None),
         app,
-        ground,
+        facts,
         found,
         state,
         takeover,
@@ -249,11 +247,11 @@ fn color(config: &Config, port: u16) -> Result<Color, Failure> {
         })
 }
 
-fn fits(config: &Config, ground: &Ground, found: &Found, takeover: &Takeover) -> Result<(), Failure> {
+fn fits(config: &Config, facts: &HostFacts, found: &Found, takeover: &Takeover) -> Result<(), Failure> {
     let refused = |what: String, hint: String| Err(Failure::new(Kind::Config, what).hint(hint));
-    if !ground.running {
+    if !facts.running {
         return refused(
-            format!("`{}` names no running NGINX", ground.entry.nginx_pid.display()),
+            format!("`{}` names no running NGINX", facts.entry.nginx_pid.display()),
             "start it first: it must answer before and after".to_owned(),
         );
     }
@@ -263,7 +261,7 @@ fn fits(config: &Config, ground: &Ground, found: &Found, takeover: &Takeover) ->
             "a `proxy_pass` to it is needed".to_owned(),
         );
     }
-    if ground.site_is_ours {
+    if facts.site_is_ours {
         let site = takeover.servers.first().map(|server| server.place.file.clone());
         return refused(
             "the site has a file of its own, and bg.toml names another".to_owned(),
@@ -273,7 +271,7 @@ fn fits(config: &Config, ground: &Ground, found: &Found, takeover: &Takeover) ->
             ),
         );
     }
-    if ground.entry.pm2_home != found.pm2_home {
+    if facts.entry.pm2_home != found.pm2_home {
         return refused(
             format!(
                 "`{}` is kept by the PM2 in {}",
@@ -334,10 +332,12 @@ impl Plan {
     /// What later switches are proven on can be. A proposal is shown all the same: its reader
     /// says in it how the site wants to be asked.
     fn is_provable(&self, ask: &Ask) -> Result<(), Failure> {
-        let Looked { unprovable, open, .. } = &self.looked;
-        match unprovable.is_empty() || (self.config_text.is_some() && !ask.yes) {
+        let Looked {
+            unverifiable, open, ..
+        } = &self.looked;
+        match unverifiable.is_empty() || (self.config_text.is_some() && !ask.yes) {
             true => Ok(()),
-            false => Err(provable::refusal(unprovable, open, &self.found.pass())),
+            false => Err(verifiable::refusal(unverifiable, open, &self.found.pass())),
         }
     }
 

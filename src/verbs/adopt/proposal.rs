@@ -1,16 +1,15 @@
 //! The bg.toml that fits what was found.
 
 mod code;
-mod ground;
+mod facts;
 mod site;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use ::site::front::{self, Door, Manner};
+use ::site::endpoint::{self, Endpoint, Manner};
 use keeper::pm2::Proc;
-use model::config::Config;
-use model::config::read;
+use model::config::{Config, read};
 use model::failure::{Failure, Kind};
 use nginx::names;
 use sys::sockets;
@@ -18,8 +17,8 @@ use sys::sockets;
 use super::found::Found;
 use super::variables;
 use crate::verbs::guess;
-pub use ground::Ground;
-use ground::quoted;
+pub use facts::SiteFacts;
+use facts::quoted;
 
 /// Health checks by their usual paths.
 const HEALTH: [&str; 5] = ["/health", "/healthz", "/_health", "/ping", "/api/health"];
@@ -39,8 +38,8 @@ pub struct Proposal {
 ///
 /// # Errors
 /// When there is no work tree to release from, or what was found fits into no bg.toml.
-pub async fn write(ground: &Ground<'_>) -> Result<Proposal, Failure> {
-    let found = ground.found;
+pub async fn write(facts: &SiteFacts<'_>) -> Result<Proposal, Failure> {
+    let found = facts.found;
     let Some(tree) = &found.tree else {
         return Err(Failure::new(
             Kind::Config,
@@ -54,8 +53,8 @@ pub async fn write(ground: &Ground<'_>) -> Result<Proposal, Failure> {
         .unwrap_or_else(|| tree.top.display().to_string());
     let branch = tree.branch().await.unwrap_or_else(|| "main".to_owned());
     let (code, next, python) = code::look(found, &tree.top)?;
-    let site = site::look(ground).await?;
-    let door = Door {
+    let site = site::look(facts).await?;
+    let endpoint = Endpoint {
         address: ([127, 0, 0, 1], found.port).into(),
         tls: false,
         host: names::asked_for(site.names.iter().map(String::as_str)).unwrap_or_default(),
@@ -63,16 +62,16 @@ pub async fn write(ground: &Ground<'_>) -> Result<Proposal, Failure> {
         manner: Manner::default(),
         pace: None,
     };
-    let (health, expect) = health(&door, code.health.as_deref()).await;
+    let (health, expect) = health(&endpoint, code.health.as_deref()).await;
     let app = guess::app_name(&tree.top);
     let mut text = String::new();
     let mut say = |line: String| writeln!(text, "{line}").unwrap_or_default();
     say("# Proposed by `bg adopt` from what runs on this host. `bg init` explains every key.".to_owned());
     say(format!("app = {}", quoted(&app)));
-    say(format!("root = {}", quoted(root(ground, &app))));
+    say(format!("root = {}", quoted(root(facts, &app))));
     say(format!("owner = {}", quoted(&found.owner.name)));
-    if !ground.data.is_empty() {
-        let paths: Vec<String> = ground
+    if !facts.data.is_empty() {
+        let paths: Vec<String> = facts
             .data
             .iter()
             .map(|data| quoted(data.path.display()))
@@ -99,7 +98,7 @@ pub async fn write(ground: &Ground<'_>) -> Result<Proposal, Failure> {
     say(format!(
         "ports = {{ blue = {}, green = {} }}",
         found.port,
-        another_port(ground)
+        another_port(facts)
     ));
     say(format!("workers = {}", next.workers.max(1)));
     let variables = variables::all(found);
@@ -125,7 +124,7 @@ pub async fn write(ground: &Ground<'_>) -> Result<Proposal, Failure> {
     if expect != 200 {
         say(format!("expect = [{expect}]"));
     }
-    site::write(ground, &site, &health, &mut say);
+    site::write(facts, &site, &health, &mut say);
     say(format!(
         "\n[pm2]\nbin = {}\nhome = {}",
         quoted(found.pm2_bin.display()),
@@ -144,8 +143,8 @@ pub async fn write(ground: &Ground<'_>) -> Result<Proposal, Failure> {
 }
 
 /// `/srv/NAME`, or beside what is there already.
-fn root(ground: &Ground<'_>, app: &str) -> String {
-    if let Some(root) = ground.root {
+fn root(facts: &SiteFacts<'_>, app: &str) -> String {
+    if let Some(root) = facts.root {
         return root.display().to_string();
     }
     let usual = PathBuf::from(format!("/srv/{app}"));
@@ -164,10 +163,10 @@ fn process_name(found: &Found, app: &str) -> String {
     }
 }
 
-fn another_port(ground: &Ground<'_>) -> u16 {
-    let passed = ground.dump.passed_ports();
+fn another_port(facts: &SiteFacts<'_>) -> u16 {
+    let passed = facts.dump.passed_ports();
     let is_free = |port: &u16| !passed.contains(port) && sockets::is_free(*port);
-    let above = ground.found.port.saturating_add(1);
+    let above = facts.found.port.saturating_add(1);
     (above..u16::MAX)
         .chain(1024..above)
         .find(is_free)
@@ -175,13 +174,16 @@ fn another_port(ground: &Ground<'_>) -> u16 {
 }
 
 /// The first path that answers 200; else the front page with what it answers.
-async fn health(door: &Door, guessed: Option<&str>) -> (String, u16) {
+async fn health(endpoint: &Endpoint, guessed: Option<&str>) -> (String, u16) {
     for path in guessed.into_iter().chain(HEALTH) {
-        if front::status(door, path).await.is_ok_and(|status| status == 200) {
+        if endpoint::status(endpoint, path)
+            .await
+            .is_ok_and(|status| status == 200)
+        {
             return (path.to_owned(), 200);
         }
     }
-    let status = front::status(door, "/").await.unwrap_or(200);
+    let status = endpoint::status(endpoint, "/").await.unwrap_or(200);
     ("/".to_owned(), status)
 }
 

@@ -10,14 +10,13 @@ use model::config::Config;
 use model::failure::{Failure, Kind};
 use model::layout::{Entry, NginxLayout};
 use model::release::ReleaseId;
-use nginx::files::Rendered;
-use nginx::files::{self, Change};
+use nginx::files::{self, Change, Rendered};
 use nginx::raw;
 use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
-use site::front::{Door, Manner};
+use site::endpoint::{Endpoint, Manner};
+use sys::path_security::{self, Untrusted};
 use sys::store;
-use sys::trust::{self, Untrusted};
 
 /// An adoption, under way or done.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -79,8 +78,8 @@ pub struct Seen {
 impl Seen {
     /// Where it was asked.
     #[must_use]
-    pub fn door(&self) -> Door {
-        Door {
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint {
             address: self.address,
             tls: self.tls,
             host: self.host.clone(),
@@ -93,7 +92,7 @@ impl Seen {
 
 /// Where a site's file stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum FileState {
     /// As it was.
     Before,
     /// As it became.
@@ -114,7 +113,7 @@ fn is_newer(text: &[u8]) -> bool {
 
 fn only_roots_word(path: &Path) -> Result<(), Untrusted> {
     match Uid::effective().is_root() {
-        true => trust::roots_alone(path)
+        true => path_security::roots_alone(path)
             .map(drop)
             .or_else(Untrusted::unless_missing),
         false => Ok(()),
@@ -194,13 +193,13 @@ impl Record {
     pub fn way_back(&self) -> Result<Vec<Change>, Failure> {
         let mut back = Vec::new();
         for file in &self.files {
-            match file.standing() {
-                Standing::Before => {}
-                Standing::After => back.push(Rendered {
+            match file.state() {
+                FileState::Before => {}
+                FileState::After => back.push(Rendered {
                     path: file.path.clone(),
                     text: file.before.clone(),
                 }),
-                Standing::Changed => return Err(file.was_changed()),
+                FileState::Changed => return Err(file.was_changed()),
             }
         }
         files::plan(&back).map_err(|error| Failure::failed("a file cannot be compared").because(error))
@@ -210,11 +209,11 @@ impl Record {
 impl SiteFile {
     /// As what it stands there now.
     #[must_use]
-    pub fn standing(&self) -> Standing {
+    pub fn state(&self) -> FileState {
         match raw::read(&self.path) {
-            Ok(now) if now == self.before => Standing::Before,
-            Ok(now) if now == self.after => Standing::After,
-            _ => Standing::Changed,
+            Ok(now) if now == self.before => FileState::Before,
+            Ok(now) if now == self.after => FileState::After,
+            _ => FileState::Changed,
         }
     }
 

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use engine::app::{self, App};
-use engine::provable::{self, Unprovable};
+use engine::verifiable::{self, Unverifiable};
 use model::color::Route;
 use model::failure::in_one_line;
 use model::release::ReleaseId;
 use nginx::dump::Dump;
-use site::front::{self, Door, Nonce, Pace};
+use site::endpoint::{self, Endpoint, Nonce, Pace};
 use site::takeover::{Taken, Takeover};
 
 use super::asked;
@@ -35,7 +35,7 @@ pub struct Looked {
     /// What is not proven, and need not be.
     pub notes: Vec<String>,
     /// What every later switch would be proven on and cannot be.
-    pub unprovable: Vec<Unprovable>,
+    pub unverifiable: Vec<Unverifiable>,
     /// Paths of the site that the app itself answers.
     pub open: BTreeSet<String>,
 }
@@ -61,22 +61,22 @@ pub async fn before(site: Site<'_>, takeover: &Takeover) -> Looked {
     }
     let mut others: Vec<String> = app.config.nginx.paths.clone();
     others.extend(app.config.health.first().map(|check| check.path.clone()));
-    for door in &app.doors {
-        let leads = |server: &Taken| dump.gives(door.address, &door.host, &server.place);
+    for endpoint in &app.endpoints {
+        let leads = |server: &Taken| dump.gives(endpoint.address, &endpoint.host, &server.place);
         if !takeover.servers.iter().any(leads) {
             let path = app.config.nginx.paths.first().map_or("/", String::as_str);
-            let elsewhere = asked::elsewhere(path, door, &takeover.servers);
-            looked.unprovable.push(elsewhere);
+            let elsewhere = asked::elsewhere(path, endpoint, &takeover.servers);
+            looked.unverifiable.push(elsewhere);
             continue;
         }
         for path in &others {
             let is_known = |seen: &Seen| {
-                let (seen_at, door) = (seen.door(), plain(app, door));
-                (seen_at.address, &seen_at.host) == (door.address, &door.host) && seen.path == *path
+                let (seen_at, endpoint) = (seen.endpoint(), plain(app, endpoint));
+                (seen_at.address, &seen_at.host) == (endpoint.address, &endpoint.host) && seen.path == *path
             };
             if !looked.seen.iter().any(is_known) {
                 let wanted = app.config.nginx.paths.contains(path);
-                look(site, &plain(app, door), path, wanted, &mut looked).await;
+                look(site, &plain(app, endpoint), path, wanted, &mut looked).await;
             }
         }
     }
@@ -93,7 +93,7 @@ async fn of_server(site: Site<'_>, server: &Taken, looked: &mut Looked) {
         ));
     }
     let paths = paths(app, server);
-    let is_named = |address: SocketAddr| app.doors.iter().any(|door| door.address == address);
+    let is_named = |address: SocketAddr| app.endpoints.iter().any(|endpoint| endpoint.address == address);
     let one_is_named = listeners.iter().any(|listener| is_named(listener.address));
     for listener in listeners {
         let names = &app.config.nginx.server_names;
@@ -104,7 +104,7 @@ async fn of_server(site: Site<'_>, server: &Taken, looked: &mut Looked) {
             ));
             continue;
         };
-        let door = Door {
+        let endpoint = Endpoint {
             address: listener.address,
             tls: listener.tls,
             host,
@@ -114,7 +114,7 @@ async fn of_server(site: Site<'_>, server: &Taken, looked: &mut Looked) {
         };
         for (path, to_the_app) in &paths {
             let wanted = *to_the_app && (!one_is_named || is_named(listener.address));
-            look(site, &door, path, wanted, looked).await;
+            look(site, &endpoint, path, wanted, looked).await;
         }
     }
 }
@@ -138,32 +138,32 @@ fn paths(app: &App, server: &Taken) -> Vec<(String, bool)> {
 }
 
 /// As a visitor comes there, at our own pace.
-fn plain(app: &App, door: &Door) -> Door {
-    Door {
+fn plain(app: &App, endpoint: &Endpoint) -> Endpoint {
+    Endpoint {
         secret: None,
         pace: app.pace(),
-        ..door.clone()
+        ..endpoint.clone()
     }
 }
 
-async fn look(site: Site<'_>, door: &Door, path: &str, wanted: bool, looked: &mut Looked) {
+async fn look(site: Site<'_>, endpoint: &Endpoint, path: &str, wanted: bool, looked: &mut Looked) {
     let app = site.app;
-    let answer = front::answer(door, path).await;
-    let unprovable = provable::of_nginx(site.dump, site.port, door, path, &answer).await;
+    let answer = endpoint::answer(endpoint, path).await;
+    let unverifiable = verifiable::of_nginx(site.dump, site.port, endpoint, path, &answer).await;
     let is_file = app
         .config
         .nginx
         .static_files
         .iter()
         .any(|served| served.url == *path);
-    let is_switched = app.doors.iter().any(|own| plain(app, own) == *door);
+    let is_switched = app.endpoints.iter().any(|own| plain(app, own) == *endpoint);
     let is_needed = is_switched && app.config.nginx.paths.iter().any(|own| own == path);
-    let to_the_app = wanted && unprovable.is_none();
-    match unprovable {
-        Some(unprovable) if is_needed && wanted => looked.unprovable.push(unprovable),
-        Some(unprovable) if wanted => looked.notes.push(format!(
+    let to_the_app = wanted && unverifiable.is_none();
+    match unverifiable {
+        Some(unverifiable) if is_needed && wanted => looked.unverifiable.push(unverifiable),
+        Some(unverifiable) if wanted => looked.notes.push(format!(
             "{}; it has to answer as before, and is not proven",
-            unprovable.sentence()
+            unverifiable.sentence()
         )),
         None if is_switched && !is_file => {
             looked.open.insert(path.to_owned());
@@ -171,13 +171,13 @@ async fn look(site: Site<'_>, door: &Door, path: &str, wanted: bool, looked: &mu
         _ => {}
     }
     looked.seen.push(Seen {
-        address: door.address,
-        tls: door.tls,
-        host: door.host.clone(),
+        address: endpoint.address,
+        tls: endpoint.tls,
+        host: endpoint.host.clone(),
         path: path.to_owned(),
         status: answer.ok().map(|answer| answer.status),
         to_the_app,
-        manner: door.manner.clone(),
+        manner: endpoint.manner.clone(),
     });
 }
 
@@ -194,7 +194,7 @@ pub async fn proven(app: &App, seen: &[Seen], route: Route, release: &ReleaseId)
     // What did not answer before has nothing to prove.
     for seen in seen.iter().filter(|seen| seen.status.is_some()) {
         loop {
-            match prove(app, seen, route, release, upstream).await {
+            match verify(app, seen, route, release, upstream).await {
                 Ok(()) => break,
                 Err(differs) if Instant::now() >= deadline => return Err(differs),
                 Err(_) => tokio::time::sleep(AGAIN).await,
@@ -217,25 +217,32 @@ pub struct Proven {
     pub by_others: usize,
 }
 
-async fn prove(
+async fn verify(
     app: &App,
     seen: &Seen,
     route: Route,
     release: &ReleaseId,
     upstream: SocketAddr,
 ) -> Result<(), Differs> {
-    let door = Door {
+    let endpoint = Endpoint {
         secret: Some(app.layout.secret()),
         pace: app.pace(),
-        ..seen.door()
+        ..seen.endpoint()
     };
     if seen.to_the_app {
-        front::prove_route(&door, app.name(), route, Some(release.as_str()))
+        endpoint::verify_route(&endpoint, app.name(), route, Some(release.as_str()))
             .await
             .map_err(|error| Differs(in_one_line(&error)))?;
-        front::prove(&door, &seen.path, app.name(), upstream, FRESH, &Nonce::fresh())
-            .await
-            .map_err(|error| Differs(in_one_line(&error)))?;
+        endpoint::verify(
+            &endpoint,
+            &seen.path,
+            app.name(),
+            upstream,
+            FRESH,
+            &Nonce::fresh(),
+        )
+        .await
+        .map_err(|error| Differs(in_one_line(&error)))?;
     }
     as_before(seen, app.pace()).await
 }
@@ -262,16 +269,19 @@ async fn as_before(seen: &Seen, pace: Option<Pace>) -> Result<(), Differs> {
     let Some(before) = seen.status else {
         return Ok(());
     };
-    let door = Door { pace, ..seen.door() };
+    let endpoint = Endpoint {
+        pace,
+        ..seen.endpoint()
+    };
     let words = |status: u16| status.to_string();
-    let now = front::status(&door, &seen.path).await;
+    let now = endpoint::status(&endpoint, &seen.path).await;
     let now = match now {
         Ok(status) if status == before => return Ok(()),
         Ok(status) => words(status),
         Err(error) => in_one_line(&error),
     };
     Err(Differs(format!(
-        "`{}` on {door} answered {before} before, and now {now}",
+        "`{}` on {endpoint} answered {before} before, and now {now}",
         seen.path
     )))
 }

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use engine::adopted;
-use engine::provable;
+use engine::{adopted, verifiable};
 use model::failure::Failure;
 use nginx::files;
 use sys::user;
@@ -80,7 +79,7 @@ impl Plan {
     /// The environment file is read as whoever it belongs to.
     fn missing_variables(&self) -> Vec<String> {
         let adopted = self.adopted(Vec::new());
-        let Ok(_rights) = user::borrow(&self.found.owner) else {
+        let Ok(_rights) = user::as_user(&self.found.owner) else {
             return Vec::new();
         };
         adopted::missing_variables(&self.app, &adopted)
@@ -88,10 +87,12 @@ impl Plan {
 
     fn warnings(&self, ask: &Ask) -> Vec<String> {
         let mut warnings = self.notes.clone();
-        if !self.looked.unprovable.is_empty() {
-            let Looked { unprovable, open, .. } = &self.looked;
-            let refusal = provable::refusal(unprovable, open, &self.found.pass());
-            warnings.push(format!("{}: {}", refusal.what, refusal.evidence.join("; ")));
+        if !self.looked.unverifiable.is_empty() {
+            let Looked {
+                unverifiable, open, ..
+            } = &self.looked;
+            let refusal = verifiable::refusal(unverifiable, open, &self.found.pass());
+            warnings.push(format!("{}: {}", refusal.what, refusal.excerpt.join("; ")));
             warnings.extend(refusal.hints);
         }
         let not_shared: Vec<PathBuf> = self

@@ -3,9 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::adopted;
 use engine::app::App;
-use engine::traffic;
+use engine::{adopted, traffic};
 use model::color::Color;
 use model::config::Config;
 use model::event::{Event, Sink};
@@ -18,9 +17,8 @@ use site::render::hook_is_ours;
 use state::registry::Registry;
 use state::releases;
 use sys::lock::{Holder, Lock};
-use sys::store;
-use sys::system::SystemFolders;
-use sys::user;
+use sys::system_paths::SystemFolders;
+use sys::{store, user};
 
 use super::super::remove;
 use super::super::setup::programs;
@@ -67,7 +65,7 @@ fn record(conf: &Path, name: Option<&str>, config: Option<&Config>) -> Result<Op
 /// Whether PM2's own name was typed.
 fn found_in(record: &Record, name: Option<&str>) -> bool {
     let owner = User::from_name(&record.entry.owner).ok().flatten();
-    let Some(Ok(_rights)) = owner.as_ref().map(user::borrow) else {
+    let Some(Ok(_rights)) = owner.as_ref().map(user::as_user) else {
         return false;
     };
     let manifest = releases::read(&Layout::new(&record.entry.root), &record.release);

@@ -9,10 +9,10 @@ use engine::app::App;
 use nginx::readers;
 use nix::unistd::{Gid, Group};
 
-use super::super::setup::ground::Ground;
+use super::super::setup::facts::HostFacts;
 use super::finding::Report;
 
-pub(super) fn look(report: &mut Report, app: &App, ground: &Ground) {
+pub(super) fn look(report: &mut Report, app: &App, facts: &HostFacts) {
     let layout = &app.layout;
     let private = [
         (layout.config(), 0o027, "640"),
@@ -38,7 +38,7 @@ pub(super) fn look(report: &mut Report, app: &App, ground: &Ground) {
         report.fine("privacy", "no other user reads bg.toml, the repository or a run");
     }
     secret(report, app);
-    releases(report, &layout.releases(), readers::of_nginx(&ground.dump));
+    releases(report, &layout.releases(), readers::of_nginx(&facts.dump));
 }
 
 /// Without it NGINX names the route to whatever comes from this machine, as earlier versions

@@ -7,9 +7,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use engine::app::App;
-use engine::save;
+use engine::process_list;
 use nix::unistd::{Gid, Group, Uid};
-use sys::{lock, trust};
+use sys::{lock, path_security};
 
 use super::finding::Report;
 
@@ -48,7 +48,7 @@ pub(super) fn sockets(report: &mut Report, app: &App) {
 
 /// Whoever can open a lock can hold it for ever.
 pub(super) fn locks(report: &mut Report, app: &App) {
-    let mut open = save::locks(app);
+    let mut open = process_list::locks(app);
     open.retain(|path| lock::is_open_to_others(path));
     if open.is_empty() {
         return;
@@ -111,6 +111,6 @@ fn members(gid: Gid, owner: Uid) -> BTreeSet<String> {
         found.extend(group.mem);
     }
     found.remove("root");
-    found.remove(trust::name_of(owner).trim_matches('`'));
+    found.remove(path_security::name_of(owner).trim_matches('`'));
     found
 }

@@ -2,19 +2,18 @@
 
 use engine::app::App;
 use model::color::Color;
-use sys::limits;
-use sys::sockets;
+use sys::{limits, sockets};
 
-use super::super::setup::ground::Ground;
+use super::super::setup::facts::HostFacts;
 use super::app as settings;
 use super::finding::Report;
 
 /// What systemd and most shells give; an app with fewer was given fewer.
 const FILES: u64 = 1024;
 
-pub(super) fn look(report: &mut Report, app: &App, ground: &Ground) {
+pub(super) fn look(report: &mut Report, app: &App, facts: &HostFacts) {
     let before = report.findings.len();
-    workers(report, app, ground);
+    workers(report, app, facts);
     slots(report, app);
     backlog(report, app);
     if report.findings.len() == before {
@@ -23,9 +22,9 @@ pub(super) fn look(report: &mut Report, app: &App, ground: &Ground) {
 }
 
 /// NGINX counts its connections to upstreams among `worker_connections`.
-fn workers(report: &mut Report, app: &App, ground: &Ground) {
+fn workers(report: &mut Report, app: &App, facts: &HostFacts) {
     let Ok(master) = app.nginx.master() else { return };
-    let wanted = ground.dump.worker_connections();
+    let wanted = facts.dump.worker_connections();
     let serving = master
         .workers()
         .into_iter()

@@ -7,13 +7,13 @@ use engine::app::App;
 use model::color::Color;
 use nix::unistd::{Group, User};
 use sys::command::find_program;
-use sys::rotation::{self, MODULE};
+use sys::log_rotation::{self, MODULE};
 
 use super::finding::Report;
 
 pub(super) async fn look(report: &mut Report, app: &App, etc: &Path) {
     let log = app.layout.log(Color::Blue);
-    match rotation::of(etc, &log) {
+    match log_rotation::of(etc, &log) {
         Some(rotation) if rotation.goes_on => {
             report.fine("log rotation", format!("`{}` cuts them", rotation.file.display()));
         }
@@ -69,7 +69,7 @@ fn nothing(report: &mut Report, app: &App, etc: &Path, log: &Path) {
         &format!(
             "{install}write {}:\n{}",
             file.display(),
-            rotation::proposal(&app.entry, &group)
+            log_rotation::proposal(&app.entry, &group)
         ),
     );
 }

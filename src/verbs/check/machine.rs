@@ -9,15 +9,15 @@ use keeper::pm2::Daemon;
 use model::color::Color;
 use model::password::without_password;
 use release::git::Git;
-use release::shared;
+use release::linked_paths;
 use release::venv::installer::Tool;
 use state::envfile;
 use sys::command::Command;
-use sys::{dotenv, process, sockets, space};
+use sys::{capacity, dotenv, process, sockets};
 
 use super::super::build::as_written;
 use super::super::memory::{self, Memory};
-use super::super::{packages, room, source};
+use super::super::{disk, packages, source};
 use super::daemon;
 use super::finding::{Level, Report, against};
 
@@ -139,13 +139,15 @@ pub(super) fn disk(report: &mut Report, app: &App) {
     let place = app.layout.root();
     // Before it is set up nothing there is the owner's.
     let refused = match app.layout.config().exists() {
-        true => room::writable(app).and_then(|()| room::left(app)),
+        true => disk::writable(app).and_then(|()| disk::left(app)),
         false => Ok(()),
     };
     if let Err(failure) = refused {
         against(report, "disk", &failure);
     }
-    let Ok(room) = space::room(place) else { return };
+    let Ok(room) = capacity::disk_space(place) else {
+        return;
+    };
     let found = format!("{room} for {}", place.display());
     if room.bytes < ROOM || room.inodes.is_some_and(|inodes| inodes < INODES) {
         report.warn(
@@ -256,7 +258,7 @@ async fn release(report: &mut Report, app: &App, git: &Git) {
             }
         }
         Err(_) => {
-            let missing = shared::missing(&app.config.shared, &app.layout.shared(), &BTreeSet::new());
+            let missing = linked_paths::missing(&app.config.shared, &app.layout.shared(), &BTreeSet::new());
             if let Err(error) = missing {
                 report.warn(
                     "release",

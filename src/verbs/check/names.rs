@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use engine::app::App;
 use futures_util::future::join_all;
-use sys::resolve;
+use sys::dns;
 
 use super::finding::Report;
 use super::tls;
@@ -18,7 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(3);
 const RESERVED: [&str; 4] = ["test", "example", "invalid", "localhost"];
 
 pub(super) async fn look(report: &mut Report, app: &App) {
-    let own = resolve::own_addresses();
+    let own = dns::own_addresses();
     // A pattern's own names may well not be there.
     let written = app.config.nginx.server_names.iter();
     let written: Vec<String> = written.filter(|name| !name.contains('*')).cloned().collect();
@@ -26,7 +26,7 @@ pub(super) async fn look(report: &mut Report, app: &App) {
     names.retain(|name| name.parse::<IpAddr>().is_err());
     let public = names.iter().filter(|name| !is_reserved(name));
     let answers =
-        join_all(public.map(|name| async move { (name, resolve::addresses(name, DEADLINE).await) })).await;
+        join_all(public.map(|name| async move { (name, dns::addresses(name, DEADLINE).await) })).await;
     for name in names.iter().filter(|name| is_reserved(name)) {
         report.fine("dns", format!("`{name}` is no name of the internet"));
     }
@@ -51,20 +51,16 @@ fn one(report: &mut Report, name: &str, found: &BTreeSet<IpAddr>, own: &BTreeSet
     let there = list(found);
     if found
         .iter()
-        .any(|address| own.contains(address) || resolve::is_loopback(*address))
+        .any(|address| own.contains(address) || dns::is_loopback(*address))
     {
         report.fine("dns", format!("`{name}` leads here ({there})"));
-    } else if own.iter().all(|address| resolve::is_private(*address)) {
+    } else if own.iter().all(|address| dns::is_private(*address)) {
         report.fine(
             "dns",
             format!("`{name}` leads to {there}; this host has private addresses only, so it cannot be seen from here whether that ends here"),
         );
     } else {
-        let here: BTreeSet<IpAddr> = own
-            .iter()
-            .copied()
-            .filter(|one| !resolve::is_private(*one))
-            .collect();
+        let here: BTreeSet<IpAddr> = own.iter().copied().filter(|one| !dns::is_private(*one)).collect();
         report.warn(
             "dns",
             format!("`{name}` leads to {there}, and this host has {}", list(&here)),

@@ -6,16 +6,16 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use model::color::{Color, Route};
-use model::config::{Config, SwitchWay};
+use model::config::{Config, SwitchStrategy};
 use model::layout::{Entry, Layout, NginxLayout};
-use nginx::mover::Asked;
+use nginx::switcher::ReloadViaSudo;
 use nix::unistd::{Uid, User};
 use site::render::site_mark;
 use state::registry::Registry;
-use sys::program::Content;
+use sys::path_security::{self, Keeper, Untrusted};
+use sys::self_install::Content;
 use sys::sudoers;
-use sys::system::SystemFolders;
-use sys::trust::{self, Keeper, Untrusted};
+use sys::system_paths::SystemFolders;
 
 use super::super::setup::programs;
 use super::finding::Report;
@@ -52,7 +52,11 @@ fn keeper(report: &mut Report, registered: &Path, owner: &User) -> Option<Keeper
     }
     report.wrong(
         "owners",
-        format!("`{}` belongs to {}", registered.display(), trust::name_of(uid)),
+        format!(
+            "`{}` belongs to {}",
+            registered.display(),
+            path_security::name_of(uid)
+        ),
         &format!("chown root {}, or `bg setup`", registered.display()),
     );
     None
@@ -71,7 +75,7 @@ fn parsed(files: &NginxLayout, entry: &Entry) -> Vec<PathBuf> {
     if site.starts_with(&site_mark(&entry.app)) {
         all.push(files.site());
     }
-    if entry.switch == SwitchWay::Reload {
+    if entry.switch == SwitchStrategy::Reload {
         all.push(files.live());
         all.extend(Route::ALL.map(|route| files.setting(route)));
     }
@@ -86,7 +90,7 @@ pub(super) fn untrusted(report: &mut Report, error: &Untrusted) {
 fn kept_alone(report: &mut Report, paths: &[PathBuf], keeper: Keeper) {
     let mut good = 0;
     for path in paths {
-        match trust::alone(path, keeper) {
+        match path_security::alone(path, keeper) {
             Ok(_) => good += 1,
             Err(error) => report.wrong("owners", in_full(&error), &fix(&error)),
         }
@@ -118,7 +122,7 @@ fn fix(error: &Untrusted) -> String {
 fn link_folder_is_the_owners(report: &mut Report, files: &NginxLayout, entry: &Entry, owner: &User) {
     let mut theirs = vec![files.answers()];
     theirs.extend(Color::BOTH.map(|color| files.answer(color)));
-    if entry.switch != SwitchWay::Reload {
+    if entry.switch != SwitchStrategy::Reload {
         theirs.push(files.link_folder().to_owned());
         theirs.push(files.live());
         theirs.extend(Route::ALL.map(|route| files.target(route)));
@@ -160,7 +164,7 @@ fn theirs(path: &Path, owner: &User) -> Result<(), (String, String)> {
         return Err((
             format!(
                 "`{shown}` belongs to {}, not to `{}`",
-                trust::name_of(uid),
+                path_security::name_of(uid),
                 owner.name
             ),
             format!("chown -h {} {shown}", owner.name),
@@ -188,7 +192,7 @@ async fn programs_of_root(report: &mut Report, entry: &Entry, owner: &User) {
         }
         return;
     }
-    match trust::roots_alone(&folders.swap) {
+    match path_security::roots_alone(&folders.swap) {
         Err(error) => report.wrong("swap program", in_full(&error), &fix(&error)),
         Ok(_) if !Content::of_swap().is_ok_and(|ours| ours.is_at(&folders.swap).unwrap_or(false)) => report
             .warn(
@@ -204,7 +208,7 @@ async fn programs_of_root(report: &mut Report, entry: &Entry, owner: &User) {
     if Uid::effective().is_root() {
         permitted(report, entry, owner, &folders).await;
     }
-    let asked = Asked::new(&folders.swap, entry);
+    let asked = ReloadViaSudo::new(&folders.swap, entry);
     match asked.is_allowed(owner).await {
         Ok(()) => report.fine("sudo", format!("`{}` may have traffic moved", owner.name)),
         Err(error) => report.wrong(
@@ -226,7 +230,7 @@ async fn permitted(report: &mut Report, entry: &Entry, owner: &User, folders: &S
         report.wrong("sudo", found, "`bg setup` as root writes it again");
         return;
     }
-    if let Err(error) = trust::roots_alone(&path) {
+    if let Err(error) = path_security::roots_alone(&path) {
         report.wrong("sudo", in_full(&error), &fix(&error));
     }
     match sudoers::check(&path).await {

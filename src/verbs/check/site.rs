@@ -4,21 +4,21 @@
 use std::path::{Path, PathBuf};
 
 use engine::app::App;
-use engine::proof;
+use engine::verification;
 use model::color::Color;
-use model::config::SwitchWay;
+use model::config::SwitchStrategy;
 use nginx::readers::Reader;
-use site::front;
+use site::endpoint;
 
-use super::super::setup::ground::{self, Ground};
+use super::super::setup::facts::{self, HostFacts};
 use super::finding::Report;
 
 /// What must never be answered with 200, whatever the app says.
 const SECRETS: [&str; 3] = ["/.env", "/.git/config", "/bg.toml"];
 
-pub(super) async fn look(report: &mut Report, app: &App, ground: &Ground, set_up: bool) {
-    report.fine("nginx", ground.build.text.clone());
-    if ground.running {
+pub(super) async fn look(report: &mut Report, app: &App, facts: &HostFacts, set_up: bool) {
+    report.fine("nginx", facts.build.text.clone());
+    if facts.running {
         report.fine(
             "nginx runs",
             format!("pid file {}", app.entry.nginx_pid.display()),
@@ -30,40 +30,40 @@ pub(super) async fn look(report: &mut Report, app: &App, ground: &Ground, set_up
             "start it: `systemctl start nginx`",
         );
     }
-    switch_way(report, app, ground);
-    includes(report, app, ground).await;
+    switch_way(report, app, facts);
+    includes(report, app, facts).await;
     if set_up {
         listeners(report, app).await;
         proofs(report, app).await;
     }
-    other_ways(report, app, ground);
-    caches(report, app, ground);
+    other_ways(report, app, facts);
+    caches(report, app, facts);
     folders(report, app);
     secrets(report, app).await;
 }
 
-fn switch_way(report: &mut Report, app: &App, ground: &Ground) {
-    let way = |way: SwitchWay| format!("{way:?}").to_lowercase();
+fn switch_way(report: &mut Report, app: &App, facts: &HostFacts) {
+    let way = |way: SwitchStrategy| format!("{way:?}").to_lowercase();
     report.fine(
         "switch way",
         format!("{} ({})", way(app.entry.switch), app.entry.switch_reason),
     );
-    if app.entry.switch != ground.entry.switch {
+    if app.entry.switch != facts.entry.switch {
         report.warn(
             "switch way",
             format!(
                 "today `bg setup` would choose {}: {}",
-                way(ground.entry.switch),
-                ground.entry.switch_reason
+                way(facts.entry.switch),
+                facts.entry.switch_reason
             ),
             "`bg setup` changes it; nothing else ever does",
         );
     }
 }
 
-async fn includes(report: &mut Report, app: &App, ground: &Ground) {
+async fn includes(report: &mut Report, app: &App, facts: &HostFacts) {
     let route = app.nginx_files.route();
-    let servers = ground::site(&app.config, &app.nginx_files, &ground.dump);
+    let servers = facts::site(&app.config, &app.nginx_files, &facts.dump);
     for server in &servers {
         if server.includes.contains(&route) {
             report.fine(
@@ -85,18 +85,18 @@ async fn includes(report: &mut Report, app: &App, ground: &Ground) {
 
 async fn listeners(report: &mut Report, app: &App) {
     let route = app.nginx_files.route();
-    for door in &app.doors {
-        match front::live_answer(door, app.name()).await {
+    for endpoint in &app.endpoints {
+        match endpoint::live_answer(endpoint, app.name()).await {
             Ok(answer) => report.fine(
                 "listener",
-                format!("{} answers from {}", door.address, answer.color),
+                format!("{} answers from {}", endpoint.address, answer.color),
             ),
             Err(error) => report.wrong(
                 "listener",
                 error.to_string(),
                 &format!(
                     "the server on {} needs `include \"{}\";`",
-                    door.address,
+                    endpoint.address,
                     route.display()
                 ),
             ),
@@ -106,23 +106,23 @@ async fn listeners(report: &mut Report, app: &App) {
 
 async fn proofs(report: &mut Report, app: &App) {
     let Ok(route) = app.link.read() else { return };
-    match proof::can_be_had(app, route).await {
+    match verification::can_be_had(app, route).await {
         Ok(()) => report.fine(
             "proof",
             "NGINX answers no path of a switch's proof in the app's place",
         ),
         Err(failure) => {
-            let found = format!("no switch could be proven: {}", failure.evidence.join("; "));
+            let found = format!("no switch could be proven: {}", failure.excerpt.join("; "));
             report.wrong("proof", found, &failure.hints.join("; "));
         }
     }
 }
 
-fn other_ways(report: &mut Report, app: &App, ground: &Ground) {
+fn other_ways(report: &mut Report, app: &App, facts: &HostFacts) {
     let mut clean = true;
     for color in Color::BOTH {
         let port = app.config.process.ports.of(color);
-        for found in ground.dump.others_that_pass_to(port, &app.nginx_files.folder()) {
+        for found in facts.dump.others_that_pass_to(port, &app.nginx_files.folder()) {
             clean = false;
             report.wrong(
                 "other ways",
@@ -142,9 +142,9 @@ fn other_ways(report: &mut Report, app: &App, ground: &Ground) {
     }
 }
 
-fn caches(report: &mut Report, app: &App, ground: &Ground) {
-    let live = app.entry.switch == SwitchWay::Live;
-    for server in ground::site(&app.config, &app.nginx_files, &ground.dump) {
+fn caches(report: &mut Report, app: &App, facts: &HostFacts) {
+    let live = app.entry.switch == SwitchStrategy::Live;
+    for server in facts::site(&app.config, &app.nginx_files, &facts.dump) {
         let reached = server.includes.contains(&app.nginx_files.route());
         let cache = server.open_file_cache.as_deref().unwrap_or("off");
         if live && !reached && !cache.starts_with("off") {
@@ -203,15 +203,18 @@ fn folders(report: &mut Report, app: &App) {
 }
 
 async fn secrets(report: &mut Report, app: &App) {
-    for door in &app.doors {
+    for endpoint in &app.endpoints {
         for path in SECRETS {
-            match front::status(door, path).await {
+            match endpoint::status(endpoint, path).await {
                 Ok(200) => report.wrong(
                     "secrets",
-                    format!("{} answers `{path}` with 200", door.address),
+                    format!("{} answers `{path}` with 200", endpoint.address),
                     "NGINX serves a folder that it must not: serve an explicit sub-folder only",
                 ),
-                Ok(_) => report.fine("secrets", format!("`{path}` is not served on {}", door.address)),
+                Ok(_) => report.fine(
+                    "secrets",
+                    format!("`{path}` is not served on {}", endpoint.address),
+                ),
                 Err(_) => {}
             }
         }

@@ -11,7 +11,7 @@ use nginx::dump::Server;
 use nginx::names;
 use web::tls::{self, Fault, Missing, OnDisk, Place, Roots, Shown, Verdict};
 
-use super::super::setup::ground::{self, Ground};
+use super::super::setup::facts::{self, HostFacts};
 use super::finding::{Level, Report};
 
 /// A handshake on the same machine takes milliseconds.
@@ -28,8 +28,8 @@ pub(super) struct Site {
 
 /// What NGINX's configuration names for this site, read now: keys are root's, and whoever looks
 /// at the site later may not be root any more.
-pub(super) fn read(app: &App, ground: &Ground) -> Vec<Site> {
-    let servers = ground::site(&app.config, &app.nginx_files, &ground.dump);
+pub(super) fn read(app: &App, facts: &HostFacts) -> Vec<Site> {
+    let servers = facts::site(&app.config, &app.nginx_files, &facts.dump);
     servers.iter().filter_map(site).collect()
 }
 

@@ -7,32 +7,30 @@ use engine::app::App;
 use model::color::Color;
 use model::release::ReleaseId;
 use nginx::readers::Reader;
-use release::statics;
-use release::statics::Unserved;
-use site::front;
-use site::render;
+use release::statics::{self, Unserved};
+use site::{endpoint, render};
 use state::releases;
 
-use super::super::setup::ground::Ground;
+use super::super::setup::facts::HostFacts;
 use super::finding::Report;
 
 /// A name of nobody's (RFC 6761).
 const NOBODYS: &str = "no-such-name.invalid";
 
-pub(super) async fn look(report: &mut Report, app: &App, ground: &Ground) {
+pub(super) async fn look(report: &mut Report, app: &App, facts: &HostFacts) {
     let Ok(root) = render::root_variable(app.name()) else {
         return;
     };
     let id = root.trim_end_matches("_root");
-    upgrades(report, app, ground, id);
-    hosts(report, app, ground, id).await;
-    links(report, app, ground, &root);
+    upgrades(report, app, facts, id);
+    hosts(report, app, facts, id).await;
+    links(report, app, facts, &root);
     served(report, app);
 }
 
-fn upgrades(report: &mut Report, app: &App, ground: &Ground, id: &str) {
+fn upgrades(report: &mut Report, app: &App, facts: &HostFacts, id: &str) {
     let color = format!("{id}_color");
-    let found = ground.dump.handed_on(&color, "Upgrade", "http_upgrade");
+    let found = facts.dump.handed_on(&color, "Upgrade", "http_upgrade");
     for place in &found {
         let fix = match place.file.starts_with(app.nginx_files.folder()) {
             true => "`bg setup` writes that file again".to_owned(),
@@ -50,11 +48,11 @@ fn upgrades(report: &mut Report, app: &App, ground: &Ground, id: &str) {
     }
 }
 
-async fn hosts(report: &mut Report, app: &App, ground: &Ground, id: &str) {
+async fn hosts(report: &mut Report, app: &App, facts: &HostFacts, id: &str) {
     let color = format!("{id}_color");
     let handed = |raw: &str| {
-        let mut places = ground.dump.handed_on(&color, "Host", raw);
-        places.extend(ground.dump.handed_on(&color, "X-Forwarded-Host", raw));
+        let mut places = facts.dump.handed_on(&color, "Host", raw);
+        places.extend(facts.dump.handed_on(&color, "X-Forwarded-Host", raw));
         // What our own files make of it is one of the site's names.
         places.retain(|place| !place.file.starts_with(app.nginx_files.folder()));
         places
@@ -67,10 +65,10 @@ async fn hosts(report: &mut Report, app: &App, ground: &Ground, id: &str) {
         report.warn("host", what, &fix);
     }
     let mut others = Vec::new();
-    for door in &app.doors {
+    for endpoint in &app.endpoints {
         let path = app.config.nginx.paths.first().map_or("/", String::as_str);
-        if front::answers_for(door, NOBODYS, path).await {
-            others.push(door.address.to_string());
+        if endpoint::answers_for(endpoint, NOBODYS, path).await {
+            others.push(endpoint.address.to_string());
         }
     }
     if others.is_empty() {
@@ -137,15 +135,15 @@ fn served(report: &mut Report, app: &App) {
     }
 }
 
-fn links(report: &mut Report, app: &App, ground: &Ground, root: &str) {
-    let followed = ground.dump.follows_links(root);
+fn links(report: &mut Report, app: &App, facts: &HostFacts, root: &str) {
+    let followed = facts.dump.follows_links(root);
     for place in &followed {
         let what = format!(
             "links are followed in the folder served at {place}: one in the repository would serve the source, or what is shared"
         );
         let written =
             place.file.starts_with(app.nginx_files.folder()) || place.file == app.nginx_files.site();
-        let fix = match ground.site_is_ours && written {
+        let fix = match facts.site_is_ours && written {
             true => "`bg setup` writes that file again".to_owned(),
             false => format!("`disable_symlinks on \"from={root}\";` beside it"),
         };

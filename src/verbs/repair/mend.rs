@@ -2,14 +2,14 @@
 
 use engine::app::App;
 use engine::drift::{self, Drift};
-use engine::{run, save, slot, traffic};
+use engine::{process_list, run, slot, traffic};
 use jiff::Timestamp;
 use model::color::Route;
 use model::event::{Event, Sink};
-use model::failure::{Failure, Standing, Traffic};
+use model::failure::{Deployment, Failure, Traffic};
 use model::journal::{Left, Record, RunId, Verb};
 use state::journal::Journal;
-use state::{releases, stories};
+use state::{releases, run_logs};
 use sys::lock::user_name;
 
 /// Mends one thing; what only a person can mend is told again.
@@ -39,7 +39,7 @@ fn note(app: &App, journal: &mut Journal, left: &Left, now: &Left) -> Result<(),
     let run = RunId::new(
         Timestamp::now(),
         std::process::id(),
-        stories::forget_old(&app.layout).as_ref(),
+        run_logs::forget_old(&app.layout).as_ref(),
     );
     let begin = Record::Begin {
         run: run.clone(),
@@ -52,7 +52,7 @@ fn note(app: &App, journal: &mut Journal, left: &Left, now: &Left) -> Result<(),
         },
         was: left.live.release.clone(),
         fleet: false,
-        ticket: None,
+        request_id: None,
     };
     let commit = Record::Commit {
         run,
@@ -70,7 +70,7 @@ fn note(app: &App, journal: &mut Journal, left: &Left, now: &Left) -> Result<(),
         .map_err(|error| run::journal_failure(app, error))
 }
 
-fn rename(app: &App, live: &Standing) -> Result<(), Failure> {
+fn rename(app: &App, live: &Deployment) -> Result<(), Failure> {
     let Some(release) = &live.release else {
         return Ok(());
     };
@@ -79,7 +79,7 @@ fn rename(app: &App, live: &Standing) -> Result<(), Failure> {
     releases::write_answer(&app.nginx_files, app.name(), live.color, Some(release)).map_err(failed)
 }
 
-async fn start(app: &App, live: &Standing, sink: &dyn Sink) -> Result<(), Failure> {
+async fn start(app: &App, live: &Deployment, sink: &dyn Sink) -> Result<(), Failure> {
     let Some(release) = &live.release else {
         return Ok(());
     };
@@ -103,7 +103,7 @@ async fn start(app: &App, live: &Standing, sink: &dyn Sink) -> Result<(), Failur
 }
 
 async fn keep(app: &App) -> Result<(), Failure> {
-    save::save(app).await.map_err(|error| {
+    process_list::save(app).await.map_err(|error| {
         Failure::failed("PM2's list was not saved for a reboot")
             .because(error)
             .with_traffic(traffic::unchanged(app))

@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use engine::app::App;
 use model::color::{Color, Route};
 use model::failure::Failure;
-use nginx::files;
-use nginx::files::Rendered;
+use nginx::files::{self, Rendered};
 use state::releases;
-use sys::{store, trust};
+use sys::{path_security, store};
 
-use super::ground::Ground;
+use super::facts::HostFacts;
 use super::owner;
 
 /// Makes what is missing of the link folder, and writes `targets` where they differ. While
@@ -18,20 +17,20 @@ use super::owner;
 ///
 /// # Errors
 /// When the folder cannot be laid out.
-pub fn lay_out(app: &App, ground: &Ground, targets: &[Rendered], kept: bool) -> Result<(), Failure> {
-    owner::own_link_folder(app, ground, kept)?;
+pub fn lay_out(app: &App, facts: &HostFacts, targets: &[Rendered], kept: bool) -> Result<(), Failure> {
+    owner::own_link_folder(app, facts, kept)?;
     {
         let _rights = match kept {
             true => None,
-            false => Some(owner::rights(ground)?),
+            false => Some(owner::rights(facts)?),
         };
         fill(app, targets, kept)?;
     }
-    if kept && ground.is_roots() {
+    if kept && facts.is_roots() {
         parsed_is_roots(app)?;
     }
-    owner::own_answers(app, ground)?;
-    let _rights = owner::rights(ground)?;
+    owner::own_answers(app, facts)?;
+    let _rights = owner::rights(facts)?;
     answers(app)
 }
 
@@ -77,7 +76,7 @@ fn parsed_is_roots(app: &App) -> Result<(), Failure> {
     let settings = Route::ALL.map(|route| app.nginx_files.setting(route));
     settings
         .iter()
-        .try_for_each(|setting| trust::roots_alone(setting).map(drop))
+        .try_for_each(|setting| path_security::roots_alone(setting).map(drop))
         .map_err(|error| failed(app).because(error))
 }
 
@@ -95,8 +94,8 @@ fn answers(app: &App) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When the system refuses to act as the owner.
-pub fn forget_former_answers(app: &App, ground: &Ground) -> Result<(), Failure> {
-    let _rights = owner::rights(ground)?;
+pub fn forget_former_answers(app: &App, facts: &HostFacts) -> Result<(), Failure> {
+    let _rights = owner::rights(facts)?;
     for color in Color::BOTH {
         std::fs::remove_file(app.nginx_files.former_answer(color)).ok();
     }

@@ -8,7 +8,7 @@ use nginx::dump::Server;
 use nginx::names;
 use site::render::Facts;
 
-use super::ground::{self, Ground};
+use super::facts::{self, HostFacts};
 
 /// What a `server` listens on that names nothing, for root's NGINX.
 const USUAL: &str = "80";
@@ -28,9 +28,9 @@ const HTTP2_ON: (u64, u64, u64) = (1, 25, 1);
 ///
 /// # Errors
 /// The first name or listener that would.
-pub fn are_free(config: &Config, ground: &Ground) -> Result<(), Failure> {
-    let files = NginxLayout::of(&ground.entry);
-    if !ground.site_is_ours {
+pub fn are_free(config: &Config, facts: &HostFacts) -> Result<(), Failure> {
+    let files = NginxLayout::of(&facts.entry);
+    if !facts.site_is_ours {
         return Ok(());
     }
     let ours: Vec<Bound> = config
@@ -39,7 +39,7 @@ pub fn are_free(config: &Config, ground: &Ground) -> Result<(), Failure> {
         .iter()
         .filter_map(|text| bound(text))
         .collect();
-    let others = others(&files, ground);
+    let others = others(&files, facts);
     for server in &others {
         let theirs = bounds(server);
         let shared = ours
@@ -96,7 +96,7 @@ fn bounds(server: &Server) -> Vec<Bound> {
 }
 
 /// Every server that is neither this site's nor written for it.
-fn others(files: &NginxLayout, ground: &Ground) -> Vec<Server> {
+fn others(files: &NginxLayout, facts: &HostFacts) -> Vec<Server> {
     let site = std::fs::canonicalize(files.site()).unwrap_or_else(|_| files.site());
     let is_ours = |server: &Server| {
         let file = &server.place.file;
@@ -104,7 +104,7 @@ fn others(files: &NginxLayout, ground: &Ground) -> Vec<Server> {
             || file.starts_with(files.folder())
             || std::fs::canonicalize(file).is_ok_and(|file| file == site)
     };
-    let servers = ground.dump.servers().into_iter();
+    let servers = facts.dump.servers().into_iter();
     servers.filter(|server| !is_ours(server)).collect()
 }
 
@@ -122,35 +122,35 @@ fn taken<'s>(config: &Config, server: &'s Server) -> Option<&'s str> {
 
 /// What the files of NGINX depend on besides bg.toml.
 #[must_use]
-pub fn facts(config: &Config, ground: &Ground) -> Facts {
-    let files = NginxLayout::of(&ground.entry);
-    let names = match ground.site_is_ours {
+pub fn facts(config: &Config, facts: &HostFacts) -> Facts {
+    let files = NginxLayout::of(&facts.entry);
+    let names = match facts.site_is_ours {
         true => Vec::new(),
-        false => ground::site(config, &files, &ground.dump)
+        false => facts::site(config, &files, &facts.dump)
             .into_iter()
             .filter(|server| server.includes.contains(&files.route()))
             .flat_map(|server| server.names)
             .collect(),
     };
     Facts {
-        realip: ground.build.realip,
+        realip: facts.build.realip,
         secret: true,
         names,
-        http2_directive: ground.build.version >= HTTP2_ON,
-        refusing: refusing(config, ground, &files),
+        http2_directive: facts.build.version >= HTTP2_ON,
+        refusing: refusing(config, facts, &files),
     }
 }
 
 /// The words of each `listen` on which a server of ours refuses what no site asks for: never
 /// where another server does that, or answers for it by being the first.
-fn refusing(config: &Config, ground: &Ground, files: &NginxLayout) -> Vec<String> {
+fn refusing(config: &Config, facts: &HostFacts, files: &NginxLayout) -> Vec<String> {
     if !config.nginx.refuse_unknown_names {
         return Vec::new();
     }
     let (others, ours): (Vec<Server>, Vec<Server>) = {
-        let others = others(files, ground);
+        let others = others(files, facts);
         let is_other = |server: &Server| others.contains(server) && !server.includes.contains(&files.route());
-        ground.dump.servers().into_iter().partition(is_other)
+        facts.dump.servers().into_iter().partition(is_other)
     };
     let written = || {
         config
@@ -159,7 +159,7 @@ fn refusing(config: &Config, ground: &Ground, files: &NginxLayout) -> Vec<String
             .iter()
             .map(|text| text.split_whitespace().map(str::to_owned).collect())
     };
-    let listens: Vec<Vec<String>> = match ground.site_is_ours {
+    let listens: Vec<Vec<String>> = match facts.site_is_ours {
         true => written().collect(),
         false => {
             let site = ours
@@ -183,7 +183,7 @@ fn refusing(config: &Config, ground: &Ground, files: &NginxLayout) -> Vec<String
         let is_tls = listen.iter().any(|word| word == "ssl" || word == "quic");
         let is_taken = others.iter().any(at) && !is_there
             || listen.iter().any(is_default)
-            || is_tls && ground.build.version < REJECTS
+            || is_tls && facts.build.version < REJECTS
             || done.iter().any(|done| done.is_at(&bound));
         if !is_taken {
             let kept = |word: &&String| PROTOCOLS.contains(&word.as_str());

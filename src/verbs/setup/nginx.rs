@@ -6,12 +6,11 @@ use engine::app::App;
 use engine::traffic;
 use model::event::{Event, Sink};
 use model::failure::Failure;
-use model::way;
-use nginx::files::Rendered;
-use nginx::files::{self, Change, Kind};
-use nginx::mover;
+use model::strategy;
+use nginx::files::{self, Change, Kind, Rendered};
+use nginx::switcher;
 
-use super::ground::Ground;
+use super::facts::HostFacts;
 use super::{link, secret};
 
 /// The link folder and NGINX's files, from one way to the other: while NGINX parses what lies
@@ -21,39 +20,39 @@ use super::{link, secret};
 /// When NGINX does not take it; then all of it is as it was.
 pub async fn change_over(
     app: &App,
-    ground: &Ground,
+    facts: &HostFacts,
     nginx: Vec<Change>,
     targets: &[Rendered],
     sink: &dyn Sink,
 ) -> Result<(), Failure> {
-    let parsed = ground.parses_link(&app.nginx_files);
+    let parsed = facts.parses_link(&app.nginx_files);
     let kept = parsed || app.reloads();
-    let counts = needs_reload(app, ground, &nginx);
-    link::lay_out(app, ground, targets, kept)?;
-    secret::keep(app, ground)?;
-    let applied = apply(app, ground, nginx, counts, sink).await;
+    let counts = needs_reload(app, facts, &nginx);
+    link::lay_out(app, facts, targets, kept)?;
+    secret::keep(app, facts)?;
+    let applied = apply(app, facts, nginx, counts, sink).await;
     let still_kept = if applied.is_ok() { app.reloads() } else { parsed };
     let handed_over = match still_kept == kept {
         true => Ok(()),
-        false => link::lay_out(app, ground, targets, still_kept),
+        false => link::lay_out(app, facts, targets, still_kept),
     };
     applied.and(handed_over)
 }
 
 /// Whether NGINX has to read its configuration again for what is written.
-pub(super) fn needs_reload(app: &App, ground: &Ground, nginx: &[Change]) -> bool {
+pub(super) fn needs_reload(app: &App, facts: &HostFacts, nginx: &[Change]) -> bool {
     let mut changed = nginx.iter().filter(|change| change.kind != Kind::Same);
     match secret::is_kept(app) {
-        true => changed.any(|change| ground.dump.is_changed_by(change)),
+        true => changed.any(|change| facts.dump.is_changed_by(change)),
         false => changed.next().is_some(),
     }
 }
 
 /// What a reload costs the sites of this host, where it costs anything.
-pub(super) fn cost(ground: &Ground) -> Option<String> {
-    let servers = ground.dump.servers();
-    let why = way::what_a_reload_loses(way::Ground {
-        version: ground.build.version,
+pub(super) fn cost(facts: &HostFacts) -> Option<String> {
+    let servers = facts.dump.servers();
+    let why = strategy::what_a_reload_loses(strategy::NginxFacts {
+        version: facts.build.version,
         keepalive_min_timeout: servers
             .iter()
             .all(|server| server.keepalive_min_timeout.is_some()),
@@ -61,7 +60,7 @@ pub(super) fn cost(ground: &Ground) -> Option<String> {
         can_reload: true,
     })?;
     // With no site that answers there is nobody to lose a request.
-    let live = !servers.is_empty() && ground.running;
+    let live = !servers.is_empty() && facts.running;
     live.then(|| {
         format!("NGINX is reloaded, which may cost every site on this host a request on each open connection: {why}")
     })
@@ -76,13 +75,13 @@ pub(super) fn backups(app: &App) -> PathBuf {
 /// the way puts the old files back.
 async fn apply(
     app: &App,
-    ground: &Ground,
+    facts: &HostFacts,
     nginx: Vec<Change>,
     needs_reload: bool,
     sink: &dyn Sink,
 ) -> Result<(), Failure> {
     let changed = nginx.iter().any(|change| change.kind != Kind::Same);
-    if !changed && ground.running {
+    if !changed && facts.running {
         return Ok(());
     }
     let before = app.nginx.test(app.config.timeouts.reload.0).await;
@@ -94,8 +93,8 @@ async fn apply(
                 .with_traffic(traffic::unchanged(app)),
         );
     }
-    let reloads = needs_reload || !ground.running;
-    if let (true, Some(text)) = (reloads, cost(ground)) {
+    let reloads = needs_reload || !facts.running;
+    if let (true, Some(text)) = (reloads, cost(facts)) {
         sink.emit(Event::Warned { text });
     }
     let applied = files::apply(nginx, &backups(app)).map_err(|error| {
@@ -116,7 +115,7 @@ async fn apply(
             });
             return Ok(());
         }
-        Err(error) => Err(mover::Unfollowed::Reload(error)),
+        Err(error) => Err(switcher::ReloadFailed::Reload(error)),
     };
     let Err(error) = took else {
         sink.emit(Event::Noted {
@@ -138,6 +137,6 @@ async fn apply(
 }
 
 /// Whichever way traffic moves, a new configuration is read by a reload.
-async fn reload(app: &App) -> Result<(), mover::Unfollowed> {
-    mover::Told::of(&app.entry).reload(None).await
+async fn reload(app: &App) -> Result<(), switcher::ReloadFailed> {
+    switcher::Reload::of(&app.entry).reload(None).await
 }

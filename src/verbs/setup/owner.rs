@@ -9,23 +9,22 @@ use engine::app::App;
 use model::config::Config;
 use model::failure::{Failure, Kind};
 use model::layout::{Layout, NginxLayout};
-use nginx::Nginx;
-use nginx::readers;
+use nginx::{Nginx, readers};
 use nix::unistd::Uid;
 use state::registry::Registry;
-use sys::custody::{self, CustodyError, Maker};
-use sys::trust;
-use sys::user::{self, Borrowed};
+use sys::ownership::{self, Maker, OwnershipError};
+use sys::path_security;
+use sys::user::{self, AsUser};
 
-use super::ground::Ground;
+use super::facts::HostFacts;
 
 /// The owner's rights and no others, until it is dropped.
 ///
 /// # Errors
 /// When the system refuses.
-pub fn rights(ground: &Ground) -> Result<Borrowed, Failure> {
-    user::borrow(&ground.owner).map_err(|error| {
-        Failure::failed(format!("cannot act as `{}` for a while", ground.owner.name)).because(error)
+pub fn rights(facts: &HostFacts) -> Result<AsUser, Failure> {
+    user::as_user(&facts.owner).map_err(|error| {
+        Failure::failed(format!("cannot act as `{}` for a while", facts.owner.name)).because(error)
     })
 }
 
@@ -33,8 +32,8 @@ pub fn rights(ground: &Ground) -> Result<Borrowed, Failure> {
 ///
 /// # Errors
 /// When it is somebody else's, or the system refuses.
-pub fn own_root(app: &App, ground: &Ground) -> Result<(), Failure> {
-    give(app.layout.root(), ground, &Layout::NAMES, "root", Maker::Unknown)
+pub fn own_root(app: &App, facts: &HostFacts) -> Result<(), Failure> {
+    give(app.layout.root(), facts, &Layout::NAMES, "root", Maker::Unknown)
 }
 
 /// Gives the link folder to the app's owner unless it is kept: while its targets are parsed
@@ -42,10 +41,10 @@ pub fn own_root(app: &App, ground: &Ground) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When it is somebody else's, or the system refuses.
-pub fn own_link_folder(app: &App, ground: &Ground, kept: bool) -> Result<(), Failure> {
+pub fn own_link_folder(app: &App, facts: &HostFacts, kept: bool) -> Result<(), Failure> {
     let folder = app.nginx_files.link_folder();
     if kept {
-        return custody::keep(folder, &NginxLayout::NAMES)
+        return ownership::keep(folder, &NginxLayout::NAMES)
             .map_err(|error| refused(folder, error, "nginx.link_folder"));
     }
     let known = Registry::of_this_user().find(app.name());
@@ -53,19 +52,19 @@ pub fn own_link_folder(app: &App, ground: &Ground, kept: bool) -> Result<(), Fai
         true => Maker::Us,
         false => Maker::Unknown,
     };
-    give(folder, ground, &NginxLayout::NAMES, "nginx.link_folder", maker)
+    give(folder, facts, &NginxLayout::NAMES, "nginx.link_folder", maker)
 }
 
 /// Gives the folder of the answers to the app's owner, in both ways: they are served.
 ///
 /// # Errors
 /// As for the link folder.
-pub fn own_answers(app: &App, ground: &Ground) -> Result<(), Failure> {
+pub fn own_answers(app: &App, facts: &HostFacts) -> Result<(), Failure> {
     let names = ["blue.json", "green.json"];
     // In the reload way it lies in a folder that root keeps for this.
     give(
         &app.nginx_files.answers(),
-        ground,
+        facts,
         &names,
         "nginx.link_folder",
         Maker::Us,
@@ -84,12 +83,12 @@ pub fn close_our_own(config: &Config, registry: &Registry) -> Result<(), Failure
     let above = apps.and_then(Path::parent);
     let ours = above.filter(|above| above.ends_with("bluegreen"));
     let mut folders: Vec<PathBuf> = ours.into_iter().chain(apps).map(Path::to_owned).collect();
-    if trust::roots_alone(files.conf()).is_ok() || !Uid::effective().is_root() {
+    if path_security::roots_alone(files.conf()).is_ok() || !Uid::effective().is_root() {
         folders.extend([files.conf_dir().join("bg"), files.folder()]);
     }
     for folder in folders {
         let failed = || Failure::failed(format!("`{}` stays open to others", folder.display()));
-        custody::close(&folder).map_err(|error| failed().because(error))?;
+        ownership::close(&folder).map_err(|error| failed().because(error))?;
     }
     Ok(())
 }
@@ -100,36 +99,36 @@ pub fn close_our_own(config: &Config, registry: &Registry) -> Result<(), Failure
 ///
 /// # Errors
 /// When the system refuses.
-pub fn close_releases(app: &App, ground: &Ground) -> Result<(), Failure> {
-    let group = readers::of_nginx(&ground.dump).filter(|_| ground.is_roots() && workers_change_user(ground));
+pub fn close_releases(app: &App, facts: &HostFacts) -> Result<(), Failure> {
+    let group = readers::of_nginx(&facts.dump).filter(|_| facts.is_roots() && workers_change_user(facts));
     let Some(group) = group else { return Ok(()) };
     let folder = app.layout.releases();
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    readers::close_to(app.layout.root(), &name, &ground.owner, group).map_err(|error| {
+    readers::close_to(app.layout.root(), &name, &facts.owner, group).map_err(|error| {
         Failure::failed(format!("`{}` cannot be closed to other users", folder.display())).because(error)
     })
 }
 
 /// Whether NGINX's workers are another user's than its master, as `user` says: only root's
 /// can be.
-fn workers_change_user(ground: &Ground) -> bool {
+fn workers_change_user(facts: &HostFacts) -> bool {
     let nginx = Nginx {
-        bin: ground.entry.nginx_bin.clone(),
-        conf: ground.entry.nginx_conf.clone(),
-        pid_file: ground.entry.nginx_pid.clone(),
+        bin: facts.entry.nginx_bin.clone(),
+        conf: facts.entry.nginx_conf.clone(),
+        pid_file: facts.entry.nginx_pid.clone(),
     };
     let Ok(master) = nginx.master() else { return true };
     let about = std::fs::metadata(format!("/proc/{}", master.pid));
     about.is_ok_and(|about| about.uid() == 0)
 }
 
-fn give(folder: &Path, ground: &Ground, names: &[&str], key: &str, maker: Maker) -> Result<(), Failure> {
-    custody::give(folder, &ground.owner, names, maker).map_err(|error| refused(folder, error, key))
+fn give(folder: &Path, facts: &HostFacts, names: &[&str], key: &str, maker: Maker) -> Result<(), Failure> {
+    ownership::give(folder, &facts.owner, names, maker).map_err(|error| refused(folder, error, key))
 }
 
-fn refused(folder: &Path, error: CustodyError, key: &str) -> Failure {
+fn refused(folder: &Path, error: OwnershipError, key: &str) -> Failure {
     let hint = match &error {
-        CustodyError::NotMade { path, owner } => format!(
+        OwnershipError::NotMade { path, owner } => format!(
             "where it is for the app and nothing in it is run by root: `chown {owner} {}`; else another `{key}` in bg.toml",
             path.display()
         ),
@@ -138,7 +137,7 @@ fn refused(folder: &Path, error: CustodyError, key: &str) -> Failure {
         ),
     };
     let kind = match error {
-        CustodyError::Io { .. } | CustodyError::File(_) => Kind::Failed,
+        OwnershipError::Io { .. } | OwnershipError::File(_) => Kind::Failed,
         _ => Kind::Config,
     };
     Failure::new(

@@ -7,7 +7,7 @@ use model::failure::{Failure, Kind};
 use model::layout::NginxLayout;
 use nix::unistd::Uid;
 use site::render::{hook_is_ours, written_for};
-use sys::{store, trust};
+use sys::{path_security, store};
 
 /// What root runs, or has parsed, nobody else may be able to change: a bg.toml that names
 /// another program or file would otherwise make its author root.
@@ -18,7 +18,7 @@ pub fn roots_alone(path: &Path, hint: &str) -> Result<(), Failure> {
     if !Uid::effective().is_root() {
         return Ok(());
     }
-    match trust::roots_to_make(path) {
+    match path_security::roots_to_make(path) {
         Err(error) => Err(Failure::new(
             Kind::Config,
             format!(

@@ -5,15 +5,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use engine::app::App;
-use model::config::SwitchWay;
+use model::config::SwitchStrategy;
 use model::failure::Failure;
 use model::layout::Entry;
 use state::registry::Registry;
-use sys::program::{self, Content, THIS};
-use sys::system::SystemFolders;
-use sys::{sudoers, trust};
+use sys::self_install::{self, Content, THIS};
+use sys::system_paths::SystemFolders;
+use sys::{path_security, sudoers};
 
-use super::ground::Ground;
+use super::facts::HostFacts;
 
 /// Its name on the PATH, and its short one.
 const NAMES: (&str, &str) = ("bluegreen", "bg");
@@ -32,32 +32,32 @@ pub struct Programs {
 /// Whether root has to move traffic for the owner of `entry`.
 #[must_use]
 pub fn needs_root(entry: &Entry) -> bool {
-    entry.switch == SwitchWay::Reload && entry.owner != "root"
+    entry.switch == SwitchStrategy::Reload && entry.owner != "root"
 }
 
 /// Compares with what is there.
 ///
 /// # Errors
 /// When this program cannot read itself.
-pub fn wanted(app: &App, ground: &Ground) -> Result<Programs, Failure> {
+pub fn wanted(app: &App, facts: &HostFacts) -> Result<Programs, Failure> {
     let folders = SystemFolders::of_this_user();
     let differs = |content: Content, target: &Path| match content.is_at(target) {
         Ok(same) => Ok(!same),
         Err(error) => Err(unread(error)),
     };
     let on_path = folders.programs.join(NAMES.0);
-    let asked = ground.is_roots() && needs_root(&app.entry);
-    let text = sudoers::permit(&ground.owner, &folders.swap, app.name());
+    let asked = facts.is_roots() && needs_root(&app.entry);
+    let text = sudoers::permit(&facts.owner, &folders.swap, app.name());
     let permit = folders.permit(app.name());
     Ok(Programs {
-        also: !program::is_also(&on_path, NAMES.1),
+        also: !self_install::is_also(&on_path, NAMES.1),
         on_path: differs(this()?, &on_path)?.then_some(on_path),
         swap: match asked && differs(of_swap()?, &folders.swap)? {
             true => Some(folders.swap.clone()),
             false => None,
         },
         permit: (asked && !sudoers::is_at(&permit, &text)).then_some(text),
-        no_permit: ground.is_roots() && !asked && permit.exists(),
+        no_permit: facts.is_roots() && !asked && permit.exists(),
         folders,
     })
 }
@@ -96,7 +96,7 @@ impl Programs {
         let permit = self.folders.permit(app.name());
         if let Some(swap) = &self.swap {
             put(&of_swap()?, swap)?;
-            trust::roots_alone(swap).map_err(|error| {
+            path_security::roots_alone(swap).map_err(|error| {
                 Failure::failed(format!("`{}` would run with root's rights", swap.display()))
                     .because(error)
                     .hint("make its folder root's alone: chown root, chmod go-w")
@@ -122,7 +122,7 @@ impl Programs {
         }
         if self.also {
             let target = self.folders.programs.join(NAMES.0);
-            program::also_as(&target, NAMES.1).map_err(|error| not_put(&target, error))?;
+            self_install::also_as(&target, NAMES.1).map_err(|error| not_put(&target, error))?;
         }
         if self.no_permit {
             forbid(&self.folders, app.name(), &Registry::of_this_user())?;

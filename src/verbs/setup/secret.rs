@@ -7,11 +7,11 @@ use std::path::Path;
 
 use engine::app::App;
 use model::failure::Failure;
-use site::front::Secret;
+use site::endpoint::Secret;
 use site::render;
 use sys::store;
 
-use super::ground::Ground;
+use super::facts::HostFacts;
 use super::owner;
 
 /// Whether both files are there, say the same, and are open to nobody else.
@@ -30,7 +30,7 @@ fn is_closed(file: &Path) -> bool {
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn keep(app: &App, ground: &Ground) -> Result<(), Failure> {
+pub fn keep(app: &App, facts: &HostFacts) -> Result<(), Failure> {
     let (parsed, owners) = (app.nginx_files.secret(), app.layout.secret());
     let failed = |file: &Path| Failure::failed(format!("`{}` cannot be written", file.display()));
     let id = render::root_variable(app.name()).unwrap_or_default();
@@ -51,7 +51,7 @@ pub fn keep(app: &App, ground: &Ground) -> Result<(), Failure> {
             secret
         }
     };
-    let _rights = owner::rights(ground)?;
+    let _rights = owner::rights(facts)?;
     if Secret::read(&owners).as_ref() != Some(&secret) || !is_closed(&owners) {
         let text = format!("{}\n", secret.text());
         store::write_whole(&owners, text.as_bytes(), 0o600)

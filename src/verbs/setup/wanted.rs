@@ -11,7 +11,7 @@ use site::render;
 use state::registry::Registry;
 use sys::store;
 
-use super::ground::Ground;
+use super::facts::HostFacts;
 use super::programs::{self, Programs};
 use super::{names, nginx as in_nginx, owner, secret};
 
@@ -95,7 +95,7 @@ impl Wanted {
     }
 }
 
-pub fn wanted(app: &App, ground: &Ground) -> Result<Wanted, Failure> {
+pub fn wanted(app: &App, facts: &HostFacts) -> Result<Wanted, Failure> {
     let config = &app.config;
     let failed = |error: render::RenderError| {
         Failure::new(
@@ -104,11 +104,11 @@ pub fn wanted(app: &App, ground: &Ground) -> Result<Wanted, Failure> {
         )
         .because(error)
     };
-    let (way, facts) = (app.entry.switch, &names::facts(config, ground));
-    let mut rendered = render::render(config, &app.layout, &app.nginx_files, way, facts).map_err(failed)?;
-    if ground.site_is_ours {
+    let (way, values) = (app.entry.switch, &names::facts(config, facts));
+    let mut rendered = render::render(config, &app.layout, &app.nginx_files, way, values).map_err(failed)?;
+    if facts.site_is_ours {
         rendered
-            .extend(render::render_site(config, &app.layout, &app.nginx_files, way, facts).map_err(failed)?);
+            .extend(render::render_site(config, &app.layout, &app.nginx_files, way, values).map_err(failed)?);
     }
     let nginx = files::plan(&rendered)
         .map_err(|error| Failure::failed("a file cannot be compared").because(error))?;
@@ -126,13 +126,13 @@ pub fn wanted(app: &App, ground: &Ground) -> Result<Wanted, Failure> {
         }
     });
     let nginx = nginx.collect();
-    let programs = programs::wanted(app, ground)?;
+    let programs = programs::wanted(app, facts)?;
     let registered = Registry::of_this_user()
         .find(app.name())
         .is_ok_and(|entry| entry == app.entry);
     let secret = secret::is_kept(app);
     // From here on what the owner may have put there is read.
-    let _rights = owner::rights(ground)?;
+    let _rights = owner::rights(facts)?;
     let page = maintenance_page(app)?;
     let targets =
         render::link_targets(config, &app.layout, &app.nginx_files, page.as_deref()).map_err(failed)?;

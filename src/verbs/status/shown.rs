@@ -60,7 +60,7 @@ impl Show for Status {
                 .map_or("RELEASE", |release| release.as_str());
             writeln!(
                 text,
-                "  ! in doubt: {run} never heard whether the other hosts moved; `bg switch --converge {release}` ends that"
+                "  ! in doubt: {run} never heard whether the other hosts moved; `bg switch --reconcile {release}` ends that"
             )
             .ok();
         }

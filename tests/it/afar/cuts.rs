@@ -199,8 +199,8 @@ fn attempt(scene: &Scene, case: Case) {
     } else {
         drop(client);
         if case.leaves_doubt() {
-            let converge = ["switch", "--converge", &after.release];
-            scene.afar.everywhere(&converge).assert_code(0);
+            let reconcile = ["switch", "--reconcile", &after.release];
+            scene.afar.everywhere(&reconcile).assert_code(0);
         }
     }
     scene.wait_for_strays();

@@ -170,7 +170,7 @@ fn as_page(result: &serde_json::Value, code: i32) -> String {
         "error: {}\n{}{}{}",
         result["error"].as_str().unwrap(),
         lines("causes", "caused by: "),
-        lines("evidence", "  "),
+        lines("excerpt", "  "),
         lines("hints", "hint: ")
     )
 }

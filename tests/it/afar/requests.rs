@@ -44,7 +44,7 @@ fn a_request_that_saw_something_else_live_is_refused_and_so_is_one_that_comes_tw
     let second = sandbox.live_release();
     let switch = json!({
         "app": APP,
-        "verb": {"switch": {"color": null, "converge": null, "patience": {"wait": null}}},
+        "verb": {"switch": {"color": null, "reconcile": null, "patience": {"wait": null}}},
         "saw": {"live": second},
     });
     let (outcome, said) = ask(&sandbox, &switch);
@@ -107,16 +107,16 @@ fn a_request_that_makes_no_sense_is_told_so() {
 }
 
 #[test]
-fn what_came_of_a_request_is_told_to_whoever_has_its_ticket() {
+fn what_came_of_a_request_is_told_to_whoever_has_its_id() {
     let sandbox = Sandbox::deployed();
     let (_, said) = ask(
         &sandbox,
-        &json!({"app": APP, "verb": {"rollback": {"to": null, "patience": {"wait": null}}}, "ticket": "20261125T000000Z-x"}),
+        &json!({"app": APP, "verb": {"rollback": {"to": null, "patience": {"wait": null}}}, "request_id": "20261125T000000Z-x"}),
     );
-    let asked = |ticket: &str| {
+    let asked = |request_id: &str| {
         let (outcome, said) = ask(
             &sandbox,
-            &json!({"app": APP, "verb": {"outcome": {"ticket": ticket}}}),
+            &json!({"app": APP, "verb": {"outcome": {"request_id": request_id}}}),
         );
         (outcome, failure(&said).clone())
     };

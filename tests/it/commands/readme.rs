@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bluegreen::model::color::Color;
 use bluegreen::model::config::read::parse;
-use bluegreen::model::failure::{Failure, Kind, Standing, Traffic};
+use bluegreen::model::failure::{Deployment, Failure, Kind, Traffic};
 
 use crate::sandbox::Sandbox;
 
@@ -169,7 +169,7 @@ fn every_command_and_option_that_is_named_exists() {
 
 #[test]
 fn the_exit_codes_are_those_of_the_program() {
-    let live = Standing {
+    let live = Deployment {
         color: Color::Blue,
         release: None,
     };

@@ -121,7 +121,7 @@ fn completions_are_understood_by_their_shells_and_offer_what_there_is() {
         (&["bg", "deploy", "--no-s"], &["--no-switch"]),
         (&["bg", "logs", "g"], &["green"]),
         (&["bg", "rollback", "--to", ""], &[&release]),
-        (&["bg", "switch", "--converge", &commit[..3]], &[commit]),
+        (&["bg", "switch", "--reconcile", &commit[..3]], &[commit]),
         (&["bg", "status", "--app", ""], &["shop"]),
         (&["bg", "logs", "--worker", ""], &["queue"]),
         (&["bg", "worker", "run", ""], &["queue"]),

@@ -57,7 +57,7 @@ const TYPED: &[Line] = &[
     (&["--app=NAME", "status"], 2, "is no name of an app"),
     (&["--app=NAME", "deploy"], 2, "is no name of an app"),
     (&["rollback", "--to=NAME"], 2, "is not a release"),
-    (&["switch", "--converge=NAME"], 2, "is not a release"),
+    (&["switch", "--reconcile=NAME"], 2, "is not a release"),
     (&["switch", "--", "NAME"], 2, "is not a color"),
     (&["history", "--", "NAME"], 1, "is kept"),
     (&["history", "--timings", "--", "NAME"], 1, "is kept"),

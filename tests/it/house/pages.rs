@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use bluegreen::cli::args::command::command;
 use bluegreen::model::attempt::Phase;
 use bluegreen::model::color::Color;
-use bluegreen::model::failure::{Failure, Kind, Standing, Traffic};
+use bluegreen::model::failure::{Deployment, Failure, Kind, Traffic};
 use bluegreen::model::recovery::{Action, Seen, action};
 
 mod markdown;
@@ -386,7 +386,7 @@ fn rows_of_the_code() -> Vec<Vec<String>> {
 
 /// Every exit code that a failure can have, with the words for where traffic is then.
 fn exits() -> BTreeMap<u8, Vec<&'static str>> {
-    let live = Standing {
+    let live = Deployment {
         color: Color::Blue,
         release: None,
     };

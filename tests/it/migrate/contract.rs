@@ -39,7 +39,7 @@ fn each_way_back_past_a_contract_is_refused_until_it_is_forced() {
         &["rollback", "--to", &first],
         &["switch"],
         &["switch", "blue"],
-        &["switch", "--converge", &first],
+        &["switch", "--reconcile", &first],
     ];
     for way in ways {
         assert_refused(&sandbox, way, &first, "it was deployed with `--contract`");

@@ -136,7 +136,7 @@ fn naming_the_color_is_the_way_out_where_the_recovery_table_refuses() {
         from: Route::to(Color::Blue),
         was: slot(&sandbox, Color::Blue),
         fleet: false,
-        ticket: None,
+        request_id: None,
     };
     let enter = Record::Enter {
         run: run.clone(),

@@ -7,7 +7,7 @@ use std::io::Write;
 
 use bluegreen::model::attempt::Phase;
 use bluegreen::model::color::{Color, Route};
-use bluegreen::model::journal::{OpenRun, Record, RunId, Story, Verb};
+use bluegreen::model::journal::{JournalState, OpenRun, Record, RunId, Verb};
 use bluegreen::model::recovery::{Action, Seen, action};
 use bluegreen::model::release::ReleaseId;
 use jiff::Timestamp;
@@ -104,7 +104,7 @@ impl Scene {
             from: self.from,
             was: slot(&self.sandbox, self.from.color),
             fleet: false,
-            ticket: None,
+            request_id: None,
         }];
         let path = match phase {
             Phase::Preparing => &[][..],
@@ -126,7 +126,7 @@ impl Scene {
         for line in lines {
             writeln!(file, "{}", serde_json::to_string(&line).unwrap()).unwrap();
         }
-        Story::of(&records(&self.sandbox)).open.unwrap()
+        JournalState::of(&records(&self.sandbox)).open.unwrap()
     }
 
     /// Runs `bg repair` on one row and compares what it did with what the table says.
@@ -158,7 +158,7 @@ impl Scene {
                 .assert_says("cannot be put right without you");
             assert_eq!(self.sandbox.link(), self.from.folder(), "{row}: {repair}");
             assert_eq!(
-                Story::of(&records(&self.sandbox)).open.unwrap().run,
+                JournalState::of(&records(&self.sandbox)).open.unwrap().run,
                 open.run,
                 "{row}"
             );

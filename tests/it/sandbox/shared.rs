@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use bluegreen::sys::program::CARRIES;
-use bluegreen::sys::system::SWAP;
+use bluegreen::sys::self_install::CARRIES;
+use bluegreen::sys::system_paths::SWAP;
 use nix::unistd::{Uid, User};
 use toml::{Table, Value};
 

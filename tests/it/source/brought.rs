@@ -118,7 +118,7 @@ fn a_folder_becomes_a_release_and_the_same_content_the_same_commit() {
     }
     let kept = refs(&sandbox);
     assert!(!kept.iter().any(|name| name.contains(&first)), "{kept:?}");
-    let incoming = fs::read_dir(sandbox.app_root().join("state/incoming")).unwrap();
+    let incoming = fs::read_dir(sandbox.app_root().join("state/uploads")).unwrap();
     assert_eq!(incoming.count(), 0, "what was taken is not kept twice");
 }
 

@@ -40,7 +40,7 @@ fn names_links_and_devices_that_lead_elsewhere_are_refused_by_name() {
         sandbox.assert_five(&deploy, 1, "cannot be deployed", Color::Blue);
         deploy.assert_says(why);
         assert!(!leftover.exists(), "{deploy}");
-        let incoming = fs::read_dir(sandbox.app_root().join("state/incoming"));
+        let incoming = fs::read_dir(sandbox.app_root().join("state/uploads"));
         assert_eq!(incoming.map_or(0, Iterator::count), 0, "{deploy}");
     };
     let absolute = leftover.to_str().unwrap();
@@ -152,7 +152,7 @@ fn what_is_cut_off_or_swapped_on_its_way_is_not_deployed() {
         drop(line);
         ended
     };
-    let incoming = sandbox.app_root().join("state/incoming");
+    let incoming = sandbox.app_root().join("state/uploads");
     let files = || fs::read_dir(&incoming).unwrap().count();
     let sha = "0123456789012345678901234567890123456789";
     let receive =

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::mistake::Mistake;
-use super::super::place::{Places, dotted};
+use super::super::span::{Places, dotted};
 use super::value::Verdict;
 
 /// The mistakes found so far.

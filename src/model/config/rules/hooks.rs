@@ -1,6 +1,6 @@
 //! Commands around a release, the database's schema and its backup, and who is told.
 
-use super::super::hooks::{Hook, Moment, Place};
+use super::super::hooks::{Hook, Moment, RunsOn};
 use super::super::{Backup, Config, Migrate, Notify};
 use super::duration::{not_too_long, some_time};
 use super::findings::Findings;
@@ -27,7 +27,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
 
 fn one(moment: Moment, hook: &Hook) -> Verdict {
     command(&hook.run)?;
-    if hook.on == Place::Client && !moment.can_be_the_clients() {
+    if hook.on == RunsOn::Client && !moment.can_be_the_clients() {
         return wrong_part(
             "client",
             "cannot run on the client, which may be cut off between two steps of the host",

@@ -1,4 +1,4 @@
-//! The front door.
+//! The endpoint.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -28,7 +28,7 @@ pub(super) struct Code {
 /// When the system refuses to act as its owner.
 pub(super) fn look(found: &Found, top: &Path) -> Result<(Code, Next, String), Failure> {
     let now = command::now(found);
-    let _rights = user::borrow(&found.owner)
+    let _rights = user::as_user(&found.owner)
         .map_err(|error| Failure::failed(format!("cannot act as `{}`", found.owner.name)).because(error))?;
     let script = found.entry.script.parent().unwrap_or(top);
     let in_tree = |folder: &Path| folder.starts_with(top).then(|| folder.to_owned());

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::provable;
+use engine::verifiable;
 use model::failure::{Failure, Kind};
 use model::listen::Listener;
-use site::front::{self, Door, Manner};
+use site::endpoint::{self, Endpoint, Manner};
 use site::takeover::Taken;
 
 use super::super::asked;
-use super::ground::{Ground, quoted};
+use super::facts::{SiteFacts, quoted};
 
 /// Folders that NGINX's main file may include, the usual ones.
 const INCLUDES: [&str; 5] = ["conf.d", "sites-enabled", "http.d", "vhosts.d", "servers"];
@@ -49,8 +49,8 @@ fn names(servers: &[Taken]) -> Vec<String> {
 ///
 /// # Errors
 /// When none of its listeners can be asked.
-pub(super) async fn look(ground: &Ground<'_>) -> Result<Asked, Failure> {
-    let (servers, dump) = (&ground.takeover.servers, ground.dump);
+pub(super) async fn look(facts: &SiteFacts<'_>) -> Result<Asked, Failure> {
+    let (servers, dump) = (&facts.takeover.servers, facts.dump);
     let leads = |server: &Taken| {
         let mut listeners = asked::listeners(server).0.into_iter();
         listeners.find_map(|listener| asked::name(dump, server, listener.address, &[]))
@@ -88,7 +88,7 @@ pub(super) async fn look(ground: &Ground<'_>) -> Result<Asked, Failure> {
     for (server, listener) in of_name() {
         let mut one_is_open = false;
         for path in &server.paths {
-            let is_open = is_open(ground, &listener, &host, path).await;
+            let is_open = is_open(facts, &listener, &host, path).await;
             one_is_open |= is_open;
             match paths.iter_mut().find(|(known, _)| known == path) {
                 Some((_, open)) => *open |= is_open,
@@ -119,8 +119,8 @@ fn the_open(all: Vec<(String, bool)>) -> Vec<String> {
     kept.map(|(text, _)| text).collect()
 }
 
-async fn is_open(ground: &Ground<'_>, listener: &Listener, host: &str, path: &str) -> bool {
-    let door = Door {
+async fn is_open(facts: &SiteFacts<'_>, listener: &Listener, host: &str, path: &str) -> bool {
+    let endpoint = Endpoint {
         address: listener.address,
         tls: listener.tls,
         host: host.to_owned(),
@@ -131,8 +131,8 @@ async fn is_open(ground: &Ground<'_>, listener: &Listener, host: &str, path: &st
         },
         pace: None,
     };
-    let answer = front::answer(&door, path).await;
-    let own = provable::of_nginx(ground.dump, ground.found.port, &door, path, &answer);
+    let answer = endpoint::answer(&endpoint, path).await;
+    let own = verifiable::of_nginx(facts.dump, facts.found.port, &endpoint, path, &answer);
     own.await.is_none()
 }
 
@@ -150,9 +150,9 @@ fn none_to_ask(servers: &[Taken]) -> Failure {
 }
 
 /// `[nginx]` and what belongs to it.
-pub(super) fn write(ground: &Ground<'_>, asked: &Asked, health: &str, say: &mut impl FnMut(String)) {
-    let dir = ground.conf.parent().unwrap_or(Path::new("/"));
-    let servers = &ground.takeover.servers;
+pub(super) fn write(facts: &SiteFacts<'_>, asked: &Asked, health: &str, say: &mut impl FnMut(String)) {
+    let dir = facts.conf.parent().unwrap_or(Path::new("/"));
+    let servers = &facts.takeover.servers;
     let (names, listens) = (&asked.names, &asked.listens);
     let mut paths = asked.paths.clone();
     if paths.is_empty() {
@@ -169,8 +169,8 @@ pub(super) fn write(ground: &Ground<'_>, asked: &Asked, health: &str, say: &mut 
         list(listens),
         list(&paths)
     ));
-    say(format!("conf = {}", quoted(ground.conf.display())));
-    let hook = |folder: &&&str| ground.dump.http_includes(&dir.join(folder).join("bg-x.conf"));
+    say(format!("conf = {}", quoted(facts.conf.display())));
+    let hook = |folder: &&&str| facts.dump.http_includes(&dir.join(folder).join("bg-x.conf"));
     say(format!(
         "include = {}",
         quoted(INCLUDES.iter().find(hook).unwrap_or(&"conf.d"))
@@ -180,7 +180,7 @@ pub(super) fn write(ground: &Ground<'_>, asked: &Asked, health: &str, say: &mut 
         .map(|server| server.place.file.clone())
         .unwrap_or_default();
     let site = site.strip_prefix(dir).map(Path::to_owned);
-    let main = || ground.conf.file_name().map(PathBuf::from).unwrap_or_default();
+    let main = || facts.conf.file_name().map(PathBuf::from).unwrap_or_default();
     say(
         "# The site's own file: `bg adopt` changes the lines that it shows, nothing else ever does."
             .to_owned(),
@@ -189,7 +189,7 @@ pub(super) fn write(ground: &Ground<'_>, asked: &Asked, health: &str, say: &mut 
         "site = {}",
         quoted(site.unwrap_or_else(|_| main()).display())
     ));
-    for served in &ground.takeover.statics {
+    for served in &facts.takeover.statics {
         if let Some(url) = served.url.as_ref().filter(|url| !paths.contains(url)) {
             say(format!(
                 "\n[[nginx.static]]\nurl = {}\nfolder = {}",

@@ -198,7 +198,7 @@ fn a_cut_between_the_first_swap_and_the_last_is_mended_by_the_client_or_by_conve
     assert!(status.stdout.contains("what is live differs"), "{status}");
     scene
         .afar
-        .everywhere(&["switch", "--converge", &new])
+        .everywhere(&["switch", "--reconcile", &new])
         .assert_code(0);
     let together: Standing = before.switched();
     scene.assert_stands(&together, false);

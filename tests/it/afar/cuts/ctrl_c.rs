@@ -156,7 +156,7 @@ fn it_stops_or_finishes_all_of_three_hosts_and_twice_leaves_them_in_doubt() {
     scene.assert_stands(&before, true);
     scene
         .afar
-        .everywhere(&["switch", "--converge", &before.release])
+        .everywhere(&["switch", "--reconcile", &before.release])
         .assert_code(0);
     scene.assert_stands(&before, false);
     scene.wait_for_strays();

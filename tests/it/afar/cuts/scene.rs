@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bluegreen::model::color::Color;
-use bluegreen::model::journal::{Record, Story};
+use bluegreen::model::journal::{JournalState, Record};
 use bluegreen::sys::lock;
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -186,7 +186,7 @@ impl Scene {
                 assert!(status["locked_by"].is_null(), "{status:#}");
             }
             assert_eq!(server.sandbox.link(), expected.live.name());
-            let open = Story::of(&records(&server.sandbox)).open;
+            let open = JournalState::of(&records(&server.sandbox)).open;
             assert!(open.is_none(), "{open:?}");
         }
         self.assert_nobody_was_let_down();

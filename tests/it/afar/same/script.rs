@@ -74,7 +74,7 @@ fn refused(stage: &Stage<'_>) {
     stage.bg(&["deploy"]).assert_code(1);
     stage.commit("well again", "return \"unwell\", 500", well);
     stage.bg(&["deploy", "mian"]).assert_code(1);
-    stage.bg(&["switch", "--converge", "20200101T000000Z-abcdef0"]);
+    stage.bg(&["switch", "--reconcile", "20200101T000000Z-abcdef0"]);
     let lock = fs::File::open(stage.host.app_root().join("state/lock")).unwrap();
     lock.lock().unwrap();
     stage.bg(&["switch", "blue"]).assert_code(4);

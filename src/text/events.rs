@@ -1,0 +1,321 @@
+//! The story for people: one line a fact, its time at the right; and a failure's page.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use model::event::Event;
+use model::failure::{Deployment, Failure};
+
+use super::{CARE, GOOD, clean, seconds, sign, typed};
+
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// The column where times stand, so that they line up on an 80-column terminal.
+const TIME_COLUMN: usize = 66;
+
+/// One fact. What is in it was written by others, in part.
+#[must_use]
+pub fn event(event: &Event, name: &str) -> String {
+    match clean::fact(event) {
+        Some(event) => line(&event, name),
+        None => clean::debug(event),
+    }
+}
+
+fn line(event: &Event, name: &str) -> String {
+    let text = match event {
+        Event::Opened { .. } => return String::new(),
+        Event::Began { .. } => return began(event),
+        Event::Waiting { holder } => return sign(CARE, "…", &format!("waiting for {holder}")),
+        Event::Warned { text } => return sign(CARE, "!", &typed(text, name)),
+        Event::Noted { text } => return sign(DIM, "·", &typed(text, name)),
+        Event::GateForced {
+            color,
+            reason,
+            problem,
+        } => {
+            return sign(
+                CARE,
+                "!",
+                &format!("{color} did not pass the gate, forced ({reason}): {problem}"),
+            );
+        }
+        Event::HookSaid { hook, line } => return format!("  {DIM}│ {hook}:{DIM:#} {line}\n"),
+        Event::HookFailed { hook, problem } => return sign(BAD, "✗", &format!("{hook}: {problem}")),
+        Event::ContractForced { contract, reason } => {
+            let past = format!("went back past the contract release {contract}, forced ({reason})");
+            return sign(CARE, "!", &past);
+        }
+        Event::PutBack { live, reason } => {
+            return sign(BAD, "✗", &format!("{reason}; traffic put back to {live}"));
+        }
+        Event::Counted { failed, .. } if *failed > 0 => return counted(event, BAD, "✗"),
+        Event::Counted { .. } => return counted(event, GOOD, "✓"),
+        other => other,
+    };
+    done(text)
+}
+
+fn began(event: &Event) -> String {
+    let Event::Began {
+        app,
+        verb,
+        live,
+        color,
+        release,
+        subject,
+    } = event
+    else {
+        return String::new();
+    };
+    let release = release
+        .as_ref()
+        .map_or(String::new(), |release| format!(" {}", release.short()));
+    let subject = subject
+        .as_ref()
+        .map_or(String::new(), |subject| format!(" \"{subject}\""));
+    format!(
+        "  {app} · {} · {verb}{release}{subject} to {color}\n",
+        live_words(live)
+    )
+}
+
+fn live_words(live: &Deployment) -> String {
+    match &live.release {
+        Some(release) => format!("{} is live ({})", live.color, release.short()),
+        None => "nothing is live yet".to_owned(),
+    }
+}
+
+fn done(event: &Event) -> String {
+    let (text, took): (String, Option<f64>) = match event {
+        Event::Recovered { what } => (what.clone(), None),
+        Event::Fetched { commit, took_ms, .. } => (
+            format!("fetched {}", commit.get(..7).unwrap_or(commit)),
+            Some(*took_ms as f64),
+        ),
+        Event::EnvironmentReady {
+            reused: true,
+            took_ms,
+            ..
+        } => (
+            "python packages unchanged, environment reused".to_owned(),
+            Some(*took_ms as f64),
+        ),
+        Event::EnvironmentReady {
+            installer, took_ms, ..
+        } => (
+            format!("python packages installed with {installer}"),
+            Some(*took_ms as f64),
+        ),
+        Event::ReleaseMade { release, took_ms } => (format!("release {release} made"), Some(*took_ms as f64)),
+        Event::SlotFreed {
+            color,
+            closed: 0,
+            took_ms,
+        } => (format!("{color} let go, no request cut"), Some(*took_ms as f64)),
+        Event::SlotFreed {
+            color,
+            closed,
+            took_ms,
+        } => (
+            match closed {
+                1 => format!("{color} let go, 1 open connection closed"),
+                _ => format!("{color} let go, {closed} open connections closed"),
+            },
+            Some(*took_ms as f64),
+        ),
+        Event::Started {
+            color,
+            port,
+            pid,
+            took_ms,
+        } => (
+            format!("{color} started on :{port} (pid {pid})"),
+            Some(*took_ms as f64),
+        ),
+        Event::Revived { color, release } => (
+            format!("{color} was not running and was started again from {release}"),
+            None,
+        ),
+        Event::GatePassed {
+            color,
+            passed,
+            probes,
+            slowest_ms,
+            soaked_ms,
+            took_ms,
+        } => {
+            let soak = if *soaked_ms == 0 {
+                String::new()
+            } else {
+                format!(", soaked {}", seconds(*soaked_ms as f64))
+            };
+            (
+                format!("{color} passed the gate, {passed} of {probes} probes, {slowest_ms:.0} ms{soak}"),
+                Some(*took_ms as f64),
+            )
+        }
+        Event::TrafficMoved {
+            from,
+            to,
+            paths,
+            listeners,
+            took_ms,
+        } => {
+            let plural =
+                |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+            let proof = if *paths == 0 {
+                "proven behind the maintenance page".to_owned()
+            } else {
+                format!(
+                    "proven on {} and {}",
+                    plural(*paths, "path"),
+                    plural(*listeners, "listener")
+                )
+            };
+            (
+                match from.release {
+                    Some(_) => format!("traffic moved {} → {}, {proof}", from.color, to.color),
+                    None => format!("traffic goes to {}, {proof}", to.color),
+                },
+                Some(*took_ms),
+            )
+        }
+        Event::WorkerHandedOver {
+            worker,
+            gap_ms,
+            took_ms,
+            ..
+        } => (worker_words(worker, *gap_ms), Some(*took_ms as f64)),
+        Event::WorkerStopped { worker, took_ms } => {
+            (format!("worker {worker} stopped"), Some(*took_ms as f64))
+        }
+        Event::Saved { took_ms } => (
+            "process list saved for a reboot".to_owned(),
+            Some(*took_ms as f64),
+        ),
+        Event::Pruned {
+            releases,
+            environments,
+        } => (
+            format!(
+                "{} old releases and {environments} environments deleted",
+                releases.len()
+            ),
+            None,
+        ),
+        Event::MaintenanceSet { on } => (
+            format!("maintenance page {}", if *on { "up" } else { "taken away" }),
+            None,
+        ),
+        Event::HookRan {
+            hook,
+            command,
+            took_ms,
+        } => (format!("{hook}: `{command}`"), Some(*took_ms as f64)),
+        Event::AwaitsSchema { release } => (
+            format!("{} is whole and waits for the migration", release.short()),
+            None,
+        ),
+        Event::SchemaReady { migrated: false, .. } => ("no migration is needed".to_owned(), None),
+        Event::SchemaReady {
+            contract, took_ms, ..
+        } => {
+            let contract = contract
+                .as_ref()
+                .map_or("", |_| ", for this release and later ones only");
+            (format!("database migrated{contract}"), Some(*took_ms as f64))
+        }
+        Event::BackedUp { file, bytes, took_ms } => (
+            format!("database backed up, {bytes} bytes: {}", file.display()),
+            Some(*took_ms as f64),
+        ),
+        Event::Ready { color, .. } => (format!("{color} is ready and waits for the other hosts"), None),
+        Event::Began { .. }
+        | Event::Opened { .. }
+        | Event::Waiting { .. }
+        | Event::GateForced { .. }
+        | Event::HookSaid { .. }
+        | Event::HookFailed { .. }
+        | Event::ContractForced { .. }
+        | Event::PutBack { .. }
+        | Event::Counted { .. }
+        | Event::Noted { .. }
+        | Event::Warned { .. } => return String::new(),
+    };
+    let line = sign(GOOD, "✓", &text);
+    match took {
+        None => line,
+        Some(took) => {
+            let pad = TIME_COLUMN.saturating_sub(text.chars().count()).max(1);
+            format!(
+                "{}{}{DIM}{:>7}{DIM:#}\n",
+                line.trim_end_matches('\n'),
+                " ".repeat(pad),
+                seconds(took)
+            )
+        }
+    }
+}
+
+fn worker_words(worker: &str, gap_ms: Option<u64>) -> String {
+    match gap_ms {
+        Some(gap) => format!("worker {worker} handed over, {gap} ms without one"),
+        None => format!("worker {worker} handed over"),
+    }
+}
+
+fn counted(event: &Event, style: Style, mark: &str) -> String {
+    let Event::Counted {
+        sent,
+        failed,
+        failures,
+        window_ms,
+        last_old_ms,
+        enough,
+        by_nginx,
+    } = event
+    else {
+        return String::new();
+    };
+    let last = last_old_ms.map_or(String::new(), |last| {
+        format!(", last old answer after {last:.0} ms")
+    });
+    let enough = if *enough {
+        ""
+    } else {
+        " (too few to tell whether the switch lost any)"
+    };
+    let window = seconds(*window_ms as f64);
+    let mut text = sign(
+        style,
+        mark,
+        &format!("{sent} requests in the {window} around the switch, {failed} failed{last}{enough}"),
+    );
+    for line in failures.iter().chain(by_nginx) {
+        writeln!(text, "      {line}").ok();
+    }
+    text
+}
+
+/// What failed, why, where traffic is, and what to do next.
+#[must_use]
+pub fn failure(failure: &Failure, name: &str) -> String {
+    let failure = &clean::failure(failure);
+    let mut page = format!("{BAD}error:{BAD:#} {}\n", typed(&failure.what, name));
+    for cause in failure.causes() {
+        writeln!(page, "caused by: {}", typed(&cause, name)).ok();
+    }
+    for line in &failure.excerpt {
+        writeln!(page, "  {line}").ok();
+    }
+    if failure.traffic != model::failure::Traffic::Untouched {
+        writeln!(page, "traffic: {}", failure.traffic).ok();
+    }
+    for hint in &failure.hints {
+        writeln!(page, "hint: {}", typed(hint, name)).ok();
+    }
+    page
+}
