@@ -21,6 +21,17 @@ pub(super) fn host_log_line(host: &str, text: &str) {
     line(&json!({"host": host, "line": text}));
 }
 
+/// The version of these lines, which each of them carries. Raised when a field goes or changes
+/// its meaning; what is added does not raise it. `docs/json.md` says so to users.
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Line<'a, T> {
+    version: u32,
+    #[serde(flatten)]
+    content: &'a T,
+}
+
 #[derive(Serialize)]
 struct OfHost<'a> {
     host: &'a str,
@@ -49,8 +60,9 @@ pub(super) fn failure(failure: &Failure) {
     }));
 }
 
-fn line(value: &impl Serialize) {
-    if let Ok(text) = serde_json::to_string(value) {
+fn line(content: &impl Serialize) {
+    let version = VERSION;
+    if let Ok(text) = serde_json::to_string(&Line { version, content }) {
         out(&(clean::json(&text) + "\n"));
     }
 }

@@ -2,8 +2,9 @@
 //! a command takes.
 
 mod command;
+mod json;
 mod lexicon;
-mod pages;
+pub mod pages;
 mod rings;
 
 use std::collections::BTreeSet;

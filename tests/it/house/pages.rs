@@ -220,6 +220,41 @@ fn what_is_wrong_in_a_page_is_found() {
 }
 
 /// The pages, by their path from the top.
+/// The part `name` of `page`, which stands between two comments, is `text`. With `BG_WRITE_PAGES`
+/// it is written.
+pub fn generated(page: &str, name: &str, text: &str) {
+    let whole = read(Path::new(page));
+    let (open, close) = (
+        format!("<!-- {name}: generated -->\n"),
+        format!("<!-- {name}: end -->"),
+    );
+    let start = whole.find(&open).unwrap() + open.len();
+    let end = start + whole[start..].find(&close).unwrap();
+    if std::env::var_os("BG_WRITE_PAGES").is_some() {
+        fs::write(
+            top().join(page),
+            format!("{}{text}{}", &whole[..start], &whole[end..]),
+        )
+        .unwrap();
+        return;
+    }
+    assert!(
+        whole[start..end] == *text,
+        "{page}: `{name}` is not what the code says: `BG_WRITE_PAGES=1 cargo test --features faults --test it` writes it"
+    );
+}
+
+/// The part `name` of `page`.
+pub fn part(page: &str, name: &str) -> String {
+    let whole = read(Path::new(page));
+    let open = format!("<!-- {name}: generated -->\n");
+    let rest = whole.split_once(&open).unwrap().1;
+    rest.split(&format!("<!-- {name}: end -->"))
+        .next()
+        .unwrap()
+        .to_owned()
+}
+
 fn pages() -> BTreeMap<PathBuf, String> {
     let docs = fs::read_dir(top().join("docs")).unwrap().flatten();
     let docs = docs.map(|entry| Path::new("docs").join(entry.file_name()));
