@@ -92,7 +92,7 @@ pub struct Config {
     /// The gate in front of traffic.
     #[serde(default)]
     pub gate: Gate,
-    /// The endpoint.
+    /// The site: names, listeners, certificate, static files, and how traffic is moved.
     pub nginx: Nginx,
     /// What is kept for a rollback.
     #[serde(default)]

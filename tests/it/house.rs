@@ -2,6 +2,7 @@
 //! a command takes.
 
 mod command;
+mod configuration;
 mod json;
 mod lexicon;
 pub mod pages;

@@ -10,7 +10,7 @@ use super::defaults;
 use super::duration::Span;
 use super::hashed::Hashed;
 
-/// The endpoint.
+/// The site: names, listeners, certificate, static files, and how traffic is moved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Nginx {

@@ -374,7 +374,7 @@ fn is_a_test_name(span: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     span.starts_with(|c: char| c.is_ascii_lowercase())
         && span.chars().all(plain)
-        && span.matches('_').count() >= 3
+        && span.matches('_').count() >= 4
 }
 
 /// Something that the program says, and nothing to type.

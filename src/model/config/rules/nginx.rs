@@ -1,4 +1,4 @@
-//! The endpoint.
+//! `[nginx]`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
