@@ -408,8 +408,8 @@ pub enum Verb {
         /// The app's root
         #[arg(long)]
         root: PathBuf,
-        /// The worker's instance
-        #[arg(long)]
+        /// The worker's instance; PM2 keeps lines of earlier versions that say `--seat`
+        #[arg(long, alias = "seat")]
         instance: String,
     },
 }

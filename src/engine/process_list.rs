@@ -69,11 +69,11 @@ pub fn lock_of(app: &App) -> PathBuf {
 #[must_use]
 pub fn locks(app: &App) -> Vec<PathBuf> {
     let instances = app.layout.instances();
-    let in_seats = store::names(&instances).unwrap_or_default();
-    let in_seats = in_seats.iter().filter(|name| name.ends_with(".lock"));
+    let of_instances = store::names(&instances).unwrap_or_default();
+    let of_instances = of_instances.iter().filter(|name| name.ends_with(".lock"));
     let mut all = vec![app.layout.lock(), app.nginx_files.reload_lock(), lock_of(app)];
     all.extend(Color::BOTH.map(|color| app.layout.inhibitor(color)));
-    all.extend(in_seats.map(|name| instances.join(name)));
+    all.extend(of_instances.map(|name| instances.join(name)));
     all
 }
 

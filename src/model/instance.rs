@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seat_reads_back_from_its_name() {
+    fn an_instance_reads_back_from_its_name() {
         for instance in [
             Instance::of("sync"),
             Instance::of("blue"),

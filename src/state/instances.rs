@@ -111,7 +111,7 @@ mod tests {
 
     /// What a later version writes there: it is read by nobody, and the lock holds all the same.
     #[test]
-    fn a_seat_that_makes_no_sense_is_taken_and_keeps_its_release() {
+    fn an_instance_that_makes_no_sense_is_taken_and_keeps_its_release() {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new(folder.path());
         let instance = Instance::colored("sync", Color::Blue);

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_pm2_keeps_names_a_color_by_the_same_word() {
+    fn a_line_that_pm2_keeps_is_understood_also_from_an_earlier_version() {
         let words = ["bg", "launch", "--root", "/srv/shop", "--color", "green"];
         let (args, when) = parsed(&words).unwrap();
         assert_eq!(when, None);

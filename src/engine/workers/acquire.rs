@@ -79,7 +79,7 @@ pub(super) async fn acquire(app: &App, instance: &Instance, wanted: Wanted<'_>) 
         idle_since: None,
         gone: None,
     };
-    waiting.until_seated(here.is_some()).await
+    waiting.until_held(here.is_some()).await
 }
 
 struct Waiting<'a> {
@@ -97,7 +97,7 @@ struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    async fn until_seated(&mut self, was_there: bool) -> Result<Acquired, Problem> {
+    async fn until_held(&mut self, was_there: bool) -> Result<Acquired, Problem> {
         // Before the old one is stopped: its successor waits at the lock then.
         self.keep_entry().await?;
         let mut deadline = Instant::now() + START_WITHIN;
@@ -256,7 +256,7 @@ fn spec(app: &App, instance: &Instance, worker: &Worker) -> Spec {
             "work".into(),
             "--root".into(),
             app.layout.root().display().to_string(),
-            "--seat".into(),
+            "--instance".into(),
             instance.to_string(),
         ],
         folder: app.layout.root().to_owned(),

@@ -45,7 +45,7 @@ fn a_request_that_saw_something_else_live_is_refused_and_so_is_one_that_comes_tw
     let switch = json!({
         "app": APP,
         "verb": {"switch": {"color": null, "reconcile": null, "patience": {"wait": null}}},
-        "saw": {"live": second},
+        "expected": {"live": second},
     });
     let (outcome, said) = ask(&sandbox, &switch);
     outcome.assert_code(0);

@@ -68,7 +68,7 @@ const TYPED: &[Line] = &[
     (&["receive", "--", "NAME", "1"], 1, ""),
     (&["outcome", "--", "NAME"], 1, "was not carried out"),
     (
-        &["work", "--root=ROOT", "--seat=NAME"],
+        &["work", "--root=ROOT", "--instance=NAME"],
         2,
         "is no name of a worker",
     ),

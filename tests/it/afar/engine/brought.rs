@@ -1,5 +1,7 @@
 //! It is brought where there is none, and only there.
 
+use bluegreen::model::wire::PROTOCOL;
+
 use super::*;
 
 #[test]
@@ -31,7 +33,10 @@ fn programs_are_told_once_that_it_was_brought() {
     let outcome = afar.bg(&["status", "--json", "--app", "shop", "--hosts", "web1"]);
     let lines = outcome.assert_code(3).json();
     assert_eq!(lines.len(), 2, "{outcome}");
-    assert_eq!(lines[0], serde_json::json!({"event": "noted", "text": brought()}));
+    assert_eq!(
+        lines[0],
+        serde_json::json!({"version": 1, "event": "noted", "text": brought()})
+    );
     assert_eq!(lines[1]["result"], "failed");
 }
 
@@ -71,7 +76,7 @@ fn an_installed_one_that_is_no_older_is_used() {
     server.install(
         "bluegreen",
         &format!(
-            "#!/bin/sh\necho '{{\"hello\":{{\"protocol\":1,\"version\":\"99.0.0\"}}}}'\n\
+            "#!/bin/sh\necho '{{\"hello\":{{\"protocol\":{PROTOCOL},\"version\":\"99.0.0\"}}}}'\n\
              {} \"$@\" | sed -u 1d\n",
             real.display()
         ),
@@ -83,11 +88,14 @@ fn an_installed_one_that_is_no_older_is_used() {
 
 #[test]
 fn an_installed_one_of_an_older_version_or_another_protocol_is_not_used() {
+    let hello = |protocol: u32, version: &str| {
+        format!(r#"{{"hello":{{"protocol":{protocol},"version":"{version}"}}}}"#)
+    };
     for hello in [
-        r#"{"hello":{"protocol":1,"version":"0.0.9"}}"#,
-        r#"{"hello":{"protocol":0,"version":"99.0.0"}}"#,
-        r#"{"hello":{"protocol":2,"version":"99.0.0"}}"#,
-        "bluegreen 99.0.0",
+        hello(PROTOCOL, "0.0.9"),
+        hello(PROTOCOL - 1, "99.0.0"),
+        hello(PROTOCOL + 1, "99.0.0"),
+        "bluegreen 99.0.0".to_owned(),
     ] {
         let afar = Afar::new(1);
         let script = format!("#!/bin/sh\necho '{hello}'\necho used >>\"$HOME/used\"\ncat >>\"$HOME/used\"\n");

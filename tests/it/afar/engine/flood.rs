@@ -38,13 +38,14 @@ fn a_host_that_prints_without_end_does_not_fill_the_clients_memory() {
         (
             "a hello and then zeros",
             "exit 1",
-            "echo '{\"hello\":{\"protocol\":1,\"version\":\"99.0.0\"}}'; exec cat /dev/zero",
+            "echo '{\"hello\":{\"protocol\":PROTOCOL,\"version\":\"99.0.0\"}}'; exec cat /dev/zero",
         ),
     ];
     for (what, upload, engine) in floods {
         let script = format!(
             "#!/bin/sh\ncase $SSH_ORIGINAL_COMMAND in\n*bluegreen-upload*) {upload} ;;\n*uname*) echo; uname -sm ;;\n*) {engine} ;;\nesac\n"
-        );
+        )
+        .replace("PROTOCOL", &bluegreen::model::wire::PROTOCOL.to_string());
         let file = afar.servers[0].install("flood", &script);
         afar.servers[0].reopen(&[&format!("ForceCommand {}", file.display())]);
         afar.introduce();

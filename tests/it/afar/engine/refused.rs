@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use bluegreen::model::wire::PROTOCOL;
 use nix::unistd::Uid;
 
 use super::*;
@@ -182,7 +183,7 @@ fn another_protocol_names_both_versions() {
                 "  · engine {VERSION} put on web1\n\
                  error: `web1` has no engine that could be used\n\
                  caused by: the engine there is version 9.9.9 and speaks protocol {protocol}, this program is version \
-                 {VERSION} and speaks 1\n\
+                 {VERSION} and speaks {PROTOCOL}\n\
                  hint: leave `BG_ENGINE` out, which names another version, or use version 9.9.9 here too\n"
             )
         );
@@ -218,7 +219,7 @@ fn a_home_that_cannot_be_written_says_so() {
 #[test]
 fn one_that_says_nothing_is_not_waited_for_for_ever() {
     let afar = Afar::new(1);
-    let hello = r#"{"hello":{"protocol":1,"version":"99.0.0"}}"#;
+    let hello = format!(r#"{{"hello":{{"protocol":{PROTOCOL},"version":"99.0.0"}}}}"#);
     afar.servers[0].install(
         "bluegreen",
         &format!("#!/bin/sh\necho '{hello}'\ncat >/dev/null\n"),
