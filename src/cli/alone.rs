@@ -58,7 +58,7 @@ async fn carry_out(errand: &Errand, host: &Host, onlooker: &Here) -> Finished {
             () = interrupts.first(), if order.borrow().is_none() => {
                 if errand.verb.changes() {
                     onlooker.event(Event::Noted {
-                        text: format!("`{}` was asked to stop, which it does before traffic moves; again leaves it alone", host.name),
+                        text: format!("asked `{}` to stop before traffic moves; Ctrl-C again leaves the run to the host", host.name),
                     });
                 }
                 order.send_replace(Some(Order::Stop));
@@ -74,7 +74,7 @@ async fn world_after(errand: &Errand, before: Option<bool>, finished: Finished) 
     };
     match errand.world_now(before).await {
         None => finished,
-        Some(error) => Failure::failed("the site was there for the world before, and is not now")
+        Some(error) => Failure::failed("the public URL answered before the switch and does not answer now")
             .because(error)
             .hint("`bg rollback` goes back at once")
             .with_traffic(Traffic::Moved {

@@ -45,8 +45,8 @@ pub async fn dispatch(
 ) -> Result<Option<Answer>, Failure> {
     let answer = match verb {
         Verb::Init { force } => {
-            let folder =
-                std::env::current_dir().map_err(|error| Failure::failed("where are we?").because(error))?;
+            let folder = std::env::current_dir()
+                .map_err(|error| Failure::failed("cannot read the current directory").because(error))?;
             Answer::Started(init::init(&folder, force).await?)
         }
         Verb::Check { strict } => {
@@ -264,7 +264,7 @@ pub(super) fn work(root: PathBuf, seat: &str) -> Failure {
     if !is_app_name(&seat.worker) {
         return Failure::new(
             Kind::Usage,
-            format!("`{}` is no name of a worker", seat.worker.escape_debug()),
+            format!("`{}` is not a valid worker name", seat.worker.escape_debug()),
         );
     }
     let Err(error) = launcher::work(&Layout::new(root), &seat);

@@ -174,7 +174,7 @@ impl Heard {
         if self.gone {
             Some("a lost connection")
         } else if self.last.elapsed() >= LEASE {
-            Some("a client that fell silent")
+            Some("a client that stopped answering")
         } else {
             None
         }
@@ -252,7 +252,7 @@ mod tests {
         let (_writer, orders) = line();
         let began = Instant::now();
         let said = tokio::time::timeout(LEASE * 2, orders.stopped()).await.unwrap();
-        assert_eq!(said, "a client that fell silent");
+        assert_eq!(said, "a client that stopped answering");
         assert!(began.elapsed() >= LEASE);
     }
 

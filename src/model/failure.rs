@@ -147,7 +147,7 @@ impl Failure {
     /// With what failed besides.
     #[must_use]
     pub fn and(mut self, other: Failure) -> Failure {
-        self.evidence.push(format!("besides, {}", other.in_one_line()));
+        self.evidence.push(format!("also: {}", other.in_one_line()));
         self.evidence.extend(other.evidence);
         for hint in other.hints {
             if !self.hints.contains(&hint) {

@@ -38,7 +38,7 @@ pub async fn pack(path: &Path, message: Option<String>, here: &Here, ui: Ui) -> 
     for secret in &parcel.secrets {
         ui.emit(Event::Warned {
             text: format!(
-                "`{}` goes along, and by its name it is a secret: it would be safer in `<root>/shared` on the host",
+                "`{}` is uploaded, and its name looks like a secret: keep it in `<root>/shared` on the host instead",
                 secret.display()
             ),
         });
@@ -78,7 +78,7 @@ pub fn hand_over(parcel: &Parcel, here: &Here) -> Result<(), Failure> {
         at: 0,
     };
     incoming::receive(&app.layout, &parcel.brought.commit, parcel.bytes, reader)
-        .map_err(|error| Failure::failed("what was packed cannot be put into the app's root").because(error))
+        .map_err(|error| Failure::failed("cannot write the bundle into the app's root").because(error))
 }
 
 /// Brings it to a host, as part of `errand`.

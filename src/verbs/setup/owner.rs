@@ -24,9 +24,8 @@ use super::ground::Ground;
 /// # Errors
 /// When the system refuses.
 pub fn rights(ground: &Ground) -> Result<Borrowed, Failure> {
-    user::borrow(&ground.owner).map_err(|error| {
-        Failure::failed(format!("cannot act as `{}` for a while", ground.owner.name)).because(error)
-    })
+    user::borrow(&ground.owner)
+        .map_err(|error| Failure::failed(format!("cannot act as `{}`", ground.owner.name)).because(error))
 }
 
 /// Gives the root to the app's owner.
@@ -130,7 +129,7 @@ fn give(folder: &Path, ground: &Ground, names: &[&str], key: &str, maker: Maker)
 fn refused(folder: &Path, error: CustodyError, key: &str) -> Failure {
     let hint = match &error {
         CustodyError::NotMade { path, owner } => format!(
-            "where it is for the app and nothing in it is run by root: `chown {owner} {}`; else another `{key}` in bg.toml",
+            "if it is only for this app and root runs nothing in it, `chown {owner} {}`; otherwise set another `{key}` in bg.toml",
             path.display()
         ),
         _ => format!(
@@ -141,10 +140,7 @@ fn refused(folder: &Path, error: CustodyError, key: &str) -> Failure {
         CustodyError::Io { .. } | CustodyError::File(_) => Kind::Failed,
         _ => Kind::Config,
     };
-    Failure::new(
-        kind,
-        format!("`{}` cannot become what `{key}` needs", folder.display()),
-    )
-    .because(error)
-    .hint(hint)
+    Failure::new(kind, format!("`{}` cannot be used as `{key}`", folder.display()))
+        .because(error)
+        .hint(hint)
 }
