@@ -95,7 +95,9 @@ fn this_machine_is_meant_by_local_and_no_other_is_asked() {
         .assert_code(2)
         .assert_says("error: `--hosts` has an empty host name");
     assert_eq!(logins(&afar), [0]);
-    afar.bg(&["status"]).assert_code(3).assert_says("put on web1");
+    afar.bg(&["status"])
+        .assert_code(3)
+        .assert_says("installed on web1");
     assert_eq!(logins(&afar), [1]);
 }
 

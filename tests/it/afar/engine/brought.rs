@@ -52,7 +52,9 @@ fn what_a_login_shell_prints_first_is_skipped() {
     // One that says nothing else is no way to an engine.
     afar.servers[0].reopen(&["ForceCommand echo Sorry, go away; exit 4"]);
     let outcome = afar.bg(&["status", "--app", "shop", "--hosts", "web1"]);
-    outcome.assert_code(1).assert_says("`web1` has no engine");
+    outcome
+        .assert_code(1)
+        .assert_says("cannot start an engine on `web1`");
 }
 
 #[test]
