@@ -110,13 +110,14 @@ fn adopted(name: Option<String>, context: &Context) -> Option<App> {
 
 async fn propose(ask: &Ask, config: Option<Config>, caller: &Caller<'_>) -> Result<Adopting, Failure> {
     if ask.write.is_none() && config.is_none() {
-        return Err(
-            Failure::new(Kind::Usage, "`--propose` writes on the machine where the site is")
-                .hint("`bg adopt` without it shows the same text"),
-        );
+        return Err(Failure::new(
+            Kind::Usage,
+            "`--propose` writes only on the machine that runs the site",
+        )
+        .hint("`bg adopt` without `--propose` shows the same text"));
     }
     if config.is_some() {
-        return Err(Failure::new(Kind::Usage, "there is a bg.toml already").hint("`bg adopt` goes by it"));
+        return Err(Failure::new(Kind::Usage, "this folder has a bg.toml already").hint("`bg adopt` uses it"));
     }
     let shown = adopt::adopt(
         &Ask {

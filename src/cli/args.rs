@@ -35,7 +35,7 @@ pub use worker::Worker;
                   130 interrupted before traffic moved."
 )]
 pub struct Args {
-    /// The app; needed only where the host has several and no bg.toml is at hand
+    /// The app; needed only where the host has several and no bg.toml names it
     #[arg(long, short, global = true, env = "BG_APP", value_name = "NAME", add = candidates::apps())]
     pub app: Option<String>,
 
@@ -58,7 +58,7 @@ pub struct Args {
     #[arg(long, global = true, conflicts_with = "hosts")]
     pub local: bool,
 
-    /// Add the key of a server that is not known yet to known_hosts; a changed key is refused all the same
+    /// Add the key of a server that is not known yet to known_hosts; a changed key is still refused
     #[arg(long, global = true)]
     pub accept_new_host_key: bool,
 
@@ -78,16 +78,16 @@ pub enum Verb {
     /// Write a starter bg.toml for the app in this folder
     #[command(after_help = examples(
         "init", "describe the app in this folder",
-        "init --force", "the same, over the bg.toml that is here",
+        "init --force", "the same, replacing the bg.toml in this folder",
     ))]
     Init {
         /// Replace an existing bg.toml
         #[arg(long)]
         force: bool,
     },
-    /// Look over the host and the site, and say what stands in the way
+    /// Check the host and the site, and name each problem with its fix
     #[command(after_help = examples(
-        "check", "name what stands in the way, with what mends it",
+        "check", "find problems, each with its fix",
         "check --strict", "fail on warnings too, as in CI",
     ))]
     Check {
@@ -101,9 +101,9 @@ pub enum Verb {
         "adopt shop --yes", "take over the process that PM2 calls shop",
     ))]
     Adopt(Adopt),
-    /// Prepare this host for the app: folders, registry, NGINX; put back where NGINX refuses it
+    /// Prepare this host for the app: folders, registry, NGINX; undone if NGINX rejects it
     #[command(after_help = examples(
-        "setup --plan", "show what would be made and written",
+        "setup --plan", "show what setup would create and change",
         "setup", "prepare this host",
     ))]
     Setup {
@@ -130,7 +130,7 @@ pub enum Verb {
         /// Show what would be done, change nothing
         #[arg(long)]
         plan: bool,
-        /// Go on when the gate is not passed; the reason is recorded
+        /// Go on although the gate failed; the reason is recorded
         #[arg(long, value_name = "REASON")]
         force_gate: Option<String>,
         /// Back the database up, also where no migration is due
@@ -141,7 +141,7 @@ pub enum Verb {
         #[arg(long)]
         #[serde(default)]
         contract: bool,
-        /// Leave behind what the live release wrote into its own folder: the new one starts without it
+        /// Leave behind data that the live release wrote into its own folder: the new one starts without
         #[arg(long)]
         #[serde(default)]
         leave_data: bool,
@@ -167,10 +167,10 @@ pub enum Verb {
         "switch blue --wait=5m", "to blue, once another run has ended",
     ))]
     Switch {
-        /// The color that is to be live
+        /// The color to make live
         #[arg(add = candidates::colors())]
         color: Option<Color>,
-        /// Make this release live on every host where it is not, and end the doubt where it is;
+        /// Make this release live on every host where it is not, and settle the doubt where it is;
         /// its name in full, as `releases` prints it
         #[arg(long, alias = "converge", value_name = "RELEASE", conflicts_with = "color", add = candidates::releases())]
         reconcile: Option<ReleaseId>,
@@ -181,9 +181,9 @@ pub enum Verb {
         #[command(flatten)]
         patience: Patience,
     },
-    /// Go back to what served before
+    /// Go back to the release that was live before
     #[command(after_help = examples(
-        "rollback", "go back to what served before",
+        "rollback", "go back to the release that was live before",
         "rollback --to 2f61c0a", "go back to any kept release, by its commit",
     ))]
     Rollback {
@@ -201,10 +201,10 @@ pub enum Verb {
     /// What is live, what is warm, what a rollback would do
     #[command(after_help = examples(
         "status", "what is live, and what a rollback would do",
-        "status --watch", "look again every second",
+        "status --watch", "refresh every second",
     ))]
     Status {
-        /// Look again every second until interrupted
+        /// Refresh every second until interrupted
         #[arg(long)]
         watch: bool,
     },
@@ -220,7 +220,7 @@ pub enum Verb {
         "history 20261123T181500123Z-4127 --timings", "where the time of one run went",
     ))]
     History {
-        /// Show everything that this run told
+        /// Show every event of this run
         #[arg(add = candidates::runs())]
         run: Option<String>,
         /// Show where the time of this run went
@@ -239,11 +239,11 @@ pub enum Verb {
         /// The color [default: the live one]
         #[arg(add = candidates::colors())]
         color: Option<Color>,
-        /// A worker instead
+        /// The log of a worker instead
         #[arg(long, value_name = "NAME", conflicts_with = "color", add = candidates::workers())]
         #[serde(default)]
         worker: Option<String>,
-        /// Go on as it prints more
+        /// Follow new output
         #[arg(long, short)]
         follow: bool,
         /// How many lines
@@ -256,10 +256,10 @@ pub enum Verb {
         "releases --json", "the same for a program",
     ))]
     Releases,
-    /// What the live release wrote into its own folder, which the next one would start without
+    /// List data that the live release wrote into its own folder, which the next one would lack
     #[command(after_help = examples(
-        "data", "what the live release wrote into its own folder",
-        "data move", "move it into `shared` while the app goes on",
+        "data", "list data that the live release wrote into its own folder",
+        "data move", "move that data into `shared` while the app runs",
     ))]
     Data {
         /// What to do with it [default: show it]
@@ -269,7 +269,7 @@ pub enum Verb {
     /// Run a command in a color's release with its environment
     #[command(after_help = examples(
         "exec green -- flask routes", "run a command in green's release",
-        "exec blue -- python", "a prompt with its environment",
+        "exec blue -- python", "a Python prompt in blue's environment",
     ))]
     Exec {
         /// The color
@@ -279,17 +279,17 @@ pub enum Verb {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
-    /// Run a worker by hand, never beside one that runs already
+    /// Run a worker in this terminal; refused while it runs already
     #[command(after_help = examples(
-        "worker run queue", "run a worker by hand",
-        "worker run queue --app shop", "that of an app that is named",
+        "worker run queue", "run a worker in this terminal",
+        "worker run queue --app shop", "the same, with the app named",
     ))]
     Worker {
         /// What to do
         #[command(subcommand)]
         action: Worker,
     },
-    /// Put up the maintenance page, or take it away
+    /// Put up the maintenance page, or take it down
     #[command(after_help = examples(
         "maintenance on", "show visitors the maintenance page",
         "maintenance off", "show them the app again",
@@ -301,10 +301,10 @@ pub enum Verb {
         #[command(flatten)]
         patience: Patience,
     },
-    /// Finish or undo what a killed run left behind, and mend what was done without bg
+    /// Finish or undo a run that died, and repair what was changed without bg
     #[command(after_help = examples(
-        "repair --plan", "show what is amiss",
-        "repair", "mend it",
+        "repair --plan", "show what is wrong",
+        "repair", "repair it",
     ))]
     Repair {
         /// Show what would be done, change nothing
@@ -314,10 +314,10 @@ pub enum Verb {
         #[command(flatten)]
         patience: Patience,
     },
-    /// Take the app off this host: processes, NGINX files, registry entry
+    /// Remove the app from this host: processes, NGINX files, registry entry
     #[command(after_help = examples(
-        "remove", "show what would be taken away",
-        "remove --yes --purge", "take the app off, with its releases and data",
+        "remove", "show what would be deleted",
+        "remove --yes --purge", "remove the app, its releases and its data",
     ))]
     Remove {
         /// Do it; without this the plan is shown
@@ -335,7 +335,7 @@ pub enum Verb {
     Schema,
     /// Print completions for a shell
     #[command(after_help = examples(
-        "completions bash", "what bash completes, for its start-up file",
+        "completions bash", "completions for bash, for its start-up file",
         "completions zsh", "the same for zsh",
     ))]
     #[serde(skip)]

@@ -47,11 +47,11 @@ pub(super) fn author(paths: &[PathBuf]) -> Result<Option<User>, Failure> {
             Failure::new(
                 Kind::Config,
                 format!(
-                    "`{}` belongs to user {uid}, who is not known on this host",
+                    "`{}` belongs to uid {uid}, and this host has no such user",
                     path.display()
                 ),
             )
-            .hint("root does not act on it: `chown` it to whoever it is for")
+            .hint("`chown` the file to the user who deploys")
         })?;
         match &found {
             Some((first, of)) if of.uid != user.uid => return Err(two(first, of, path, &user)),
@@ -77,7 +77,7 @@ pub(super) fn registered(context: &Context, author: &User) -> Result<Option<Entr
     if let ConfigSource::Sent(_) | ConfigSource::None = context.config {
         let (app, owner) = (&entry.app, &entry.owner);
         let what = format!(
-            "`{app}` belongs to `{owner}`, and `{}` asks through sudo",
+            "`{app}` belongs to `{owner}`, and `{}` may not act on it through sudo",
             author.name
         );
         return Err(Failure::new(Kind::Config, what).hint(format!(
@@ -87,12 +87,12 @@ pub(super) fn registered(context: &Context, author: &User) -> Result<Option<Entr
     Err(Failure::new(
         Kind::Config,
         format!(
-            "bg.toml here is `{}`'s, and the app `{}` that it names belongs to `{}`",
+            "this bg.toml belongs to `{}`, but the app `{}` in it belongs to `{}`",
             author.name, entry.app, entry.owner
         ),
     )
     .hint(format!(
-        "`bg ... --app {}` goes by what is set up; to change that, use a bg.toml that only `{}` or root can write",
+        "`bg ... --app {}` uses the configuration that is set up; to change that, use a bg.toml that only `{}` or root can write",
         entry.app, entry.owner
     )))
 }
@@ -102,14 +102,14 @@ fn several(path: &Path, error: Untrusted) -> Failure {
         Untrusted::Open { path, mode } if mode & 0o1000 != 0 => (
             "more than one user can change it",
             format!(
-                "`{}` is there for everybody: do this in a folder of root's own",
+                "everybody can write to `{}`: run this in a folder that belongs to root",
                 path.display()
             ),
         ),
         Untrusted::Open { path, .. } => (
             "more than one user can change it",
             format!(
-                "`chmod go-w {}`, or run this as the user whose it is: `sudo -u NAME bg ...`",
+                "`chmod go-w {}`, or run this as the file's owner: `sudo -u NAME bg ...`",
                 path.display()
             ),
         ),
@@ -118,8 +118,8 @@ fn several(path: &Path, error: Untrusted) -> Failure {
             "give the file and the folders above it to one user, or to root".to_owned(),
         ),
         Untrusted::Magic(_) | Untrusted::Endless(_) | Untrusted::Unseen { .. } => (
-            "who can change it cannot be seen",
-            "run this as the user whose it is: `sudo -u NAME bg ...`".to_owned(),
+            "cannot tell who can change it",
+            "run this as the file's owner: `sudo -u NAME bg ...`".to_owned(),
         ),
     };
     Failure::new(
@@ -134,7 +134,7 @@ fn two(first: &Path, of: &User, second: &Path, other: &User) -> Failure {
     Failure::new(
         Kind::Config,
         format!(
-            "`{}` is `{}`'s and `{}` is `{}`'s: root acts for one of them only",
+            "`{}` belongs to `{}` and `{}` to `{}`: root acts for one user at a time",
             first.display(),
             of.name,
             second.display(),

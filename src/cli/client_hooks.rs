@@ -100,7 +100,7 @@ async fn moved(invocation: &Invocation, done: &Deployed) -> Result<(), Failure> 
     let ran = all(invocation, moment, told).await;
     ran.map_err(|failure| {
         failure
-            .hint("traffic moved and stays; run what the hook should have done by hand")
+            .hint("traffic stays on the new color; run the hook's command yourself")
             .with_traffic(traffic)
     })
 }
@@ -109,7 +109,7 @@ async fn failed(invocation: &Invocation, what: String, traffic: String) {
     let told = vec![("BG_FAILURE", what), ("BG_TRAFFIC", traffic)];
     if let Err(problem) = all(invocation, Moment::OnFailure, told).await {
         invocation.ui.emit(Event::Warned {
-            text: format!("{}, which changes nothing else", problem.what),
+            text: format!("{}; the rest of the run is not affected", problem.what),
         });
     }
 }

@@ -129,7 +129,8 @@ impl Context {
         match self.open_as_is() {
             Ok(app) => Ok(of_its_owner(app)),
             Err(_) if self.app.is_none() => {
-                Err(Failure::new(Kind::Config, "there is no bg.toml here").hint("`bg init` writes a starter"))
+                Err(Failure::new(Kind::Config, "this folder has no bg.toml")
+                    .hint("`bg init` writes a starter"))
             }
             Err(failure) => Err(failure),
         }
@@ -159,15 +160,19 @@ impl Context {
     fn of_another(&self, author: &User, named: &str) -> Failure {
         let author = &author.name;
         let whose = match self.config {
-            ConfigSource::Sent(_) => format!("`{author}` asks"),
-            _ => format!("the file is `{author}`'s"),
+            ConfigSource::Sent(_) => format!("`{author}` is asking"),
+            _ => format!("the file belongs to `{author}`"),
         };
         let way = match self.config {
             ConfigSource::Sent(_) => format!("connect as `{named}` or as root, as with `--hosts root@HOST`"),
             _ => format!("put bg.toml where only `{named}` or root can write"),
         };
-        Failure::new(Kind::Config, format!("`owner` in bg.toml is `{named}`, and {whose}")).hint(format!(
-            "root takes nobody's word for another user: leave `owner` out and the app is `{author}`'s, or {way}"
+        Failure::new(
+            Kind::Config,
+            format!("`owner` in bg.toml is `{named}`, but {whose}"),
+        )
+        .hint(format!(
+            "leave `owner` out and the app belongs to `{author}`, or {way}"
         ))
     }
 
@@ -244,7 +249,9 @@ impl Context {
         config.owner = config.owner.or_else(|| app.config.owner.clone());
         let changes = difference::difference(&app.config, &config);
         if let Some(changed) = difference::needs_setup(&changes) {
-            return Err(Failure::new(Kind::Config, changed).hint("`bg setup` applies it; then deploy again"));
+            return Err(
+                Failure::new(Kind::Config, changed).hint("`bg setup` applies them; then deploy again")
+            );
         }
         App::with(app.entry, config).map_err(config_failure)
     }
@@ -282,7 +289,7 @@ fn registry_failure(error: RegistryError) -> Failure {
             let place = at.place().display();
             let whole = format!("{error}: {at}");
             return Failure::new(Kind::Config, whole).hint(format!(
-                "look at who wrote there, then `chown root {place}; chmod go-w {place}`"
+                "find out who wrote there, then `chown root {place}; chmod go-w {place}`"
             ));
         }
         RegistryError::Unknown { known, .. } | RegistryError::Which { known } if !known.is_empty() => {

@@ -44,8 +44,8 @@ pub async fn dispatch(
 ) -> Result<Option<Answer>, Failure> {
     let answer = match verb {
         Verb::Init { force } => {
-            let folder =
-                std::env::current_dir().map_err(|error| Failure::failed("where are we?").because(error))?;
+            let folder = std::env::current_dir()
+                .map_err(|error| Failure::failed("cannot read the current directory").because(error))?;
             Answer::Started(init::init(&folder, force).await?)
         }
         Verb::Check { strict } => {
@@ -263,7 +263,7 @@ pub(super) fn work(root: PathBuf, instance: &str) -> Failure {
     if !is_app_name(&instance.worker) {
         return Failure::new(
             Kind::Usage,
-            format!("`{}` is no name of a worker", instance.worker.escape_debug()),
+            format!("`{}` is not a valid worker name", instance.worker.escape_debug()),
         );
     }
     let Err(error) = launcher::work(&Layout::new(root), &instance);

@@ -81,7 +81,7 @@ async fn answer(request: Request, rest: File, ui: Ui) -> u8 {
 fn receive(context: &Context, commit: &str, bytes: u64, rest: File, ui: Ui) -> u8 {
     let received = context.open().and_then(|app| {
         uploads::receive(&app.layout, commit, bytes, rest)
-            .map_err(|error| Failure::failed("what was brought was not taken").because(error))
+            .map_err(|error| Failure::failed("the upload was not accepted").because(error))
     });
     ui.end(received.map(|()| None))
 }
@@ -96,7 +96,7 @@ async fn tell_that_it_lives(ui: Ui) {
 /// Reads the first line of standard input and not a byte more: the rest may be for a
 /// command that this process becomes.
 fn request() -> Result<(Request, File), Failure> {
-    let unread = |error: io::Error| Failure::failed("the request was not read").because(error);
+    let unread = |error: io::Error| Failure::failed("the request cannot be read").because(error);
     let input: OwnedFd = io::stdin().as_fd().try_clone_to_owned().map_err(unread)?;
     let mut input = File::from(input);
     let (mut line, mut byte) = (Vec::new(), [0]);
@@ -107,6 +107,6 @@ fn request() -> Result<(Request, File), Failure> {
         }
     }
     let request = serde_json::from_slice(&line)
-        .map_err(|error| Failure::new(Kind::Usage, "the request makes no sense").because(error))?;
+        .map_err(|error| Failure::new(Kind::Usage, "the request cannot be parsed").because(error))?;
     Ok((request, input))
 }

@@ -105,11 +105,7 @@ fn all<T>(results: Vec<Result<T, Failure>>) -> Result<Vec<T>, Vec<Result<T, Fail
 /// One host stands against it, so nobody is asked for anything.
 fn nobody<T>(invocation: &Invocation, results: Vec<Result<T, Failure>>) -> Fleet {
     let finished = results.into_iter().map(|result| match result {
-        Ok(_) => Failure::new(
-            Kind::Interrupted,
-            "nothing was asked of it, as another host is not ready",
-        )
-        .into(),
+        Ok(_) => Failure::new(Kind::Interrupted, "skipped: another host is not ready").into(),
         Err(failure) => Finished::from(failure),
     });
     answer(invocation, finished.collect())
@@ -312,7 +308,7 @@ async fn requests(
         let plan = invocation.quietly(primary, &asked(reference.clone())).await?;
         let Some(Answer::Planned(plan)) = plan else {
             return Err(Failure::failed(format!(
-                "`{}` does not say what would be deployed",
+                "cannot tell what `{}` would deploy",
                 primary.name
             )));
         };

@@ -77,7 +77,7 @@ fn spread(hosts: &[String], fleet: &Fleet) -> Result<Vec<String>, Failure> {
             .get(name)
             .map_or(std::slice::from_ref(name), Vec::as_slice);
         if name.trim().is_empty() {
-            return Err(Failure::new(Kind::Usage, "`--hosts` names a host without a name"));
+            return Err(Failure::new(Kind::Usage, "`--hosts` has an empty host name"));
         }
         names.extend(
             members

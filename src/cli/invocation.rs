@@ -120,7 +120,7 @@ impl Invocation {
         match self.quietly(host, &Verb::Observe).await? {
             Some(Answer::Observed(observed)) => Ok(observed),
             _ => Err(Failure::failed(format!(
-                "`{}` does not say what is live",
+                "cannot tell what is live on `{}`",
                 host.name
             ))),
         }
@@ -152,7 +152,7 @@ impl Invocation {
             Err(error) => {
                 let why = in_one_line(&error);
                 self.ui.emit(Event::Warned {
-                    text: format!("before anything was changed: {why}"),
+                    text: format!("already before this command: {why}"),
                 });
                 Some(false)
             }
@@ -183,10 +183,10 @@ impl Invocation {
 #[must_use]
 pub fn left(host: &str) -> Failure {
     Failure::unknown(
-        "left while the run goes on",
-        format!("`{host}` stops it if traffic has not moved, and finishes it if it has"),
+        "stopped waiting; the run continues on the host",
+        format!("`{host}` stops the run if traffic has not moved, and finishes it if it has"),
     )
-    .hint(format!("`bg status --hosts {host}` shows how it ended"))
+    .hint(format!("`bg status --hosts {host}` shows how the run ended"))
 }
 
 /// A name that no other request has, later ones sorting behind earlier ones.
@@ -201,9 +201,9 @@ fn request_id() -> String {
 /// When there is no home folder, or no program to bring.
 pub fn way(accept_new_host_key: bool) -> Result<Way, Failure> {
     let home = command::home()
-        .ok_or_else(|| Failure::new(Kind::Config, "HOME is not set, so no `.ssh` is found"))?;
+        .ok_or_else(|| Failure::new(Kind::Config, "HOME is not set, so `~/.ssh` cannot be found"))?;
     let program =
-        Program::find().map_err(|error| Failure::failed("there is no engine to bring").because(error))?;
+        Program::find().map_err(|error| Failure::failed("there is no engine to upload").because(error))?;
     Ok(Way {
         ssh: ssh::Options {
             home,

@@ -37,20 +37,20 @@ async fn ended_without_a_word(app: &App, request_id: &str) -> Failure {
     match last_of(&records, request_id) {
         None => Failure::failed("the request was not carried out: the connection was lost before it began")
             .with_traffic(Traffic::Unchanged { live })
-            .hint("ask again"),
+            .hint("type the command again"),
         Some(Record::Abort { reason, .. }) => {
             Failure::failed(reason.clone()).with_traffic(Traffic::Unchanged { live })
         }
         Some(Record::Commit { run, summary, .. }) => Failure::failed(format!(
-            "{run} is done, and nothing more is known of its end: {summary}"
+            "{run} finished, but the connection was lost before its result arrived: {summary}"
         ))
         .with_traffic(Traffic::Moved { live })
         .hint("`bg status` shows what it left"),
         Some(Record::Begin { run, .. } | Record::Enter { run, .. }) => Failure::unknown(
-            "the engine on the host died half-way",
+            "the engine on the host died before the run ended",
             format!("{route} is live, and {run} is not finished"),
         )
-        .hint("`bg repair` finishes it or undoes it; so does the next command"),
+        .hint("`bg repair` finishes the run or undoes it; so does the next command"),
     }
 }
 

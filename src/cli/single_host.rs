@@ -58,7 +58,7 @@ async fn carry_out(invocation: &Invocation, host: &Host, onlooker: &AsIfHere) ->
             () = interrupts.first(), if message.borrow().is_none() => {
                 if invocation.verb.changes() {
                     onlooker.event(Event::Noted {
-                        text: format!("`{}` was asked to stop, which it does before traffic moves; again leaves it alone", host.name),
+                        text: format!("asked `{}` to stop before traffic moves; Ctrl-C again leaves the run to the host", host.name),
                     });
                 }
                 message.send_replace(Some(ClientMessage::Stop));
@@ -74,7 +74,7 @@ async fn world_after(invocation: &Invocation, before: Option<bool>, finished: Fi
     };
     match invocation.world_now(before).await {
         None => finished,
-        Some(error) => Failure::failed("the site was there for the world before, and is not now")
+        Some(error) => Failure::failed("the public URL answered before the switch and does not answer now")
             .because(error)
             .hint("`bg rollback` goes back at once")
             .with_traffic(Traffic::Moved {

@@ -17,9 +17,9 @@ pub fn become_owner(entry: &Entry) -> Result<(), Failure> {
     let owner = User::from_name(&entry.owner).ok().flatten().ok_or_else(|| {
         Failure::new(
             Kind::Config,
-            format!("there is no user `{}` on this host any more", entry.owner),
+            format!("the user `{}` no longer exists on this host", entry.owner),
         )
-        .hint("`owner` in bg.toml, then `bg setup`")
+        .hint("set `owner` in bg.toml to a user of this host, then `bg setup`")
     })?;
     if owner.uid == me {
         return Ok(());

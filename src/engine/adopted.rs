@@ -182,8 +182,8 @@ pub fn starts_again(pm2_home: &Path, entry: &Proc) -> Option<String> {
     let named: Vec<String> = by.iter().map(|name| format!("`{name}`")).collect();
     (!by.is_empty()).then(|| {
         format!(
-            "PM2 starts `{}` again while visitors are on it, for its {}, and they meet 502: \
-             `PM2_HOME={} pm2 restart {}{off}` takes that off, and starts it again once",
+            "PM2 restarts `{}` while visitors use it, because of its {}, and they get 502: \
+             `PM2_HOME={} pm2 restart {}{off}` removes that setting, with one last restart",
             entry.name,
             named.join(", "),
             pm2_home.display(),
@@ -227,7 +227,7 @@ fn short(commit: &str) -> &str {
 
 /// What a user can do about data in the work tree.
 const WHAT_TO_DO: &str =
-    "`bg adopt --move-data` moves it into `shared`, `bg adopt --leave-data` does without it";
+    "`bg adopt --move-data` moves the data into `shared`, `bg adopt --leave-data` goes on without the data";
 
 /// What lies there as it did: moved, it is a link.
 #[must_use]

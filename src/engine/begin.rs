@@ -52,11 +52,11 @@ fn as_seen(live: &Deployment, expected: Option<&Expected>) -> Result<(), Failure
     let words = |release: Option<&ReleaseId>| release.map_or("nothing".to_owned(), ReleaseId::to_string);
     match expected {
         Some(expected) if expected.live != live.release => Err(Failure::failed(format!(
-            "{} is live by now, and this was asked for when {} was",
+            "the live release changed from {1} to {0} after this command was issued",
             words(live.release.as_ref()),
             words(expected.live.as_ref())
         ))
-        .hint("`bg status` shows what is live; then ask again")
+        .hint("`bg status` shows what is live; then type the command again")
         .with_traffic(Traffic::Unchanged { live: live.clone() })),
         _ => Ok(()),
     }

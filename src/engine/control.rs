@@ -180,7 +180,7 @@ impl Received {
         if self.gone {
             Some("a lost connection")
         } else if self.last.elapsed() >= LEASE {
-            Some("a client that fell silent")
+            Some("a client that stopped answering")
         } else {
             None
         }
@@ -258,7 +258,7 @@ mod tests {
         let (_writer, control) = line();
         let began = Instant::now();
         let said = tokio::time::timeout(LEASE * 2, control.stopped()).await.unwrap();
-        assert_eq!(said, "a client that fell silent");
+        assert_eq!(said, "a client that stopped answering");
         assert!(began.elapsed() >= LEASE);
     }
 

@@ -264,12 +264,10 @@ async fn as_healthy(run: &Run<'_>, to: Route, proof: Verification) -> Result<Ver
     }
     let why = match live {
         Deployment { release: None, .. } => "nothing was live before".to_owned(),
-        live => format!("{} answers the same", live.color),
+        live => format!("{} fails the same way", live.color),
     };
     run.sink.emit(Event::Warned {
-        text: format!(
-            "{color} is reached, and is not healthy: {source}; traffic moves all the same, as {why}"
-        ),
+        text: format!("{color} answers but is unhealthy: {source}; traffic moves anyway, because {why}"),
     });
     Ok(Verification {
         sick: Vec::new(),
@@ -279,7 +277,7 @@ async fn as_healthy(run: &Run<'_>, to: Route, proof: Verification) -> Result<Ver
 
 /// The link stands as it was; whether NGINX does too is looked at where root's program tried.
 async fn unmoved(app: &App, from: Route, error: SwitchError) -> Failure {
-    let failure = Failure::failed("the link was not replaced");
+    let failure = Failure::failed("the live link was not replaced");
     if !matches!(error, SwitchError::Refused(_)) {
         return failure.because(error).with_traffic(traffic::unchanged(app));
     }
@@ -292,7 +290,7 @@ async fn unmoved(app: &App, from: Route, error: SwitchError) -> Failure {
     };
     failure
         .because(error)
-        .hint("`bg check` says whether root's program and sudo's permit for it are in place")
+        .hint("`bg check` tells whether `bluegreen-swap` and its sudo rule are in place")
         .with_traffic(traffic)
 }
 

@@ -78,18 +78,18 @@ impl Drift {
         match self {
             Drift::Asleep { names } => format!("PM2's daemon is down and kept {names}"),
             Drift::Moved { left, now } => format!(
-                "{} is live, and the last run left {}: traffic was moved without bg",
+                "{} is live, but the last run left {} live: traffic was moved without bg",
                 words(now),
                 words(left)
             ),
             Drift::Renamed { live, says } => format!(
-                "the slot of {} names {} and runs {live}",
+                "slot {} points to {} but {live} is running",
                 live.color,
                 says.as_ref().map_or("nothing", ReleaseId::short)
             ),
-            Drift::Dead { live, why, .. } => format!("{live} is live and down: {why}"),
+            Drift::Dead { live, why, .. } => format!("{live} is live but down: {why}"),
             Drift::Strange { live, why } => {
-                format!("{live} is live, and what serves it is not what PM2 keeps for it: {why}")
+                format!("{live} is live, but PM2 does not manage the process that serves it: {why}")
             }
             Drift::Stolen {
                 live,
@@ -99,13 +99,15 @@ impl Drift {
                 let what = by.what();
                 match (by.is_reached(), maintenance) {
                     (true, false) => format!(
-                        "{what}, and {live} is live: visitors, with their cookies and passwords, reach that program"
+                        "{what}, and {live} is live: visitors' requests, with cookies and passwords, reach that program"
                     ),
                     _ => format!("{what}, and {live} is live"),
                 }
             }
             Drift::Unsaved { name } => {
-                format!("after a reboot PM2 would not start `{name}`, which is live, as it runs now")
+                format!(
+                    "PM2's saved list lacks `{name}`, which is live: a reboot would not bring it back as it runs now"
+                )
             }
         }
     }
@@ -115,8 +117,8 @@ impl Drift {
     pub fn repair(&self) -> Option<String> {
         Some(match self {
             Drift::Asleep { names } => format!("start PM2's daemon with {names}"),
-            Drift::Moved { .. } => "note in the journal what is live".to_owned(),
-            Drift::Renamed { live, .. } => format!("make the slot name {live} again"),
+            Drift::Moved { .. } => "record in the journal what is live".to_owned(),
+            Drift::Renamed { live, .. } => format!("point the slot at {live} again"),
             Drift::Dead {
                 live, by_hand: None, ..
             } => format!("start {live} again"),
@@ -139,12 +141,12 @@ impl Drift {
                 },
             ) => format!("{what}; `{command}` starts it"),
             (None, Drift::Stolen { live, by, .. }) => format!(
-                "{what}; `bg switch {}` or `bg maintenance on` keeps visitors from it, {}",
+                "{what}; `bg switch {}` or `bg maintenance on` keeps visitors away from that program, {}",
                 live.color.other(),
                 by.way_out()
             ),
             (None, Drift::Strange { live, .. }) => format!(
-                "{what}; `bg deploy` or `bg switch {}` moves traffic to one that it keeps",
+                "{what}; `bg deploy` or `bg switch {}` moves traffic to a process that PM2 manages",
                 live.color.other()
             ),
             (None, _) => what,
@@ -201,7 +203,9 @@ pub fn tell(drift: &[Drift], sink: &dyn Sink) -> Result<(), Failure> {
     for one in drift {
         if let Drift::Renamed { live, .. } = one {
             let seen = format!("the link and NGINX say {}, which runs {live}", live.color);
-            return Err(Failure::unknown(one.what(), seen).hint("`bg repair` makes the slot name it again"));
+            return Err(
+                Failure::unknown(one.what(), seen).hint("`bg repair` points the slot at the running release")
+            );
         }
         sink.emit(Event::Warned { text: one.sentence() });
     }

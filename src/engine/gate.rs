@@ -217,7 +217,7 @@ async fn soak(app: &App, running: &Running) -> Result<(), Refusal> {
         let round = round(running, 1, Pace::InTurn).await;
         if !round.is_healthy() {
             watch(app, running, DYING).await?;
-            let problem = "it was healthy and did not stay so";
+            let problem = "it became unhealthy during the soak";
             return Err(Refusal::of_checks(problem, &round.probes));
         }
     }

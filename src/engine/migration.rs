@@ -51,7 +51,7 @@ pub fn look_back(app: &App, sink: &dyn Sink) {
         return;
     };
     let backup = backup.map_or("no backup was made before".to_owned(), |backup| {
-        format!("`{}` is the database from before", backup.display())
+        format!("`{}` is the backup from before the migration", backup.display())
     });
     sink.emit(Event::Warned {
         text: format!(

@@ -60,7 +60,7 @@ pub async fn agree(run: &Run<'_>) -> Result<(), Failure> {
         Verdict::Unheard => {
             run.doubt();
             run.sink.emit(Event::Warned {
-                text: "whether the other hosts moved was never heard: `bg switch --reconcile RELEASE` ends the doubt"
+ text: "lost the client before all hosts confirmed, so this host is in doubt: `bg switch --reconcile RELEASE` settles that"
                     .to_owned(),
             });
             Ok(())

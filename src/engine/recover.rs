@@ -30,12 +30,14 @@ impl Plan {
         } = &self.open;
         let (from, to) = (attempt.from(), attempt.to());
         let action = match self.action {
-            Action::Abandon => "note that it ended; traffic never moved".to_owned(),
-            Action::RestoreSlot => format!("bring back what {} held; traffic is on {from}", to.color),
-            Action::Finish => format!("prove that {to} is live and note it"),
+            Action::Abandon => "record that the run ended; traffic never moved".to_owned(),
+            Action::RestoreSlot => {
+                format!("restore the release that {} held; traffic is on {from}", to.color)
+            }
+            Action::Finish => format!("verify that {to} is live and record it"),
             Action::PutBack => format!("put traffic back to {from}"),
             Action::Follow => format!("make NGINX follow the link to {from}"),
-            Action::Refuse => "touch nothing; a person must look".to_owned(),
+            Action::Refuse => "touch nothing; an operator must decide".to_owned(),
         };
         format!(
             "{verb} {run} died while {} ({}): {action}",
@@ -77,7 +79,7 @@ pub async fn recover(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Resul
     let ended = process::end_marked(&open.run.0, CHILD_GRACE).await;
     if ended > 0 {
         sink.emit(Event::Recovered {
-            what: format!("{ended} programs that {} had left were ended", open.run),
+            what: format!("stopped {ended} programs that {} had left running", open.run),
         });
     }
     let plan = Plan::of(app, open).await;
@@ -112,8 +114,11 @@ fn warn_of(back: &Back, sink: &dyn Sink) {
 }
 
 fn stuck(plan: &Plan) -> Failure {
-    Failure::unknown("a run died half-way and this cannot be put right without you", plan.sentence())
-        .hint("`bg status` and NGINX's error log show where things stand; `bg switch COLOR` says what shall be live")
+    Failure::unknown(
+        "an earlier run died half-way, and bg cannot repair that safely on its own",
+        plan.sentence(),
+    )
+    .hint("`bg status` and NGINX's error log show where traffic is; `bg switch COLOR` makes that color live")
 }
 
 /// Whether a run died in a way that the table leaves to a person, who can see where
@@ -138,7 +143,7 @@ pub async fn set_aside(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Res
         .write(record(&plan.open, set_aside))
         .map_err(|error| run::journal_failure(app, error))?;
     sink.emit(Event::Recovered {
-        what: format!("{}, and has said what shall be live", plan.sentence()),
+        what: format!("{}, and has chosen what is live", plan.sentence()),
     });
     Ok(())
 }

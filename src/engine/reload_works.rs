@@ -25,9 +25,9 @@ pub async fn reload_would_work(app: &App) -> Result<ReloadWorks, Failure> {
         return Ok(ReloadWorks(None));
     }
     app.nginx.master().map_err(|error| {
-        Failure::failed("NGINX cannot be told to reload, so nothing could be switched")
+        Failure::failed("NGINX cannot be told to reload, so traffic was not moved")
             .because(error)
-            .hint("its `pid` file must name its master: restart NGINX, or use `switch = \"live\"`, which needs no reload")
+            .hint("NGINX's `pid` file must name its master: restart NGINX, or set `nginx.switch = \"live\"`, which needs no reload")
             .with_traffic(traffic::unchanged(app))
     })?;
     let tested = app.nginx.tested(app.config.timeouts.reload.0).await;
@@ -38,10 +38,10 @@ pub async fn reload_would_work(app: &App) -> Result<ReloadWorks, Failure> {
             "NGINX's (not this app's)"
         };
         Failure::failed(format!(
-            "{whose} configuration is broken, so nothing could be switched by a reload"
+            "{whose} configuration is broken, so a reload cannot move traffic"
         ))
         .because(error)
-        .hint("it was broken before this command; mend it, or use `switch = \"live\"`, which needs no reload")
+        .hint("it was broken before this command: fix it until `nginx -t` passes, or set `nginx.switch = \"live\"`, which needs no reload")
         .with_traffic(traffic::unchanged(app))
     })
 }

@@ -21,7 +21,7 @@ pub async fn resurrect(app: &App, sink: &dyn Sink) -> bool {
     };
     match app.pm2.resurrect().await {
         Ok(_) => sink.emit(Event::Recovered {
-            what: format!("PM2's daemon was down and keeps {} again", names(&kept)),
+            what: format!("PM2's daemon was down; started it with {}", names(&kept)),
         }),
         Err(error) => warn(sink, &error),
     }

@@ -140,7 +140,7 @@ impl<'a> Run<'a> {
     pub(crate) fn owe(&self, failure: Failure) -> Failure {
         failure
             .hint(format!(
-                "the next command brings back what {} held: `bg repair` once the way is clear",
+                "`bg repair`, as the next command would, restores what {} held once the problem above is fixed",
                 self.idle()
             ))
             .or_traffic(Traffic::Unchanged { live: self.live() })
@@ -266,7 +266,7 @@ impl<'a> Run<'a> {
         }
         if signalled || self.caller.control.stop_was_asked() {
             self.sink.emit(Event::Noted {
-                text: "asked to stop when traffic had moved: the run is finished instead".to_owned(),
+                text: "asked to stop after traffic had moved: finishing the run instead".to_owned(),
             });
         }
     }
@@ -405,8 +405,8 @@ fn lock_failure(app: &App, error: LockError) -> Failure {
         LockError::Held {
             holder,
             stranger: None,
-        } => Failure::new(Kind::Locked, format!("another run goes on: {holder}"))
-            .hint("`--wait` waits for it to end; a dead one never holds the lock"),
+        } => Failure::new(Kind::Locked, format!("another run is in progress: {holder}"))
+            .hint("`--wait` waits for that run to end; a run that died holds no lock"),
         LockError::Held {
             holder,
             stranger: Some(pid),
@@ -416,7 +416,10 @@ fn lock_failure(app: &App, error: LockError) -> Failure {
         ),
         other => Failure::failed("the app's lock cannot be taken")
             .because(other)
-            .hint(format!("is `{}` the owner of this app?", user_name())),
+            .hint(format!(
+                "`bg check` tells whether this app's files belong to `{}`",
+                user_name()
+            )),
     };
     failure.with_traffic(traffic::unchanged(app))
 }
@@ -426,9 +429,11 @@ fn lock_failure(app: &App, error: LockError) -> Failure {
 pub fn journal_failure(app: &App, error: JournalError) -> Failure {
     let hint = match &error {
         JournalError::Newer { .. } => {
-            "the program that wrote it is newer than this one: install that version"
+            "a newer version of this program wrote the journal: install that version"
         }
-        JournalError::Io { .. } => "`bg switch COLOR` works without what it says, once it can be written",
+        JournalError::Io { .. } => {
+            "`bg switch COLOR` works without the journal's content, once the journal can be written"
+        }
     };
     Failure::failed("the journal cannot be used")
         .because(error)

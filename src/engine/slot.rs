@@ -120,7 +120,7 @@ fn hold_ready(app: &App, color: Color, release: &ReleaseId) -> Result<(), Failur
     // This very program, also where another version was installed over it meanwhile.
     let program = Path::new("/proc/self/exe");
     launcher::install(program, &app.layout)
-        .map_err(|error| failed("the launcher cannot be put in place").because(error))?;
+        .map_err(|error| failed("cannot install the launcher").because(error))?;
     restart_inhibitor::clear(&app.layout.inhibitor(color));
     Ok(())
 }

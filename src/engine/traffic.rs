@@ -60,7 +60,7 @@ pub async fn observe(app: &App) -> Result<Route, Failure> {
             );
             let hint = match &error {
                 LinkError::Io { .. } => "`bg check` names the folder that cannot be entered",
-                _ => "`bg switch COLOR` points it at a color again",
+                _ => "`bg switch COLOR` points the link at a color again",
             };
             Err(Failure::unknown("the live link cannot be read", seen)
                 .because(error)

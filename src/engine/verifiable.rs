@@ -87,10 +87,7 @@ pub async fn of_nginx(
         Ok(answer) => answer,
     };
     if let Some(own) = kept(dump, endpoint, path, answer) {
-        return found(
-            "may be answered by NGINX with what it has kept".to_owned(),
-            Some(own),
-        );
+        return found("may be answered from NGINX's cache".to_owned(), Some(own));
     }
     if answer.status < 300 || UNANSWERED.contains(&answer.status) {
         return None;
@@ -160,7 +157,7 @@ pub fn refusal(unverifiable: &[Unverifiable], open: &BTreeSet<String>, pass: &st
         ways.insert(
             0,
             format!(
-                "`nginx.paths = [{0}]` in bg.toml has switches proven there: the app itself answers {0}",
+                "set `nginx.paths = [{0}]` in bg.toml: the app itself answers {0}",
                 open.join(", ")
             ),
         );
@@ -173,7 +170,7 @@ pub fn refusal(unverifiable: &[Unverifiable], open: &BTreeSet<String>, pass: &st
     }
     let failure = Failure::new(
         Kind::Config,
-        "no switch of this site could be proven, so nothing was changed",
+        "no switch of this site could be verified, so nothing was changed",
     );
     ways.into_iter().fold(failure.showing(lines), Failure::hint)
 }
@@ -190,14 +187,14 @@ fn ways_on(own: &Own, endpoint: &Endpoint, pass: &str) -> Vec<String> {
     match &own.why {
         Why::Password => vec![
             format!(
-                "{} sends a password along: what `printf %s NAME:PASSWORD | base64` prints for `...`",
+                "{} sends a password: put the output of `printf %s NAME:PASSWORD | base64` in place of `...`",
                 header("Authorization", "Basic ...")
             ),
             exempt("auth_basic off; "),
         ],
         Why::Permission => vec![
             format!(
-                "{} sends along what is asked for there",
+                "{} sends the token that this location asks for",
                 header("Authorization", "Bearer ...")
             ),
             exempt("auth_request off; "),
@@ -211,21 +208,21 @@ fn ways_on(own: &Own, endpoint: &Endpoint, pass: &str) -> Vec<String> {
             endpoint.address.port().saturating_add(8000)
         )],
         Why::Condition(Some((name, Some(value)))) if name == "X-Forwarded-Proto" => vec![format!(
-            "{} asks as whatever stands in front of this NGINX does",
+            "{} sends what the proxy in front of this NGINX sends",
             header(name, value)
         )],
         Why::Condition(Some((name, _))) => vec![format!(
-            "{} asks as that line wants it",
+            "{} meets the condition of that line",
             header(name, "...")
         )],
         Why::Condition(None) => vec![
-            "a listener that sends visitors elsewhere is none of `nginx.listen` in bg.toml: name those that pass requests on".to_owned(),
+            "remove listeners that redirect visitors from `nginx.listen` in bg.toml; keep those that pass requests to the app".to_owned(),
         ],
         Why::Limit => vec![
-            "wait until the limit lets requests pass again; then again".to_owned(),
+            "wait until the rate limit allows requests again, then repeat the command".to_owned(),
         ],
         Why::Fresh(Some((name, value))) => vec![
-            format!("{} goes past what is kept", header(name, value)),
+            format!("{} bypasses the cache", header(name, value)),
             exempt("proxy_cache off; "),
         ],
         Why::Fresh(None) => vec![exempt("proxy_cache off; ")],

@@ -48,7 +48,7 @@ pub enum Unverified {
     #[error(transparent)]
     ReloadFailed(#[from] ReloadFailed),
     /// The link itself does not say so.
-    #[error("the link was not put back")]
+    #[error("the live link was not put back")]
     Unmoved(#[source] SwitchError),
     /// It did not answer as it should.
     #[error("NGINX does not answer from {color}")]
@@ -60,7 +60,7 @@ pub enum Unverified {
         source: endpoint::VerificationFailed,
     },
     /// It does, and that color fails where the one before it did not.
-    #[error("{color} is reached, and is not healthy")]
+    #[error("{color} answers but is unhealthy")]
     Unhealthy {
         /// Which.
         color: Color,
@@ -77,7 +77,7 @@ pub enum Unverified {
         problem: String,
     },
     /// It does, and not on another host of the fleet.
-    #[error("another host of the fleet did not move")]
+    #[error("another host of the fleet did not switch")]
     Elsewhere,
 }
 
@@ -85,16 +85,19 @@ impl Unverified {
     /// Why traffic, which came from `from`, does not stay on `to`.
     #[must_use]
     pub fn into_failure(self, from: Color, to: Color) -> Failure {
-        let check = "`bg check` names what stands in the way";
+        let check = "`bg check` finds the cause";
         let (what, hint) = match &self {
-            Unverified::Elsewhere => (format!("{to} is not to be live on this host alone"), check),
+            Unverified::Elsewhere => (
+                format!("another host failed to switch, so {to} was rolled back on this host too"),
+                check,
+            ),
             Unverified::Worker { what, .. } => (
                 what.clone(),
-                "`bg logs --worker NAME` shows the whole log; `on_failure = \"keep\"` would leave traffic there",
+                "`bg logs --worker NAME` shows the whole log; with `on_failure = \"keep\"` of `[[worker]]`, traffic stays on the new color",
             ),
             Unverified::Unhealthy { color, .. } => (
-                format!("traffic reached {color}, which fails where {from} does not"),
-                "`bg logs COLOR` shows what the app says to it",
+                format!("{color} fails requests that {from} answers"),
+                "`bg logs COLOR` shows the app's errors",
             ),
             _ => (format!("traffic was not proven to reach {to}"), check),
         };

@@ -147,7 +147,7 @@ impl Failure {
     /// With what failed besides.
     #[must_use]
     pub fn and(mut self, other: Failure) -> Failure {
-        self.excerpt.push(format!("besides, {}", other.in_one_line()));
+        self.excerpt.push(format!("also: {}", other.in_one_line()));
         self.excerpt.extend(other.excerpt);
         for hint in other.hints {
             if !self.hints.contains(&hint) {

@@ -58,7 +58,7 @@ pub struct Around {
 pub enum Danger {
     /// It closes connections that NGINX still sends requests on.
     #[error(
-        "gunicorn closes idle connections after {app} s and NGINX keeps them for {nginx} s: a request that is just then on its way gets 502"
+        "gunicorn closes idle connections after {app} s and NGINX keeps them for {nginx} s: a request sent at that moment gets 502"
     )]
     ShortKeepAlive {
         /// gunicorn's seconds.
@@ -82,10 +82,12 @@ pub enum Danger {
         stop: u64,
     },
     /// It starts itself anew whenever a file changes.
-    #[error("`--reload` is for writing code: workers are ended whenever a file changes")]
+    #[error("`--reload` is for development: it restarts workers whenever a file changes")]
     Reload,
     /// All workers end in the same moment.
-    #[error("`--max-requests {each}` without `--max-requests-jitter` has all workers end at the same moment")]
+    #[error(
+        "`--max-requests {each}` without `--max-requests-jitter` restarts all workers at the same moment"
+    )]
     NoJitter {
         /// Requests of a worker.
         each: u64,
@@ -118,7 +120,7 @@ impl Danger {
                 stop.saturating_sub(2).max(1),
                 graceful + 2
             ),
-            Danger::Reload => "leave `--reload` out: `bg deploy` brings new code".to_owned(),
+            Danger::Reload => "remove `--reload`: `bg deploy` brings new code".to_owned(),
             Danger::NoJitter { each } => format!("`--max-requests-jitter {}`", (each / 10).max(1)),
             Danger::Workers { started, .. } => format!("`process.workers = {started}`"),
         }

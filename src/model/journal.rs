@@ -350,13 +350,13 @@ impl JournalState {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoRollback {
     /// Nothing served before it, as far as the journal knows.
-    #[error("nothing is known to have served before {0}")]
+    #[error("the history has no release before {0}")]
     NothingBefore(ReleaseId),
     /// What served before was refused or rolled back from.
-    #[error("{0}, which served before, was itself refused or rolled back from")]
+    #[error("the previous release {0} was itself refused or rolled back")]
     Unfit(ReleaseId),
     /// The slot was used for another release since.
-    #[error("{0}, which served before, is no longer in a slot")]
+    #[error("the previous release {0} is no longer in a slot")]
     Gone(ReleaseId),
 }
 

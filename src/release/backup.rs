@@ -31,7 +31,7 @@ sys.exit(None if found == 'ok' else found)
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// The file with the login is missing.
-    #[error("there is no `{}`, which `backup.options_file` names", .0.display())]
+    #[error("`backup.options_file` names `{}`, which does not exist", .0.display())]
     NoOptions(PathBuf),
     /// Others than its owner may use it.
     #[error("`{}` holds a password and has mode {mode:04o}: run `chmod 600 {}`", .path.display(), .path.display())]

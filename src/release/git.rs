@@ -75,7 +75,7 @@ pub enum GitError {
         after: Duration,
     },
     /// There is no such commit.
-    #[error("`{reference}` is no branch, tag or commit of the repository{}", did_you_mean(.near))]
+    #[error("`{reference}` is not a branch, tag or commit of the repository{}", did_you_mean(.near))]
     Unknown {
         /// What was asked for.
         reference: String,
@@ -89,19 +89,19 @@ pub enum GitError {
         reference: String,
     },
     /// What a client was to bring is not there.
-    #[error("the files of `{}` were not brought, or too long ago", .sha.get(..7).unwrap_or(.sha))]
+    #[error("the files of `{}` were not uploaded, or were deleted since", .sha.get(..7).unwrap_or(.sha))]
     NotBrought {
         /// Their commit.
         sha: String,
     },
     /// What a client brought is something else.
-    #[error("what was brought is not `{}`: its content has another hash", .sha.get(..7).unwrap_or(.sha))]
+    #[error("the upload is not `{}`: its content has another hash", .sha.get(..7).unwrap_or(.sha))]
     Altered {
         /// The commit that was announced.
         sha: String,
     },
     /// A file of the mirror cannot be changed.
-    #[error("cannot clear up after an earlier fetch")]
+    #[error("cannot clean up after an earlier fetch")]
     Leftover(#[source] FileError),
     /// The mirror cannot be made, or not for its owner alone.
     #[error("cannot make a mirror that only its owner can read")]

@@ -57,10 +57,10 @@ pub enum WorkTreeError {
         source: CommandError,
     },
     /// A commit is checked out, not a branch.
-    #[error("no branch is checked out here, only a commit")]
+    #[error("this work tree is on no branch, only on a commit")]
     Detached,
     /// Another branch is checked out.
-    #[error("`{found}` is checked out here, and `{wanted}` is deployed")]
+    #[error("this work tree is on `{found}`, but `source.branch` is `{wanted}`")]
     OtherBranch {
         /// The one here.
         found: String,
@@ -68,7 +68,7 @@ pub enum WorkTreeError {
         wanted: String,
     },
     /// Something is half done.
-    #[error("a {what} is not finished here")]
+    #[error("a {what} is unfinished in this work tree")]
     Unfinished {
         /// What.
         what: &'static str,
@@ -80,7 +80,7 @@ pub enum WorkTreeError {
         files: Vec<PathBuf>,
     },
     /// New files that look like secrets.
-    #[error("by its name this is a secret: {}", names(.files))]
+    #[error("the name looks like a secret: {}", names(.files))]
     Secrets {
         /// Their names.
         files: Vec<PathBuf>,
@@ -89,7 +89,7 @@ pub enum WorkTreeError {
     #[error("this work tree has no remote to push to")]
     NoRemote,
     /// Others have pushed meanwhile.
-    #[error("`{remote}` has commits on `{branch}` that are not here")]
+    #[error("`{remote}` has commits on `{branch}` that this work tree lacks")]
     Diverged {
         /// The remote.
         remote: String,
@@ -97,7 +97,7 @@ pub enum WorkTreeError {
         branch: String,
     },
     /// Git itself failed.
-    #[error("git did not do it")]
+    #[error("git failed")]
     Git(#[from] CommandError),
 }
 

@@ -32,7 +32,7 @@ pub enum SwitchError {
     #[error("`{}` is a mount point", .0.display())]
     Mounted(PathBuf),
     /// There is something already.
-    #[error("`{}` is there already", .0.display())]
+    #[error("`{}` exists already", .0.display())]
     Taken(PathBuf),
     /// The system refused.
     #[error(transparent)]
@@ -45,7 +45,7 @@ impl SwitchError {
     pub fn hint(&self, again: &str) -> String {
         match self {
             SwitchError::InUse(_) => {
-                format!("`{again}` once less is written, or stop the app and move it by hand")
+                format!("`{again}` when the app writes less, or stop the app and move the file yourself")
             }
             SwitchError::FarAway { .. } => {
                 "put `root` on the same file system, or copy it while the app is stopped".to_owned()
@@ -53,11 +53,10 @@ impl SwitchError {
             SwitchError::Mounted(_) => {
                 "mount it below `<root>/shared` too: releases are linked to what lies there".to_owned()
             }
-            SwitchError::Taken(path) => format!(
-                "two of them cannot be one: look at both, take `{}` away, then `{again}`",
-                path.display()
-            ),
-            SwitchError::File(_) => format!("mend that, then `{again}`"),
+            SwitchError::Taken(path) => {
+                format!("compare both, move `{}` away, then `{again}`", path.display())
+            }
+            SwitchError::File(_) => format!("fix that, then `{again}`"),
         }
     }
 }

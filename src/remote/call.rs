@@ -50,14 +50,14 @@ pub enum NoEngine {
     },
     /// It speaks another protocol.
     #[error(
-        "the engine there is version {} and speaks protocol {}, this program is version {} and speaks {PROTOCOL}",
+        "the engine on the host is version {} and speaks protocol {}, this program is version {} and speaks {PROTOCOL}",
         .0.version,
         .0.protocol,
         env!("CARGO_PKG_VERSION")
     )]
     OtherProtocol(Hello),
     /// It says nothing, or something else.
-    #[error("`{command}` did not say that it is an engine{}", said(.complaint))]
+    #[error("`{command}` did not answer as an engine{}", said(.complaint))]
     Silent {
         /// The command line.
         command: String,

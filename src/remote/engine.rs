@@ -51,7 +51,7 @@ pub enum EngineError {
         printed: String,
     },
     /// Nothing that was started there came to an end.
-    #[error("no command that was sent there ended within {} s{}", .within.as_secs(), said(.printed))]
+    #[error("no command sent to the host ended within {} s{}", .within.as_secs(), said(.printed))]
     Hangs {
         /// How long it was waited for.
         within: Duration,
@@ -76,7 +76,7 @@ pub enum EngineError {
         complaint: String,
     },
     /// The host refused.
-    #[error("the program was not put on the host (exit code {code}){}", said(.complaint))]
+    #[error("the program was not installed on the host (exit code {code}){}", said(.complaint))]
     Refused {
         /// The upload's exit code.
         code: u32,

@@ -132,11 +132,7 @@ async fn take_part(
         Some(ClientMessage::Back | ClientMessage::Stop)
     );
     let finished = if held_back {
-        Failure::new(
-            Kind::Interrupted,
-            "nothing was asked of it, as another host was not ready",
-        )
-        .into()
+        Failure::new(Kind::Interrupted, "skipped: another host was not ready").into()
     } else {
         relay::carry_out(member.host, &member.request, false, messages, &watcher).await
     };
@@ -257,12 +253,12 @@ impl Participants {
     fn on_being_asked_to_stop(&self) -> &'static str {
         match self.decision {
             _ if self.is_before_the_move() => {
-                "every host was asked to stop, which it does before traffic moves; again leaves them alone"
+                "asked every host to stop before traffic moves; Ctrl-C again leaves the runs to the hosts"
             }
             Some(ClientMessage::Go | ClientMessage::Stay) => {
-                "asked to stop when traffic was moving: that is finished on every host or put back on all; again leaves them alone"
+                "asked to stop while traffic was moving: all hosts finish the switch or all put traffic back; Ctrl-C again leaves the runs to the hosts"
             }
-            _ => "asked to stop, which is under way; again leaves the hosts alone",
+            _ => "stopping on every host; Ctrl-C again leaves the runs to the hosts",
         }
     }
 

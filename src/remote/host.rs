@@ -80,7 +80,7 @@ impl Host {
         }
         let uploaded = || {
             tell(Event::Noted {
-                text: format!("engine {} put on {}", env!("CARGO_PKG_VERSION"), self.name),
+                text: format!("engine {} installed on {}", env!("CARGO_PKG_VERSION"), self.name),
             });
         };
         let (engine, call) = Engine::first(&self.connection, &self.way.program, uploaded).await?;
@@ -143,7 +143,7 @@ impl Host {
             other => other,
         };
         let hint = self.what_to_do(&error);
-        Failure::failed(format!("`{}` has no engine that could be used", self.name))
+        Failure::failed(format!("cannot start an engine on `{}`", self.name))
             .because(error)
             .hint(hint)
     }
@@ -153,7 +153,7 @@ impl Host {
             "put a `bluegreen` for that machine into its /usr/local/bin: `ops/install.sh` does that";
         match error {
             EngineError::Start(NoEngine::OtherProtocol(hello)) => format!(
-                "leave `BG_ENGINE` out, which names another version, or use version {} here too",
+                "unset `BG_ENGINE`, which names another version, or use version {} on this machine too",
                 hello.version
             ),
             EngineError::DoesNotRun { complaint } if complaint.contains("ermission denied") => format!(
@@ -180,7 +180,7 @@ impl Host {
             ),
             EngineError::NoProgram(_) => "`BG_ENGINE` names the program to upload".to_owned(),
             EngineError::Ssh(_) | EngineError::Start(_) => {
-                format!("`ssh {} true` must print nothing that hides it", self.name)
+                format!("`ssh {} true` must print nothing: such output hides the engine's answer", self.name)
             }
         }
     }

@@ -82,7 +82,7 @@ pub async fn carry_out(
     let lost = match follow(&mut call, &mut messages, onlooker).await {
         Followed::Finished(finished) => return with_hint(finished, host, request),
         Followed::Died(complaint) => {
-            let failure = Failure::failed(format!("the engine on `{}` ended without a word", host.name));
+            let failure = Failure::failed(format!("the engine on `{}` exited without an answer", host.name));
             failure.showing(complaint.lines().map(str::to_owned))
         }
         Followed::Silent => Failure::failed(format!(
@@ -96,7 +96,7 @@ pub async fn carry_out(
         return lost.into();
     };
     onlooker.event(Event::Warned {
-        text: format!("{}; asking `{}` what came of it", lost.what, host.name),
+        text: format!("{}; asking `{}` for the result", lost.what, host.name),
     });
     let question = Request {
         app: request.app.clone(),
@@ -136,10 +136,10 @@ async fn ask_again(host: &Host, question: &Request, onlooker: &dyn Onlooker, los
     }
     Failure::unknown(
         format!("`{}` could not be reached again", host.name),
-        "an engine that had begun to move traffic finishes that; an earlier one undoes what it did",
+        "if traffic had begun to move, the engine finishes the switch; otherwise it undoes the run",
     )
     .because(std::io::Error::other(lost.what))
-    .hint(format!("`bg status --hosts {}` looks", host.name))
+    .hint(format!("`bg status --hosts {}` shows what is live", host.name))
     .into()
 }
 
@@ -188,7 +188,7 @@ fn finished(said: EngineMessage) -> Option<Finished> {
                 code: exit_code,
                 result: Ok(Some(answer)),
             },
-            Err(error) => Failure::failed("the host's answer was not understood")
+            Err(error) => Failure::failed("the host's answer cannot be parsed")
                 .because(error)
                 .into(),
         }),

@@ -60,7 +60,7 @@ async fn received(call: &mut Call, host: &Host) -> Result<(), Failure> {
                 Received::Lost(error) => return Err(host.lost(error)),
                 Received::Ended => {
                     let ended =
-                        Failure::failed(format!("the engine on `{}` ended without a word", host.name));
+                        Failure::failed(format!("the engine on `{}` exited without an answer", host.name));
                     return Err(ended.showing(call.complaint().lines().map(str::to_owned)));
                 }
             }
@@ -68,7 +68,7 @@ async fn received(call: &mut Call, host: &Host) -> Result<(), Failure> {
     });
     waited.await.unwrap_or_else(|_| {
         Err(Failure::failed(format!(
-            "the engine on `{}` does not say that it has all of it",
+            "the engine on `{}` did not confirm the upload",
             host.name
         )))
     })

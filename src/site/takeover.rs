@@ -220,7 +220,7 @@ impl<'d> Walk<'d> {
         {
             self.refuse(
                 d,
-                "NGINX may not look through links here, and the color is one",
+                "`disable_symlinks` stops NGINX from following the live link",
                 "`disable_symlinks off;` in the server",
             );
         }

@@ -177,7 +177,7 @@ fn host_name(address: &Address, values: &Values) -> Result<String, SshError> {
     let name = name.replace("%h", &address.host).replace("%%", "%");
     match name.parse::<Address>() {
         Ok(plain) if plain.user.is_none() && plain.port.is_none() => Ok(plain.host.to_lowercase()),
-        _ => Err(values.wrong("hostname", format!("`{name}` is no name of a host"))),
+        _ => Err(values.wrong("hostname", format!("`{name}` is not a host name"))),
     }
 }
 

@@ -40,7 +40,7 @@ pub enum SshError {
         source: std::io::Error,
     },
     /// A file that others can write.
-    #[error("`{}` can be written by others, so it is not believed", .path.display())]
+    #[error("`{}` is writable by other users, so it is not used", .path.display())]
     Writable {
         /// The file.
         path: PathBuf,
@@ -135,7 +135,7 @@ pub enum SshError {
         file: PathBuf,
     },
     /// On the way.
-    #[error("the jump host `{hop}` stands in the way")]
+    #[error("cannot get past the jump host `{hop}`")]
     Hop {
         /// As it is written in the configuration.
         hop: String,
@@ -144,7 +144,7 @@ pub enum SshError {
         source: Box<SshError>,
     },
     /// The last jump host does not get through.
-    #[error("from the jump host `{hop}` there is no way to `{address}`: {why}")]
+    #[error("the jump host `{hop}` cannot reach `{address}`: {why}")]
     NoWayOn {
         /// The jump host.
         hop: String,
@@ -197,9 +197,9 @@ impl SshError {
     #[must_use]
     pub fn into_failure(self, host: &str, name: &str) -> Failure {
         let what = match &self {
-            SshError::Lost { .. } => format!("no more word from `{host}`"),
-            SshError::Ended => format!("`{host}` did not take all that was sent"),
-            SshError::NoCommand { .. } => format!("nothing can be run on `{host}`"),
+            SshError::Lost { .. } => format!("lost contact with `{host}`"),
+            SshError::Ended => format!("`{host}` did not accept all data"),
+            SshError::NoCommand { .. } => format!("cannot run commands on `{host}`"),
             _ => format!("no SSH connection to `{host}`"),
         };
         let mut failure = Failure::new(self.kind(), what).showing(self.excerpt());
@@ -236,7 +236,7 @@ impl SshError {
 
     fn hints(&self, host: &str, name: &str) -> Vec<String> {
         match self {
-            SshError::Config { .. } => vec![format!("`ssh -G {host}` shows what it comes to")],
+            SshError::Config { .. } => vec![format!("`ssh -G {host}` shows the resulting configuration")],
             SshError::Writable { path } => vec![format!("`chmod go-w {}`", path.display())],
             SshError::ProxyCommand { file, .. } => vec![format!(
                 "`ProxyJump HOST` goes through another SSH server; `ProxyJump none` above it in `{}` goes directly",
@@ -251,7 +251,7 @@ impl SshError {
             SshError::UnknownKey(key) => key.hints_for_unknown(host, name),
             SshError::ChangedKey(key) => key.hints_for_changed(),
             SshError::RevokedKey(_) => {
-                vec!["it is never used again: give the host a new key".to_owned()]
+                vec!["a revoked key is never accepted: give the host a new key".to_owned()]
             }
             SshError::Refused { user, advice, .. } => {
                 advice.iter().map(|advice| advice.words(user, host)).collect()

@@ -85,7 +85,7 @@ impl LogIn<'_> {
                 let at = socket.display();
                 return self
                     .refusal
-                    .note(format!("the agent at `{at}` does not say what it has: {why}"));
+                    .note(format!("the agent at `{at}` does not list its keys: {why}"));
             }
         };
         self.refusal.note_with(line, advice);
@@ -113,7 +113,7 @@ impl LogIn<'_> {
             match keys::certificate(file) {
                 Ok(certificate) => found.push(certificate),
                 Err(why) => self.refusal.note(format!(
-                    "`{}`: not used, it is no certificate: {why}",
+                    "`{}`: not used, it is not a certificate: {why}",
                     file.display()
                 )),
             }

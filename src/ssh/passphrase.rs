@@ -56,7 +56,7 @@ fn ask(file: &Path, text: &str) -> Option<PrivateKey> {
         if let Ok(key) = decode_secret_key(text, Some(&passphrase)) {
             return Some(key);
         }
-        question = format!("that is not it; passphrase of the key `{}`: ", file.display());
+        question = format!("wrong passphrase; passphrase of the key `{}`: ", file.display());
     }
     None
 }

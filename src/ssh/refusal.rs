@@ -55,7 +55,7 @@ impl Refusal {
     pub(super) fn note_answer(&mut self, candidate: &str, methods: MethodSet, partial: bool) {
         self.was_offered = true;
         self.note(match partial {
-            true => format!("{candidate}: accepted, but the server wants another proof on top"),
+            true => format!("{candidate}: accepted, but the server wants a second factor too"),
             false => format!("{candidate}: refused"),
         });
         self.methods = Some(methods);

@@ -17,7 +17,7 @@ pub enum EnvFileError {
     #[error("there is no environment file `{}`: create it with mode 0600, or remove `env.file`", .0.display())]
     Missing(PathBuf),
     /// It is a folder or a device.
-    #[error("`{}` in `env.file` is no file", .0.display())]
+    #[error("`{}` in `env.file` is not a file", .0.display())]
     NoFile(PathBuf),
     /// It lies outside of `shared`.
     #[error("`{}` in `env.file` must be a path below `shared`, without `..`", .0.display())]

@@ -103,11 +103,14 @@ impl Journal {
         let senseless = !damage.is_empty();
         let bytes = fold.bytes + whole as u64;
         if !torn.is_empty() {
-            damage.push("the last line was torn and is passed over".to_owned());
+            damage.push("the last line is incomplete and is ignored".to_owned());
             file.set_len(bytes).map_err(io("mended"))?;
         }
         if senseless && let Ok(aside) = set_aside(path, &mut file, fold.bytes, kept) {
-            damage.push(format!("what made no sense lies in `{}` now", aside.display()));
+            damage.push(format!(
+                "moved the lines that cannot be parsed to `{}`",
+                aside.display()
+            ));
             return Ok(Journal {
                 damage,
                 ..Journal::open(path)?
@@ -308,7 +311,7 @@ fn parse(path: &Path, bytes: &[u8], before: usize) -> Result<(Vec<Record>, Vec<S
                     line: number,
                 });
             }
-            Err(_) => damage.push(format!("line {number} makes no sense and is passed over")),
+            Err(_) => damage.push(format!("line {number} cannot be parsed and is ignored")),
         }
     }
     Ok((records, damage))

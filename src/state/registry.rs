@@ -29,10 +29,10 @@ pub enum RegistryError {
         known: Vec<String>,
     },
     /// What was asked for could be the name of a file elsewhere, and of no app.
-    #[error("`{}` is no name of an app", .0.escape_debug())]
+    #[error("`{}` is not a valid app name", .0.escape_debug())]
     NoName(String),
     /// It says what is started and for whom, and somebody else can change it.
-    #[error("the registry can be changed by others")]
+    #[error("the registry is writable by other users")]
     Untrusted(#[from] Untrusted),
     /// The file of one app is that of another.
     #[error("the registry entry `{}` is that of `{}`", .path.display(), .found.escape_debug())]
@@ -43,7 +43,7 @@ pub enum RegistryError {
         found: String,
     },
     /// A file makes no sense.
-    #[error("the registry entry `{}` makes no sense", .path.display())]
+    #[error("the registry entry `{}` cannot be parsed", .path.display())]
     Broken {
         /// The file.
         path: PathBuf,

@@ -57,7 +57,7 @@ pub enum ReleaseError {
         source: serde_json::Error,
     },
     /// It is the snapshot of another release.
-    #[error("the snapshot of `{id}` is that of `{found}`")]
+    #[error("the snapshot of `{id}` names the release `{found}`")]
     Mixed {
         /// The release that was asked for.
         id: ReleaseId,

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         [app, route] => carry_out(app, route),
         _ => Err(Failure::new(
             Kind::Usage,
-            "two words are wanted: an app and a route",
+            "expected two arguments: an app and a route",
         )),
     };
     match done {
@@ -63,10 +63,10 @@ mod tests {
     fn a_failure_is_told_line_by_line_and_steers_no_terminal() {
         let failure = Failure::failed("traffic of `shop` was not moved")
             .because("nginx: \u{1b}]0;x\u{7}unknown directive\nin site.conf".to_owned())
-            .hint("`bg setup` as root puts it right");
+            .hint("`bg setup` as root fixes that");
         let text = "error: traffic of `shop` was not moved\n\
                     caused by: nginx: ]0;xunknown directive\nin site.conf\n\
-                    hint: `bg setup` as root puts it right\n";
+                    hint: `bg setup` as root fixes that\n";
         assert_eq!(shown(&failure), text);
     }
 }

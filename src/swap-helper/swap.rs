@@ -23,9 +23,9 @@ use sys::{command, path_security};
 /// does not take the route; the link is then where it was, unless it says otherwise.
 pub async fn swap(app: &str, route: &str) -> Result<(), Failure> {
     command::forget_the_environment();
-    let route = Route::from_folder(route).ok_or_else(|| usage(format!("`{route}` is no route")))?;
+    let route = Route::from_folder(route).ok_or_else(|| usage(format!("`{route}` is not a route")))?;
     if !is_app_name(app) {
-        return Err(usage(format!("`{app}` is no app's name")));
+        return Err(usage(format!("`{app}` is not a valid app name")));
     }
     if !Uid::effective().is_root() {
         return Err(
@@ -48,7 +48,7 @@ pub async fn swap(app: &str, route: &str) -> Result<(), Failure> {
 
 fn usage(what: String) -> Failure {
     let routes = Route::ALL.map(Route::folder).join(", ");
-    Failure::new(Kind::Usage, what).hint(format!("two words: an app and one of {routes}"))
+    Failure::new(Kind::Usage, what).hint(format!("give two arguments: an app and one of {routes}"))
 }
 
 fn refuse(what: impl Into<String>) -> Failure {
@@ -65,7 +65,7 @@ fn registered(app: &str) -> Result<Entry, Failure> {
     roots(&registry.path(app))?;
     registry
         .find(app)
-        .map_err(|error| refuse("the registry does not tell").because(error))
+        .map_err(|error| refuse("the registry cannot be read").because(error))
 }
 
 fn own_place() -> Result<PathBuf, Failure> {
@@ -80,9 +80,9 @@ fn own_place() -> Result<PathBuf, Failure> {
 
 fn roots(path: &Path) -> Result<(), Failure> {
     path_security::roots_alone(path).map(drop).map_err(|error| {
-        refuse(format!("`{}` is not root's alone", path.display()))
+        refuse(format!("users other than root can change `{}`", path.display()))
             .because(error)
-            .hint("`bg setup` as root puts it right")
+            .hint("`bg setup` as root fixes that")
     })
 }
 

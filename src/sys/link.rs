@@ -24,7 +24,7 @@ pub enum LinkError {
     #[error("there is no link `{}`", .0.display())]
     Missing(PathBuf),
     /// It points at none of our folders.
-    #[error("the link `{}` points at `{}`, which is no color", .link.display(), .target.display())]
+    #[error("the link `{}` points at `{}`, which is not a color", .link.display(), .target.display())]
     Strange {
         /// The link.
         link: PathBuf,
@@ -261,7 +261,9 @@ mod tests {
         std::os::unix::fs::symlink("/etc", folder.path().join("live")).unwrap();
         let error = Link::new(folder.path()).read().unwrap_err();
         assert!(
-            error.to_string().ends_with("points at `/etc`, which is no color"),
+            error
+                .to_string()
+                .ends_with("points at `/etc`, which is not a color"),
             "{error}"
         );
     }

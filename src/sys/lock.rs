@@ -99,7 +99,7 @@ pub enum LockError {
 #[must_use]
 pub fn end_it(pid: u32) -> String {
     format!(
-        ", who has no business with it: `sudo kill -9 {pid}` ends that process; since this command nobody like that can open the file any more"
+        ", a user who should not be able to: `sudo kill -9 {pid}` ends that process; this command has closed the file to other users"
     )
 }
 

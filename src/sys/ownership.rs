@@ -44,7 +44,7 @@ const OURS: &str = "/var/lib/bluegreen";
 #[derive(Debug, thiserror::Error)]
 pub enum OwnershipError {
     /// It is the system's.
-    #[error("`{}` lies where the system keeps its own, and is given to nobody", .0.display())]
+    #[error("refusing to chown a system folder: `{}`", .0.display())]
     System(PathBuf),
     /// It is neither root's nor the owner's.
     #[error("`{}` belongs to {owner}", .path.display())]
@@ -55,7 +55,7 @@ pub enum OwnershipError {
         owner: String,
     },
     /// It is root's, and nobody knows what for.
-    #[error("`{}` is root's already, and only what `bg` has made is given to `{owner}`", .path.display())]
+    #[error("refusing to chown `{}` to `{owner}`: it belongs to root, and `bg` did not create it", .path.display())]
     NotMade {
         /// The folder.
         path: PathBuf,
@@ -63,7 +63,7 @@ pub enum OwnershipError {
         owner: String,
     },
     /// There is something in it that an app does not have.
-    #[error("`{}` holds `{name}`, which is nothing of an app's", .path.display())]
+    #[error("refusing to chown `{}`: it holds `{name}`, which is not part of an app", .path.display())]
     Occupied {
         /// The folder.
         path: PathBuf,
@@ -71,7 +71,7 @@ pub enum OwnershipError {
         name: String,
     },
     /// Somebody else can change it while root does.
-    #[error("root would act where others can")]
+    #[error("path is writable by other users")]
     Untrusted(#[from] Untrusted),
     /// Something in it could not be removed.
     #[error(transparent)]

@@ -69,7 +69,7 @@ pub enum Untrusted {
         owner: Uid,
     },
     /// By everybody, or a group.
-    #[error("`{}` can be written by others (mode {mode:04o})", .path.display())]
+    #[error("`{}` is writable by other users (mode {mode:04o})", .path.display())]
     Open {
         /// The place on the way.
         path: PathBuf,

@@ -17,10 +17,10 @@ pub const MODE: u32 = 0o440;
 #[derive(Debug, thiserror::Error)]
 pub enum SudoersError {
     /// Nothing can check it.
-    #[error("`visudo` is not installed, and a file that sudo does not take would lock everybody out")]
+    #[error("`visudo` is not installed, and a file that sudo rejects would lock everybody out")]
     NoVisudo,
     /// It was checked and is wrong.
-    #[error("`visudo` does not take `{}`", .path.display())]
+    #[error("`visudo` rejects `{}`", .path.display())]
     Rejected {
         /// The file.
         path: PathBuf,

@@ -114,15 +114,18 @@ fn done(event: &Event) -> String {
             color,
             closed: 0,
             took_ms,
-        } => (format!("{color} let go, no request cut"), Some(*took_ms as f64)),
+        } => (
+            format!("{color} stopped, 0 requests dropped"),
+            Some(*took_ms as f64),
+        ),
         Event::SlotFreed {
             color,
             closed,
             took_ms,
         } => (
             match closed {
-                1 => format!("{color} let go, 1 open connection closed"),
-                _ => format!("{color} let go, {closed} open connections closed"),
+                1 => format!("{color} stopped, 1 open connection closed"),
+                _ => format!("{color} stopped, {closed} open connections closed"),
             },
             Some(*took_ms as f64),
         ),
@@ -207,7 +210,7 @@ fn done(event: &Event) -> String {
             None,
         ),
         Event::MaintenanceSet { on } => (
-            format!("maintenance page {}", if *on { "up" } else { "taken away" }),
+            format!("maintenance page {}", if *on { "up" } else { "taken down" }),
             None,
         ),
         Event::HookRan {
@@ -216,7 +219,7 @@ fn done(event: &Event) -> String {
             took_ms,
         } => (format!("{hook}: `{command}`"), Some(*took_ms as f64)),
         Event::AwaitsSchema { release } => (
-            format!("{} is whole and waits for the migration", release.short()),
+            format!("{} is built and waits for the migration", release.short()),
             None,
         ),
         Event::SchemaReady { migrated: false, .. } => ("no migration is needed".to_owned(), None),
@@ -262,7 +265,7 @@ fn done(event: &Event) -> String {
 
 fn worker_words(worker: &str, gap_ms: Option<u64>) -> String {
     match gap_ms {
-        Some(gap) => format!("worker {worker} handed over, {gap} ms without one"),
+        Some(gap) => format!("worker {worker} handed over, {gap} ms without a running worker"),
         None => format!("worker {worker} handed over"),
     }
 }

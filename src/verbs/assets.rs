@@ -64,7 +64,7 @@ fn links(run: &Run<'_>, id: &ReleaseId) {
     if !links.is_empty() {
         run.sink.emit(Event::Warned {
             text: format!(
-                "NGINX follows no links in what it serves, so {} will be missing: a copy in its place, or its path in `shared`",
+                "NGINX does not follow links in static files, so {} will be missing: put a copy in its place, or list its path in `shared`",
                 statics::in_words(&links)
             ),
         });
@@ -85,7 +85,7 @@ fn are_served(run: &Run<'_>, id: &ReleaseId) -> Result<(), Failure> {
             format!("`chmod -R go+rX {}`", path.display())
         }
         Unserved::Closed { .. } => {
-            "whatever built it had another umask: `chmod -R go+rX FOLDER` as the last of `hooks.after_build`"
+            "the build had another umask: add `chmod -R go+rX FOLDER` as the last of `hooks.after_build`"
                 .to_owned()
         }
     };

@@ -159,8 +159,8 @@ pub(super) fn as_written(file: &Path, literal: &Literal) -> String {
         reference,
     } = literal;
     format!(
-        "{} line {line}: `{reference}` in `{name}` stays as it is written; write the value itself, or put it into \
-         single quotes where that is meant",
+        "{} line {line}: `{reference}` in `{name}` is not expanded; write the value itself, or \
+         single quotes if the text is meant",
         file.display()
     )
 }

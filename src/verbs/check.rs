@@ -104,7 +104,7 @@ async fn on(
         report.warn(
             "set-up",
             changed,
-            "`bg setup` applies it; a deploy is refused until then",
+            "`bg setup` applies them; a deploy is refused until then",
         );
     } else if set_up {
         let found = format!("{} is set up in {}", app.name(), app.layout.root().display());

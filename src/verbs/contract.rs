@@ -82,7 +82,7 @@ pub async fn warn_of_older_code(run: &Run<'_>, manifest: &Manifest, earlier: &Co
     if let Ok(false) = git.has(&manifest.commit, &contract.commit).await {
         run.sink.emit(Event::Warned {
             text: format!(
-                "this commit does not have {} in its history, and may not work with the database as it is since: {}",
+                "this commit does not have {} in its history, and may not work with the database schema since then: {}",
                 earlier.release.short(),
                 earlier.why
             ),
@@ -151,7 +151,7 @@ pub fn guard(run: &Run<'_>, target: &ReleaseId, force: Option<&str>) -> Result<(
 
 fn refusal(contract: &Contract, target: &ReleaseId) -> Failure {
     let failure = Failure::failed(format!(
-        "{} does not work with the database as it is since {}",
+        "{} does not work with the database schema since {}",
         target.short(),
         contract.release
     ))
@@ -162,14 +162,14 @@ fn refusal(contract: &Contract, target: &ReleaseId) -> Failure {
     )));
     let failure = match &contract.backup {
         Some(backup) => failure.hint(format!(
-            "`{}` is the database from just before it; what was written since is not in there",
+            "`{}` is the backup from just before it, without anything written since",
             backup.display()
         )),
         None => failure,
     };
     failure
-        .hint("deploy a commit that works with the new schema; that is the way forward")
-        .hint("`--force REASON` goes back all the same, and is recorded")
+        .hint("`bg deploy REF` goes forward, to a commit that works with the new schema")
+        .hint("`--force REASON` goes back anyway; the reason is recorded")
 }
 
 #[cfg(test)]

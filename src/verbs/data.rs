@@ -195,14 +195,14 @@ pub fn left_behind(app: &App, live: Color) -> Option<Failure> {
     let line = live.line(app).map(|line| format!("write `{line}` in bg.toml"));
     let moving = (!live.places.is_empty()).then(|| {
         format!(
-            "`bg data move` moves it into `{}` while {} goes on",
+            "`bg data move` moves it into `{}` while {} keeps running",
             app.layout.shared().display(),
             live.deployment.color
         )
     });
     let failure = line.into_iter().chain(moving).fold(failure, Failure::hint);
     let failure = failure
-        .hint("`bg deploy --leave-data` does without it; `scratch` in bg.toml names what may always go")
+        .hint("`bg deploy --leave-data` goes on without it; `scratch` in bg.toml lists data that may always be lost")
         .with_traffic(traffic::unchanged(app));
     Some(failure)
 }

@@ -91,7 +91,7 @@ async fn stage(run: &Run<'_>, ask: &Ask) -> Result<Gated, Failure> {
         Err(refusal) => match &ask.force_gate {
             Some(reason) => Gated::forced(&running, reason, refusal, &run.sink).map_err(|refusal| {
                 refusal.into_failure(color).hint(
-                    "`--force-gate` goes past failed checks; it cannot send visitors to a color that does not answer",
+                    "`--force-gate` overrides failed checks; it cannot send visitors to a color that does not answer",
                 )
             })?,
             None => return Err(refusal.into_failure(color)),

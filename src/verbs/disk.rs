@@ -60,11 +60,11 @@ pub fn writable(app: &App) -> Result<(), Failure> {
     for folder in written(app) {
         if let Some(why) = closed(&folder) {
             return Err(Failure::failed(format!(
-                "a deploy has to write in `{}` and may not",
+                "a deploy needs to write in `{}` and may not",
                 folder.display()
             ))
             .because(std::io::Error::from(why))
-            .hint("`bg check` names what is not the owner's; a file system that is read-only has to be mounted anew")
+            .hint("`bg check` names files of another owner; a read-only file system needs a remount")
             .with_traffic(traffic::unchanged(app)));
         }
     }

@@ -49,7 +49,7 @@ impl OnHost {
     pub fn traffic(&self) -> String {
         match (&self.failure, self.answer.as_deref()) {
             (Some(failed), _) => match &failed.traffic {
-                Traffic::Untouched => "as it was".to_owned(),
+                Traffic::Untouched => "unchanged".to_owned(),
                 traffic => traffic.to_string(),
             },
             (None, Some(Answer::Deployed(done))) if done.switched => format!("moved, {} is live", done.live),
@@ -59,7 +59,7 @@ impl OnHost {
                 .live
                 .as_ref()
                 .map_or("unknown".to_owned(), |live| format!("{live} is live")),
-            _ => "as it was".to_owned(),
+            _ => "unchanged".to_owned(),
         }
     }
 }
@@ -83,7 +83,9 @@ impl Fleet {
             ("maintenance", |now| {
                 if now.maintenance { "on" } else { "off" }.to_owned()
             }),
-            ("the switch way", |now| format!("{:?}", now.switch).to_lowercase()),
+            ("the switch strategy", |now| {
+                format!("{:?}", now.switch).to_lowercase()
+            }),
         ];
         let statuses: Vec<_> = statuses.collect();
         let mut found = Vec::new();
@@ -119,12 +121,12 @@ impl Show for Fleet {
             writeln!(text, "  ! {difference}").ok();
         }
         if let Some(hook) = &self.hook {
-            writeln!(text, "  ! traffic moved and stays, and {hook} here").ok();
+            writeln!(text, "  ! traffic moved and stays, but on this machine {hook}").ok();
         }
         if let Some(public) = &self.public {
             writeln!(
                 text,
-                "  ! the site was there for the world before, and is not now: {public}"
+                "  ! the public URL answered before the switch and does not answer now: {public}"
             )
             .ok();
         }

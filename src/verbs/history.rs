@@ -34,7 +34,7 @@ pub struct Line {
 impl Show for Vec<Line> {
     fn show(&self) -> String {
         if self.is_empty() {
-            return "nothing was done yet\n".to_owned();
+            return "no runs yet\n".to_owned();
         }
         let mut text = String::new();
         for line in self {
@@ -144,7 +144,8 @@ impl Show for RunLog {
 /// # Errors
 /// When there is no such run.
 pub fn log_of(app: &App, run: &str) -> Result<RunLog, Failure> {
-    let unknown = || Failure::failed(format!("no run `{run}` is kept")).hint("`bg history` lists the runs");
+    let unknown =
+        || Failure::failed(format!("the history has no run `{run}`")).hint("`bg history` lists the runs");
     if run.contains('/') || run.starts_with('.') {
         return Err(unknown());
     }

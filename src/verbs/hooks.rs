@@ -96,7 +96,7 @@ async fn moved(run: &Run<'_>, deployed: Deployed) -> Result<Deployed, Failure> {
     match ran {
         Ok(()) => Ok(deployed),
         Err(failure) => Err(failure
-            .hint("traffic moved and stays; run what the hook should have done by hand")
+            .hint("traffic stays on the new color; run the hook's command yourself")
             .with_traffic(traffic)),
     }
 }
@@ -120,7 +120,7 @@ async fn failed(run: &Run<'_>, failure: &Failure) {
         .await;
     if let Some(Err(problem)) = ran {
         run.sink.emit(Event::Warned {
-            text: format!("{}, which changes nothing else", problem.what),
+            text: format!("{}; the rest of the run is not affected", problem.what),
         });
     }
 }

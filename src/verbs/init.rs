@@ -45,7 +45,7 @@ impl Show for Started {
 pub async fn init(folder: &Path, force: bool) -> Result<Started, Failure> {
     let path = folder.join("bg.toml");
     if path.exists() && !force {
-        return Err(Failure::new(Kind::Usage, "there is a bg.toml here already")
+        return Err(Failure::new(Kind::Usage, "this folder has a bg.toml already")
             .hint("`bg init --force` replaces it"));
     }
     let mut guess = guess::guess(folder).await;

@@ -31,13 +31,13 @@ pub struct Listed {
 impl Show for Vec<Listed> {
     fn show(&self) -> String {
         if self.is_empty() {
-            return "no app is set up here: `bg init`, then `bg setup`\n".to_owned();
+            return "no app is set up on this host: `bg init`, then `bg setup`\n".to_owned();
         }
         let width = self.iter().map(|app| app.app.len()).max().unwrap_or_default();
         let mut text = String::new();
         for app in self {
             let live = match &app.live {
-                None => "it is not known what is live".to_owned(),
+                None => "cannot tell what is live".to_owned(),
                 Some(live) if live.release.is_none() => "nothing is live yet".to_owned(),
                 Some(live) => format!("{live} is live"),
             };

@@ -32,7 +32,7 @@ const REACH: u64 = 1 << 20;
 /// When the link cannot be read.
 pub fn live_color(app: &App) -> Result<Color, Failure> {
     app.link.read().map(|route| route.color).map_err(|error| {
-        Failure::unknown("it is not known which color is live", "the link cannot be read").because(error)
+        Failure::unknown("cannot tell which color is live", "the link cannot be read").because(error)
     })
 }
 
@@ -61,7 +61,7 @@ pub fn whose(app: &App, color: Option<Color>, worker: Option<String>) -> Result<
         (Some(worker), _) if is_app_name(&worker) => Ok(Whose::Worker(worker)),
         (Some(worker), _) => Err(Failure::new(
             Kind::Usage,
-            format!("`{worker}` is no name of a worker"),
+            format!("`{worker}` is not a valid worker name"),
         )),
         (None, Some(color)) => Ok(Whose::Color(color)),
         (None, None) => live_color(app).map(Whose::Color),
@@ -128,7 +128,7 @@ pub fn open(app: &App, whose: &Whose, lines: usize) -> Result<(Log, String), Fai
     if let Some(error) = missing.filter(|_| sources.is_empty()) {
         return Err(Failure::failed(format!("{whose} has no log"))
             .because(error)
-            .hint("it is written from the first deploy on")
+            .hint("the first deploy creates it")
             .with_traffic(traffic::unchanged(app)));
     }
     sources.sort_by_key(|source| source.written);

@@ -29,7 +29,7 @@ impl Show for MaintenanceSet {
         } else {
             "the app"
         };
-        format!("visitors get {page}; {} is behind the link\n", self.live)
+        format!("visitors get {page}; the live color is {}\n", self.live)
     }
 }
 
@@ -47,7 +47,7 @@ pub async fn maintenance(
     let words = if on {
         "maintenance page up"
     } else {
-        "maintenance page taken away"
+        "maintenance page taken down"
     };
     let answer = MaintenanceSet { on, live: run.live() };
     if on == run.from.maintenance {

@@ -81,10 +81,10 @@ fn part(run: &Run<'_>) -> Result<Part, Failure> {
         Some(step) => match step.primary {
             Some(true) => Ok(Part::Primary),
             Some(false) => Ok(Part::Another),
-            None => Err(
-                Failure::failed("the client is too old to say which host migrates the database")
-                    .hint("use the same version there as here"),
-            ),
+            None => Err(Failure::failed(
+                "the client is too old to choose the host that migrates the database",
+            )
+            .hint("install the same version on the client as on the hosts")),
         },
     }
 }
@@ -175,7 +175,7 @@ async fn is_pending(
         },
         Err(error) => error,
     };
-    Err(Failure::failed("it is not known whether a migration is pending")
+    Err(Failure::failed("cannot tell whether a migration is pending")
         .because(error)
         .hint("`migrate.pending` exits 0 when nothing is pending, and 1 when something is")
         .with_traffic(traffic::unchanged(run.app)))
@@ -208,9 +208,12 @@ async fn migrate(
         "the migration failed"
     });
     ran.map_err(|failure| {
-        let failure = failure.hint("what the migration had done by then is in the database: look at it");
+        let failure = failure.hint("the migration may have changed part of the database: check its schema");
         match backup {
-            Some(backup) => failure.hint(format!("`{}` is the database from before", backup.display())),
+            Some(backup) => failure.hint(format!(
+                "`{}` is the backup from before the migration",
+                backup.display()
+            )),
             None => failure,
         }
     })?;

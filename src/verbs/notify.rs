@@ -19,7 +19,7 @@ pub async fn tell(run: &Run<'_>, done: &Result<Deployed, Failure>) {
     let message = HookEnvironment::of_root(run).redact(&message(run, done).to_string());
     if let Err(error) = webhook::post(&url, message).await {
         run.sink.emit(Event::Warned {
-            text: format!("nobody was told: {}", in_one_line(&error)),
+            text: format!("no notification was sent: {}", in_one_line(&error)),
         });
     }
 }
@@ -35,7 +35,7 @@ fn url(run: &Run<'_>) -> Option<String> {
         && let Some(name) = &notify.webhook_env
     {
         run.sink.emit(Event::Warned {
-            text: format!("nobody was told: the environment file has no `{name}`"),
+            text: format!("no notification was sent: the environment file has no `{name}`"),
         });
     }
     secret.or_else(|| notify.webhook.clone())

@@ -109,7 +109,7 @@ async fn before_it_begins(
     if let Some(holder) = lock::current_holder(&app.layout.lock()) {
         sink.emit(Event::Warned {
             text: format!(
-                "{holder} goes on: a deploy would wait up to {}, and stop then",
+                "{holder} is running: a deploy would wait up to {}, then give up",
                 Span(patience)
             ),
         });
@@ -143,9 +143,9 @@ async fn schema(app: &App, live: Option<&str>, commit: &str) -> Option<String> {
         .as_ref()
         .map_or("", |_| "back the database up, then ");
     Some(match (due, unknown) {
-        (true, _) => format!("{backup}migrate by `{}`", settings.run),
+        (true, _) => format!("{backup}migrate with `{}`", settings.run),
         (false, Some(pending)) => format!(
-            "ask `{pending}`; if it says so, {backup}migrate by `{}`",
+            "run `{pending}`; if a migration is pending, {backup}migrate with `{}`",
             settings.run
         ),
         (false, None) => "migrate nothing, as no file of `migrate.paths` changed".to_owned(),
@@ -172,7 +172,7 @@ fn steps(app: &App, color: Color, sha: &str, schema: Option<String>, no_switch: 
     steps.push("reuse the python environment, or build one beside it".to_owned());
     steps.extend(hooks(app, Moment::AfterBuild));
     match config.gate.preflight {
-        Preflight::Start => steps.push("try its start on a spare port of 127.0.0.1".to_owned()),
+        Preflight::Start => steps.push("try to start it on a spare port of 127.0.0.1".to_owned()),
         Preflight::Import => steps.push("try to import it".to_owned()),
         Preflight::Off => {}
     }
@@ -190,7 +190,7 @@ fn steps(app: &App, color: Color, sha: &str, schema: Option<String>, no_switch: 
         } else {
             " for good"
         };
-        steps.push(format!("let {name} ({}) go{for_good}{wait}", held.short()));
+        steps.push(format!("stop {name} ({}){for_good}{wait}", held.short()));
     }
     steps.push(format!(
         "start {} on :{}",
@@ -203,7 +203,7 @@ fn steps(app: &App, color: Color, sha: &str, schema: Option<String>, no_switch: 
         config.gate.soak
     ));
     if no_switch {
-        steps.push("leave it there; traffic stays".to_owned());
+        steps.push("leave it on standby; traffic stays".to_owned());
     } else {
         steps.extend(hooks(app, Moment::BeforeSwitch));
         let way = if app.reloads() {

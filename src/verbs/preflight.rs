@@ -122,7 +122,7 @@ async fn starts(run: &Run<'_>, manifest: &Manifest) -> Result<(), Failure> {
     let text = match what {
         Some(what) => format!("{release} {what}, tried in {:.1} s", took.as_secs_f64()),
         None if took >= PATIENCE => format!(
-            "{release} was tried for {:.1} s and neither answered nor ended: the gate will tell",
+            "{release} was tried for {:.1} s and neither answered nor ended: the gate decides",
             took.as_secs_f64()
         ),
         None => return Ok(()),
@@ -293,7 +293,7 @@ impl Trial<'_> {
         let mut lines = slot::shown(&text.join("\n"), &redactor, &app.process(self.run.idle()));
         lines.extend(self.logs.of_server(&redactor));
         let hint = gate::advice::on_missing_module(&lines, &manifest.config).unwrap_or_else(|| {
-            "it was tried before anything was stopped; `gate.preflight = \"off\"` in bg.toml starts it in its slot only, for an app that cannot run twice at a time, and `bg deploy --force-gate REASON` does so once".to_owned()
+            "for an app that cannot run twice at a time, `gate.preflight = \"off\"` in bg.toml skips this trial, `bg deploy --force-gate REASON` does so once".to_owned()
         });
         Failure::failed(format!(
             "{} does not {step}: {}",

@@ -56,7 +56,7 @@ pub async fn prune(run: &Run<'_>) -> Result<(), Failure> {
     for id in &pruned.holding {
         run.sink.emit(Event::Noted {
             text: format!(
-                "{id} is old and stays, for something was written into it: {}; `bg data` shows all of it",
+                "old release {id} is kept, because data was written into it: {}; `bg data` shows all of it",
                 data::held_by(app, id).unwrap_or_default()
             ),
         });

@@ -43,7 +43,7 @@ impl Show for Vec<Kept> {
         for release in self {
             let colors: Vec<&str> = release.colors.iter().map(|color| color.name()).collect();
             let unfit = if release.unfit {
-                "  (refused or rolled back from)"
+                "  (refused or rolled back)"
             } else {
                 ""
             };
@@ -109,12 +109,12 @@ pub fn named(app: &App, beginning: &Beginning) -> Result<ReleaseId, Failure> {
     let what = match (meant.as_slice(), beginning.whole()) {
         ([one], _) => return Ok(one.clone()),
         ([], Some(whole)) => return Ok(whole),
-        ([], None) => format!("no kept release is called `{beginning}`, nor is its commit"),
-        (several, _) => format!("`{beginning}` may be any of {} releases", several.len()),
+        ([], None) => format!("no kept release or commit begins with `{beginning}`"),
+        (several, _) => format!("`{beginning}` fits {} releases", several.len()),
     };
     let names = meant.iter().rev().map(ToString::to_string);
     Err(Failure::failed(what)
         .showing(names)
-        .hint("`bg releases` lists those that are kept; name one by as much as it takes")
+        .hint("`bg releases` lists the kept releases; type enough of a name to tell it from the others")
         .with_traffic(traffic::unchanged(app)))
 }

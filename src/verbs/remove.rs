@@ -62,7 +62,7 @@ pub async fn remove(app: &App, yes: bool, purge: bool, sink: &dyn Sink) -> Resul
     if permit.exists() {
         steps.push(format!("delete {}", permit.display()));
     }
-    steps.push("take the app out of the registry".to_owned());
+    steps.push("remove the app from the registry".to_owned());
     if purge {
         steps.push(format!("delete {}", app.layout.root().display()));
     } else {
@@ -84,7 +84,7 @@ pub async fn remove(app: &App, yes: bool, purge: bool, sink: &dyn Sink) -> Resul
         delete_of(app.layout.root(), &owner)?;
     }
     sink.emit(Event::Noted {
-        text: format!("{} is off this host", app.name()),
+        text: format!("{} is removed from this host", app.name()),
     });
     Ok(Removed { steps, done: true })
 }
@@ -112,7 +112,7 @@ pub fn purge(config: &Config, yes: bool, sink: &dyn Sink) -> Result<Removed, Fai
                 owner.name
             ),
         )
-        .hint("look into that folder, and delete it by hand where it is of no use"));
+        .hint("look into that folder, and `rm -r` it if it is of no use"));
     }
     let steps = vec![format!("delete {}", layout.root().display())];
     if yes {
@@ -140,9 +140,9 @@ pub(super) fn owner(app: &App) -> Result<User, Failure> {
         let owner = &app.entry.owner;
         Failure::new(
             Kind::Config,
-            format!("there is no user `{owner}` on this host any more"),
+            format!("the user `{owner}` no longer exists on this host"),
         )
-        .hint("`owner` in bg.toml, then `bg setup`")
+        .hint("set `owner` in bg.toml to a user of this host, then `bg setup`")
     })
 }
 
@@ -154,7 +154,7 @@ pub(super) fn rights(owner: &User) -> Result<AsUser, Failure> {
 fn lock(app: &App, owner: &User) -> Result<Lock, Failure> {
     let _rights = rights(owner)?;
     Lock::take(&app.layout.lock(), &Holder::this("remove")).map_err(|error| {
-        Failure::new(Kind::Locked, "another command goes on")
+        Failure::new(Kind::Locked, "another command is running")
             .because(error)
             .with_traffic(traffic::unchanged(app))
     })
@@ -211,7 +211,7 @@ fn nginx_files(app: &App) -> Result<Vec<PathBuf>, Failure> {
             Kind::Config,
             format!("`{}` still includes this app's files", files.site().display()),
         )
-        .hint("take those includes out first: NGINX would not start without the files they name")
+        .hint("remove those includes first: NGINX would not start without the files they name")
         .with_traffic(traffic::unchanged(app)));
     }
     Ok(mine)
@@ -242,11 +242,11 @@ pub(super) async fn take_from_nginx(app: &App, files: &[PathBuf]) -> Result<(), 
         for path in moved.iter().rev() {
             std::fs::rename(aside(path), path).ok();
         }
-        return Err(
-            Failure::failed("NGINX does not do without this app's files; they were put back")
-                .because(error)
-                .with_traffic(traffic::unchanged(app)),
-        );
+        return Err(Failure::failed(
+            "NGINX rejects its configuration without this app's files, so they were put back",
+        )
+        .because(error)
+        .with_traffic(traffic::unchanged(app)));
     }
     moved.iter().try_for_each(|path| delete(&aside(path)))
 }

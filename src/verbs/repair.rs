@@ -145,14 +145,14 @@ async fn serves(app: &App, live: &Deployment, sink: &dyn Sink) -> Result<(), Fai
         }
     };
     if refusal.is_early() {
-        let down = Failure::failed(format!("{live} is live and does not serve: {}", refusal.problem));
+        let down = Failure::failed(format!("{live} is live but does not serve: {}", refusal.problem));
         let hint = format!("`bg logs {color}` shows what it said; `bg rollback` moves traffic away from it");
         return Err(down
             .hint(hint)
             .with_traffic(Traffic::Unchanged { live: live.clone() }));
     }
     sink.emit(Event::Warned {
-        text: format!("{live} is live and unwell: {}", refusal.problem),
+        text: format!("{live} is live but unhealthy: {}", refusal.problem),
     });
     Ok(())
 }

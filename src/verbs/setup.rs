@@ -70,7 +70,7 @@ impl Show for SetUp {
             for line in &self.changes {
                 writeln!(text, "  {line}").ok();
             }
-            writeln!(text, "traffic moves the {}", way(&self.switch)).ok();
+            writeln!(text, "switches use the {}", way(&self.switch)).ok();
             return text + "ready: `bg deploy`\n";
         }
         for diff in &self.diffs {
@@ -79,7 +79,7 @@ impl Show for SetUp {
         for line in &self.changes {
             writeln!(text, "  would {line}").ok();
         }
-        writeln!(text, "traffic would move the {}", way(&self.switch)).ok();
+        writeln!(text, "switches would use the {}", way(&self.switch)).ok();
         if let Some(snippet) = &self.snippet {
             writeln!(text, "the site is yours; it needs:\n{snippet}").ok();
         }
@@ -88,7 +88,7 @@ impl Show for SetUp {
 }
 
 fn way(switch: &str) -> String {
-    switch.replacen(": ", " way: ", 1)
+    switch.replacen(": ", " strategy: ", 1)
 }
 
 /// Prepares the host for the app of `config`.
@@ -143,7 +143,7 @@ pub async fn setup(config: Config, ask: Ask, sink: &dyn Sink) -> Result<SetUp, F
             continue;
         }
         sink.emit(Event::Noted {
-            text: format!("{} stays as others have changed it", change.path.display()),
+            text: format!("{} keeps the changes that others made", change.path.display()),
         });
     }
     lay_out(&app, &facts)?;
@@ -162,7 +162,7 @@ pub async fn setup(config: Config, ask: Ask, sink: &dyn Sink) -> Result<SetUp, F
         .collect();
     nginx::change_over(&app, &facts, wanted.nginx, &wanted.targets, sink).await?;
     Written::of(&app.nginx_files).keep(&written).map_err(|error| {
-        Failure::failed("what was written into NGINX's files cannot be noted").because(error)
+        Failure::failed("cannot record what was written into NGINX's files").because(error)
     })?;
     link::forget_former_answers(&app, &facts)?;
     close_locks(&app, &facts)?;
@@ -209,7 +209,7 @@ pub(super) async fn lock(app: &App, facts: &HostFacts) -> Result<Lock, Failure> 
     Lock::wait(&app.layout.lock(), &Holder::this("setup"), PATIENCE, |_| ())
         .await
         .map_err(|error| {
-            Failure::new(FailureKind::Locked, "another command goes on")
+            Failure::new(FailureKind::Locked, "another command is running")
                 .because(error)
                 .with_traffic(traffic::unchanged(app))
         })
@@ -225,13 +225,13 @@ fn close_locks(app: &App, facts: &HostFacts) -> Result<(), Failure> {
 
 pub(super) fn register(app: &App, facts: &HostFacts, registry: &Registry) -> Result<(), Failure> {
     let config = toml::to_string(&app.config)
-        .map_err(|error| Failure::failed("the configuration cannot be kept").because(error))?;
+        .map_err(|error| Failure::failed("cannot store the applied configuration").because(error))?;
     if !is_applied(app) {
         let _rights = owner::rights(facts)?;
         write(app.layout.config(), &config, Config::MODE)?;
     }
     let entry = toml::to_string(&app.entry)
-        .map_err(|error| Failure::failed("the registry entry cannot be kept").because(error))?;
+        .map_err(|error| Failure::failed("cannot write the registry entry").because(error))?;
     write(registry.path(app.name()), &entry, 0o644)
 }
 
@@ -252,7 +252,7 @@ async fn reached(app: &App, set_up: &SetUp) -> Result<(), Failure> {
     let failure = Failure::failed("NGINX does not answer for this app yet").because(error);
     let failure = match redirects {
         true => failure.hint(
-            "a listener that only sends visitors to the encrypted one: `redirect_to_https = true` in `[nginx]`, beside `443 ssl` in `listen`, says so",
+            "if this listener only redirects to HTTPS: `redirect_to_https = true` in `[nginx]`, with `443 ssl` in `listen`",
         ),
         false => failure,
     };
@@ -261,7 +261,7 @@ async fn reached(app: &App, set_up: &SetUp) -> Result<(), Failure> {
             "add these lines to `{}`, then `nginx -t`, reload, and `bg setup` again",
             app.nginx_files.site().display()
         )),
-        None => failure.hint("`bg check` says what stands in the way"),
+        None => failure.hint("`bg check` finds the cause"),
     })
 }
 

@@ -57,7 +57,7 @@ async fn take(app: &App, uploaded: &Uploaded) -> Result<Commit, Failure> {
     let bundle = uploads::bundle(&app.layout, &uploaded.commit);
     git.take(&bundle, &uploaded.commit)
         .await
-        .map_err(|error| Failure::failed("what was brought cannot be taken").because(error))?;
+        .map_err(|error| Failure::failed("the upload cannot be used").because(error))?;
     let commit = git.resolve(&uploaded.commit).await.map_err(|error| {
         Failure::failed(format!("`{}` cannot be deployed", uploaded.commit)).because(error)
     })?;
@@ -178,7 +178,7 @@ pub fn already_live(sha: &str) -> Failure {
     Failure::failed(format!(
         "{short} is live already, with the same configuration and environment"
     ))
-    .hint("`bg deploy --again` releases it once more: the other color, to which a rollback goes, is the same then")
+    .hint("`bg deploy --again` releases it once more; a rollback then goes to the same release")
 }
 
 /// What to look at when a repository is not reached.
@@ -194,7 +194,7 @@ fn unreachable() -> String {
 /// # Errors
 /// When git refuses.
 pub async fn forget(app: &App) -> Result<(), Failure> {
-    let failed = |error| Failure::failed("what was brought for old releases was not deleted").because(error);
+    let failed = |error| Failure::failed("the uploads of old releases were not deleted").because(error);
     let kept = releases::list(&app.layout)
         .map_err(|error| Failure::failed("the releases cannot be read").because(error))?;
     let needed: BTreeSet<String> = kept.manifests.into_iter().map(|release| release.commit).collect();

@@ -180,7 +180,7 @@ fn agreed(observe: &Observe, drift: &mut Vec<String>) -> Option<model::color::Ro
             nginx: Ok(nginx),
         } => {
             drift.push(format!(
-                "{error}; NGINX answers from {nginx}: `bg switch {}` mends the link",
+                "{error}; NGINX answers from {nginx}: `bg switch {}` repairs the link",
                 nginx.color
             ));
         }
@@ -240,7 +240,7 @@ fn rollback(
 ) -> RollbackStatus {
     let Some(live) = live else {
         return RollbackStatus::Nothing {
-            why: "it is not known what is live".to_owned(),
+            why: "cannot tell what is live".to_owned(),
         };
     };
     let Some(release) = &live.release else {
@@ -255,13 +255,13 @@ fn rollback(
     let held = releases::slot(&app.layout, live.color.other());
     if held.as_ref() != Some(target) {
         return RollbackStatus::Nothing {
-            why: format!("{target}, which served before, is no longer in a slot"),
+            why: format!("the previous release {target} is no longer in a slot"),
         };
     }
     if let Some(contract) = contract::between(&app.layout, release, target) {
         return RollbackStatus::Nothing {
             why: format!(
-                "the database does not serve {target} since {} ({}); `bg rollback --force REASON` goes back all the same",
+                "{target} does not work with the database schema since {} ({}); `bg rollback --force REASON` goes back anyway",
                 contract.release, contract.why
             ),
         };

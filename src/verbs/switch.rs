@@ -57,7 +57,7 @@ async fn to_color(run: &Run<'_>, color: Color, force: Option<&str>) -> Result<De
     };
     if run.state.is_unfit(&release) {
         run.sink.emit(Event::Warned {
-            text: format!("{} was refused or rolled back from before", release.short()),
+            text: format!("{} was refused or rolled back before", release.short()),
         });
     }
     contract::guard(run, &release, force)?;
@@ -113,7 +113,7 @@ pub async fn reconcile(
     run.commit(
         run.live(),
         run.from.maintenance,
-        format!("{} stays; the doubt of {doubted} is ended", release.short()),
+        format!("{} stays live; {doubted} is no longer in doubt", release.short()),
     )?;
     Ok(Deployed::of(
         &run,
@@ -174,7 +174,7 @@ fn target(run: &Run<'_>, to: Option<&ReleaseId>) -> Result<ReleaseId, Failure> {
             .because(why);
         match &held {
             Some(held) if run.state.is_unfit(held) => failure.hint(format!(
-                "{idle} holds {}, which was rolled back from: `bg switch {idle}` goes there all the same",
+                "{idle} holds {}, which was rolled back: `bg switch {idle}` goes there anyway",
                 held.short()
             )),
             Some(held) => failure.hint(format!(
@@ -319,7 +319,7 @@ async fn now(app: &App, color: Color, running: &Running) -> Result<Gated, Refusa
 /// PM2 has only just started it again: it gets the time that a new one gets, without a soak.
 async fn starting(run: &Run<'_>, color: Color, mut running: Running) -> Result<Gated, Failure> {
     run.sink.emit(Event::Noted {
-        text: format!("{color} has only just been started by PM2: waiting until it passes the gate"),
+        text: format!("PM2 has just started {color}: waiting until it passes the gate"),
     });
     running.manifest.config.gate.soak = Span::seconds(0);
     let passed = gate::full(run.app, &running, &run.sink).await;
@@ -328,7 +328,7 @@ async fn starting(run: &Run<'_>, color: Color, mut running: Running) -> Result<G
 
 fn unwell(app: &App, color: Color, release: &ReleaseId, refusal: Refusal) -> Failure {
     refusal.into_failure(color).hint(format!(
-        "`PM2_HOME={} pm2 delete {}` lets it go: the next `bg switch {color}` starts {} in its place",
+        "`PM2_HOME={} pm2 delete {}` stops it: the next `bg switch {color}` starts {} in its place",
         app.entry.pm2_home.display(),
         app.process(color),
         release.short()

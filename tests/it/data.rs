@@ -267,7 +267,7 @@ fn later_changes_of_tracked_files_below_shared_are_told_with_a_command_that_take
     });
     let told = sandbox.bg(&["deploy"]);
     told.assert_code(0)
-        .assert_says(&format!("{} changes what is shared", &commit[..7]));
+        .assert_says(&format!("{} changes shared files", &commit[..7]));
     told.assert_says("; it deletes texts/an old page.txt");
     assert_eq!(
         (kept("terms.txt"), kept("an old page.txt")),
@@ -291,5 +291,5 @@ fn later_changes_of_tracked_files_below_shared_are_told_with_a_command_that_take
     write("terms.txt", "newer");
     let quiet = sandbox.bg(&["deploy"]);
     quiet.assert_code(0);
-    assert!(!quiet.stderr.contains("changes what is shared"), "{quiet}");
+    assert!(!quiet.stderr.contains("changes shared files"), "{quiet}");
 }

@@ -183,7 +183,7 @@ fn the_old_color_is_left_alone_for_its_quiet_time() {
     two_releases(&sandbox);
     let old = answering_pid(&sandbox, Color::Blue).unwrap();
     let mut deploy = Told::start(&sandbox, &["deploy"]);
-    deploy.wait_says("blue may still finish requests from before the last switch");
+    deploy.wait_says("blue may still be answering requests from before the last switch");
     let live = sandbox.link_folder().join("live");
     let moved = fs::symlink_metadata(live).unwrap().modified().unwrap();
     let began = Instant::now();

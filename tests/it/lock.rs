@@ -97,7 +97,10 @@ fn a_killed_holder_frees_the_lock_and_its_build_ends_before_the_next_command_beg
     drop_last_commit(&sandbox);
     let next = sandbox.bg(&["deploy"]);
     next.assert_code(0);
-    let ended = next.stderr.find("were ended").unwrap_or_else(|| panic!("{next}"));
+    let ended = next
+        .stderr
+        .find("left running")
+        .unwrap_or_else(|| panic!("{next}"));
     assert!(ended < next.stderr.find("fetched").unwrap(), "{next}");
     next.assert_says(&format!("deploy {run} died while preparing"));
     assert_eq!(marked(Some(&run)), [] as [i32; 0], "{next}");

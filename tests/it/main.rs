@@ -50,6 +50,7 @@ mod source;
 mod ssh;
 mod static_build;
 mod terminal;
+mod texts;
 mod umask;
 mod upgrade;
 mod user;

@@ -200,7 +200,7 @@ fn after_pm2_was_stopped_the_next_command_brings_everything_back() {
     let repair = sandbox.bg(&["repair"]);
     repair
         .assert_code(0)
-        .assert_says("PM2's daemon was down and keeps flask-blue, flask-green, neighbour again");
+        .assert_says("PM2's daemon was down; started it with flask-blue, flask-green, neighbour");
     assert_eq!(
         sandbox.live_color(),
         Some(Color::Green),
@@ -278,7 +278,7 @@ fn a_warm_color_that_pm2_has_only_just_started_is_waited_for() {
             .any(|run| fs::read_to_string(run.path()).is_ok_and(|story| story.contains(text)))
     };
     wait_until(Duration::from_secs(30), "it is waited for", || {
-        said("green has only just been started by PM2")
+        said("PM2 has just started green")
     });
     assert_eq!(sandbox.live_color(), Some(Color::Blue));
     fs::remove_file(&held).unwrap();

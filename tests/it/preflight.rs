@@ -200,6 +200,6 @@ fn one_that_is_tried_does_not_outlive_its_run_or_is_ended_by_the_next() {
     sandbox
         .bg(&["deploy"])
         .assert_code(0)
-        .assert_says("neither answered nor ended: the gate will tell");
+        .assert_says("neither answered nor ended: the gate decides");
     assert_eq!(marked(Some(&last_run(&sandbox))), [] as [i32; 0]);
 }

@@ -56,7 +56,7 @@ fn it_carries_the_program_that_moves_traffic_as_root() {
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
-        "error: two words are wanted: an app and a route\n"
+        "error: expected two arguments: an app and a route\n"
     );
 }
 
@@ -198,17 +198,14 @@ fn it_finds_a_user_in_the_file_and_asks_with_tls_without_a_system() {
         return;
     };
     outcome.assert_code(3);
-    outcome.assert_says("there is no user `deploy` on this host any more");
+    outcome.assert_says("the user `deploy` no longer exists on this host");
 
     let uid = if Uid::effective().is_root() { 12345 } else { 0 };
     let line = format!("root:x:0:0::/:/\ndeploy:x:{uid}:{uid}::/:/\n");
     empty.write("etc/passwd", &line);
     let outcome = empty.bg(&["status"]).unwrap();
     outcome.assert_code(7);
-    assert!(
-        outcome.stdout.contains("it is not known what is live"),
-        "{outcome}"
-    );
+    assert!(outcome.stdout.contains("cannot tell what is live"), "{outcome}");
     // `ContentType` of RFC 8446, 5.1: 22 is a handshake.
     assert_eq!(asked.join().unwrap(), 22, "{outcome}");
 }

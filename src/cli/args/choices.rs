@@ -16,7 +16,7 @@ pub struct Patience {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
 #[serde(rename_all = "snake_case")]
 pub enum DataAction {
-    /// Move it into `shared` while the live color goes on, with a link in its place
+    /// Move that data into `shared` while the live color keeps running, with a link in its place
     Move,
 }
 

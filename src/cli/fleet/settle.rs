@@ -38,11 +38,11 @@ pub async fn settle(
         match make_live(invocation, host, wanted, !together).await {
             Ok(()) if together => {
                 invocation.ui.emit(Event::Noted {
-                    text: format!("`{}` is not in doubt any more", host.name),
+                    text: format!("`{}` is no longer in doubt", host.name),
                 });
                 finished
             }
-            Ok(()) => Failure::failed("it was brought back, as not every host moved")
+            Ok(()) => Failure::failed("rolled back, because another host did not switch")
                 .with_traffic(Traffic::PutBack {
                     live: before.live.clone(),
                 })
@@ -71,7 +71,7 @@ async fn make_live(
     let Some(release) = wanted.release.clone() else {
         return Err(Failure::failed("nothing was live before"));
     };
-    let force = back.then(|| "not every host moved".to_owned());
+    let force = back.then(|| "another host did not switch".to_owned());
     let patience = Patience::default();
     let verb = if back && matches!(invocation.verb, Verb::Deploy { .. }) {
         Verb::Rollback {

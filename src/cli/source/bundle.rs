@@ -43,7 +43,7 @@ pub async fn pack(
     for secret in &bundle.secrets {
         ui.emit(Event::Warned {
             text: format!(
-                "`{}` goes along, and by its name it is a secret: it would be safer in `<root>/shared` on the host",
+                "`{}` is uploaded, and its name looks like a secret: keep it in `<root>/shared` on the host instead",
                 secret.display()
             ),
         });
@@ -83,7 +83,7 @@ pub fn hand_over(bundle: &Bundle, context: &Context) -> Result<(), Failure> {
         at: 0,
     };
     uploads::receive(&app.layout, &bundle.uploaded.commit, bundle.bytes, reader)
-        .map_err(|error| Failure::failed("what was packed cannot be put into the app's root").because(error))
+        .map_err(|error| Failure::failed("cannot write the bundle into the app's root").because(error))
 }
 
 /// Brings it to a host, as part of `invocation`.

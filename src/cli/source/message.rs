@@ -38,7 +38,7 @@ pub async fn send(
     ui: Ui,
 ) -> Result<String, Failure> {
     if message.trim().is_empty() {
-        return Err(Failure::new(Kind::Usage, "`-m` says nothing"));
+        return Err(Failure::new(Kind::Usage, "the message of `-m` is empty"));
     }
     let source = source(context, afar)?;
     let Some(url) = &source.git else {
@@ -129,7 +129,7 @@ fn agree(sending: &Sending, message: &str, yes: bool, ui: Ui) -> Result<(), Fail
         )),
         Answered::Nobody => Err(Failure::new(
             Kind::Usage,
-            "nobody is there to be asked whether to commit and push this",
+            "there is no terminal to ask whether to commit and push this",
         )
         .hint("`--yes` answers")),
     }
@@ -159,12 +159,12 @@ async fn carry_out(sending: &Sending, message: &str, ui: Ui) -> Result<String, F
 fn not_pushed(error: WorkTreeError, short: &str) -> Failure {
     let hint = match error {
         WorkTreeError::Diverged { .. } => {
-            "`git pull --rebase` brings theirs here; then `bg deploy -m` again, with nothing left to commit"
+            "`git pull --rebase` fetches those commits; then `bg deploy -m` again, with nothing left to commit"
         }
-        _ => "`git push` by hand shows more; then `bg deploy -m` again, with nothing left to commit",
+        _ => "`git push` shows more; then `bg deploy -m` again, with nothing left to commit",
     };
     Failure::failed(format!(
-        "{short} was not pushed, and nothing was deployed; it stays here"
+        "{short} was committed but not pushed; nothing was deployed"
     ))
     .because(error)
     .hint(hint)
@@ -184,7 +184,7 @@ fn refused(error: WorkTreeError, branch: &str) -> Failure {
         }
         WorkTreeError::Conflicts { .. } => "edit them, then `git add` them".to_owned(),
         WorkTreeError::Secrets { .. } => {
-            "name it in .gitignore: what is secret lies in `<root>/shared` on the host; `git add` it by hand if it is none"
+            "add it to .gitignore and put it into `<root>/shared` on the host; `git add` it if it is no secret"
                 .to_owned()
         }
         WorkTreeError::NoRemote => "`git remote add origin URL`".to_owned(),
@@ -259,7 +259,7 @@ fn source(context: &Context, afar: bool) -> Result<Source, Failure> {
     if afar {
         return Err(Failure::new(
             Kind::Config,
-            "`-m` looks up `source.git` in bg.toml, and there is none here",
+            "`-m` needs `source.git` of a bg.toml, and this folder has none",
         ));
     }
     Ok(context.open_as_is()?.config.source)

@@ -38,7 +38,7 @@ pub fn kept(app: &App, daemon: &Daemon, color: Color, manifest: Manifest) -> Res
 pub async fn warm(app: &App, color: Color, manifest: Manifest) -> Result<Running, String> {
     // One that was told to end may answer for a moment still.
     if restart_inhibitor::is_left(&app.layout.inhibitor(color)) {
-        return Err("its stop was begun and has not ended".to_owned());
+        return Err("its stop has begun but not finished".to_owned());
     }
     let daemon = app.pm2.list().await.map_err(|error| error.to_string())?;
     found(app, &daemon, color, manifest)

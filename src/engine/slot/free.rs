@@ -156,7 +156,7 @@ async fn quiet(app: &App, color: Color, sink: &dyn Sink) {
     }
     sink.emit(Event::Noted {
         text: format!(
-            "{color} may still finish requests from before the last switch: {:.0} s more",
+            "{color} may still be answering requests from before the last switch: waiting {:.0} s",
             left.as_secs_f64().ceil()
         ),
     });
@@ -189,7 +189,7 @@ async fn drain(app: &App, color: Color, sink: &dyn Sink) -> Result<usize, Failur
             let then = match settings.connections {
                 OpenConnections::Close => {
                     let ends = app.config.process.stop_timeout;
-                    format!(", then the app is told to end, for which it has {ends}")
+                    format!(", then the app gets {ends} to stop")
                 }
                 OpenConnections::Wait | OpenConnections::Refuse => String::new(),
             };
@@ -228,18 +228,18 @@ fn still_open_words(color: Color, open: usize) -> String {
 
 fn still_open(app: &App, color: Color, open: usize) -> Failure {
     Failure::failed(format!(
-        "{}, so it may not be stopped",
+        "{}, so {color} was not stopped",
         still_open_words(color, open)
     ))
-    .hint("`drain.connections = \"close\"` closes them after the drain time; or try again later")
+    .hint("`drain.connections = \"close\"` in bg.toml closes them after `drain.timeout`; or try again later")
     .with_traffic(traffic::unchanged(app))
 }
 
 fn pm2_failure(app: &App, error: Pm2Error) -> Failure {
-    Failure::failed("PM2 did not do its part")
+    Failure::failed("PM2 failed")
         .because(error)
         .hint(format!(
-            "`PM2_HOME={} pm2 list` shows what it knows",
+            "`PM2_HOME={} pm2 list` shows PM2's processes",
             app.entry.pm2_home.display()
         ))
         .with_traffic(traffic::unchanged(app))

@@ -50,7 +50,7 @@ impl IdleSlot {
             return Ok(IdleSlot::of(live.color.other()));
         }
         Err(Failure::failed(format!(
-            "traffic was on {live} when this run began and somebody else moved it to {now}"
+            "traffic was on {live} when this run began, and somebody else has moved it to {now} since"
         ))
         .with_traffic(Traffic::Unchanged {
             live: traffic::deployment(app, now.color),

@@ -107,7 +107,7 @@ impl Waiting<'_> {
                     return Ok(self.acquired(holder, was_there));
                 }
                 Some(other) if self.gone.is_some() && Instant::now() >= deadline => {
-                    let text = format!("{} takes its place again and again", other.release.short());
+                    let text = format!("{} keeps starting in its place", other.release.short());
                     return Err(self.with_log(text).await);
                 }
                 Some(other) => {
@@ -169,14 +169,14 @@ impl Waiting<'_> {
             Some(_) | None => {}
         }
         if self.starts == 2 {
-            let text = "PM2 has given up on it: it ends again and again";
+            let text = "PM2 has given up on it after repeated exits";
             return Err(self.with_log(text.to_owned()).await);
         }
         self.starts += 1;
         self.idle_since = None;
         // This very program, also where another version was installed over it meanwhile.
         launcher::install(Path::new("/proc/self/exe"), &self.app.layout)
-            .map_err(|error| Problem::new(format!("the launcher cannot be put in place: {error}")))?;
+            .map_err(|error| Problem::new(format!("cannot install the launcher: {error}")))?;
         match self.app.pm2.start(&self.spec, &self.app.layout.state()).await {
             // The process is looked for at the lock.
             Ok(_) | Err(Pm2Error::NoProcess { .. }) => Ok(()),
@@ -237,7 +237,7 @@ async fn end_one(process: Process, signal: Signal, grace: Duration) -> Result<()
     let ended = process::end_by(process, signal, grace).await;
     ended.map_err(|error| refused(error.desc()))?;
     match process.alive() {
-        true => Err(refused("it outlives SIGKILL")),
+        true => Err(refused("it survived SIGKILL")),
         false => Ok(()),
     }
 }

@@ -107,7 +107,7 @@ fn of(app: &App, name: &str, live: Option<&ReleaseId>, worker: Option<&Worker>) 
 fn problem(holders: &[Holder], live: Option<&ReleaseId>, worker: Option<&Worker>) -> Option<String> {
     match (worker, holders) {
         (None, []) => None,
-        (None, [one, ..]) => Some(format!("runs {} and is not to run", one.release.short())),
+        (None, [one, ..]) => Some(format!("runs {} but should not run", one.release.short())),
         (Some(_), []) => Some("does not run".to_owned()),
         (Some(_), holders) => holders
             .iter()
@@ -133,15 +133,15 @@ async fn kept(app: &App, worker: &Worker) -> Option<String> {
     }
     match status {
         Some(None) => {}
-        Some(Some(status)) => return Some(format!("is not kept by PM2, which says `{status}`")),
-        None => return Some("is not kept by PM2".to_owned()),
+        Some(Some(status)) => return Some(format!("is not managed by PM2, which says `{status}`")),
+        None => return Some("is not managed by PM2".to_owned()),
     }
     let name = worker.replaces.as_ref()?;
     match replaced::named(app, name).await {
         Ok(entries) => entries
             .iter()
             .any(|entry| entry.is_running())
-            .then(|| format!("has replaced `{name}`, and that runs too")),
+            .then(|| format!("has replaced `{name}`, which still runs")),
         Err(problem) => Some(problem.text),
     }
 }

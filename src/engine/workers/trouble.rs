@@ -61,7 +61,7 @@ impl Trouble {
     fn into_failure(self) -> Failure {
         let hint = match (&self.release, &self.runs) {
             (None, _) | (_, None) => "`bg repair` tries again",
-            _ => "deploy again when it is mended, or `bg rollback`; `bg repair` tries this release again",
+            _ => "fix the worker and `bg deploy`, or `bg rollback`; `bg repair` tries this release again",
         };
         Failure::failed(self.what() + &self.now())
             .because(Why(self.problem.text))

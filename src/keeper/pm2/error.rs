@@ -25,7 +25,7 @@ pub enum Pm2Error {
         source: Untrusted,
     },
     /// Its owner is not known here.
-    #[error("`{}` belongs to user {uid}, who is not known on this host", .home.display())]
+    #[error("`{}` belongs to uid {uid}, and this host has no such user", .home.display())]
     Nobodys {
         /// `PM2_HOME`.
         home: PathBuf,

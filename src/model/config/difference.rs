@@ -86,7 +86,12 @@ pub fn needs_setup(changes: &[Change]) -> Option<String> {
     };
     let keys = changes.iter().filter(is_set_up);
     let keys: Vec<String> = keys.map(|change| format!("`{}`", change.key)).collect();
-    (!keys.is_empty()).then(|| format!("bg.toml changed what `bg setup` prepares: {}", keys.join(", ")))
+    (!keys.is_empty()).then(|| {
+        format!(
+            "bg.toml has changes that `bg setup` must apply: {}",
+            keys.join(", ")
+        )
+    })
 }
 
 fn leaves(config: &Config) -> BTreeMap<String, String> {
@@ -223,6 +228,6 @@ mod tests {
         moved.process.ports.blue = 6001;
         moved.process.workers = 9;
         let said = needs_setup(&difference(&config(""), &moved)).unwrap();
-        assert!(said.ends_with(" prepares: `process.ports.blue`"), "{said}");
+        assert!(said.ends_with(" must apply: `process.ports.blue`"), "{said}");
     }
 }

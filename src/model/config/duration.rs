@@ -27,7 +27,7 @@ impl Span {
 
 /// Text that is no duration.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no duration: expected whole numbers with units, as `30s`, `500ms` or `1m 30s`")]
+#[error("`{0}` is not a duration: expected whole numbers with units, as `30s`, `500ms` or `1m 30s`")]
 pub struct NotADuration(String);
 
 impl FromStr for Span {

@@ -99,7 +99,7 @@ pub(super) fn syntax(error: &Error, text: &str) -> Mistake {
             (_, None) => "this is not TOML".into(),
         },
         span,
-        what: format!("no valid TOML: {what}"),
+        what: format!("not valid TOML: {what}"),
         note: None,
     }
 }

@@ -57,7 +57,7 @@ impl<'de> Deserialize<'de> for KeepWarm {
             "never" => Ok(KeepWarm::Never),
             other => other.parse().map(KeepWarm::For).map_err(|_| {
                 Error::custom(format!(
-                    "`{other}` is no time to keep the old color warm: expected {expected}"
+                    "`{other}` is not a time to keep the old color warm: expected {expected}"
                 ))
             }),
         }

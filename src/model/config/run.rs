@@ -10,7 +10,7 @@ pub enum RunError {
     #[error("the quotes do not pair up")]
     Quotes,
     /// There is no word.
-    #[error("there is no word in it")]
+    #[error("the command is empty")]
     Empty,
     /// A template tag that is not `{{`.
     #[error("`{0}` opens no variable in double braces")]

@@ -30,7 +30,7 @@ pub enum ReloadFailed {
     #[error("another reload of this NGINX goes on: {0}")]
     Busy(String),
     /// Reloads cannot be kept apart.
-    #[error("NGINX was not told")]
+    #[error("NGINX was not told to reload")]
     Lock(#[source] LockError),
     /// The link names nothing that NGINX could be behind.
     #[error("NGINX cannot follow the link")]
@@ -52,7 +52,7 @@ pub enum AskError {
         said: String,
     },
     /// It could not be asked.
-    #[error("the program that moves traffic with root's rights cannot be asked")]
+    #[error("cannot run `bluegreen-swap`, which moves traffic as root")]
     Command(#[from] CommandError),
 }
 

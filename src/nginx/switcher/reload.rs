@@ -28,19 +28,19 @@ pub struct Reload {
 #[derive(Debug, thiserror::Error)]
 pub enum NotApplied {
     /// Nothing was touched.
-    #[error("NGINX's configuration is broken before anything was moved")]
+    #[error("NGINX's configuration was broken already, so traffic was not moved")]
     Broken(#[source] NginxError),
     /// Nothing was touched.
-    #[error("NGINX cannot be told to reload, so nothing was moved")]
+    #[error("NGINX cannot be told to reload, so traffic was not moved")]
     Unreachable(#[source] NginxError),
     /// Nothing was touched.
-    #[error("nobody waits for this any more, so nothing was moved")]
+    #[error("the caller is gone, so traffic was not moved")]
     CallerGone,
     /// Somebody else's reload did not end.
     #[error(transparent)]
     Busy(ReloadFailed),
     /// The link cannot be replaced.
-    #[error("the link was not replaced")]
+    #[error("the live link was not replaced")]
     Link(#[source] LinkError),
     /// NGINX went on as before, and so did the link.
     #[error("NGINX did not take the new route, and the link was put back")]

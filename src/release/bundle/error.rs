@@ -44,7 +44,7 @@ pub enum BundleError {
         what: &'static str,
     },
     /// Root packs, and somebody else could put a link to what is root's in its place.
-    #[error("root packs only what nobody else can change")]
+    #[error("root packs only files that no other user can change")]
     Untrusted(#[from] Untrusted),
     /// More than there is room for, or than such a file can honestly hold.
     #[error("it holds more than {} MB, which is more than there is room for or than a file of its size holds", .limit >> 20)]

@@ -111,23 +111,23 @@ async fn an_unknown_name_is_answered_with_its_neighbours() {
     for (reference, text) in [
         (
             "mian",
-            "`mian` is no branch, tag or commit of the repository, did you mean `main`?",
+            "`mian` is not a branch, tag or commit of the repository, did you mean `main`?",
         ),
         (
             "origin/main",
-            "`origin/main` is no branch, tag or commit of the repository, did you mean `main`?",
+            "`origin/main` is not a branch, tag or commit of the repository, did you mean `main`?",
         ),
         (
             "relase-12",
-            "`relase-12` is no branch, tag or commit of the repository, did you mean `release-12`?",
+            "`relase-12` is not a branch, tag or commit of the repository, did you mean `release-12`?",
         ),
         (
             "--output=/tmp/x",
-            "`--output=/tmp/x` is no branch, tag or commit of the repository, has it been pushed?",
+            "`--output=/tmp/x` is not a branch, tag or commit of the repository, has it been pushed?",
         ),
         (
             "HEAD",
-            "`HEAD` is no branch, tag or commit of the repository, has it been pushed?",
+            "`HEAD` is not a branch, tag or commit of the repository, has it been pushed?",
         ),
     ] {
         assert_eq!(git.resolve(reference).await.unwrap_err().to_string(), text);

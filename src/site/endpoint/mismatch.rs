@@ -12,7 +12,7 @@ use crate::endpoint::{Endpoint, EndpointError};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotVerified {
     /// There is nothing to ask: without a listener or a path nothing can be shown.
-    #[error("there is no {what} to prove anything on")]
+    #[error("the site has no {what} to verify the switch on")]
     Nothing {
         /// `listener` or `path`.
         what: &'static str,
@@ -71,7 +71,7 @@ pub enum Mismatch {
         app: String,
     },
     /// The proof is another request's.
-    #[error("came with the proof of another request: a cache answers in between")]
+    #[error("came with the proof of another request: a cache in between answers")]
     Replayed,
     /// NGINX answered without asking a slot.
     #[error("was answered {status} by NGINX itself: no slot was asked")]

@@ -166,7 +166,7 @@ async fn what_is_not_a_proof_is_explained() {
     let stale = format!("X-Bg-Proof: {} {NEW}\r\n", Nonce::fresh().as_str());
     assert_eq!(
         words(proven_by(move |_| reply("200 OK", &stale, "")).await),
-        "`/a` on DOOR came with the proof of another request: a cache answers in between"
+        "`/a` on DOOR came with the proof of another request: a cache in between answers"
     );
     assert_eq!(
         words(proven_by(|_| "\r\n\r\nConnection: close".into()).await),

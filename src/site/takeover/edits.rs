@@ -87,7 +87,8 @@ impl Edits {
         if let Some(place) = &self.clash {
             return Err(Refused {
                 place: place.clone(),
-                what: "this is included at several places and would mean something else at each".to_owned(),
+                what: "this file is included at several places and would need another change at each"
+                    .to_owned(),
                 fix: "write the `proxy_pass` into each `location` instead".to_owned(),
             });
         }

@@ -46,8 +46,8 @@ impl<'d> Walk<'d> {
         } else if !target.url.starts_with("http://") {
             self.refuse(
                 d,
-                "the app is asked over TLS",
-                "ask it over plain HTTP: it is on this machine",
+                "`proxy_pass` speaks TLS to the app",
+                "write `http://` instead: the app is on this machine",
             );
         } else if let Some(place) = target.elsewhere {
             let what = format!(
@@ -57,7 +57,7 @@ impl<'d> Walk<'d> {
             self.refuse(
                 d,
                 what,
-                "leave the app alone in an upstream of its own: `bg` sends requests to one color",
+                "give the app an upstream without other servers: `bg` sends requests to one color",
             );
         } else {
             return true;

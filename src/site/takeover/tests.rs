@@ -139,7 +139,7 @@ fn what_cannot_keep_its_meaning_is_refused_with_its_place() {
             "set $b http://127.0.0.1:5000; location / { proxy_pass http://127.0.0.1:5000; }",
             "a variable holds",
         ),
-        ("location / { proxy_pass https://127.0.0.1:5000; }", "over TLS"),
+        ("location / { proxy_pass https://127.0.0.1:5000; }", "speaks TLS"),
         (
             "location / { uwsgi_pass 127.0.0.1:5000; }",
             "`uwsgi_pass` is not HTTP",
@@ -162,7 +162,7 @@ fn what_cannot_keep_its_meaning_is_refused_with_its_place() {
         ),
         (
             "disable_symlinks on; location / { proxy_pass http://127.0.0.1:5000; }",
-            "look through links",
+            "from following the live link",
         ),
         (
             "proxy_set_header Host $proxy_host; location / { proxy_pass http://127.0.0.1:5000; }",

@@ -50,10 +50,10 @@ fn damage_in_the_middle_is_told_once_and_set_aside() {
     let journal = Journal::open(&path).unwrap();
     assert_eq!(Journal::read(&path).unwrap().len(), 2);
     let aside = folder.path().join("journal.damaged");
-    let lies = format!("what made no sense lies in `{}` now", aside.display());
+    let lies = format!("moved the lines that cannot be parsed to `{}`", aside.display());
     assert_eq!(
         journal.damage(),
-        ["line 2 makes no sense and is passed over", &lies]
+        ["line 2 cannot be parsed and is ignored", &lies]
     );
     assert_eq!(std::fs::read(&aside).unwrap(), b"\0\0garbage\n");
     assert_eq!(
@@ -168,8 +168,8 @@ fn damage_behind_the_fold_is_told_by_its_line() {
     assert_eq!(
         told,
         [
-            "line 799 makes no sense and is passed over",
-            "the last line was torn and is passed over"
+            "line 799 cannot be parsed and is ignored",
+            "the last line is incomplete and is ignored"
         ]
     );
     assert_eq!(aside.len(), 1);

@@ -36,7 +36,7 @@ fn a_damaged_snapshot_hides_no_other() {
             "the snapshot of `20261123T181503Z-3f6f782` is damaged: EOF while parsing a value at line 1 column 13",
             "the snapshot of `20261123T181504Z-3f6f782` has format 2 and this version reads up to 1: \
              use the `bluegreen` that wrote it, or a later one",
-            "the snapshot of `20261123T181505Z-3f6f782` is that of `20261123T181501Z-3f6f782`",
+            "the snapshot of `20261123T181505Z-3f6f782` names the release `20261123T181501Z-3f6f782`",
         ]
     );
 }

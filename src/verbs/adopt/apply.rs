@@ -53,7 +53,7 @@ pub(super) async fn carry_out(plan: &Plan, ask: &Ask, sink: &dyn Sink) -> Result
         return Err(match undo::put_back(&record, sink).await {
             Ok(()) => failure,
             Err(worse) => failure.hint(format!(
-                "putting it back failed, `bg adopt --undo` tries again: {}",
+                "undoing the change failed, `bg adopt --undo` tries again: {}",
                 worse.what
             )),
         });
@@ -62,13 +62,13 @@ pub(super) async fn carry_out(plan: &Plan, ask: &Ask, sink: &dyn Sink) -> Result
         record.moved.clone_from(&moves);
         record.write()?;
         move_data(plan, &moves)?;
-        told(sink, format!("{} lies in `shared` now", adopted::listed(&moves)));
+        told(sink, format!("{} moved into `shared`", adopted::listed(&moves)));
     }
     end(&plan.app, &mut record)?;
     told(
         sink,
         format!(
-            "`{}` is {} now, and was not started again",
+            "`{}` is {} now; bg did not start it again",
             plan.found.entry.name, plan.color
         ),
     );
@@ -108,7 +108,7 @@ async fn steps(plan: &Plan, ask: &Ask, record: &Record, sink: &dyn Sink) -> Resu
     let proven = seen::proven(app, &record.seen, route, &plan.release)
         .await
         .map_err(|error| {
-            Failure::failed("the site does not answer as it did, and is put back")
+            Failure::failed("the site answered differently after the change, so its files were put back")
                 .because(error)
                 .hint("`bg adopt` without `--yes` shows what was changed")
         })?;

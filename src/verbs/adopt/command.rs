@@ -259,7 +259,7 @@ fn program(script: &str, args: &[&str], place: &Place<'_>) -> Next {
             run: line(&words, place),
             workers: 1,
             notes: vec![format!(
-                "`python {}` becomes gunicorn, which is at hand: the port stands in it at {}, and two run at once",
+                "`python {}` becomes gunicorn, which is installed: its port is fixed at {}, and two colors run at once",
                 path.strip_prefix(place.top).unwrap_or(&path).display(),
                 shown(&path, &source)
             )],
@@ -303,7 +303,7 @@ fn unknown(words: &[&str], place: &Place<'_>) -> Next {
         run: line(&words, place),
         workers: 1,
         notes: vec![format!(
-            "how `{}` is told its port is not known: write `process.run` with `{{{{ port }}}}` in bg.toml",
+            "cannot tell how `{}` gets its port: write `process.run` with `{{{{ port }}}}` in bg.toml",
             words.join(" ").replace(PORT, "").trim()
         )],
     }

@@ -78,7 +78,9 @@ pub async fn look(dump: &Dump, name: Option<&str>, config: Option<&Config>) -> R
         return Err(refused(format!("PM2 has several entries named `{}`", entry.name))
             .hint("give each a name of its own: `pm2 delete ID`, then `pm2 start ... --name NAME`"));
     }
-    let gone = || refused(format!("`{}` has just ended", entry.name)).hint("look at `pm2 logs`, then again");
+    let gone = || {
+        refused(format!("`{}` has just ended", entry.name)).hint("look at `pm2 logs`, then `bg adopt` again")
+    };
     let process = entry.pid.and_then(Process::of).ok_or_else(gone)?;
     let owner = process::owner(process.pid)
         .and_then(|uid| User::from_uid(Uid::from_raw(uid)).ok().flatten())
@@ -146,7 +148,7 @@ async fn candidates(dump: &Dump, config: Option<&Config>) -> Result<Asked, Failu
             }
             Err(error) => {
                 return Err(Failure::failed(format!(
-                    "PM2 in {} does not say what it keeps",
+                    "cannot list the processes of PM2 in {}",
                     home.home.display()
                 ))
                 .because(error));
@@ -176,7 +178,7 @@ async fn candidates(dump: &Dump, config: Option<&Config>) -> Result<Asked, Failu
         }
     }
     match all.candidates.is_empty() {
-        true => Err(refused("no PM2 runs here that keeps anything")
+        true => Err(refused("no PM2 on this host has a process")
             .showing(all.silent)
             .hint("`PM2_HOME` or `pm2.home` in bg.toml names it; without PM2, `bg setup` and `bg deploy` start anew")),
         false => Ok(all),
@@ -245,7 +247,7 @@ fn alone_on(port: u16, process: Process) -> Result<Option<IpAddr>, Failure> {
             let other = sockets::holder_of(one.inode);
             let other = other.map_or("another user's process".to_owned(), |other| other.to_string());
             return Err(refused(format!("port {port} is shared with {other}"))
-                .hint("end that one: the kernel deals requests out between them"));
+                .hint("stop that process: the kernel splits requests between the two"));
         }
     }
     let by_v4 = listeners

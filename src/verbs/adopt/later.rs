@@ -28,12 +28,12 @@ pub(super) fn refuse_unless_unfinished(entry: &Entry) -> Result<(), Failure> {
                 Layout::new(&entry.root).root().display()
             ),
         )
-        .hint("`bg status` shows it; `bg deploy` goes on, `bg adopt --undo` back")),
+        .hint("`bg status` shows it; `bg deploy` makes the first release, `bg adopt --undo` undoes the adoption")),
         None => Err(Failure::new(
             Kind::Config,
             format!("`{}` is set up on this host already", entry.app),
         )
-        .hint("another `app` in bg.toml, or `bg remove` first")),
+        .hint("choose another `app` in bg.toml, or `bg remove` first")),
     }
 }
 
@@ -116,7 +116,7 @@ pub fn leave(app: &App, ask: &Ask) -> Result<Adopting, Failure> {
         return Ok(adopting);
     }
     releases::write(&app.layout, &manifest)
-        .map_err(|error| Failure::failed("that cannot be written down").because(error))?;
+        .map_err(|error| Failure::failed("cannot record that").because(error))?;
     adopting.done = true;
     Ok(adopting)
 }

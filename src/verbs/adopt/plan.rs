@@ -67,7 +67,7 @@ async fn dump(conf: &Path, config: Option<&Config>) -> Result<Dump, Failure> {
     dump.map_err(|error| {
         Failure::failed("NGINX's configuration cannot be read, or is broken")
             .because(error)
-            .hint("`bg adopt` needs NGINX's rights, which are root's as a rule: run it with sudo")
+            .hint("`bg adopt` changes NGINX's configuration, which needs root: run it with sudo")
     })
 }
 
@@ -163,10 +163,10 @@ fn take(dump: &Dump, wish: &Wish) -> Result<Takeover, Failure> {
             .flat_map(|one| [format!("{}: {}", one.place, one.what), format!("    {}", one.fix)]);
         Failure::new(
             Kind::Config,
-            "the site cannot be led through the switch with its meaning kept",
+            "these NGINX directives cannot be converted without changing what they do",
         )
         .showing(lines)
-        .hint("change these lines by hand, `nginx -t` and reload; then again")
+        .hint("edit these lines, `nginx -t && nginx -s reload`, then `bg adopt` again")
     })
 }
 
@@ -178,7 +178,7 @@ fn as_read(dump: &Dump, takeover: &Takeover) -> Result<(), Failure> {
         if read.is_none_or(|(_, text)| text.trim_end() != disk.trim_end()) {
             return Err(
                 Failure::failed(format!("`{}` was changed a moment ago", file.path.display()))
-                    .hint("again, when nobody works on it"),
+                    .hint("`bg adopt` again when nobody edits the file"),
             );
         }
     }
@@ -230,7 +230,7 @@ fn of_the_same(config: &Config, found: &Found) -> Result<(), Failure> {
             found.entry.name, found.owner.name
         ),
     )
-    .hint(format!("`owner = \"{}\"` in bg.toml", found.owner.name)))
+    .hint(format!("set `owner = \"{}\"` in bg.toml", found.owner.name)))
 }
 
 fn color(config: &Config, port: u16) -> Result<Color, Failure> {
@@ -243,7 +243,9 @@ fn color(config: &Config, port: u16) -> Result<Color, Failure> {
                 Kind::Config,
                 format!("`process.ports` gives no color port {port}, which the process holds"),
             )
-            .hint(format!("`ports = {{ blue = {port}, green = ... }}` in bg.toml"))
+            .hint(format!(
+                "set `ports = {{ blue = {port}, green = ... }}` in bg.toml"
+            ))
         })
 }
 
@@ -252,13 +254,13 @@ fn fits(config: &Config, facts: &HostFacts, found: &Found, takeover: &Takeover) 
     if !facts.running {
         return refused(
             format!("`{}` names no running NGINX", facts.entry.nginx_pid.display()),
-            "start it first: it must answer before and after".to_owned(),
+            "start NGINX first: it must answer before and after the change".to_owned(),
         );
     }
     if takeover.servers.is_empty() {
         return refused(
             format!("no server of NGINX passes anything to port {}", found.port),
-            "a `proxy_pass` to it is needed".to_owned(),
+            "add a `proxy_pass` to that port".to_owned(),
         );
     }
     if facts.site_is_ours {
@@ -274,11 +276,11 @@ fn fits(config: &Config, facts: &HostFacts, found: &Found, takeover: &Takeover) 
     if facts.entry.pm2_home != found.pm2_home {
         return refused(
             format!(
-                "`{}` is kept by the PM2 in {}",
+                "`{}` belongs to the PM2 in {}",
                 found.entry.name,
                 found.pm2_home.display()
             ),
-            format!("`pm2.home = \"{}\"` in bg.toml", found.pm2_home.display()),
+            format!("set `pm2.home = \"{}\"` in bg.toml", found.pm2_home.display()),
         );
     }
     let names = Color::BOTH.map(|color| format!("{}-{color}", config.process.name));
@@ -289,8 +291,11 @@ fn fits(config: &Config, facts: &HostFacts, found: &Found, takeover: &Takeover) 
         .find(|entry| names.contains(&entry.name));
     match taken {
         Some(entry) => refused(
-            format!("PM2 has an entry `{}`, which would be a color's", entry.name),
-            "another `process.name` in bg.toml".to_owned(),
+            format!(
+                "PM2 already has an entry `{}`, which a color would need",
+                entry.name
+            ),
+            "choose another `process.name` in bg.toml".to_owned(),
         ),
         None => Ok(()),
     }

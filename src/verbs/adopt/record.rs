@@ -152,7 +152,7 @@ impl Record {
                 format!("root does not act on `{}`", path.display()),
             )
             .because(error)
-            .hint("what `bg adopt` wrote down is root's alone: look at who changed that, and at `nginx.conf` in bg.toml"));
+            .hint("only root may write the record of `bg adopt`: find out who changed it, and look at `nginx.conf` in bg.toml"));
         }
         match fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -180,7 +180,7 @@ impl Record {
         let made = fs::create_dir_all(&folder).map_err(store::FileError::at("make", &folder));
         made.and_then(|()| store::write_whole(&path(&folder), &text, 0o600))
             .map_err(|error| {
-                Failure::failed("what is about to be changed cannot be written down")
+                Failure::failed("cannot record the changes before making them")
                     .because(error)
                     .hint("`bg adopt` writes into NGINX's folder: run it with sudo")
             })

@@ -55,9 +55,9 @@ fn record(conf: &Path, name: Option<&str>, config: Option<&Config>) -> Result<Op
             let apps: Vec<String> = found.iter().map(|record| record.entry.app.clone()).collect();
             Err(Failure::new(
                 Kind::Config,
-                format!("which one? adopted are {}", apps.join(", ")),
+                format!("several apps are adopted: {}", apps.join(", ")),
             )
-            .hint("`bg adopt --undo NAME` names one"))
+            .hint("`bg adopt --undo NAME` chooses one"))
         }
     }
 }
@@ -105,10 +105,11 @@ pub async fn undo(ask: &Ask, config: Option<Config>, sink: &dyn Sink) -> Result<
     let conf = conf(ask, config.as_ref());
     let named = config.as_ref();
     let Some(record) = record(&conf, ask.name.as_deref(), named)? else {
-        return Err(
-            Failure::new(Kind::Config, "nothing was adopted here, or it was undone already")
-                .hint("`bg status` shows what there is"),
-        );
+        return Err(Failure::new(
+            Kind::Config,
+            "no app is adopted on this host, or the adoption was undone already",
+        )
+        .hint("`bg status` shows what there is"));
     };
     if record.done {
         let owner = User::from_name(&record.entry.owner).ok().flatten();
@@ -207,7 +208,7 @@ fn lock(app: &App, owner: &User) -> Result<Option<Lock>, Failure> {
     Lock::take(&app.layout.lock(), &Holder::this("adopt --undo"))
         .map(Some)
         .map_err(|error| {
-            Failure::new(Kind::Locked, "another command goes on")
+            Failure::new(Kind::Locked, "another command is running")
                 .because(error)
                 .with_traffic(traffic::unchanged(app))
         })
@@ -231,9 +232,9 @@ async fn from_nginx(app: &App, record: &Record, back: Vec<Change>) -> Result<(),
     seen::unchanged(&record.seen, app.config.timeouts.proof.0)
         .await
         .map_err(|error| {
-            Failure::failed("the site's files are as they were, and it does not answer as it did")
+            Failure::failed("the site's files were put back, but the site answers differently than before")
                 .because(error)
-                .hint("look at NGINX's error log and at the process; `bg adopt --undo` goes on from here")
+                .hint("look at NGINX's error log and at the process; `bg adopt --undo` continues from here")
         })
 }
 

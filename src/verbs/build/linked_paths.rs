@@ -54,7 +54,7 @@ pub(super) async fn tell_changes(run: &Run<'_>, git: &Git, sha: &str, release: &
     };
     run.sink.emit(Event::Warned {
         text: format!(
-            "{} changes what is shared, and the app goes on with what `{}` has: {ways}",
+            "{} changes shared files, but the app keeps using those in `{}`: {ways}",
             sha.get(..7).unwrap_or(sha),
             shared.display()
         ),

@@ -68,5 +68,5 @@ fn in_a_line(finding: &Finding) -> String {
 fn refused(finding: Finding) -> Failure {
     let failure = Failure::failed(format!("{}: {}", finding.subject, finding.found));
     let failure = finding.fix.into_iter().fold(failure, Failure::hint);
-    failure.hint("`--checks none` goes on without a look")
+    failure.hint("`--checks none` deploys without checks")
 }

@@ -14,7 +14,7 @@ pub(super) fn look(report: &mut Report) {
         Some(true) => report.fine("clock", "kept right by time servers"),
         Some(false) => report.warn(
             "clock",
-            "nothing keeps this host's clock right",
+            "no time service keeps this host's clock right",
             "`timedatectl set-ntp true`, or install chrony",
         ),
         None => {}

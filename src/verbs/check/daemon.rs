@@ -36,7 +36,7 @@ pub(super) fn sockets(report: &mut Report, app: &App) {
     report.warn(
         "pm2 sockets",
         format!(
-            "{who} may write into {paths}, and so have PM2 run anything as `{}`",
+            "{who} can write into {paths}, and so make PM2 run anything as `{}`",
             app.entry.owner
         ),
         &format!(
@@ -57,7 +57,7 @@ pub(super) fn locks(report: &mut Report, app: &App) {
     let paths = paths.join(" ");
     report.warn(
         "locks",
-        format!("others than their owner can lock {paths}, and keep every command out"),
+        format!("users other than the owner can lock {paths} and block every command"),
         &format!("chmod 600 {paths}; `bg setup` does that"),
     );
 }

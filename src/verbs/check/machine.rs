@@ -102,7 +102,7 @@ async fn ports(report: &mut Report, app: &App) {
                         foreign.what()
                     ),
                     &format!(
-                        "`bg switch {}` or `bg maintenance on` keeps visitors from it; {}",
+                        "`bg switch {}` or `bg maintenance on` keeps visitors away from that program; {}",
                         color.other(),
                         foreign.way_out()
                     ),
@@ -153,7 +153,7 @@ pub(super) fn disk(report: &mut Report, app: &App) {
         report.warn(
             "disk",
             found,
-            "`keep.releases` lower, or a larger disk: a release and its environment need room",
+            "lower `keep.releases`, or use a larger disk: a release and its environment need room",
         );
     } else {
         report.fine("disk", found);
@@ -291,7 +291,7 @@ fn environment_file(report: &mut Report, app: &App) {
             Err(error) => report.wrong(
                 "environment file",
                 error.to_string(),
-                "it belongs into `shared` under the root, mode 0600",
+                "put the file into `shared` below the root, mode 0600",
             ),
         }
     }

@@ -28,15 +28,15 @@ pub(super) async fn look(report: &mut Report, app: &App) {
     let answers =
         join_all(public.map(|name| async move { (name, dns::addresses(name, DEADLINE).await) })).await;
     for name in names.iter().filter(|name| is_reserved(name)) {
-        report.fine("dns", format!("`{name}` is no name of the internet"));
+        report.fine("dns", format!("`{name}` is not a public DNS name"));
     }
     for (name, answer) in answers {
         match answer {
             Ok(found) => one(report, name, &found, &own),
             Err(error) => report.warn(
                 "dns",
-                format!("`{name}` does not resolve here: {error}"),
-                "an A or AAAA record for it that names this host, or take it out of `server_name`",
+                format!("`{name}` does not resolve on this host: {error}"),
+                "add an A or AAAA record that points to this host, or remove the name from `server_name`",
             ),
         }
     }
@@ -64,7 +64,7 @@ fn one(report: &mut Report, name: &str, found: &BTreeSet<IpAddr>, own: &BTreeSet
         report.warn(
             "dns",
             format!("`{name}` leads to {there}, and this host has {}", list(&here)),
-            "point its A or AAAA record here; well, if a load balancer or a CDN stands in front",
+            "point its A or AAAA record to this host, unless a load balancer or a CDN is in front",
         );
     }
 }

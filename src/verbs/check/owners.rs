@@ -22,8 +22,12 @@ use super::finding::Report;
 
 pub(super) async fn look(report: &mut Report, entry: &Entry, config: &Config, registry: &Registry) {
     let Ok(Some(owner)) = User::from_name(&entry.owner) else {
-        let found = format!("there is no user `{}` any more", entry.owner);
-        report.wrong("owners", found, "`owner` in bg.toml, then `bg setup`");
+        let found = format!("the user `{}` no longer exists", entry.owner);
+        report.wrong(
+            "owners",
+            found,
+            "set `owner` in bg.toml to a user of this host, then `bg setup`",
+        );
         return;
     };
     let registered = registry.path_of(&entry.app);
@@ -111,7 +115,9 @@ fn in_full(error: &Untrusted) -> String {
 fn fix(error: &Untrusted) -> String {
     let place = error.place().display();
     match error {
-        Untrusted::Foreign { .. } => format!("look at who wrote it, then chown root {place}, and `bg setup`"),
+        Untrusted::Foreign { .. } => {
+            format!("find out who wrote it, then chown root {place}, and `bg setup`")
+        }
         Untrusted::Open { .. } => format!("chmod go-w {place}"),
         Untrusted::Magic(_) => "name the file itself".to_owned(),
         Untrusted::Endless(_) | Untrusted::Unseen { .. } => "`bg setup` writes what is missing".to_owned(),
@@ -174,7 +180,7 @@ fn theirs(path: &Path, owner: &User) -> Result<(), (String, String)> {
     let shared = about.mode() & 0o002 != 0 || (about.mode() & 0o020 != 0 && !group_is_theirs);
     if shared && !about.is_symlink() {
         return Err((
-            format!("`{shown}` can be written by others"),
+            format!("`{shown}` is writable by other users"),
             format!("chmod go-w {shown}"),
         ));
     }
@@ -187,8 +193,8 @@ async fn programs_of_root(report: &mut Report, entry: &Entry, owner: &User) {
     let permit = folders.permit(&entry.app);
     if !programs::needs_root(entry) {
         if permit.exists() {
-            let found = format!("`{}` permits what nothing needs", permit.display());
-            report.warn("sudo", found, "`bg setup` takes it away");
+            let found = format!("`{}` is a sudo rule that nothing needs", permit.display());
+            report.warn("sudo", found, "`bg setup` deletes it");
         }
         return;
     }
@@ -198,7 +204,7 @@ async fn programs_of_root(report: &mut Report, entry: &Entry, owner: &User) {
             .warn(
                 "swap program",
                 format!("`{}` is of another version", folders.swap.display()),
-                "`bg setup` as root puts this one there",
+                "`bg setup` as root installs this version",
             ),
         Ok(_) => report.fine(
             "swap program",
@@ -210,7 +216,7 @@ async fn programs_of_root(report: &mut Report, entry: &Entry, owner: &User) {
     }
     let asked = ReloadViaSudo::new(&folders.swap, entry);
     match asked.is_allowed(owner).await {
-        Ok(()) => report.fine("sudo", format!("`{}` may have traffic moved", owner.name)),
+        Ok(()) => report.fine("sudo", format!("`{}` may move traffic through sudo", owner.name)),
         Err(error) => report.wrong(
             "sudo",
             error.to_string(),
@@ -234,7 +240,7 @@ async fn permitted(report: &mut Report, entry: &Entry, owner: &User, folders: &S
         report.wrong("sudo", in_full(&error), &fix(&error));
     }
     match sudoers::check(&path).await {
-        Ok(()) => report.fine("sudo", format!("visudo takes {}", path.display())),
+        Ok(()) => report.fine("sudo", format!("visudo accepts {}", path.display())),
         Err(error) => report.wrong("sudo", error.to_string(), "`bg setup` as root writes it again"),
     }
 }

@@ -107,12 +107,9 @@ async fn listeners(report: &mut Report, app: &App) {
 async fn proofs(report: &mut Report, app: &App) {
     let Ok(route) = app.link.read() else { return };
     match verification::can_be_had(app, route).await {
-        Ok(()) => report.fine(
-            "proof",
-            "NGINX answers no path of a switch's proof in the app's place",
-        ),
+        Ok(()) => report.fine("proof", "the app itself answers every path that proves a switch"),
         Err(failure) => {
-            let found = format!("no switch could be proven: {}", failure.excerpt.join("; "));
+            let found = format!("no switch could be verified: {}", failure.excerpt.join("; "));
             report.wrong("proof", found, &failure.hints.join("; "));
         }
     }
@@ -154,7 +151,7 @@ fn caches(report: &mut Report, app: &App, facts: &HostFacts) {
                     "`open_file_cache {cache}` is on in the server at {}",
                     server.place
                 ),
-                "the included route turns it off there: a cached look at the link would be a stale one",
+                "the included route turns it off there: a cached link would be stale",
             );
         }
         let symlinks = server.disable_symlinks.as_deref().unwrap_or("off");

@@ -158,7 +158,7 @@ fn fix(fault: &Fault, file: &std::path::Path) -> String {
             format!("`nginx -s reload`: `{}` holds a newer one", on_disk.display())
         }
         Fault::Expired { .. } => "`certbot renew`, or a new certificate from whoever made it; then `nginx -s reload`".to_owned(),
-        Fault::NotYetValid { .. } => "`timedatectl` shows whether the clock is right; else wait, or have it made again".to_owned(),
+        Fault::NotYetValid { .. } => "`timedatectl` shows whether the clock is right; if it is, wait, or reissue the certificate".to_owned(),
         Fault::Soon { .. } => {
             "`certbot renew --dry-run` says why it was not renewed; `systemctl list-timers` whether anything tries".to_owned()
         }
@@ -172,11 +172,11 @@ fn fix(fault: &Fault, file: &std::path::Path) -> String {
         Fault::UnknownCa { issuer } => {
             format!("clients need `{issuer}` in their trust store; or, if it is only an intermediate, append its certificate to `{file}`; or `certbot --nginx`")
         }
-        Fault::Purpose => "have it made again for servers: `extendedKeyUsage = serverAuth`".to_owned(),
+        Fault::Purpose => "reissue it for servers: `extendedKeyUsage = serverAuth`".to_owned(),
         Fault::OtherName { wanted, .. } => {
-            format!("have it made again with `{wanted}` among its names: `certbot --nginx -d {wanted}`; or take the name out of `server_name`")
+            format!("reissue it with `{wanted}` among its names: `certbot --nginx -d {wanted}`; or remove the name from `server_name`")
         }
-        Fault::Weak { .. } => "have it made again with an RSA key of 2048 bits or more, or ECDSA, signed with SHA-256".to_owned(),
+        Fault::Weak { .. } => "reissue it with an RSA key of 2048 bits or more, or ECDSA, signed with SHA-256".to_owned(),
         Fault::NotReloaded { .. } => "`nginx -s reload`; and let it be done after each renewal: `certbot renew --deploy-hook \"nginx -s reload\"`".to_owned(),
         Fault::OtherKey { key, .. } => {
             format!("`ssl_certificate_key` must name the key that `{file}` was made with; `{}` belongs to another", key.display())

@@ -125,7 +125,9 @@ fn served(report: &mut Report, app: &App) {
             count => format!(", and {} more", count - 1),
         };
         let fix = match first {
-            Unserved::Missing { .. } => "the folder that `[[nginx.static]]` names, and a deploy".to_owned(),
+            Unserved::Missing { .. } => {
+                "create the folder that `[[nginx.static]]` names, then deploy".to_owned()
+            }
             Unserved::Closed { path, .. } => format!("`chmod -R go+rX {}`", path.display()),
         };
         report.wrong("static files", format!("{first}{more}"), &fix);

@@ -36,7 +36,7 @@ impl Show for DataFound {
             let next = match self.moved {
                 true => "then `bg deploy`\n".to_owned(),
                 false => format!(
-                    "`bg data move` moves it to {} while {} goes on\n",
+                    "`bg data move` moves it to {} while {} keeps running\n",
                     self.folder.display(),
                     self.live.color
                 ),

@@ -161,10 +161,10 @@ async fn what_is_not_found_is_left_open() {
     assert_eq!(
         open,
         [
-            "`source.git` is left open",
-            "`process.run` is left open",
-            "`python.requirements[0]` is left open",
-            "`nginx.server_names[0]` is left open",
+            "`source.git` is not filled in yet",
+            "`process.run` is not filled in yet",
+            "`python.requirements[0]` is not filled in yet",
+            "`nginx.server_names[0]` is not filled in yet",
         ],
         "{error}\n{text}"
     );

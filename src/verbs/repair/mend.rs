@@ -74,7 +74,7 @@ fn rename(app: &App, live: &Deployment) -> Result<(), Failure> {
     let Some(release) = &live.release else {
         return Ok(());
     };
-    let failed = |error| Failure::failed(format!("the slot cannot be made to name {live}")).because(error);
+    let failed = |error| Failure::failed(format!("cannot point the slot at {live}")).because(error);
     releases::point_slot(&app.layout, live.color, release).map_err(failed)?;
     releases::write_answer(&app.nginx_files, app.name(), live.color, Some(release)).map_err(failed)
 }

@@ -80,7 +80,7 @@ pub async fn look(config: &Config) -> Result<(HostFacts, Option<Failure>), Failu
     let build = nginx
         .build()
         .await
-        .map_err(|error| Failure::failed("NGINX does not say what it is").because(error))?;
+        .map_err(|error| Failure::failed("cannot tell NGINX's version and paths").because(error))?;
     let (dump, unseen) = match nginx.dump(config.timeouts.reload.0).await {
         Ok(dump) => (dump, None),
         Err(error) => {
@@ -132,7 +132,7 @@ fn not_shown(error: NginxError) -> Failure {
         .hint(if Uid::effective().is_root() {
             "`nginx -t` must pass before `bg setup`"
         } else {
-            "`bg setup` needs NGINX's rights, which are root's as a rule: run it with sudo"
+            "`bg setup` changes NGINX's configuration, which needs root: run it with sudo"
         })
 }
 

@@ -62,7 +62,9 @@ pub(super) fn cost(facts: &HostFacts) -> Option<String> {
     // With no site that answers there is nobody to lose a request.
     let live = !servers.is_empty() && facts.running;
     live.then(|| {
-        format!("NGINX is reloaded, which may cost every site on this host a request on each open connection: {why}")
+        format!(
+            "a reload of NGINX may lose a request on each open connection to every site of this host: {why}"
+        )
     })
 }
 
@@ -87,9 +89,9 @@ async fn apply(
     let before = app.nginx.test(app.config.timeouts.reload.0).await;
     if let Err(error) = before {
         return Err(
-            Failure::failed("NGINX's configuration is broken before anything was changed")
+            Failure::failed("NGINX's configuration was broken already; nothing was changed")
                 .because(error)
-                .hint("mend it first: no file of it was touched")
+                .hint("fix it first, until `nginx -t` passes")
                 .with_traffic(traffic::unchanged(app)),
         );
     }
@@ -111,7 +113,7 @@ async fn apply(
         Ok(()) if reloads => reload(app).await,
         Ok(()) => {
             sink.emit(Event::Noted {
-                text: "NGINX is not reloaded: nothing that it reads has another meaning".to_owned(),
+                text: "NGINX needs no reload: its configuration means the same as before".to_owned(),
             });
             return Ok(());
         }
@@ -124,7 +126,7 @@ async fn apply(
         return Ok(());
     };
     let restored = applied.restore();
-    let what = "NGINX does not take the new configuration; its files were put back";
+    let what = "NGINX rejected the new configuration; its files were put back";
     match restored {
         Ok(()) => {
             reload(app).await.ok();

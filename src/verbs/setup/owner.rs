@@ -23,9 +23,8 @@ use super::facts::HostFacts;
 /// # Errors
 /// When the system refuses.
 pub fn rights(facts: &HostFacts) -> Result<AsUser, Failure> {
-    user::as_user(&facts.owner).map_err(|error| {
-        Failure::failed(format!("cannot act as `{}` for a while", facts.owner.name)).because(error)
-    })
+    user::as_user(&facts.owner)
+        .map_err(|error| Failure::failed(format!("cannot act as `{}`", facts.owner.name)).because(error))
 }
 
 /// Gives the root to the app's owner.
@@ -129,7 +128,7 @@ fn give(folder: &Path, facts: &HostFacts, names: &[&str], key: &str, maker: Make
 fn refused(folder: &Path, error: OwnershipError, key: &str) -> Failure {
     let hint = match &error {
         OwnershipError::NotMade { path, owner } => format!(
-            "where it is for the app and nothing in it is run by root: `chown {owner} {}`; else another `{key}` in bg.toml",
+            "if it is only for this app and root runs nothing in it, `chown {owner} {}`; otherwise set another `{key}` in bg.toml",
             path.display()
         ),
         _ => format!(
@@ -140,10 +139,7 @@ fn refused(folder: &Path, error: OwnershipError, key: &str) -> Failure {
         OwnershipError::Io { .. } | OwnershipError::File(_) => Kind::Failed,
         _ => Kind::Config,
     };
-    Failure::new(
-        kind,
-        format!("`{}` cannot become what `{key}` needs", folder.display()),
-    )
-    .because(error)
-    .hint(hint)
+    Failure::new(kind, format!("`{}` cannot be used as `{key}`", folder.display()))
+        .because(error)
+        .hint(hint)
 }

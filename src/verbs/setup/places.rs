@@ -22,7 +22,7 @@ pub fn roots_alone(path: &Path, hint: &str) -> Result<(), Failure> {
         Err(error) => Err(Failure::new(
             Kind::Config,
             format!(
-                "`{}` can be changed by others than root, and root would obey it",
+                "users other than root can change `{}`, and root would obey it",
                 error.place().display()
             ),
         )
@@ -50,7 +50,7 @@ pub fn nginx_is_roots(bin: &Path, conf: &Path) -> Result<(), Failure> {
         return Err(Failure::new(
             Kind::Config,
             format!(
-                "`{}` is no NGINX by its name, and root would run it",
+                "`{}` is not called `nginx`, and root would run it",
                 real.display()
             ),
         )
@@ -64,7 +64,7 @@ pub fn nginx_is_roots(bin: &Path, conf: &Path) -> Result<(), Failure> {
 /// # Errors
 /// Names the place that is none.
 pub fn places(config: &Config, files: &NginxLayout, site_is_ours: bool) -> Result<(), Failure> {
-    let hint = "what NGINX parses, and the folders on the way, must be root's: chown root, chmod go-w";
+    let hint = "files that NGINX parses, and the folders above them, must be root's: chown root, chmod go-w";
     let mut places = vec![files.folder(), files.hook()];
     if site_is_ours {
         places.push(files.site());
@@ -85,7 +85,7 @@ pub fn places(config: &Config, files: &NginxLayout, site_is_ours: bool) -> Resul
         return Err(Failure::new(
             Kind::Config,
             format!(
-                "`{}` is no folder, and `nginx.templates` names it",
+                "`nginx.templates` names `{}`, which is not a folder",
                 folder.display()
             ),
         )
@@ -112,7 +112,7 @@ pub fn nobodys(config: &Config, files: &NginxLayout, site_is_ours: bool) -> Resu
             Some(other) => format!("belongs to app `{other}`"),
             None => format!("was not written by bg for `{}`", config.app),
         };
-        let what = format!("`{}` {whose}, and is not written over", path.display());
+        let what = format!("`{}` {whose}, so it was not overwritten", path.display());
         Err(Failure::new(Kind::Config, what).hint(hint.to_owned()))
     };
     let hook = files.hook();

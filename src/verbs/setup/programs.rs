@@ -68,7 +68,7 @@ impl Programs {
     pub fn describe(&self, app: &App) -> Vec<String> {
         let permit = self.folders.permit(app.name());
         let mut lines = Vec::new();
-        let put = |what: &str, path: &PathBuf| format!("put {what} at {}", path.display());
+        let put = |what: &str, path: &PathBuf| format!("install {what} at {}", path.display());
         lines.extend(self.on_path.iter().map(|path| put("this program", path)));
         lines.extend(
             self.swap
@@ -77,7 +77,7 @@ impl Programs {
         );
         if self.also {
             let short = self.folders.programs.join(NAMES.1);
-            lines.push(format!("make {} another name of it", short.display()));
+            lines.push(format!("link {} to it", short.display()));
         }
         if self.permit.is_some() {
             lines.push(format!("write {}", permit.display()));
@@ -104,7 +104,7 @@ impl Programs {
         }
         if let Some(text) = &self.permit {
             sudoers::put(&permit, text).await.map_err(|error| {
-                Failure::failed("sudo was not told that the app's owner may move traffic")
+                Failure::failed("the sudo rule that lets the app's owner move traffic was not written")
                     .because(error)
                     .hint("install sudo with visudo, or use `nginx.switch = \"live\"`, which needs neither")
             })?;
@@ -141,7 +141,7 @@ fn unread(error: io::Error) -> Failure {
 
 fn of_swap() -> Result<Content, Failure> {
     Content::of_swap().map_err(|error| {
-        Failure::failed("there is no program here that could move traffic as root")
+        Failure::failed("`bluegreen-swap`, which moves traffic as root, was not found")
             .because(error)
             .hint("`ops/build` builds a `bluegreen` that carries it; `nginx.switch = \"live\"` needs none")
     })
@@ -153,7 +153,7 @@ fn put(content: &Content, target: &Path) -> Result<(), Failure> {
 }
 
 fn not_put(target: &Path, error: std::io::Error) -> Failure {
-    Failure::failed(format!("this program cannot be put at `{}`", target.display())).because(error)
+    Failure::failed(format!("cannot install this program at `{}`", target.display())).because(error)
 }
 
 /// Takes sudo's permit for `app` away, and root's program with the last one that needs it.
@@ -162,7 +162,7 @@ fn not_put(target: &Path, error: std::io::Error) -> Failure {
 /// When the system refuses.
 pub fn forbid(folders: &SystemFolders, app: &str, registry: &Registry) -> Result<(), Failure> {
     let there_was = sudoers::take_away(&folders.permit(app))
-        .map_err(|error| Failure::failed("sudo still permits what nobody needs").because(error))?;
+        .map_err(|error| Failure::failed("a sudo rule that nobody needs was not deleted").because(error))?;
     let needed = registry
         .entries()
         .iter()

@@ -37,7 +37,7 @@ impl Wanted {
         let owner = &app.entry.owner;
         let made = |path: &PathBuf| match path == app.nginx_files.link_folder() && app.reloads() {
             true => format!("make {}", path.display()),
-            false => format!("make {}, for `{owner}`", path.display()),
+            false => format!("create {}, owned by `{owner}`", path.display()),
         };
         lines.extend(self.folders.iter().map(made));
         for change in self.shown.iter().chain(&self.nginx) {
@@ -52,10 +52,10 @@ impl Wanted {
             }
         }
         if !self.secret {
-            lines.push("make the secret that the requests of a proof carry".to_owned());
+            lines.push("create the secret that the requests of a proof carry".to_owned());
         }
         if !self.registered {
-            lines.push(format!("enter the app into the registry, as `{owner}`'s"));
+            lines.push(format!("enter the app into the registry, owned by `{owner}`"));
         }
         if !self.applied {
             lines.push("keep this bg.toml as the one that is applied".to_owned());
@@ -74,7 +74,7 @@ impl Wanted {
             return Ok(());
         };
         let failure = Failure::failed(format!(
-            "{} was changed by others since bg wrote it, and would lose that",
+            "{} was edited since bg wrote it, and setup would undo those edits",
             change.path.display()
         ))
         .showing(change.diff.lines().map(str::to_owned))
@@ -84,7 +84,7 @@ impl Wanted {
             .is_some_and(|text| String::from_utf8_lossy(text).contains("managed by Certbot"));
         let failure = match certbots {
             true => failure.hint(
-                "what certbot does are keys of `[nginx]`: `tls` with its `fullchain.pem` and `privkey.pem`, `listen = [\"80\", \"443 ssl\"]`, `redirect_to_https`, `http2`",
+                "write keys of `[nginx]` instead of certbot's edits: `tls` with its `fullchain.pem` and `privkey.pem`, `listen = [\"80\", \"443 ssl\"]`, `redirect_to_https`, `http2`",
             ),
             false => failure,
         };
@@ -100,7 +100,7 @@ pub fn wanted(app: &App, facts: &HostFacts) -> Result<Wanted, Failure> {
     let failed = |error: render::RenderError| {
         Failure::new(
             FailureKind::Config,
-            "the NGINX files cannot be written from this configuration",
+            "cannot render NGINX's files from this configuration",
         )
         .because(error)
     };

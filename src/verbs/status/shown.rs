@@ -12,7 +12,7 @@ impl Show for Status {
         let live = self
             .live
             .as_ref()
-            .map_or("it is not known what is live".to_owned(), |live| {
+            .map_or("cannot tell what is live".to_owned(), |live| {
                 match &live.release {
                     Some(_) => format!("{live} is live"),
                     None => "nothing is live yet: `bg deploy`".to_owned(),
@@ -60,7 +60,7 @@ impl Show for Status {
                 .map_or("RELEASE", |release| release.as_str());
             writeln!(
                 text,
-                "  ! in doubt: {run} never heard whether the other hosts moved; `bg switch --reconcile {release}` ends that"
+ " ! in doubt: {run} lost the client before all hosts confirmed; `bg switch --reconcile {release}` settles that"
             )
             .ok();
         }
@@ -112,7 +112,7 @@ fn worker_line(worker: &WorkerStatus) -> String {
     match &worker.problem {
         None => format!("  ● worker {}{runs}\n", worker.name),
         Some(problem) => format!(
-            "  ! worker {}{runs}: it {problem}; `bg repair` sees to it\n",
+            "  ! worker {}{runs}: it {problem}; `bg repair` fixes that\n",
             worker.name
         ),
     }

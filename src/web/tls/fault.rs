@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// What was sent is no certificate.
-    #[error("what is shown is no certificate that can be read")]
+    #[error("the server's certificate cannot be parsed")]
     Unreadable,
     /// Over.
     #[error("the certificate has expired on {until}")]

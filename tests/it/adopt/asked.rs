@@ -64,7 +64,7 @@ fn a_site_that_no_request_reaches_is_refused_before_anything_is_changed() {
         site.serve(&text);
         let refused = site.sandbox.bg(&["adopt", "--yes"]);
         refused.assert_code(3);
-        refused.assert_says("no switch of this site could be proven, so nothing was changed");
+        refused.assert_says("no switch of this site could be verified, so nothing was changed");
         refused.assert_says(&format!(
             "`/` on http://{} ({HOST}) leads to no server of the site",
             site.sandbox.address()

@@ -92,7 +92,7 @@ fn what_does_not_fit_is_refused_and_nothing_is_touched() {
         &site,
         &["adopt", "--undo", "--yes"],
         3,
-        "nothing was adopted here",
+        "no app is adopted on this host",
     );
 
     // A health check that the process does not pass: it could never be gone back to.
@@ -175,7 +175,7 @@ fn a_site_that_turns_out_not_to_be_provable_is_put_back() {
     site.serve(&text);
     let refused = site.sandbox.bg(&["adopt", "--yes"]);
     refused.assert_code(1);
-    refused.assert_says("the site does not answer as it did, and is put back");
+    refused.assert_says("the site answered differently after the change, so its files were put back");
     site.assert_untouched(&text);
     assert_eq!(site.reloads(), 2, "once there and once back");
     wait_until(super::scene::LONG, "the old workers end", || {
@@ -193,13 +193,13 @@ fn a_password_of_nginx_is_found_before_anything_is_changed_and_sent_along() {
     site.serve(&text);
     let refused = site.sandbox.bg(&["adopt", "--yes"]);
     refused.assert_code(3);
-    refused.assert_says("no switch of this site could be proven, so nothing was changed");
+    refused.assert_says("no switch of this site could be verified, so nothing was changed");
     refused.assert_says(&format!(
         "`/` on http://{} ({HOST}) is answered 401 by NGINX itself: `auth_basic shop` at {}:7",
         site.sandbox.address(),
         site.vhost().display()
     ));
-    refused.assert_says("`nginx.paths = [\"/health\"]` in bg.toml has switches proven there");
+    refused.assert_says("set `nginx.paths = [\"/health\"]` in bg.toml");
     refused.assert_says("`nginx.probe.headers = { Authorization = \"Basic ...\" }` in bg.toml");
     site.assert_untouched(&text);
     assert_eq!(site.reloads(), 0);
@@ -255,7 +255,7 @@ fn what_nginx_answers_itself_is_named_with_a_way_on() {
             // An answer with a cookie would not be kept.
             "proxy_cache shop; proxy_cache_valid 200 1m; proxy_cache_bypass $http_x_fresh; \
              proxy_ignore_headers Set-Cookie; proxy_hide_header Set-Cookie;",
-            "may be answered by NGINX with what it has kept: `proxy_cache shop`",
+            "may be answered from NGINX's cache: `proxy_cache shop`",
             "`nginx.probe.headers = { X-Fresh = \"no-cache\" }`",
         ),
     ];

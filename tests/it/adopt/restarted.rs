@@ -110,7 +110,7 @@ fn what_makes_pm2_start_it_again_is_told_with_what_takes_it_off() {
     let started = site.pm2().args(["start", "ecosystem.json"]).output().unwrap();
     assert!(started.status.success(), "{started:?}");
     site.wait_until_it_answers();
-    let named = "PM2 starts `flask-backend` again while visitors are on it, for its `watch`, `cron_restart`, `max_memory_restart`";
+    let named = "PM2 restarts `flask-backend` while visitors use it, because of its `watch`, `cron_restart`, `max_memory_restart`";
     let off = "pm2 restart flask-backend --watch --cron-restart 0 --max-memory-restart 1000G";
     let adopted = site.sandbox.bg(&["adopt", "--yes"]);
     adopted.assert_code(0);
@@ -124,7 +124,7 @@ fn what_makes_pm2_start_it_again_is_told_with_what_takes_it_off() {
     assert!(done.status.success(), "{done:?}");
     site.wait_until_it_answers();
     assert!(
-        !notes(&site).contains("again while visitors are on it"),
+        !notes(&site).contains("while visitors use it"),
         "{}",
         notes(&site)
     );

@@ -44,7 +44,7 @@ fn a_site_that_is_gone_for_the_world_after_a_switch_is_told() {
     server.commit_edit("Ill", "return {\"slept\": seconds}", "return {\"slept\": 1 / 0}");
     let deploy = afar.bg(&["deploy"]);
     deploy.assert_code(6);
-    deploy.assert_says("error: the site was there for the world before, and is not now");
+    deploy.assert_says("error: the public URL answered before the switch and does not answer now");
     deploy.assert_says(&format!(
         "caused by: `http://{address}/slow?seconds=0` answers 500"
     ));
@@ -52,6 +52,6 @@ fn a_site_that_is_gone_for_the_world_after_a_switch_is_told() {
     assert_eq!(server.live_color(), Some(Color::Blue));
     // What was not there before is no news after.
     let rollback = afar.bg(&["rollback"]);
-    rollback.assert_code(0).assert_says("before anything was changed");
+    rollback.assert_code(0).assert_says("already before this command");
     assert_eq!(server.live_color(), Some(Color::Green));
 }

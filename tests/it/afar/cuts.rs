@@ -121,12 +121,12 @@ impl Case {
     fn told(self) -> (i32, &'static str) {
         match (self.cut, self.point) {
             (Cut::ClientStopped, Point::Upload) => (0, "engine"),
-            (_, Point::Upload) => (1, "no more word from"),
+            (_, Point::Upload) => (1, "lost contact with"),
             _ if self.moves() => (0, "\"switched\":true"),
             (Cut::SessionKilled, _) => (130, "interrupted by a lost connection before traffic moved"),
             _ => (
                 130,
-                "interrupted by a client that fell silent before traffic moved",
+                "interrupted by a client that stopped answering before traffic moved",
             ),
         }
     }

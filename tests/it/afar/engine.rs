@@ -19,7 +19,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What is told when an engine was brought.
 fn brought() -> String {
-    format!("engine {VERSION} put on web1")
+    format!("engine {VERSION} installed on web1")
 }
 
 /// A request that needs an engine and nothing else, answered by one.

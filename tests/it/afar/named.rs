@@ -93,9 +93,11 @@ fn this_machine_is_meant_by_local_and_no_other_is_asked() {
     let outcome = afar.bg(&["status", "--hosts", "web1,,web2"]);
     outcome
         .assert_code(2)
-        .assert_says("error: `--hosts` names a host without a name");
+        .assert_says("error: `--hosts` has an empty host name");
     assert_eq!(logins(&afar), [0]);
-    afar.bg(&["status"]).assert_code(3).assert_says("put on web1");
+    afar.bg(&["status"])
+        .assert_code(3)
+        .assert_says("installed on web1");
     assert_eq!(logins(&afar), [1]);
 }
 
@@ -136,7 +138,7 @@ fn a_name_that_nobody_has_is_named_and_the_others_are_shown() {
     assert_eq!(answer["hosts"][0]["exit_code"], 130, "{outcome}");
     assert_eq!(
         answer["hosts"][0]["failure"]["what"],
-        "nothing was asked of it, as another host is not ready"
+        "skipped: another host is not ready"
     );
     assert_eq!(outcome.code, Some(1), "{outcome}");
     let engines = |before: &[usize]| before.iter().sum::<usize>();
@@ -172,11 +174,7 @@ fn the_primary_says_what_is_deployed() {
         let answer = outcome.result()["answer"].take();
         let what = |host: usize| answer["hosts"][host]["failure"]["what"].clone();
         assert_eq!(what(asked), "`mian` cannot be deployed", "{outcome}");
-        assert_eq!(
-            what(1 - asked),
-            "nothing was asked of it, as another host is not ready",
-            "{outcome}"
-        );
+        assert_eq!(what(1 - asked), "skipped: another host is not ready", "{outcome}");
         assert_eq!(answer["hosts"][asked]["exit_code"], 1);
         assert_eq!(answer["hosts"][1 - asked]["exit_code"], 130);
         outcome.assert_code(1);

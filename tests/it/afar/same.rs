@@ -173,7 +173,9 @@ fn over_ssh(json: bool) -> Vec<Told> {
     let afar = Afar::with(1, |_, config| hasty(config));
     afar.write_config(0, |_| {});
     // The only thing that is told over SSH alone.
-    afar.bg(&["status"]).assert_code(3).assert_says("put on web1");
+    afar.bg(&["status"])
+        .assert_code(3)
+        .assert_says("installed on web1");
     let stage = Stage {
         host: &afar.servers[0].sandbox,
         desk: afar.desk(),

@@ -167,9 +167,9 @@ fn who_connects_sets_up_for_nobody_else() {
         afar.write_config(0, |config| drop(config.insert("owner".into(), owner.into())));
         for args in [&["setup"][..], &["setup", "--plan"]] {
             let outcome = afar.bg(args);
-            outcome
-                .assert_code(3)
-                .assert_says(&format!("`owner` in bg.toml is `{owner}`, and `{DEPLOY}` asks"));
+            outcome.assert_code(3).assert_says(&format!(
+                "`owner` in bg.toml is `{owner}`, but `{DEPLOY}` is asking"
+            ));
         }
     }
     assert!(!host.registry().join("shop.toml").exists());

@@ -160,7 +160,7 @@ fn a_proof_that_fails_on_one_host_puts_the_others_back() {
     }
     assert_eq!(
         hosts[0]["failure"]["causes"][0],
-        "another host of the fleet did not move"
+        "another host of the fleet did not switch"
     );
     let text = afar.everywhere(&["status"]);
     assert!(!text.stdout.contains("in doubt"), "{text}");

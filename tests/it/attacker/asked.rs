@@ -33,21 +33,21 @@ fn it_takes_an_app_and_a_route_of_the_owners_and_nothing_else() {
     let (sandbox, bait) = (&shared.sandbox, Bait::new(&shared));
     let before = (sandbox.link(), sandbox.front.workers());
     let words: [(&[&str], &str); 15] = [
-        (&[], "two words"),
-        (&["shop"], "two words"),
-        (&["shop", "blue", "extra"], "two words"),
-        (&["shop", "--help"], "is no route"),
-        (&["--version", "blue"], "is no app's name"),
-        (&["../x", "blue"], "is no app's name"),
-        (&["../../../../etc/passwd", "blue"], "is no app's name"),
-        (&["/etc/passwd", "blue"], "is no app's name"),
-        (&["shop/../shop", "blue"], "is no app's name"),
-        (&["", "blue"], "is no app's name"),
-        (&["other", "blue"], "is not root's alone"),
-        (&["shop", "../blue"], "is no route"),
-        (&["shop", "blue/../green"], "is no route"),
-        (&["shop", ""], "is no route"),
-        (&["shop", "red"], "is no route"),
+        (&[], "two arguments"),
+        (&["shop"], "two arguments"),
+        (&["shop", "blue", "extra"], "two arguments"),
+        (&["shop", "--help"], "is not a route"),
+        (&["--version", "blue"], "is not a valid app name"),
+        (&["../x", "blue"], "is not a valid app name"),
+        (&["../../../../etc/passwd", "blue"], "is not a valid app name"),
+        (&["/etc/passwd", "blue"], "is not a valid app name"),
+        (&["shop/../shop", "blue"], "is not a valid app name"),
+        (&["", "blue"], "is not a valid app name"),
+        (&["other", "blue"], "users other than root can change"),
+        (&["shop", "../blue"], "is not a route"),
+        (&["shop", "blue/../green"], "is not a route"),
+        (&["shop", ""], "is not a route"),
+        (&["shop", "red"], "is not a route"),
     ];
     for (words, says) in words {
         refused(as_root(&shared, OWNER, words), says);
@@ -199,7 +199,7 @@ fn what_is_not_roots_alone_is_not_relied_upon() {
         fs::set_permissions(place, open).unwrap();
         refused(
             as_root(&shared, OWNER, &["shop", "green"]),
-            "can be written by others",
+            "is writable by other users",
         );
         fs::set_permissions(place, mode).unwrap();
         let owner = Some(shared.owner.uid.as_raw());
@@ -238,6 +238,6 @@ fn for_somebody_who_is_gone_nothing_is_moved() {
     let mut said = String::new();
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert!(!child.wait().unwrap().success(), "{said}");
-    assert!(said.contains("nobody waits"), "{said}");
+    assert!(said.contains("the caller is gone"), "{said}");
     assert_eq!(sandbox.link(), link);
 }

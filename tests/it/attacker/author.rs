@@ -104,7 +104,7 @@ fn what_a_users_bg_toml_names_never_runs_as_anybody_else() {
                 );
                 let tells = ["check", "setup", "adopt"].contains(&args[0]) && !args.contains(&"--json");
                 if tells && named.is_some_and(|name| name != OWNER) {
-                    outcome.assert_code(3).assert_says("the file is `nobody`'s");
+                    outcome.assert_code(3).assert_says("the file belongs to `nobody`");
                 }
                 asked += 1;
             }
@@ -351,7 +351,7 @@ fn what_is_packed_is_read_with_the_rights_of_whoever_can_change_it() {
     let outcome = shared.bg_as("root", &["deploy", "--from", mixed.to_str().unwrap()]);
     outcome
         .assert_code(1)
-        .assert_says("root packs only what nobody else can change");
+        .assert_says("root packs only files that no other user can change");
     symlink(bait.folder(), mixed.join("part/link")).unwrap();
     chown(mixed.join("part"), Some(0), Some(0)).unwrap();
     let outcome = shared.bg_as("root", &["deploy", "--from", mixed.to_str().unwrap()]);
@@ -449,13 +449,13 @@ fn an_engine_that_sudo_started_acts_for_nobody_else() {
     ] {
         let said = asked(other, request);
         assert!(
-            said.contains("belongs to `nobody`, and `www-data` asks through sudo"),
+            said.contains("belongs to `nobody`, and `www-data` may not act on it through sudo"),
             "{request}: {said}"
         );
     }
     let said = asked(shared.owner.uid, r#"{"app":"shop","verb":"releases"}"#);
     assert!(
-        !said.contains("asks through sudo") && said.contains("releases"),
+        !said.contains("may not act on it through sudo") && said.contains("releases"),
         "{said}"
     );
     assert!(shared.sandbox.live_color().is_some());

@@ -84,7 +84,7 @@ fn nobody_else_can_open_a_lock_and_those_of_earlier_versions_are_closed() {
     let check = shared.bg_as("root", &["check"]);
     let all = format!("{}{}", check.stdout, check.stderr);
     assert!(
-        all.contains("chmod 600 ") && all.contains("keep every command out"),
+        all.contains("chmod 600 ") && all.contains("block every command"),
         "{check}"
     );
     // Whoever uses one closes it, and setup all of them.
@@ -190,7 +190,7 @@ fn who_holds_a_lock_is_named_and_not_whoever_is_written_in_it() {
     let refused = shared.bg_as(OWNER, &["deploy"]);
     refused.assert_code(4);
     named(&refused, &held, OWNER);
-    assert!(!refused.stderr.contains("no business"), "{refused}");
+    assert!(!refused.stderr.contains("should not be able to"), "{refused}");
     drop(held);
     wait_until(std::time::Duration::from_secs(10), "the lock is free", || {
         shared.sandbox.lock_is_free()

@@ -118,17 +118,17 @@ fn a_broken_configuration_a_missing_program_and_a_missing_permit_move_nothing() 
     };
     let broken = sandbox.front.sites().join("other.conf");
     fs::write(&broken, "server { no_such_directive on; }").unwrap();
-    tried("broken before anything was moved", "no_such_directive");
+    tried("was broken already", "no_such_directive");
     fs::remove_file(&broken).unwrap();
 
     let program = sudo::program(&shared);
     let aside = program.with_file_name("aside");
     fs::rename(&program, &aside).unwrap();
-    tried("the link was not replaced", "bluegreen-swap shop");
+    tried("the live link was not replaced", "bluegreen-swap shop");
     fs::rename(&aside, &program).unwrap();
 
     drop(permit);
-    tried("the link was not replaced", "sudo: ");
+    tried("the live link was not replaced", "sudo: ");
     let _permit = Permit::in_force(&shared);
     shared.bg_as(OWNER, &["switch"]).assert_code(0);
     assert_eq!(sandbox.live_color(), Some(Color::Blue));

@@ -36,8 +36,8 @@ fn settings_of_gunicorn_that_lose_requests_are_found() {
         ),
         (
             "--graceful-timeout 8 --reload",
-            "`--reload` is for writing code",
-            "leave `--reload` out",
+            "`--reload` is for development",
+            "remove `--reload`",
         ),
         (
             "-w 2 --graceful-timeout 8 --max-requests 500",
@@ -67,7 +67,7 @@ fn a_settings_file_of_the_release_is_read() {
     sandbox.bg(&["setup"]).assert_code(0);
     sandbox.bg(&["deploy"]).assert_code(0);
     let bad = || bad_about(&sandbox.bg(&["check", "--json"]), "app server");
-    assert_found(&bad(), "warning", "`--reload` is for writing code", "");
+    assert_found(&bad(), "warning", "`--reload` is for development", "");
     sandbox.commit("no settings", |repo| {
         fs::remove_file(repo.join("gunicorn.conf.py")).unwrap()
     });
@@ -185,7 +185,7 @@ fn code_that_two_colors_run_twice_and_values_that_nobody_expands_are_found_witho
     sandbox
         .bg(&["deploy"])
         .assert_code(0)
-        .assert_says("`${DB_USER}` in `DATABASE_URL` stays as it is written");
+        .assert_says("`${DB_USER}` in `DATABASE_URL` is not expanded");
     // The PATH of an ordinary user on Debian.
     let path = crate::sandbox::path_with_tools();
     let folders = std::env::split_paths(&path).filter(|folder| !folder.ends_with("sbin"));

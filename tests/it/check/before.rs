@@ -38,7 +38,7 @@ fn what_is_wrong_stops_a_deploy_before_anything_is_made() {
 #[test]
 fn what_should_be_looked_at_is_told_and_kept_and_can_be_left_out() {
     let sandbox = Sandbox::deployed();
-    let said = "app server: `--reload` is for writing code";
+    let said = "app server: `--reload` is for development";
     sandbox.configure(|config| {
         let run = sandbox
             .configured("process", "run")
@@ -165,7 +165,7 @@ fn a_plan_tells_who_is_at_it_and_what_was_done_without_bg() {
 
     sandbox.pm2(&["delete", "flask-green"]);
     let plan_of_a_dead_color = plan();
-    plan_of_a_dead_color.assert_says("is live and down");
+    plan_of_a_dead_color.assert_says("is live but down");
     plan_of_a_dead_color.assert_says("repair` would start green");
     sandbox.bg(&["repair"]).assert_code(0);
 
@@ -176,7 +176,7 @@ fn a_plan_tells_who_is_at_it_and_what_was_done_without_bg() {
     .unwrap();
     let locked = plan();
     locked.assert_says(&format!("(pid {})", std::process::id()));
-    locked.assert_says("goes on: a deploy would wait up to");
+    locked.assert_says("is running: a deploy would wait up to");
     drop(held);
 }
 

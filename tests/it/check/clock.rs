@@ -15,7 +15,7 @@ fn a_clock_that_nothing_keeps_right_is_found() {
     assert_found(
         &clock(preload::WRONG),
         "warning",
-        "nothing keeps this host's clock right",
+        "no time service keeps this host's clock right",
         "`timedatectl set-ntp true`",
     );
     assert!(clock(preload::RIGHT).is_empty());

@@ -46,7 +46,7 @@ fn what_stands_in_the_way_on_the_machine_is_found() {
         &about(&sandbox, "environment file"),
         "error",
         "app.env",
-        "`shared` under the root",
+        "`shared` below the root",
     );
 
     let good = fs::read_to_string(sandbox.config()).unwrap();
@@ -118,13 +118,13 @@ fn a_disk_that_is_nearly_full_is_found() {
         &small("size=64m"),
         "warning",
         "64 MB and ",
-        "`keep.releases` lower, or a larger disk",
+        "lower `keep.releases`, or use a larger disk",
     );
     assert_found(
         &small("size=2g,nr_inodes=1000"),
         "warning",
         "99",
-        "`keep.releases` lower, or a larger disk",
+        "lower `keep.releases`, or use a larger disk",
     );
     assert!(small("size=2g,nr_inodes=100000").is_empty());
 }

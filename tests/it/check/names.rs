@@ -62,12 +62,12 @@ fn names_that_lead_elsewhere_or_nowhere_are_found() {
         &found,
         "warning",
         "`www.shop.example.org` leads to 198.51.100.7, and this host has 203.0.113.9",
-        "point its A or AAAA record here",
+        "point its A or AAAA record to this host",
     );
     assert_found(
         &found,
         "warning",
-        "`gone.example.org` does not resolve here",
+        "`gone.example.org` does not resolve on this host",
         "an A or AAAA record",
     );
     assert_eq!(found.len(), 2, "{found:#?}");

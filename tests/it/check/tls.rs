@@ -132,7 +132,7 @@ const CASES: [Case; 16] = [
         make: |secure| serve(secure, &wish(|wish| wish.alternative = false)),
         level: "error",
         found: "it has no subjectAltName, and `shop.test` as common name is looked at by no client",
-        fix: "have it made again with `shop.test` among its names",
+        fix: "reissue it with `shop.test` among its names",
     },
     Case {
         kind: "renewed and not reloaded",

@@ -37,7 +37,7 @@ fn init_writes_a_file_that_is_understood_and_never_replaces_one_unasked() {
         let refused = sandbox.bg(args);
         refused
             .assert_code(3)
-            .assert_says("`nginx.server_names[0]` is left open");
+            .assert_says("`nginx.server_names[0]` is not filled in yet");
         refused.assert_says(&format!("bg.toml:{line}:"));
         refused.assert_says("write the name that visitors ask for");
     }
@@ -53,7 +53,7 @@ fn init_writes_a_file_that_is_understood_and_never_replaces_one_unasked() {
     let outcome = sandbox.bg(&["init"]);
     outcome
         .assert_code(2)
-        .assert_says("there is a bg.toml here already");
+        .assert_says("this folder has a bg.toml already");
     outcome.assert_says("hint: `bluegreen init --force` replaces it");
     assert_eq!(fs::read_to_string(sandbox.config()).unwrap(), "# mine\n");
     sandbox.bg(&["init", "--force"]).assert_code(0);

@@ -43,7 +43,12 @@ fn history_releases_and_status_tell_what_happened() {
     }
     for unknown in ["nonsense", "../journal", "../../../../etc/passwd"] {
         let outcome = sandbox.bg(&["history", unknown]);
-        sandbox.assert_five(&outcome, 1, &format!("no run `{unknown}` is kept"), Color::Blue);
+        sandbox.assert_five(
+            &outcome,
+            1,
+            &format!("the history has no run `{unknown}`"),
+            Color::Blue,
+        );
         outcome.assert_says("hint: `bluegreen history` lists the runs");
     }
 
@@ -55,7 +60,7 @@ fn history_releases_and_status_tell_what_happened() {
         lines[0].contains("green") && lines[0].contains("another greeting"),
         "{releases}"
     );
-    assert!(lines[0].contains("(refused or rolled back from)"), "{releases}");
+    assert!(lines[0].contains("(refused or rolled back)"), "{releases}");
     assert!(
         lines[1].contains("blue") && lines[1].contains("the shop opens"),
         "{releases}"
@@ -109,7 +114,7 @@ fn logs_show_a_colors_lines_follow_it_and_end_on_ctrl_c() {
     assert_eq!(sandbox.bg(&["logs", "blue", "-n", "1"]).stdout.lines().count(), 1);
     let outcome = sandbox.bg(&["logs", "green"]);
     sandbox.assert_five(&outcome, 1, "green has no log", Color::Blue);
-    outcome.assert_says("hint: it is written from the first deploy on");
+    outcome.assert_says("hint: the first deploy creates it");
     let json = sandbox.bg(&["logs", "-n", "2", "--json"]).json();
     assert_eq!(json.len(), 3, "{json:?}");
     assert!(json[0]["line"].is_string());

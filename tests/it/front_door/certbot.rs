@@ -38,7 +38,7 @@ fn what_certbot_wrote_stays_until_it_is_to_be_replaced() {
     sandbox.configure(|config| set(config, "nginx", "max_body_size", "7m"));
     let setup = sandbox.bg(&["setup"]);
     setup.assert_code(0);
-    setup.assert_says("stays as others have changed it");
+    setup.assert_says("keeps the changes that others made");
     assert_eq!(site(), written, "{setup}");
     let server = fs::read_to_string(rendered(&sandbox, "server.conf")).unwrap();
     assert!(server.contains("client_max_body_size 7m;"), "{server}");
@@ -67,7 +67,7 @@ fn what_certbot_wrote_stays_until_it_is_to_be_replaced() {
         "{plan}"
     );
     let setup = sandbox.bg(&["setup"]);
-    sandbox.assert_five(&setup, 1, "was changed by others since bg wrote it", Color::Blue);
+    sandbox.assert_five(&setup, 1, "was edited since bg wrote it", Color::Blue);
     setup.assert_says("-    ssl_certificate_key");
     setup.assert_says("`fullchain.pem`");
     setup.assert_says("setup --overwrite` replaces it");

@@ -84,7 +84,7 @@ fn an_upgraded_connection_lives_on_through_a_switch_and_its_rollback() {
     let deploy = sandbox.bg(&["deploy"]);
     deploy.assert_code(0);
     // NGINX's pooled ones have gone by then: they are kept for a second only.
-    deploy.assert_says("green let go, 1 open connection closed");
+    deploy.assert_says("green stopped, 1 open connection closed");
     assert_eq!(late.line(), "");
     assert_eq!(early.say("four"), "blue four");
     assert_eq!(sandbox.live_color(), Some(Color::Green));

@@ -179,9 +179,9 @@ fn a_front_that_turns_the_proof_away_is_found_before_traffic_moves() {
             let words: Vec<&str> = command.split(' ').collect();
             let refused = sandbox.bg(&words);
             assert_eq!(refused.code, Some(3), "{command}: {refused}");
-            refused.assert_says("no switch of this site could be proven, so nothing was changed");
+            refused.assert_says("no switch of this site could be verified, so nothing was changed");
             refused.assert_says(&what);
-            refused.assert_says("`nginx.paths = [\"/health\"]` in bg.toml has switches proven there");
+            refused.assert_says("set `nginx.paths = [\"/health\"]` in bg.toml");
             refused.assert_says("`nginx.probe.headers = { Authorization = \"Basic ...\" }` in bg.toml");
             refused.assert_says("traffic: unchanged, green");
             assert_eq!(sandbox.link(), "green", "{command}");
@@ -192,7 +192,7 @@ fn a_front_that_turns_the_proof_away_is_found_before_traffic_moves() {
         }
         let check = sandbox.bg(&["check"]);
         check.assert_code(1);
-        assert!(check.stdout.contains("no switch could be proven"), "{check}");
+        assert!(check.stdout.contains("no switch could be verified"), "{check}");
         assert!(check.stdout.contains(&place), "{check}");
     }
     sandbox.configure(sends("Basic c2hvcDpwdw=="));
@@ -312,15 +312,15 @@ fn a_color_that_fails_as_the_other_does_may_be_live_and_one_that_fails_alone_may
     sandbox.bg(&["setup"]).assert_code(0);
     let first = sandbox.bg(&["deploy"]);
     first.assert_code(0);
-    first.assert_says("blue is reached, and is not healthy: `/` on http://");
+    first.assert_says("blue answers but is unhealthy: `/` on http://");
     first.assert_says("is answered 500: no database");
-    first.assert_says("as nothing was live before");
+    first.assert_says("because nothing was live before");
     assert_eq!(sandbox.live_color(), Some(Color::Blue));
 
     sandbox.commit_edit("another greeting", "Good day", "Hello");
     let second = sandbox.bg(&["deploy"]);
     second.assert_code(0);
-    second.assert_says("traffic moves all the same, as blue answers the same");
+    second.assert_says("traffic moves anyway, because blue fails the same way");
     sandbox.bg(&["rollback"]).assert_code(0);
     assert_eq!(sandbox.live_color(), Some(Color::Blue));
 
@@ -331,13 +331,8 @@ fn a_color_that_fails_as_the_other_does_may_be_live_and_one_that_fails_alone_may
         "    session[visits] = ",
     );
     let broken = sandbox.bg(&["deploy"]);
-    sandbox.assert_five(
-        &broken,
-        5,
-        "traffic reached green, which fails where blue does not",
-        Color::Blue,
-    );
-    broken.assert_says("green is reached, and is not healthy");
+    sandbox.assert_five(&broken, 5, "green fails requests that blue answers", Color::Blue);
+    broken.assert_says("green answers but is unhealthy");
 
     // The way back is proven where the one who gets traffic back fails, too.
     fs::write(&down, "").unwrap();

@@ -63,7 +63,7 @@ fn nginx_is_reloaded_only_for_what_it_reads_and_the_cost_is_said_before() {
     assert!(!plan.stdout.contains("reload"), "{plan}");
     let setup = sandbox.bg(&["setup"]);
     setup.assert_code(0);
-    setup.assert_says("NGINX is not reloaded");
+    setup.assert_says("NGINX needs no reload");
     assert!(
         fs::read_to_string(rendered(&sandbox, "route.conf"))
             .unwrap()
@@ -80,7 +80,7 @@ fn nginx_is_reloaded_only_for_what_it_reads_and_the_cost_is_said_before() {
     let setup = sandbox.bg(&["setup"]);
     setup.assert_code(0);
     assert_ne!(sandbox.front.workers(), workers, "{setup}");
-    let told = "every site on this host a request on each open connection";
+    let told = "a request on each open connection to every site of this host";
     let version = std::process::Command::new(front::program())
         .arg("-v")
         .output()

@@ -131,7 +131,7 @@ fn one_that_fails_before_has_nothing_asked_of_any_host_and_one_after_changes_not
         "release 20200101T000000Z-aaaaaaa cannot be used",
         Color::Green,
     );
-    refused.assert_says("`on_failure` failed, which changes nothing else");
+    refused.assert_says("`on_failure` failed; the rest of the run is not affected");
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn several_hosts_are_one_event_here() {
     assert!(
         switched
             .stdout
-            .contains("traffic moved and stays, and `after_switch` failed here"),
+            .contains("traffic moved and stays, but on this machine `after_switch` failed"),
         "{switched}"
     );
     for server in &afar.servers {
@@ -170,7 +170,7 @@ fn several_hosts_are_one_event_here() {
     afar.bg(&["deploy", "mian"]).assert_code(1);
     assert_told(
         &said(&afar, "on_failure"),
-        &["BG_FAILURE=web1: `mian` cannot be deployed; web2: nothing was asked"],
+        &["BG_FAILURE=web1: `mian` cannot be deployed; web2: skipped"],
     );
 }
 

@@ -64,7 +64,7 @@ fn a_failing_hook_after_the_swap_is_told_and_traffic_stays() {
     sandbox.assert_five(&deployed, 6, "`after_switch` failed", Color::Green);
     deployed.assert_says("traffic: moved, green");
     // What failed there is heard of, and changes nothing more.
-    deployed.assert_says("`on_failure` failed, which changes nothing else");
+    deployed.assert_says("`on_failure` failed; the rest of the run is not affected");
     let back = sandbox.bg(&["rollback"]);
     sandbox.assert_five(&back, 6, "`after_rollback` failed", Color::Blue);
     let told = std::fs::read_to_string(sandbox.root().join("told")).unwrap();

@@ -118,7 +118,7 @@ fn a_webhook_that_refuses_or_is_away_is_only_warned_of_and_never_named() {
     let switched = sandbox.bg(&["deploy"]);
     switched
         .assert_code(0)
-        .assert_says("nobody was told: the webhook answered 500");
+        .assert_says("no notification was sent: the webhook answered 500");
     assert_eq!(chat.heard().1["outcome"], "done");
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let away = format!("http://{nobody}/hooks/hush-hush");
@@ -126,7 +126,7 @@ fn a_webhook_that_refuses_or_is_away_is_only_warned_of_and_never_named() {
     apply(&sandbox);
     let back = sandbox.bg(&["rollback"]);
     back.assert_code(0)
-        .assert_says("nobody was told: the webhook did not take it");
+        .assert_says("no notification was sent: the webhook did not take it");
     for said in [&switched, &back] {
         assert!(!said.stderr.contains("hush-hush"), "{said}");
     }

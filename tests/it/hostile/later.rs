@@ -120,7 +120,7 @@ fn links_to_nowhere(sandbox: &Sandbox) {
         relink(target, &live);
         for args in [&["deploy"][..], &["rollback"], &["maintenance", "on"]] {
             let refused = sandbox.bg(args);
-            refused.assert_code(7).assert_says("which is no color");
+            refused.assert_code(7).assert_says("which is not a color");
             assert_eq!(fs::read_link(&live).unwrap(), Path::new(target), "{refused}");
         }
     }

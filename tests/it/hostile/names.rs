@@ -54,14 +54,14 @@ fn everything(sandbox: &Sandbox) -> BTreeSet<PathBuf> {
 type Line = (&'static [&'static str], i32, &'static str);
 
 const TYPED: &[Line] = &[
-    (&["--app=NAME", "status"], 2, "is no name of an app"),
-    (&["--app=NAME", "deploy"], 2, "is no name of an app"),
+    (&["--app=NAME", "status"], 2, "is not a valid app name"),
+    (&["--app=NAME", "deploy"], 2, "is not a valid app name"),
     (&["rollback", "--to=NAME"], 2, "is not a release"),
     (&["switch", "--reconcile=NAME"], 2, "is not a release"),
     (&["switch", "--", "NAME"], 2, "is not a color"),
-    (&["history", "--", "NAME"], 1, "is kept"),
-    (&["history", "--timings", "--", "NAME"], 1, "is kept"),
-    (&["logs", "--worker=NAME"], 2, "is no name of a worker"),
+    (&["history", "--", "NAME"], 1, "has no run"),
+    (&["history", "--timings", "--", "NAME"], 1, "has no run"),
+    (&["logs", "--worker=NAME"], 2, "is not a valid worker name"),
     (&["worker", "run", "--", "NAME"], 3, "has no worker"),
     (&["deploy", "--wait=NAME"], 2, "--wait"),
     (&["--hosts=NAME", "status"], 2, ""),
@@ -70,7 +70,7 @@ const TYPED: &[Line] = &[
     (
         &["work", "--root=ROOT", "--instance=NAME"],
         2,
-        "is no name of a worker",
+        "is not a valid worker name",
     ),
 ];
 
@@ -116,7 +116,7 @@ fn typed(sandbox: &Sandbox) {
     for name in NAMES.iter().filter(|name| !name.is_empty()).step_by(2) {
         let name = name.replace("PWNED", pwned.to_str().unwrap());
         let refused = sandbox.bg(&["deploy", "--", &name]);
-        sandbox.assert_five(&refused, 1, "is no branch, tag or commit", Color::Blue);
+        sandbox.assert_five(&refused, 1, "is not a branch, tag or commit", Color::Blue);
     }
     assert!(!pwned.exists());
     let after = everything(sandbox);

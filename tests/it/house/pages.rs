@@ -204,7 +204,7 @@ fn what_is_wrong_in_a_page_is_found() {
     assert_eq!(rows_below(page, "| a | b |"), [["1", "`x \\| y`"]]);
     assert!(exists("src/model/") && exists("tests/it/attacker*") && exists("src/ROOM/Cargo.toml"));
     assert!(!exists("src/none.rs") && !exists("tests/it/nobody*"));
-    assert!(is_a_message("... is live and down: ...") && !is_a_message("bluegreen logs ..."));
+    assert!(is_a_message("... is live but down: ...") && !is_a_message("bluegreen logs ..."));
     assert!(is_a_test_name("a_gate_that_is_forced") && !is_a_test_name("putting_back"));
     assert_eq!(understood("gunicorn --keep-alive 75"), None);
     assert_eq!(understood("sudo bg deploy REF --plan --hosts=a"), Some(Ok(())));

@@ -38,12 +38,12 @@ fn a_change_of_what_setup_prepares_is_not_deployed_but_set_up() {
     sandbox.assert_five(
         &outcome,
         3,
-        "bg.toml changed what `bluegreen setup` prepares",
+        "bg.toml has changes that `bluegreen setup` must apply",
         Color::Blue,
     );
     outcome
         .assert_says("`nginx.server_names`")
-        .assert_says("hint: `bluegreen setup` applies it; then deploy again");
+        .assert_says("hint: `bluegreen setup` applies them; then deploy again");
     sandbox.bg(&["deploy", "--plan"]).assert_code(3);
     sandbox.bg(&["setup"]).assert_code(0);
     let site = std::fs::read_dir(sandbox.front.sites()).unwrap().flatten();
@@ -86,7 +86,7 @@ fn what_is_typed_wrong_is_a_usage_error_and_what_is_not_there_a_configuration_er
         let outcome = sandbox.bg(&[verb]);
         outcome
             .assert_code(3)
-            .assert_says("there is no bg.toml here")
+            .assert_says("this folder has no bg.toml")
             .assert_says("`bluegreen init`");
     }
     let outcome = sandbox.bg(&["deploy"]);

@@ -44,9 +44,9 @@ fn words(list: &[&str]) -> Value {
 fn a_source_that_cannot_be_had_is_named() {
     let sandbox = Sandbox::deployed();
     let unchanged = "traffic: unchanged, blue (";
-    let near = "`mian` is no branch, tag or commit of the repository, did you mean `main`?";
+    let near = "`mian` is not a branch, tag or commit of the repository, did you mean `main`?";
     refused(&sandbox, &["deploy", "mian"], 1, &[near, unchanged], |_| {});
-    let option = "`-x` is no branch, tag or commit of the repository";
+    let option = "`-x` is not a branch, tag or commit of the repository";
     refused(&sandbox, &["deploy", "--", "-x"], 1, &[option, unchanged], |_| {});
     let nowhere = sandbox.root().join("nowhere.git");
     let nowhere = nowhere.to_str().unwrap();

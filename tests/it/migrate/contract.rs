@@ -15,11 +15,11 @@ fn short(release: &str) -> &str {
 fn assert_refused(sandbox: &Sandbox, args: &[&str], target: &str, why: &str) -> Outcome {
     let live = sandbox.live_color().unwrap();
     let refused = sandbox.bg(args);
-    let what = format!("{} does not work with the database as it is since", short(target));
+    let what = format!("{} does not work with the database schema since", short(target));
     sandbox.assert_five(&refused, 1, &what, live);
     refused.assert_says(why);
     refused.assert_says("traffic: unchanged");
-    refused.assert_says("`--force REASON` goes back all the same");
+    refused.assert_says("`--force REASON` goes back anyway");
     refused
 }
 
@@ -46,9 +46,9 @@ fn each_way_back_past_a_contract_is_refused_until_it_is_forced() {
     }
     let status = sandbox.bg(&["status"]);
     assert!(
-        status
-            .stdout
-            .contains(&format!("rollback: none, the database does not serve {first}")),
+        status.stdout.contains(&format!(
+            "rollback: none, {first} does not work with the database schema"
+        )),
         "{status}"
     );
 
@@ -92,7 +92,7 @@ fn a_commit_or_the_migration_itself_can_say_it() {
     );
     let backup = backups(&sandbox).pop().unwrap();
     refused.assert_says(&format!(
-        "`{}` is the database from just before it",
+        "`{}` is the backup from just before it",
         backup.display()
     ));
 
@@ -136,7 +136,7 @@ fn older_code_that_is_deployed_anew_is_warned_of() {
     let deployed = sandbox.bg(&["deploy", &old]);
     deployed
         .assert_code(0)
-        .assert_says("may not work with the database as it is since");
+        .assert_says("may not work with the database schema since");
 }
 
 #[test]

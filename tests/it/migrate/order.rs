@@ -79,7 +79,10 @@ fn a_failing_migration_or_backup_stops_before_any_slot_is_touched() {
     let refused = check("`migrate` failed", 2, 2);
     refused.assert_says("the column is there already");
     let last = backups(&sandbox).pop().unwrap();
-    refused.assert_says(&format!("`{}` is the database from before", last.display()));
+    refused.assert_says(&format!(
+        "`{}` is the backup from before the migration",
+        last.display()
+    ));
     // Without a backup that looks whole nothing is migrated.
     back_up_by(&sandbox, "exit 5");
     check("`backup` failed", 2, 2);
@@ -112,7 +115,7 @@ fn it_runs_when_its_files_changed_or_something_is_pending() {
         fs::write(repo.join("migrations/versions/3.py"), "").unwrap()
     });
     assert!(
-        plan().contains("back the database up, then migrate by"),
+        plan().contains("back the database up, then migrate with"),
         "{}",
         plan()
     );
@@ -137,12 +140,7 @@ fn it_runs_when_its_files_changed_or_something_is_pending() {
     answer(2);
     let color = sandbox.live_color().unwrap();
     let refused = sandbox.bg(&["deploy"]);
-    sandbox.assert_five(
-        &refused,
-        1,
-        "it is not known whether a migration is pending",
-        color,
-    );
+    sandbox.assert_five(&refused, 1, "cannot tell whether a migration is pending", color);
     assert_eq!(ran(&sandbox).len(), 4);
 }
 
@@ -167,7 +165,7 @@ fn a_migration_that_is_cut_short_is_ended_and_told_once() {
     repaired.assert_code(0);
     let said = [
         "was cut short while it migrated the database".to_owned(),
-        format!("`{}` is the database from before", backup.display()),
+        format!("`{}` is the backup from before the migration", backup.display()),
     ];
     for text in &said {
         repaired.assert_says(text);

@@ -59,7 +59,7 @@ fn a_link_that_was_moved_by_hand_is_named_by_every_command_and_noted_by_repair()
     let rollback = sandbox.bg(&["rollback"]);
     sandbox.assert_five(&rollback, 1, "nothing to roll back to", Color::Blue);
     rollback.assert_says("traffic was moved without bg");
-    repaired(&sandbox, "note in the journal what is live");
+    repaired(&sandbox, "record in the journal what is live");
     let history = sandbox.bg(&["history"]);
     assert!(history.stdout.contains("was made live without bg"), "{history}");
     sandbox.bg(&["rollback"]).assert_code(0);
@@ -81,7 +81,7 @@ fn a_link_that_was_moved_by_hand_is_named_by_every_command_and_noted_by_repair()
         by_hand("green", Color::Green);
         let outcome = sandbox.bg(command);
         outcome.assert_code(0).assert_says("traffic was moved without bg");
-        outcome.assert_says("repair` would note in the journal");
+        outcome.assert_says("repair` would record in the journal");
         assert_eq!(sandbox.live_color(), Some(Color::Blue), "{outcome}");
         named += 1;
     }
@@ -96,8 +96,8 @@ fn a_slot_that_names_another_release_names_the_one_that_runs_again() {
     says(
         &sandbox,
         &[
-            "the slot of green names",
-            "runs green",
+            "slot green points to",
+            "but green (",
             second.short(),
             "`bg repair`",
         ],
@@ -110,10 +110,10 @@ fn a_slot_that_names_another_release_names_the_one_that_runs_again() {
         &["maintenance", "on"],
     ] {
         let outcome = sandbox.bg(command);
-        sandbox.assert_five(&outcome, 7, "the slot of green names", Color::Green);
-        outcome.assert_says("repair` makes the slot name it again");
+        sandbox.assert_five(&outcome, 7, "slot green points to", Color::Green);
+        outcome.assert_says("repair` points the slot at the running release");
     }
-    repaired(&sandbox, "make the slot name green");
+    repaired(&sandbox, "point the slot at green");
     assert_eq!(slot(&sandbox, Color::Green), Some(second));
     assert_eq!(answering_pid(&sandbox, Color::Green), pid, "it was touched");
 }
@@ -132,10 +132,10 @@ fn a_live_color_that_was_stopped_is_started_again_and_one_that_serves_is_left_al
     sandbox.pm2(&["stop", "flask-green"]).assert_code(0);
     says(
         &sandbox,
-        &["green", "live and down", "stopped", "`bg repair` would start"],
+        &["green", "live but down", "stopped", "`bg repair` would start"],
     );
     let maintenance = sandbox.bg(&["maintenance", "on"]);
-    maintenance.assert_code(0).assert_says("live and down");
+    maintenance.assert_code(0).assert_says("live but down");
     sandbox.bg(&["maintenance", "off"]).assert_code(0);
     assert_eq!(sandbox.live_color(), None);
     repaired(&sandbox, "start green");
@@ -145,9 +145,14 @@ fn a_live_color_that_was_stopped_is_started_again_and_one_that_serves_is_left_al
     // The list that a reboot starts from.
     let dump = sandbox.pm2_home().join("dump.pm2");
     fs::write(&dump, "[]").unwrap();
-    says(&sandbox, &["after a reboot", "`flask-green`", "`bg repair`"]);
+    says(
+        &sandbox,
+        &["a reboot would not bring it back", "`flask-green`", "`bg repair`"],
+    );
     let nothing = sandbox.bg(&["switch", "green"]);
-    nothing.assert_code(0).assert_says("after a reboot");
+    nothing
+        .assert_code(0)
+        .assert_says("a reboot would not bring it back");
     repaired(&sandbox, "save PM2's list");
     assert!(fs::read_to_string(&dump).unwrap().contains("flask-green"));
 
@@ -159,8 +164,8 @@ fn a_live_color_that_was_stopped_is_started_again_and_one_that_serves_is_left_al
     sandbox
         .bg(&["repair"])
         .assert_code(0)
-        .assert_says("is not what PM2 keeps");
-    says(&sandbox, &["is not what PM2 keeps", "`bg switch blue`"]);
+        .assert_says("PM2 does not manage");
+    says(&sandbox, &["PM2 does not manage", "`bg switch blue`"]);
     assert_eq!(answering_pid(&sandbox, Color::Green), pid, "it was touched");
     sandbox.bg(&["switch", "blue"]).assert_code(0);
     assert_eq!(drift(&sandbox), Vec::<String>::new());

@@ -34,7 +34,7 @@ fn without_its_journal_an_app_can_still_be_switched_and_rolled_back() {
     assert!(sandbox.bg(&["status"]).stdout.contains("green ("));
     let switch = sandbox.bg(&["switch", "blue"]);
     switch.assert_code(0);
-    switch.assert_says("the last line was torn");
+    switch.assert_says("the last line is incomplete");
     assert_eq!(sandbox.live_color(), Some(Color::Blue));
     let now = records(&sandbox);
     assert_eq!(now[..whole.len()], whole, "{switch}");
@@ -47,7 +47,7 @@ fn without_its_journal_an_app_can_still_be_switched_and_rolled_back() {
     fs::write(&file, lines.join("\n") + "\n").unwrap();
     let rollback = sandbox.bg(&["rollback"]);
     rollback.assert_code(0);
-    rollback.assert_says("line 2 makes no sense and is passed over");
+    rollback.assert_says("line 2 cannot be parsed and is ignored");
     let aside = fs::read_to_string(file.with_extension("damaged")).unwrap();
     assert_eq!(aside, "\0\0\0 not what was written\n");
     assert_eq!(sandbox.live_color(), Some(Color::Green));
@@ -114,7 +114,7 @@ fn a_record_of_a_later_version_is_refused_and_nothing_is_touched() {
         let outcome = sandbox.bg(command);
         sandbox.assert_five(&outcome, 1, "was written by a newer bluegreen", Color::Green);
         outcome.assert_says("traffic: unchanged, green");
-        outcome.assert_says("hint: the program that wrote it");
+        outcome.assert_says("hint: a newer version of this program");
         assert_eq!(fs::read(&file).unwrap(), before, "{outcome}");
         tried += 1;
     }

@@ -45,7 +45,7 @@ fn a_deploy_killed_anywhere_is_finished_or_undone_by_the_next_command_and_no_req
     assert!(!marked(Some(&run)).is_empty(), "looking ends nothing: {plan}");
     let repair = sandbox.bg(&["repair"]);
     repair.assert_code(0);
-    repair.assert_says("note that it ended; traffic never moved");
+    repair.assert_says("record that the run ended; traffic never moved");
     assert!(matches!(
         last_record(&sandbox),
         Record::Abort { refused: None, .. }
@@ -80,7 +80,7 @@ fn a_deploy_killed_anywhere_is_finished_or_undone_by_the_next_command_and_no_req
     let switch = sandbox.bg(&["switch", "green"]);
     switch.assert_code(0);
     switch.assert_says(&format!("{run} died while replacing the idle color"));
-    switch.assert_says("bring back what green held");
+    switch.assert_says("restore the release that green held");
     assert_eq!(slot(&sandbox, Color::Green), Some(second.clone()), "{switch}");
     assert_eq!(
         answering(&sandbox, Color::Green),
@@ -123,12 +123,12 @@ fn a_deploy_killed_anywhere_is_finished_or_undone_by_the_next_command_and_no_req
     let third = slot(&sandbox, Color::Blue).unwrap();
     assert_ne!(third, first);
     let status = sandbox.bg(&["status"]);
-    assert!(status.stdout.contains("prove that blue is live"), "{status}");
+    assert!(status.stdout.contains("verify that blue is live"), "{status}");
     sandbox.configure(|config| set(config, "evidence", "window", "200ms"));
     let rollback = sandbox.bg(&["rollback"]);
     rollback.assert_code(0);
     rollback.assert_says(&format!("{run} died while finishing up"));
-    rollback.assert_says("prove that blue is live and note it");
+    rollback.assert_says("verify that blue is live and record it");
     assert_over(&sandbox, &run, Color::Green);
     assert_eq!(slot(&sandbox, Color::Green), Some(second), "what served before");
     let finished = |record: &Record| matches!(record, Record::Commit { run: by, live, .. } if by.0 == run && live.release.as_ref() == Some(&third));

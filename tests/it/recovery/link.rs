@@ -20,7 +20,7 @@ fn without_its_link_everything_is_refused_and_naming_the_color_mends_it() {
     let live = sandbox.link_folder().join("live");
     let breaks: [(&str, &dyn Fn()); 2] = [
         ("there is no link", &|| fs::remove_file(&live).unwrap()),
-        ("which is no color", &|| point_link(&sandbox, "/tmp")),
+        ("which is not a color", &|| point_link(&sandbox, "/tmp")),
     ];
     for (words, break_it) in breaks {
         break_it();
@@ -28,7 +28,7 @@ fn without_its_link_everything_is_refused_and_naming_the_color_mends_it() {
         let status = sandbox.bg(&["status"]);
         status.assert_code(7);
         assert!(status.stdout.contains(words), "{status}");
-        assert!(status.stdout.contains("mends the link"), "{status}");
+        assert!(status.stdout.contains("repairs the link"), "{status}");
         for command in [
             &["deploy"][..],
             &["rollback"],
@@ -39,7 +39,7 @@ fn without_its_link_everything_is_refused_and_naming_the_color_mends_it() {
             let refused = sandbox.bg(command);
             refused.assert_code(7);
             refused.assert_says(words);
-            refused.assert_says("switch COLOR` points it at a color again");
+            refused.assert_says("switch COLOR` points the link at a color again");
             assert!(sandbox.lock_is_free());
         }
         assert_eq!(Color::BOTH.map(|color| answering_pid(&sandbox, color)), before);
@@ -61,7 +61,7 @@ fn a_link_is_not_mended_under_a_run_that_holds_the_lock() {
     fs::remove_file(sandbox.link_folder().join("live")).unwrap();
     let second = sandbox.bg(&["switch", "blue"]);
     second.assert_code(7);
-    second.assert_says("another run goes on");
+    second.assert_says("another run is in progress");
     assert!(fs::read_link(sandbox.link_folder().join("live")).is_err());
     gate.let_go();
     let deploy = deploy.wait();
@@ -114,7 +114,7 @@ fn a_link_moved_by_hand_under_a_run_is_not_moved_again_and_no_serving_color_is_s
     let serving = Color::BOTH.map(|color| answering_pid(&sandbox, color));
     let_build_end(&sandbox);
     let deploy = deploy.wait();
-    sandbox.assert_five(&deploy, 1, "somebody else moved it to green", Color::Green);
+    sandbox.assert_five(&deploy, 1, "somebody else has moved it to green", Color::Green);
     assert_eq!(
         Color::BOTH.map(|color| answering_pid(&sandbox, color)),
         serving,
@@ -154,8 +154,13 @@ fn naming_the_color_is_the_way_out_where_the_recovery_table_refuses() {
     let before = Color::BOTH.map(|color| answering_pid(&sandbox, color));
     for command in [&["deploy"][..], &["rollback"], &["switch"], &["repair"]] {
         let refused = sandbox.bg(command);
-        sandbox.assert_five(&refused, 7, "cannot be put right without you", Color::Green);
-        refused.assert_says("switch COLOR` says what shall be live");
+        sandbox.assert_five(
+            &refused,
+            7,
+            "bg cannot repair that safely on its own",
+            Color::Green,
+        );
+        refused.assert_says("switch COLOR` makes that color live");
     }
     let switch = sandbox.bg(&["switch", "blue"]);
     switch.assert_code(0);

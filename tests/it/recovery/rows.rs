@@ -149,13 +149,13 @@ impl Scene {
         if wanted == Action::Refuse {
             repair
                 .assert_code(7)
-                .assert_says("cannot be put right without you");
+                .assert_says("bg cannot repair that safely on its own");
             assert_eq!(self.stand(), before, "{row}: {repair}");
         } else if wanted == Action::PutBack && nginx == Seen::Nothing {
             // The link goes back at once; that NGINX follows can only be proven once it is there.
             repair
                 .assert_code(7)
-                .assert_says("cannot be put right without you");
+                .assert_says("bg cannot repair that safely on its own");
             assert_eq!(self.sandbox.link(), self.from.folder(), "{row}: {repair}");
             assert_eq!(
                 JournalState::of(&records(&self.sandbox)).open.unwrap().run,
@@ -182,9 +182,9 @@ impl Scene {
         repair.assert_code(if stopped { 7 } else { 0 });
         repair.assert_says(&format!("deploy {} died while", open.run));
         let restored = match wanted {
-            Action::Abandon => "note that it ended",
-            Action::RestoreSlot => "bring back what",
-            Action::Finish => "prove that",
+            Action::Abandon => "record that the run ended",
+            Action::RestoreSlot => "restore the release that",
+            Action::Finish => "verify that",
             Action::PutBack => "put traffic back",
             Action::Follow => "make NGINX follow",
             Action::Refuse => unreachable!(),

@@ -51,7 +51,7 @@ fn a_signal_before_the_cutover_undoes_the_deploy_and_leaves_nothing_running() {
     // While blue may still finish requests from before, it must not be touched.
     sandbox.configure(|config| set(config, "drain", "quiet", "1h"));
     let mut deploy = Told::start(&sandbox, &["deploy"]);
-    deploy.wait_says("may still finish requests");
+    deploy.wait_says("may still be answering requests");
     assert_undone(deploy, Signal::SIGTERM, "interrupted by SIGTERM");
     assert_eq!(
         answering_pid(&sandbox, Color::Blue),

@@ -123,11 +123,13 @@ fn it_fills_beside_a_candidate_that_is_not_taken(scene: &Scene) {
     }
     let deploy = scene.filled("before_switch", &scene.link, INODES, 1);
     sandbox.assert_five(&deploy, 1, "`before_switch` failed", Color::Green);
-    deploy.assert_says("the next command brings back what blue held");
+    deploy.assert_says("restores what blue held");
     assert!(!scene.rollback_is_ready(), "{deploy}");
     scene.link.free();
     let repair = sandbox.bg(&["repair"]);
-    repair.assert_code(0).assert_says("bring back what blue held");
+    repair
+        .assert_code(0)
+        .assert_says("restore the release that blue held");
     assert_eq!(answering(sandbox, Color::Blue), blue, "{repair}");
     assert!(scene.rollback_is_ready(), "{repair}");
 }

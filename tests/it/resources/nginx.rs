@@ -40,15 +40,15 @@ fn the_links_folder(sandbox: &Sandbox) {
     let over = Over::read_only(&sandbox.link_folder());
     let told = fs::read_to_string(journal(sandbox)).unwrap().lines().count();
     let deploy = sandbox.bg(&["deploy"]);
-    sandbox.assert_five(&deploy, 1, "a deploy has to write in", Color::Green);
+    sandbox.assert_five(&deploy, 1, "a deploy needs to write in", Color::Green);
     deploy.assert_says(sandbox.link_folder().to_str().unwrap());
     deploy.assert_says("Read-only file system");
     deploy.assert_says("traffic: unchanged, green");
     assert!(!deploy.stderr.contains("fetched"), "{deploy}");
     for (command, told) in [
-        (&["rollback"][..], "the link was not replaced"),
-        (&["switch", "blue"], "the link was not replaced"),
-        (&["maintenance", "on"], "the link was not replaced"),
+        (&["rollback"][..], "the live link was not replaced"),
+        (&["switch", "blue"], "the live link was not replaced"),
+        (&["maintenance", "on"], "the live link was not replaced"),
     ] {
         let refused = sandbox.bg(command);
         sandbox.assert_five(&refused, 1, told, Color::Green);

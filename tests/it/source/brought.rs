@@ -136,7 +136,7 @@ fn a_work_tree_is_taken_as_it_is_without_what_it_ignores() {
     let deploy = sandbox.bg(&["deploy", "--from", tree.to_str().unwrap()]);
     deploy
         .assert_code(0)
-        .assert_says("`.env` goes along, and by its name it is a secret");
+        .assert_says("`.env` is uploaded, and its name looks like a secret");
     assert_eq!(released(&sandbox, "not-committed.txt").as_deref(), Some("here"));
     assert_eq!(released(&sandbox, "debug.log"), None);
     assert_eq!(released(&sandbox, "static/shop.css"), None);

@@ -195,7 +195,7 @@ fn what_is_cut_off_or_swapped_on_its_way_is_not_deployed() {
     let never = deploy("9876543210987654321098765432109876543210");
     never.assert_code(1);
     assert!(
-        never.stdout.contains("were not brought, or too long ago"),
+        never.stdout.contains("were not uploaded, or were deleted since"),
         "{never}"
     );
     assert_eq!(sandbox.live_color(), Some(Color::Blue));

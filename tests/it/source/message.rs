@@ -188,9 +188,7 @@ fn over_ssh_it_is_done_at_the_client_first() {
     let all = afar.all();
     let hosts = ["--app", "shop", "--hosts", &all];
     let nowhere = afar.bg(&[&["deploy", "-m", "Greet", "--yes"], &hosts[..]].concat());
-    nowhere
-        .assert_code(3)
-        .assert_says("`-m` looks up `source.git` in bg.toml");
+    nowhere.assert_code(3).assert_says("`-m` needs `source.git`");
 
     let mut one = afar.servers.iter();
     let first = one.next().unwrap();

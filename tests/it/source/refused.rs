@@ -32,12 +32,12 @@ fn each_work_tree_that_cannot_be_sent_is_told_why() {
 
     desk.git(&["checkout", "--quiet", "--detach"]);
     refused(
-        "no branch is checked out here, only a commit",
+        "this work tree is on no branch, only on a commit",
         "`git switch main`",
     );
     desk.git(&["checkout", "--quiet", "-b", "feature"]);
     refused(
-        "`feature` is checked out here, and `main` is deployed",
+        "this work tree is on `feature`, but `source.branch` is `main`",
         "`git switch main`",
     );
 
@@ -56,24 +56,30 @@ fn each_work_tree_that_cannot_be_sent_is_told_why() {
     merge(&["merge", "feature"]);
     refused("not merged yet: `note`", "`git add` them");
     desk.git(&["add", "note"]);
-    refused("a merge is not finished here", "`git merge --continue`");
+    refused(
+        "a merge is unfinished in this work tree",
+        "`git merge --continue`",
+    );
     desk.git(&["merge", "--abort"]);
     merge(&["rebase", "feature"]);
     desk.git(&["add", "note"]);
-    refused("a rebase is not finished here", "`git rebase --continue`");
+    refused(
+        "a rebase is unfinished in this work tree",
+        "`git rebase --continue`",
+    );
     desk.git(&["rebase", "--abort"]);
     desk.git(&["reset", "--quiet", "--hard", "origin/main"]);
 
     desk.write("deep/.env", "PASSWORD=x");
     desk.write("tls/shop.key", "key");
     refused(
-        "by its name this is a secret: `deep/.env`, `tls/shop.key`",
-        "name it in .gitignore",
+        "the name looks like a secret: `deep/.env`, `tls/shop.key`",
+        "add it to .gitignore",
     );
     desk.write(".gitignore", "/tls\n");
     refused(
-        "by its name this is a secret: `deep/.env`",
-        "name it in .gitignore",
+        "the name looks like a secret: `deep/.env`",
+        "add it to .gitignore",
     );
     desk.git(&["branch", "--unset-upstream"]);
     desk.git(&["remote", "rename", "origin", "upstream"]);
@@ -119,10 +125,10 @@ fn a_remote_that_others_pushed_to_is_pulled_first_and_the_commit_stays() {
     desk.sandbox.assert_five(
         &deploy,
         1,
-        "was not pushed, and nothing was deployed; it stays here",
+        "was committed but not pushed; nothing was deployed",
         Color::Blue,
     );
-    deploy.assert_says("`origin` has commits on `main` that are not here");
+    deploy.assert_says("`origin` has commits on `main` that this work tree lacks");
     deploy.assert_says("hint: `git pull --rebase`");
     assert_eq!(desk.pushed(), theirs);
     assert_eq!(desk.git(&["log", "-1", "--format=%s"]), "Greet");
@@ -165,7 +171,7 @@ fn a_hook_of_ones_own_has_the_last_word() {
     );
     let deploy = desk.bg(&["deploy", "-m", "Greet", "--yes"]);
     deploy.assert_code(1).assert_says("frozen until Monday");
-    deploy.assert_says("hint: `git push` by hand shows more");
+    deploy.assert_says("hint: `git push` shows more");
     assert_eq!(desk.pushed(), before);
     fs::remove_file(guard).unwrap();
     desk.bg(&["deploy", "-m", "Greet", "--yes"]).assert_code(0);

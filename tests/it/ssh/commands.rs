@@ -219,7 +219,7 @@ async fn a_server_that_starts_nothing_says_so() {
         panic!("a second one started");
     };
     let failure = error.into_failure("web1", "bg");
-    assert_eq!(failure.what, "nothing can be run on `web1`");
+    assert_eq!(failure.what, "cannot run commands on `web1`");
     assert_eq!(
         failure.causes(),
         ["the server does not start the command: connect failed"]

@@ -279,7 +279,7 @@ fn what_is_wrong_has_a_place() {
         ),
         (
             "Host *\n HostName \"a b\"\n",
-            "`ROOT/config` line 2: hostname: `a b` is no name of a host",
+            "`ROOT/config` line 2: hostname: `a b` is not a host name",
         ),
         (
             "ConnectTimeout soon\n",
@@ -322,7 +322,7 @@ fn a_file_that_others_can_write_is_not_believed() {
     assert_eq!(
         error.to_string(),
         format!(
-            "`{}` can be written by others, so it is not believed",
+            "`{}` is writable by other users, so it is not used",
             file.display()
         )
     );

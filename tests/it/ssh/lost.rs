@@ -36,7 +36,7 @@ async fn a_server_that_hangs_is_lost_within_the_limit() {
         error.to_string(),
         "the connection is lost: the server no longer answers"
     );
-    assert_eq!(error.into_failure("web1", "bg").what, "no more word from `web1`");
+    assert_eq!(error.into_failure("web1", "bg").what, "lost contact with `web1`");
     let error = connection.exec(&["true"]).await.err().unwrap();
     assert!(matches!(error, SshError::Lost { .. }), "{error:?}");
     timeout(WITHIN, connection.close()).await.unwrap();

@@ -117,7 +117,7 @@ async fn a_configuration_that_makes_no_sense() {
         format!(
             "no SSH connection to `web1`\n\
              caused by: `{}` line 1: port: expected port number\n\
-             hint: `ssh -G web1` shows what it comes to",
+             hint: `ssh -G web1` shows the resulting configuration",
             at.display()
         )
     );

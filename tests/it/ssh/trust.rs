@@ -171,7 +171,7 @@ async fn a_revoked_key_is_always_refused() {
             "no SSH connection to `web1`\n\
              caused by: its host key is revoked: ED25519 {print}\n  \
              {}:2 has ED25519 {print}\n\
-             hint: it is never used again: give the host a new key",
+             hint: a revoked key is never accepted: give the host a new key",
             scene.home.ssh("known_hosts").display()
         )
     );

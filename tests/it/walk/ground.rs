@@ -320,7 +320,7 @@ impl Ground {
         }
         let lost = self.lost.contains(&now);
         let drift = status["drift"].as_array().unwrap();
-        let may_be = |one: &serde_json::Value| lost && one.to_string().contains("is not what PM2 keeps");
+        let may_be = |one: &serde_json::Value| lost && one.to_string().contains("PM2 does not manage");
         if status["live"]["release"] != now.release.as_str() || !drift.iter().all(may_be) {
             self.violated(format!("the link says {now:?}: {status}"));
         }

@@ -41,7 +41,7 @@ fn one_that_runs_by_hand_keeps_pm2_waiting_and_is_handed_over_too() {
     assert_eq!(i64::from(by_hand.pid()), pid, "it became the worker");
     let status = status_of(&sandbox, "sync");
     assert!(
-        status["problem"].as_str().unwrap().contains("not kept by PM2"),
+        status["problem"].as_str().unwrap().contains("not managed by PM2"),
         "{status}"
     );
 

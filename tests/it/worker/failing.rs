@@ -72,10 +72,7 @@ fn a_policy_takes_traffic_back_with_the_worker() {
     );
     // The release is not gone to again by mistake.
     let releases = sandbox.bg(&["releases"]);
-    assert!(
-        releases.stdout.contains("refused or rolled back from"),
-        "{releases}"
-    );
+    assert!(releases.stdout.contains("refused or rolled back"), "{releases}");
     commit_mode(&sandbox, "work");
     sandbox.configure(|config| {
         config["worker"].as_array_mut().unwrap().truncate(1);
@@ -97,7 +94,7 @@ fn an_upload_that_began_before_traffic_went_back_is_answered() {
     let load = Load::start(sandbox.address(), HOST, &[(Kind::Upload(6), 4)]);
     let deploy = deploy.wait();
     sandbox.assert_five(&deploy, 5, "worker `sync` did not start on", Color::Blue);
-    deploy.assert_says("green may still finish requests");
+    deploy.assert_says("green may still be answering requests");
     let count = load.stop();
     assert_eq!(count.failed, 0, "{count:?}\n{deploy}");
     assert!(count.by_color.contains_key("green"), "{count:?}");

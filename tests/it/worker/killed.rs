@@ -23,7 +23,7 @@ fn while_the_old_one_ends() {
     deploy.kill();
     assert_eq!(last(&sandbox).pid, deaf, "the old one works on");
     let plan = sandbox.bg(&["repair", "--plan"]);
-    assert!(plan.stdout.contains("prove that blue is live"), "{plan}");
+    assert!(plan.stdout.contains("verify that blue is live"), "{plan}");
     let next = sandbox.bg(&["switch", "blue"]);
     next.assert_code(0).assert_says("worker sync handed over");
     next.assert_says("is live already");

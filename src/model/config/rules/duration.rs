@@ -38,7 +38,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
     }
     if let KeepWarm::For(span) = config.keep.warm {
         let warm = match span.0.is_zero() {
-            true => wrong("is no time at all", "write `\"never\"`"),
+            true => wrong("is zero", "write `\"never\"`"),
             false => not_too_long(span),
         };
         findings.value("keep.warm", warm);
@@ -76,7 +76,7 @@ fn attempt_fits(key: &str, attempt: Span, timeout: Span) -> Verdict {
 
 pub(super) fn some_time(span: Span) -> Verdict {
     match span.0.is_zero() {
-        true => wrong("is no time at all", "write a duration above zero, as `\"5s\"`"),
+        true => wrong("is zero", "write a duration above zero, as `\"5s\"`"),
         false => Ok(()),
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
     if fleet.parallel == 0 {
         findings.value(
             "fleet.parallel",
-            wrong("lets no host do anything", "write `1` or more"),
+            wrong("would let no host start", "write `1` or more"),
         );
     }
     for (name, members) in &fleet.groups {
@@ -44,8 +44,8 @@ fn one_of(hosts: &BTreeSet<&str>, name: &str) -> Verdict {
         true => Ok(()),
         false => wrong_part(
             name,
-            format!("names `{name}`, which is none of `hosts`"),
-            "write one as it stands there, the user included",
+            format!("names `{name}`, which is not in `hosts`"),
+            "write it as in `hosts`, including the user",
         ),
     }
 }
@@ -54,7 +54,7 @@ fn group_name(hosts: &BTreeSet<&str>, name: &str) -> Verdict {
     word(name, "eu")?;
     match hosts.contains(name) || name.contains([',', '@']) {
         true => wrong(
-            "cannot be told from a host",
+            "cannot be told apart from a host",
             "write a name that no host has, as `eu`",
         ),
         false => Ok(()),
@@ -72,6 +72,9 @@ fn public_url(url: &str) -> Verdict {
     word(url, "https://shop.example.com/")?;
     match url.starts_with("https://") || url.starts_with("http://") {
         true => Ok(()),
-        false => wrong("is no URL of a site", "write `\"https://shop.example.com/\"`"),
+        false => wrong(
+            "is not the URL of a site",
+            "write `\"https://shop.example.com/\"`",
+        ),
     }
 }

@@ -62,7 +62,7 @@ fn one(key: &str, health: &HealthCheck, findings: &mut Findings<'_, '_>) {
     if let Some(json) = &health.json
         && json.equals.to_string().contains(DATE)
     {
-        let verdict = wrong("is a date, which JSON has not", "write it in quotes");
+        let verdict = wrong("is a date, which JSON does not have", "write it in quotes");
         findings.value(&format!("{key}.json.equals"), verdict);
     }
     if let Some(json) = &health.json
@@ -73,7 +73,7 @@ fn one(key: &str, health: &HealthCheck, findings: &mut Findings<'_, '_>) {
         findings.value(
             &format!("{key}.json.pointer"),
             wrong(
-                "is no JSON pointer",
+                "is not a JSON pointer",
                 format!("write `\"/{}\"`", way.replace('.', "/")),
             ),
         );
@@ -96,12 +96,12 @@ pub(super) fn headers(
 fn method(method: &str) -> Verdict {
     let upper = method.to_ascii_uppercase();
     if !is_token(method) {
-        return wrong("is no HTTP method", "write one word, as `\"GET\"`");
+        return wrong("is not an HTTP method", "write one word, as `\"GET\"`");
     }
     match upper == method {
         true => Ok(()),
         false => wrong(
-            "is no HTTP method: they are upper-case",
+            "is not an HTTP method: methods are upper-case",
             format!("write `\"{upper}\"`"),
         ),
     }
@@ -110,14 +110,14 @@ fn method(method: &str) -> Verdict {
 fn host_header(host: &str) -> Verdict {
     word(host, "example.com")?;
     match host.contains('/') {
-        true => wrong("is no host", "write the name alone, as `\"example.com\"`"),
+        true => wrong("is not a host name", "write the name alone, as `\"example.com\"`"),
         false => Ok(()),
     }
 }
 
 fn header_name(name: &str, (by, write): (&str, &str)) -> Verdict {
     if !is_token(name) {
-        return wrong("is no header name", "write one word, as `X-Forwarded-For`");
+        return wrong("is not a header name", "write one word, as `X-Forwarded-For`");
     }
     match name.eq_ignore_ascii_case("host") {
         true => wrong(format!("is set by {by}"), format!("remove it, and {write}")),
@@ -138,7 +138,7 @@ fn header_value(value: &str) -> Verdict {
 fn statuscode(status: u16) -> Verdict {
     match (100..=599).contains(&status) {
         true => Ok(()),
-        false => wrong("is no HTTP status", "write one from 100 to 599"),
+        false => wrong("is not an HTTP status", "write one from 100 to 599"),
     }
 }
 

@@ -30,7 +30,7 @@ fn one(moment: Moment, hook: &Hook) -> Verdict {
     if hook.on == RunsOn::Client && !moment.can_be_the_clients() {
         return wrong_part(
             "client",
-            "cannot run on the client, which may be cut off between two steps of the host",
+            "cannot run on the client: the connection may be lost between two steps of the host",
             "write `on = \"host\"`, or use `before_build` or `after_switch`",
         );
     }
@@ -48,7 +48,7 @@ fn command(line: &str) -> Verdict {
     match words.iter().find(|word| SHELL.contains(&word.as_str())) {
         Some(word) => wrong_part(
             word,
-            format!("contains `{word}`, and no shell reads it"),
+            format!("contains `{word}`, but the command runs without a shell"),
             "write one command; put more than one into a script of the repository",
         ),
         None => Ok(()),
@@ -80,7 +80,7 @@ pub(super) fn glob(path: &str, example: &str) -> Verdict {
     match glob::Pattern::new(path) {
         Ok(_) => Ok(()),
         Err(error) => wrong(
-            format!("is no pattern: {}", error.msg),
+            format!("is not a valid pattern: {}", error.msg),
             format!("write something like `\"{example}\"`"),
         ),
     }
@@ -113,7 +113,7 @@ fn backup(backup: &Backup, findings: &mut Findings<'_, '_>) {
 fn says_how(backup: &Backup) -> Verdict {
     match (backup.kind, &backup.run, &backup.database) {
         (None, None, _) => wrong(
-            "does not say how",
+            "has neither `kind` nor `run`",
             "add `kind = \"mysql\"` with `database`, or `run`",
         ),
         (Some(_), None, None) => wrong("names no database", "add `database = \"shop\"`"),
@@ -141,7 +141,7 @@ fn webhook(url: &str) -> Verdict {
     match url.starts_with("https://") || url.starts_with("http://") {
         true => Ok(()),
         false => wrong(
-            "is no URL",
+            "is not a URL",
             "write `\"https://chat.example.com/hooks/1\"`, or its variable under `webhook_env`",
         ),
     }

@@ -117,7 +117,7 @@ fn server_name(name: &str) -> Verdict {
     match name.chars().all(fits) && !name.starts_with('-') {
         true => Ok(()),
         false => wrong(
-            "is no host name",
+            "is not a host name",
             "write letters, digits, `.` and `-`, as `\"example.com\"`; other scripts in their `xn--` form",
         ),
     }
@@ -158,7 +158,7 @@ fn listeners(nginx: &Nginx, ports: Ports, findings: &mut Findings<'_, '_>) {
         let verdict = listener(listen, ports).and_then(|()| match seen.insert(address) {
             true => Ok(()),
             false => wrong(
-                format!("listens on `{address}` once more"),
+                format!("lists `{address}` twice"),
                 "write each address once, with all its options",
             ),
         });
@@ -198,7 +198,7 @@ fn redirect(nginx: &Nginx) -> Verdict {
 fn http2(nginx: &Nginx) -> Verdict {
     match nginx.http2 && !nginx.listen.iter().any(|listen| is_encrypted(listen)) {
         true => wrong(
-            "is spoken on encrypted listeners only, and there is none",
+            "works on TLS listeners only, and `listen` has none",
             "write `listen = [\"443 ssl\"]`, and `[nginx.tls]`",
         ),
         false => Ok(()),
@@ -230,7 +230,7 @@ fn listener(listen: &str, ports: Ports) -> Verdict {
         if to_ourselves && taken == port {
             return wrong(
                 format!("is the port of `process.ports.{color}`"),
-                "write another port here or there",
+                "change one of the two ports",
             );
         }
     }
@@ -271,13 +271,13 @@ fn location<'n>(path: &'n str, seen: &mut BTreeSet<&'n str>) -> Verdict {
     safe_in_nginx(path)?;
     if path.starts_with("/.bg/") {
         return wrong(
-            "is in `/.bg/`, where this program answers itself",
+            "is below `/.bg/`, which this program uses itself",
             "write another path",
         );
     }
     match seen.insert(path) {
         true => Ok(()),
-        false => wrong("is there twice", "write each path once, proxied or static"),
+        false => wrong("is listed twice", "write each path once, proxied or static"),
     }
 }
 
@@ -285,7 +285,7 @@ fn static_folder(folder: &Path) -> Verdict {
     let is_root = !folder.is_absolute() && folder.components().all(|part| part.as_os_str() == ".");
     if is_root && !folder.as_os_str().is_empty() {
         return wrong(
-            "is the whole repository, `.env` and `.git` with it",
+            "is the whole repository, including `.env` and `.git`",
             "name the folder of the files, as `\"static\"`",
         );
     }
@@ -297,7 +297,7 @@ fn form_of_a_name(form: &str) -> Verdict {
     safe_in_nginx(form)?;
     match form.chars().any(|c| c.is_control() || "/[]".contains(c)) || form.contains("**") {
         true => wrong(
-            "is no form of a file's name",
+            "is not a pattern of file names",
             "write a name with `*` and `?`, as `\"*-????????.js\"`",
         ),
         false => Ok(()),
@@ -310,6 +310,9 @@ fn size(size: &str) -> Verdict {
     let is_number = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit());
     match is_number && size.len() - number.len() <= 1 {
         true => Ok(()),
-        false => wrong("is no size", "write a number with `k`, `m` or `g`, as `\"10m\"`"),
+        false => wrong(
+            "is not a size",
+            "write a number with `k`, `m` or `g`, as `\"10m\"`",
+        ),
     }
 }

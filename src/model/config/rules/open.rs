@@ -32,7 +32,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
     findings.each("nginx.server_names", names.map(|found| filled(found, name)));
 }
 
-const LEFT_OPEN: &str = "is left open";
+const LEFT_OPEN: &str = "is not filled in yet";
 
 fn filled(value: &str, write: &str) -> Verdict {
     match value == OPEN {

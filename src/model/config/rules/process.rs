@@ -36,7 +36,7 @@ fn name(name: &str) -> Verdict {
     match !name.is_empty() && !name.starts_with('-') && name.chars().all(fits) {
         true => Ok(()),
         false => wrong(
-            "is no name for a PM2 process",
+            "is not a valid name for a PM2 process",
             "write letters, digits, `.`, `_` and `-`, no dash first, as `\"shop\"`",
         ),
     }
@@ -81,14 +81,14 @@ pub(super) fn no_shell(words: &[String]) -> Verdict {
     if let Some(word) = words.iter().find(|word| SHELL.contains(&word.as_str())) {
         return wrong_part(
             word,
-            format!("contains `{word}`, and no shell reads it"),
+            format!("contains `{word}`, but the command runs without a shell"),
             "write one command; put more than one into a script of the repository",
         );
     }
     match words.first().and_then(|word| word.split_once('=')) {
         Some((name, _)) => wrong_part(
             name,
-            format!("sets `{name}`, and no shell reads it"),
+            format!("sets `{name}`, but the command runs without a shell"),
             "write the variable under `[env.set]`",
         ),
         None => Ok(()),
@@ -187,7 +187,7 @@ fn variable(name: &str) -> Verdict {
         && !name.is_empty();
     if !fits {
         return wrong(
-            "is no name for a variable",
+            "is not a valid variable name",
             "write letters, digits and `_`, no digit first",
         );
     }

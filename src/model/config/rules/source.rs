@@ -46,7 +46,7 @@ fn app_name(app: &str) -> Verdict {
     let rule = "write 1 to 31 lower-case letters, digits and dashes, from a letter on, as `\"shop\"`";
     match is_app_name(app) {
         true => Ok(()),
-        false => wrong("is no name that NGINX, PM2 and files can share", rule),
+        false => wrong("is not a name that NGINX, PM2 and files can share", rule),
     }
 }
 
@@ -63,7 +63,7 @@ pub fn is_app_name(app: &str) -> bool {
 fn user_name(owner: &str) -> Verdict {
     word(owner, "deploy")?;
     match owner.contains([':', '/']) {
-        true => wrong("is no user name", "write the name alone, as `\"deploy\"`"),
+        true => wrong("is not a user name", "write the name alone, as `\"deploy\"`"),
         false => Ok(()),
     }
 }

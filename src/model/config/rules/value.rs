@@ -87,7 +87,7 @@ pub(super) fn absolute(path: &Path, example: &str) -> Verdict {
     text(&shown, example)?;
     if !path.is_absolute() {
         return wrong(
-            "is no absolute path",
+            "is not an absolute path",
             format!("write it from `/` on, as `\"{example}\"`"),
         );
     }

@@ -41,7 +41,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
 fn name(is_new: bool, name: &str) -> Verdict {
     if !is_app_name(name) {
         return wrong(
-            "is no name for a worker",
+            "is not a valid worker name",
             "write lower-case letters, digits and dashes, as `\"sync\"`",
         );
     }
@@ -66,8 +66,8 @@ fn command(line: &str) -> Verdict {
     match words.iter().any(|word| word.contains("{{port}}")) {
         true => wrong_part(
             "{{",
-            "mentions `{{ port }}`, and a worker has none",
-            "leave it out; the live color's own is `BG_PORT` in its environment",
+            "uses `{{ port }}`, but a worker has no port",
+            "remove it; the live color's port is in the variable `BG_PORT`",
         ),
         false => Ok(()),
     }
@@ -77,8 +77,8 @@ fn one_of(hosts: &BTreeSet<&str>, name: &str) -> Verdict {
     match hosts.contains(name) {
         true => Ok(()),
         false => wrong(
-            format!("names `{name}`, which is none of `hosts`"),
-            "write one as it stands there, the user included",
+            format!("names `{name}`, which is not in `hosts`"),
+            "write it as in `hosts`, including the user",
         ),
     }
 }
@@ -91,7 +91,7 @@ fn replaces(config: &Config, is_new: bool, replaced: &str) -> Verdict {
         .is_some_and(|rest| rest == "blue" || rest == "green" || rest.starts_with("worker-"))
     {
         return wrong(
-            "is an entry that `bg` makes itself",
+            "is a PM2 entry that `bg` itself manages",
             "write the name of the entry that did this job before",
         );
     }
@@ -99,7 +99,7 @@ fn replaces(config: &Config, is_new: bool, replaced: &str) -> Verdict {
         true => Ok(()),
         false => wrong(
             "is replaced by another worker already",
-            "write it under one of them",
+            "write it for one worker only",
         ),
     }
 }

@@ -67,7 +67,7 @@ pub(super) fn can_be_proven(one: &Candidate) -> Result<(), Failure> {
     if !entry.is_running() {
         return Err(
             refused(format!("`{}` is {} and has no process", entry.name, entry.status))
-                .hint("start it, and see that the site answers; then again"),
+                .hint("start it and check that the site answers, then `bg adopt` again"),
         );
     }
     Ok(())

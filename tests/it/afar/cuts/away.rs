@@ -23,7 +23,10 @@ fn a_host_that_stays_away_is_named_with_the_command_that_looks() {
     lost.assert_code(7);
     let result = lost.result();
     assert_eq!(result["error"], "`web1` could not be reached again", "{lost}");
-    assert_eq!(result["hints"][0], "`bg status --hosts web1` looks", "{lost}");
+    assert_eq!(
+        result["hints"][0], "`bg status --hosts web1` shows what is live",
+        "{lost}"
+    );
     assert_eq!(result["traffic"]["state"], "unknown", "{lost}");
     scene.afar.servers[0].sshd.start_again();
     scene.assert_stands(&before.switched(), false);
@@ -58,7 +61,7 @@ fn an_engine_that_could_not_leave_word_or_died_is_known_by_the_journal() {
     let moved = client.wait();
     moved.assert_code(6);
     let result = moved.result();
-    let words = "is done, and nothing more is known of its end";
+    let words = "finished, but the connection was lost before its result arrived";
     assert!(result["error"].as_str().unwrap().contains(words), "{moved}");
     assert_eq!(result["traffic"]["live"]["release"], before.warm, "{moved}");
     scene.assert_stands(&before.switched(), false);
@@ -74,7 +77,10 @@ fn an_engine_that_could_not_leave_word_or_died_is_known_by_the_journal() {
     scene.lift_all();
     died.assert_code(7);
     let result = died.result();
-    assert_eq!(result["error"], "the engine on the host died half-way", "{died}");
+    assert_eq!(
+        result["error"], "the engine on the host died before the run ended",
+        "{died}"
+    );
     assert!(
         result["hints"][0].as_str().unwrap().starts_with("`bg repair`"),
         "{died}"

@@ -66,7 +66,7 @@ fn it_stops_what_has_not_moved_traffic_on_one_host_and_finishes_what_has() {
     scene.lift_all();
     let finished = client.wait();
     finished.assert_code(0);
-    let words = "asked to stop when traffic had moved: the run is finished instead";
+    let words = "asked to stop after traffic had moved: finishing the run instead";
     assert!(finished.stdout.contains(words), "{finished}");
     scene.wait_for_strays();
     scene.assert_stands(&before.switched(), false);
@@ -82,7 +82,11 @@ fn twice_leaves_one_host_to_itself() {
         client.signal(Signal::SIGINT);
         let left = client.wait();
         left.assert_code(7);
-        assert!(left.stdout.contains("left while the run goes on"), "{left}");
+        assert!(
+            left.stdout
+                .contains("stopped waiting; the run continues on the host"),
+            "{left}"
+        );
         assert!(left.stdout.contains("bg status --hosts web1"), "{left}");
     };
 
@@ -137,7 +141,10 @@ fn it_stops_or_finishes_all_of_three_hosts_and_twice_leaves_them_in_doubt() {
     scene.lift_all();
     let finished = client.wait();
     finished.assert_code(0);
-    assert!(finished.stdout.contains("finished on every host"), "{finished}");
+    assert!(
+        finished.stdout.contains("all hosts finish the switch"),
+        "{finished}"
+    );
     scene.wait_for_strays();
     scene.assert_stands(&before.switched(), false);
 

@@ -21,7 +21,7 @@ fn it_is_brought_once_named_by_its_hash_and_nobody_elses() {
     for args in [&["status"][..], &["history"], &["status", "--json"]] {
         let outcome = afar.bg(&[args, &["--app", "shop", "--hosts", "web1"]].concat());
         outcome.assert_code(3);
-        assert!(!outcome.to_string().contains("put on"), "{outcome}");
+        assert!(!outcome.to_string().contains("installed on"), "{outcome}");
     }
     let after = [&server.engines(), &folder, &file].map(|path| identity(path));
     assert_eq!(before, after, "nothing is written a second time");
@@ -52,12 +52,14 @@ fn what_a_login_shell_prints_first_is_skipped() {
     ask(&afar).assert_says(&brought());
     let again = ask(&afar);
     assert!(!again.stderr.contains("Welcome"), "{again}");
-    assert!(!again.stderr.contains("put on"), "{again}");
+    assert!(!again.stderr.contains("installed on"), "{again}");
     assert_eq!(again.stdout, "");
     // One that says nothing else is no way to an engine.
     afar.servers[0].reopen(&["ForceCommand echo Sorry, go away; exit 4"]);
     let outcome = afar.bg(&["status", "--app", "shop", "--hosts", "web1"]);
-    outcome.assert_code(1).assert_says("`web1` has no engine");
+    outcome
+        .assert_code(1)
+        .assert_says("cannot start an engine on `web1`");
 }
 
 #[test]
@@ -68,7 +70,7 @@ fn an_installed_one_that_is_no_older_is_used() {
     fs::remove_file(&installed).unwrap();
     fs::copy(env!("CARGO_BIN_EXE_bluegreen"), &installed).unwrap();
     let outcome = ask(&afar);
-    assert!(!outcome.stderr.contains("put on"), "{outcome}");
+    assert!(!outcome.stderr.contains("installed on"), "{outcome}");
     assert!(!server.engines().exists());
     // One of a later version speaks for itself.
     let real = server.install("real", "");
@@ -82,7 +84,7 @@ fn an_installed_one_that_is_no_older_is_used() {
         ),
     );
     let outcome = ask(&afar);
-    assert!(!outcome.stderr.contains("put on"), "{outcome}");
+    assert!(!outcome.stderr.contains("installed on"), "{outcome}");
     assert!(!server.engines().exists());
 }
 
@@ -104,7 +106,7 @@ fn an_installed_one_of_an_older_version_or_another_protocol_is_not_used() {
         let used = fs::read_to_string(afar.servers[0].sandbox.root().join("home/used")).unwrap();
         assert_eq!(used, "used\n", "it was looked at, and told nothing: {hello}");
         let again = ask(&afar);
-        assert!(!again.stderr.contains("put on"), "{again}");
+        assert!(!again.stderr.contains("installed on"), "{again}");
     }
 }
 
@@ -121,7 +123,7 @@ fn several_clients_at_once_bring_it_together() {
     }
     let bringing = outcomes
         .iter()
-        .filter(|outcome| outcome.stderr.contains("put on"));
+        .filter(|outcome| outcome.stderr.contains("installed on"));
     assert!(bringing.count() >= 1);
     assert_eq!(files(&afar.servers[0]).len(), 1, "{:?}", files(&afar.servers[0]));
     ask(&afar);

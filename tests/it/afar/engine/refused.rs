@@ -67,8 +67,8 @@ fn a_full_disk_leaves_nothing_half() {
     let outcome = try_it(&afar);
     assert_eq!(
         page(&outcome, &own_program()),
-        "error: `web1` has no engine that could be used\n\
-         caused by: the program was not put on the host (exit code 1): cat: write error: No space left on device\n\
+        "error: cannot start an engine on `web1`\n\
+         caused by: the program was not installed on the host (exit code 1): cat: write error: No space left on device\n\
          hint: `ssh web1 df -h .cache` shows whether there is room\n"
     );
     assert_eq!(fs::read_dir(server.engines()).unwrap().count(), 0);
@@ -84,7 +84,7 @@ fn a_program_that_arrives_damaged_is_not_used() {
     let outcome = try_it(&afar);
     assert_eq!(
         page(&outcome, &own_program()),
-        "error: `web1` has no engine that could be used\n\
+        "error: cannot start an engine on `web1`\n\
          caused by: the program arrived damaged: its checksum differs, or the disk of the host is full\n\
          hint: `ssh web1 df -h .cache` shows whether there is room\n"
     );
@@ -108,7 +108,7 @@ fn a_home_where_nothing_may_be_started_names_the_way_out_which_works() {
     let after = after.split_once(".cache").unwrap().1;
     assert_eq!(
         format!("{before}.cache{after}"),
-        "error: `web1` has no engine that could be used\n\
+        "error: cannot start an engine on `web1`\n\
          caused by: the program does not run on the host: \
          .cache/bluegreen/engines/HASH/.new.PID: Permission denied\n\
          hint: the home folder of `root` there is mounted noexec, it seems: put a `bluegreen` for that machine \
@@ -118,7 +118,7 @@ fn a_home_where_nothing_may_be_started_names_the_way_out_which_works() {
     let installed = server.install("bluegreen", "");
     fs::copy(env!("CARGO_BIN_EXE_bluegreen"), &installed).unwrap();
     let outcome = ask(&afar);
-    assert!(!outcome.stderr.contains("put on"), "{outcome}");
+    assert!(!outcome.stderr.contains("installed on"), "{outcome}");
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn another_cpu_or_system_is_named_beside_ours_and_nothing_is_sent() {
         assert_eq!(
             page(&outcome, &own_program()),
             format!(
-                "error: `web1` has no engine that could be used\n\
+                "error: cannot start an engine on `web1`\n\
                  caused by: the host is {theirs}, this program is for Linux {}\n\
                  hint: put a `bluegreen` for that machine into its /usr/local/bin: `ops/install.sh` does that\n",
                 std::env::consts::ARCH
@@ -149,7 +149,7 @@ fn a_program_whose_libc_is_not_there_is_told_from_one_that_is_none() {
     let outcome = ask_with(&afar, &script(&afar, text));
     assert_eq!(
         page(&outcome, text.as_bytes()),
-        "error: `web1` has no engine that could be used\n\
+        "error: cannot start an engine on `web1`\n\
          caused by: the program does not run on the host: ./bluegreen: /lib/libc.so.6: version `GLIBC_2.99' not found\n\
          hint: this program is not a static build: `ops/build` makes one, which runs on any Linux of the same CPU\n"
     );
@@ -159,7 +159,7 @@ fn a_program_whose_libc_is_not_there_is_told_from_one_that_is_none() {
     assert_eq!(
         outcome.stderr,
         format!(
-            "error: there is no engine to bring\n\
+            "error: there is no engine to upload\n\
              caused by: `{}` cannot be read\n\
              caused by: No such file or directory (os error 2)\n",
             nothing.display()
@@ -180,11 +180,11 @@ fn another_protocol_names_both_versions() {
         assert_eq!(
             page(&outcome, text.as_bytes()),
             format!(
-                "  · engine {VERSION} put on web1\n\
-                 error: `web1` has no engine that could be used\n\
-                 caused by: the engine there is version 9.9.9 and speaks protocol {protocol}, this program is version \
-                 {VERSION} and speaks {PROTOCOL}\n\
-                 hint: leave `BG_ENGINE` out, which names another version, or use version 9.9.9 here too\n"
+                " · engine {VERSION} installed on web1\n\
+error: cannot start an engine on `web1`\n\
+caused by: the engine on the host is version 9.9.9 and speaks protocol {protocol}, this program is version \
+{VERSION} and speaks {PROTOCOL}\n\
+hint: unset `BG_ENGINE`, which names another version, or use version 9.9.9 on this machine too\n"
             )
         );
         let heard = afar.servers[0].sandbox.root().join("home/heard");
@@ -201,8 +201,8 @@ fn a_home_that_cannot_be_written_says_so() {
     let page = page(&outcome, &own_program());
     assert!(
         page.starts_with(
-            "error: `web1` has no engine that could be used\n\
-             caused by: the program was not put on the host (exit code 1): mkdir: "
+            "error: cannot start an engine on `web1`\n\
+             caused by: the program was not installed on the host (exit code 1): mkdir: "
         ),
         "{page}"
     );

@@ -51,7 +51,7 @@ fn one_that_runs_none_is_told_with_its_own_words() {
         assert_eq!(
             door.page(&["web1"], 1),
             format!(
-                "error: `web1` has no engine that could be used\n\
+                "error: cannot start an engine on `web1`\n\
                  caused by: the account runs no commands{said}\n{}",
                 hint()
             ),
@@ -71,7 +71,7 @@ fn one_that_hangs_is_given_up_and_the_time_is_the_one_that_passed() {
     outcome.assert_code(1);
     let (_, rest) = outcome
         .stderr
-        .split_once("caused by: no command that was sent there ended within ")
+        .split_once("caused by: no command sent to the host ended within ")
         .unwrap_or_else(|| panic!("{outcome}"));
     let (said, rest) = rest.split_once(" s: one moment\n").unwrap();
     let said: u64 = said.parse().unwrap();

@@ -68,7 +68,7 @@ fn a_revoked_key_is_never_used_again() {
             "error: no SSH connection to `web1`\n\
              caused by: its host key is revoked: ED25519 SHA256:HOST\n  \
              HOME/.ssh/known_hosts:2 has ED25519 SHA256:HOST\n\
-             hint: it is never used again: give the host a new key\n"
+             hint: a revoked key is never accepted: give the host a new key\n"
         );
     }
     door.assert_heard_nothing();
@@ -120,7 +120,7 @@ fn a_jump_host_is_checked_as_strictly_and_nobody_behind_it_hears_of_us() {
     assert_eq!(
         hop.page(&["inside"], 3),
         "error: no SSH connection to `inside`\n\
-         caused by: the jump host `web1` stands in the way\n\
+         caused by: cannot get past the jump host `web1`\n\
          caused by: its host key is not known: ED25519 SHA256:HOST\n\
          hint: compare SHA256:HOST with what `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host itself\n\
          hint: when it is the same, `bluegreen status --host web1 --accept-new-host-key` adds it\n\
@@ -130,7 +130,7 @@ fn a_jump_host_is_checked_as_strictly_and_nobody_behind_it_hears_of_us() {
     assert_eq!(
         hop.page(&["inside", "--accept-new-host-key"], 3),
         "error: no SSH connection to `inside`\n\
-         caused by: the jump host `web1` stands in the way\n\
+         caused by: cannot get past the jump host `web1`\n\
          caused by: its host key has changed: it shows ED25519 SHA256:HOST\n  \
          HOME/.ssh/known_hosts:2 has ED25519 SHA256:other\n\
          hint: either the host was set up anew, or something else answers in its place: ask who runs it\n\
