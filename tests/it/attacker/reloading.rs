@@ -221,7 +221,7 @@ fn setup_puts_the_program_on_the_path() {
     let sandbox = Sandbox::new();
     let plan = sandbox.bg(&["setup", "--plan"]);
     let place = sandbox.root().join("bin/bluegreen");
-    let line = format!("put this program at {}", place.display());
+    let line = format!("install this program at {}", place.display());
     assert!(plan.stdout.contains(&line), "{plan}");
     assert!(!place.exists());
     let setup = sandbox.bg(&["setup"]);

@@ -179,10 +179,10 @@ fn what_is_cut_off_or_swapped_on_its_way_is_not_deployed() {
     ask(receive(sha, bundle.len() as u64), &bundle).assert_code(0);
     assert_eq!(files(), 1);
     let deploy = |sha: &str| {
-        let brought = serde_json::json!({"commit": sha, "subject": "swapped"});
+        let uploaded = serde_json::json!({"commit": sha, "subject": "swapped"});
         let verb = serde_json::json!({"deploy": {
             "reference": sha, "no_switch": false, "plan": false, "force_gate": null,
-            "patience": {"wait": null}, "origin": {"brought": brought},
+            "patience": {"wait": null}, "origin": {"uploaded": uploaded},
         }});
         ask(verb, b"")
     };

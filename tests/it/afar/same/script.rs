@@ -85,7 +85,11 @@ fn refused(stage: &Stage<'_>) {
 fn looking(stage: &Stage<'_>) {
     stage.bg(&["status"]).assert_code(0);
     // Two looks are whole when a third has begun; how many more there are is a matter of time.
-    let begins = if stage.json { "{\"answer\"" } else { "shop · " };
+    let begins = if stage.json {
+        "{\"version\":1,\"answer\""
+    } else {
+        "shop · "
+    };
     let third = |shown: &str| shown.match_indices(begins).nth(2).map(|(at, _)| at);
     let watch = stage.bg_until(
         &["status", "--watch"],
