@@ -507,13 +507,13 @@ impl Verb {
 
     /// Whether several hosts do it together or not at all.
     #[must_use]
-    pub fn goes_in_step(&self) -> bool {
+    pub fn is_coordinated(&self) -> bool {
         self.kind() == Kind::FleetRun
     }
 
     /// Whether traffic goes to another color by it.
     #[must_use]
     pub fn moves_traffic(&self) -> bool {
-        self.goes_in_step() && !matches!(self, Verb::Deploy { no_switch: true, .. })
+        self.is_coordinated() && !matches!(self, Verb::Deploy { no_switch: true, .. })
     }
 }

@@ -52,7 +52,7 @@ pub async fn run(invocation: &Invocation, way: &Way) -> u8 {
     .await;
     let fleet = match all(reached) {
         // Whoever only looks is shown what can be seen.
-        Err(reached) if !invocation.verb.goes_in_step() && !invocation.verb.changes() => {
+        Err(reached) if !invocation.verb.is_coordinated() && !invocation.verb.changes() => {
             look(invocation, reached, &onlookers, Interrupts::listen()).await
         }
         Err(reached) => nobody(invocation, reached),
@@ -60,7 +60,9 @@ pub async fn run(invocation: &Invocation, way: &Way) -> u8 {
             let fleet = match invocation.verb {
                 _ if invocation.bundle.is_some() => upload_first(invocation, &hosts, &onlookers).await,
                 Verb::Status { watch: true } => watch_over(invocation, &hosts, &onlookers).await,
-                _ if invocation.verb.goes_in_step() => participant(invocation, &hosts, &onlookers).await,
+                _ if invocation.verb.is_coordinated() => {
+                    switch_together(invocation, &hosts, &onlookers).await
+                }
                 _ => {
                     let reached = hosts.iter().cloned().map(Ok).collect();
                     look(invocation, reached, &onlookers, Interrupts::listen()).await
@@ -208,7 +210,7 @@ async fn upload_first(invocation: &Invocation, hosts: &[Host], onlookers: &[OneO
     });
     match all(join_all(each).await) {
         Err(results) => nobody(invocation, results),
-        Ok(_) if invocation.verb.goes_in_step() => participant(invocation, hosts, onlookers).await,
+        Ok(_) if invocation.verb.is_coordinated() => switch_together(invocation, hosts, onlookers).await,
         Ok(_) => {
             let reached = hosts.iter().cloned().map(Ok).collect();
             look(invocation, reached, onlookers, Interrupts::listen()).await
@@ -217,7 +219,7 @@ async fn upload_first(invocation: &Invocation, hosts: &[Host], onlookers: &[OneO
 }
 
 /// All together or not at all.
-async fn participant(invocation: &Invocation, hosts: &[Host], onlookers: &[OneOf]) -> Fleet {
+async fn switch_together(invocation: &Invocation, hosts: &[Host], onlookers: &[OneOf]) -> Fleet {
     let (world, sights) = tokio::join!(
         invocation.world_before(),
         join_all(hosts.iter().map(|host| invocation.observe(host)))
@@ -251,7 +253,7 @@ async fn participant(invocation: &Invocation, hosts: &[Host], onlookers: &[OneOf
         primary: invocation.chosen.primary(),
     };
     let stepped = tokio::select! {
-        stepped = fleet::participant(&members, run, interrupts, &tell_all) => stepped,
+        stepped = fleet::switch_together(&members, run, interrupts, &tell_all) => stepped,
         () = second.second() => return nobody(invocation, hosts.iter().map(|host| Err::<(), _>(left(&host.name))).collect()),
     };
     let finished = settle(invocation, hosts, &sights, stepped.finished, stepped.together).await;

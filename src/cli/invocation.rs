@@ -56,7 +56,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// The desk that has `config` at hand.
+    /// The client that has `config`.
     #[must_use]
     pub fn of(config: Config, source: &ConfigSource) -> Client {
         let folder = match source {

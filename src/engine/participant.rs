@@ -1,4 +1,4 @@
-//! In step with the other hosts of a fleet: nobody moves traffic before all are ready, and
+//! A participant among the hosts of a fleet: nobody moves traffic before all are ready, and
 //! whoever moved goes back when one did not.
 
 use model::event::{Event, Sink};
@@ -60,7 +60,7 @@ pub async fn agree(run: &Run<'_>) -> Result<(), Failure> {
         Verdict::Unheard => {
             run.doubt();
             run.sink.emit(Event::Warned {
- text: "lost the client before all hosts confirmed, so this host is in doubt: `bg switch --reconcile RELEASE` settles that"
+                text: "lost the client before all hosts confirmed, so this host is in doubt: `bg switch --reconcile RELEASE` settles that"
                     .to_owned(),
             });
             Ok(())

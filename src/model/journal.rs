@@ -99,7 +99,7 @@ pub enum Record {
         from: Route,
         /// The release that is live.
         was: Option<ReleaseId>,
-        /// Whether it goes on in step with other hosts.
+        /// Whether it takes part in a run on several hosts.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         fleet: bool,
         /// By what a client asks what came of it.
@@ -181,7 +181,7 @@ pub struct OpenRun {
     pub verb: Verb,
     /// The release that was live.
     pub was: Option<ReleaseId>,
-    /// Whether it went on in step with other hosts.
+    /// Whether it took part in a run on several hosts.
     pub fleet: bool,
     /// How far it had come.
     pub attempt: Attempt,

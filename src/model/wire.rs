@@ -48,7 +48,7 @@ pub struct Request {
     pub request_id: Option<String>,
     /// What the client saw live; the request is refused when that has changed.
     pub expected: Option<Expected>,
-    /// What a run that goes on in step with other hosts needs.
+    /// What a run needs that takes part in one on several hosts.
     pub fleet: Option<Participant>,
     /// Which of its hosts the configuration means.
     #[serde(default)]

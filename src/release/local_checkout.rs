@@ -30,7 +30,7 @@ const UNFINISHED: [(&str, &str); 6] = [
 
 /// A work tree.
 #[derive(Clone, Debug)]
-pub struct WorkTree {
+pub struct LocalCheckout {
     top: PathBuf,
     terminal: bool,
 }
@@ -46,7 +46,7 @@ pub struct Change {
 
 /// What stands against sending a work tree.
 #[derive(Debug, thiserror::Error)]
-pub enum WorkTreeError {
+pub enum LocalCheckoutError {
     /// There is none.
     #[error("`{}` is in no git work tree", .folder.display())]
     None {
@@ -106,22 +106,22 @@ fn names(files: &[PathBuf]) -> String {
     files.join(", ")
 }
 
-impl WorkTree {
+impl LocalCheckout {
     /// The one that `folder` lies in. At a `terminal` git may ask there for what it needs.
     ///
     /// # Errors
     /// When there is none, or git refuses to look.
-    pub async fn around(folder: &Path, terminal: bool) -> Result<WorkTree, WorkTreeError> {
-        let here = WorkTree {
+    pub async fn around(folder: &Path, terminal: bool) -> Result<LocalCheckout, LocalCheckoutError> {
+        let here = LocalCheckout {
             top: folder.to_owned(),
             terminal,
         };
         let found = here.git(&["rev-parse", "--show-toplevel"]).run().await;
-        let top = found.map_err(|source| WorkTreeError::None {
+        let top = found.map_err(|source| LocalCheckoutError::None {
             folder: folder.to_owned(),
             source,
         })?;
-        Ok(WorkTree {
+        Ok(LocalCheckout {
             top: top.stdout.trim_end_matches('\n').into(),
             terminal,
         })
@@ -137,16 +137,16 @@ impl WorkTree {
     ///
     /// # Errors
     /// What is not so.
-    pub async fn is_on(&self, branch: &str) -> Result<(), WorkTreeError> {
+    pub async fn is_on(&self, branch: &str) -> Result<(), LocalCheckoutError> {
         let git_dir = self.line(&["rev-parse", "--absolute-git-dir"]).await?;
         let git_dir = Path::new(&git_dir);
         // First, for a rebase detaches the head.
         if let Some((_, what)) = UNFINISHED.iter().find(|(file, _)| git_dir.join(file).exists()) {
-            return Err(WorkTreeError::Unfinished { what });
+            return Err(LocalCheckoutError::Unfinished { what });
         }
         match self.branch().await? {
-            None => Err(WorkTreeError::Detached),
-            Some(found) if found != branch => Err(WorkTreeError::OtherBranch {
+            None => Err(LocalCheckoutError::Detached),
+            Some(found) if found != branch => Err(LocalCheckoutError::OtherBranch {
                 found,
                 wanted: branch.to_owned(),
             }),
@@ -158,7 +158,7 @@ impl WorkTree {
     ///
     /// # Errors
     /// When git fails.
-    pub async fn branch(&self) -> Result<Option<String>, WorkTreeError> {
+    pub async fn branch(&self) -> Result<Option<String>, LocalCheckoutError> {
         let asked = self.git(&["symbolic-ref", "--quiet", "--short", "HEAD"]);
         let output = asked.finish().await?;
         Ok(output.status.success().then(|| output.stdout.trim().to_owned()))
@@ -168,7 +168,7 @@ impl WorkTree {
     ///
     /// # Errors
     /// When git fails.
-    pub async fn changes(&self) -> Result<Vec<Change>, WorkTreeError> {
+    pub async fn changes(&self) -> Result<Vec<Change>, LocalCheckoutError> {
         let words = ["status", "--porcelain=v1", "-z", "--untracked-files=all"];
         let output = self.git(&words).run().await?;
         let mut entries = output.stdout.split('\0').filter(|entry| !entry.is_empty());
@@ -191,11 +191,11 @@ impl WorkTree {
     ///
     /// # Errors
     /// When there is none yet.
-    pub async fn head(&self) -> Result<String, WorkTreeError> {
+    pub async fn head(&self) -> Result<String, LocalCheckoutError> {
         self.line(&["rev-parse", "--verify", "HEAD^{commit}"]).await
     }
 
-    async fn line(&self, words: &[&str]) -> Result<String, WorkTreeError> {
+    async fn line(&self, words: &[&str]) -> Result<String, LocalCheckoutError> {
         let output = self.git(words).run().await?;
         Ok(output.stdout.trim().to_owned())
     }
@@ -225,7 +225,7 @@ impl WorkTree {
 ///
 /// # Errors
 /// Names them.
-pub fn no_conflicts(changes: &[Change]) -> Result<(), WorkTreeError> {
+pub fn no_conflicts(changes: &[Change]) -> Result<(), LocalCheckoutError> {
     let both = |change: &&Change| change.code.contains('U') || ["AA", "DD"].contains(&change.code.as_str());
     let files: Vec<PathBuf> = changes
         .iter()
@@ -235,14 +235,14 @@ pub fn no_conflicts(changes: &[Change]) -> Result<(), WorkTreeError> {
     if files.is_empty() {
         return Ok(());
     }
-    Err(WorkTreeError::Conflicts { files })
+    Err(LocalCheckoutError::Conflicts { files })
 }
 
 /// That nothing new looks like a secret. What was staged by hand is taken as meant.
 ///
 /// # Errors
 /// Names them.
-pub fn no_secrets(changes: &[Change]) -> Result<(), WorkTreeError> {
+pub fn no_secrets(changes: &[Change]) -> Result<(), LocalCheckoutError> {
     let files: Vec<PathBuf> = changes
         .iter()
         .filter(|change| change.code == "??" && secrets::looks_secret(&change.path))
@@ -251,5 +251,5 @@ pub fn no_secrets(changes: &[Change]) -> Result<(), WorkTreeError> {
     if files.is_empty() {
         return Ok(());
     }
-    Err(WorkTreeError::Secrets { files })
+    Err(LocalCheckoutError::Secrets { files })
 }

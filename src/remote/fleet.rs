@@ -25,7 +25,7 @@ pub struct Member<'a> {
     pub onlooker: &'a dyn Onlooker,
 }
 
-/// What a run in step came to.
+/// What a run on several hosts came to.
 #[derive(Debug)]
 pub struct Coordinated {
     /// Each host's part, in order.
@@ -63,7 +63,7 @@ pub async fn each(
     members: &[Member<'_>],
     as_root: bool,
     parallel: usize,
-    messages: &relay::Orders,
+    messages: &relay::Messages,
 ) -> Vec<Finished> {
     let room = Semaphore::new(parallel);
     let one = async |member: &Member<'_>| {
@@ -90,7 +90,7 @@ pub struct Together {
 }
 
 /// Has all members switch together or not at all; `tell_all` hears of what concerns all of them.
-pub async fn participant(
+pub async fn switch_together(
     members: &[Member<'_>],
     together: Together,
     interrupts: Interrupts,
@@ -123,7 +123,7 @@ async fn take_part(
     member: &Member<'_>,
     watcher: Watcher<'_>,
     room: Arc<Semaphore>,
-    messages: relay::Orders,
+    messages: relay::Messages,
 ) -> Finished {
     let permit = room.acquire_owned().await.ok();
     *watcher.room.lock().unwrap_or_else(PoisonError::into_inner) = permit;

@@ -51,7 +51,7 @@ impl From<Failure> for Finished {
 }
 
 /// What the client says meanwhile; `None` so far.
-pub type Orders = watch::Receiver<Option<ClientMessage>>;
+pub type Messages = watch::Receiver<Option<ClientMessage>>;
 
 /// How a call went.
 enum Followed {
@@ -71,7 +71,7 @@ pub async fn carry_out(
     host: &Host,
     request: &Request,
     as_root: bool,
-    mut messages: Orders,
+    mut messages: Messages,
     onlooker: &dyn Onlooker,
 ) -> Finished {
     let tell = |event| onlooker.event(event);
@@ -143,7 +143,7 @@ async fn ask_again(host: &Host, question: &Request, onlooker: &dyn Onlooker, los
     .into()
 }
 
-async fn follow(call: &mut Call, messages: &mut Orders, onlooker: &dyn Onlooker) -> Followed {
+async fn follow(call: &mut Call, messages: &mut Messages, onlooker: &dyn Onlooker) -> Followed {
     let mut keep = interval(HEARTBEAT_INTERVAL);
     keep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last: Option<Finished> = None;

@@ -23,7 +23,7 @@ pub enum RegistryError {
         known: Vec<String>,
     },
     /// No app was named and there is not exactly one.
-    #[error("which app? {}", if .known.is_empty() { "none is set up on this host".to_owned() } else { format!("on this host: {}", .known.join(", ")) })]
+    #[error("{}", if .known.is_empty() { "no app is set up on this host".to_owned() } else { format!("which app? this host has {}", .known.join(", ")) })]
     Which {
         /// What there is.
         known: Vec<String>,

@@ -5,7 +5,7 @@ use std::path::Path;
 use model::config::Source;
 use model::event::{Event, Sink};
 use model::failure::{Failure, Kind};
-use release::local_checkout::{self, Change, Remote, WorkTree, WorkTreeError};
+use release::local_checkout::{self, Change, LocalCheckout, LocalCheckoutError, Remote};
 
 use super::super::context::Context;
 use crate::ui::Ui;
@@ -16,7 +16,7 @@ const SHOWN: usize = 20;
 
 /// What would be sent.
 struct Sending {
-    tree: WorkTree,
+    tree: LocalCheckout,
     branch: String,
     changes: Vec<Change>,
     remote: Remote,
@@ -54,8 +54,8 @@ pub async fn send(
     carry_out(&sending, message, ui).await
 }
 
-async fn look(folder: &Path, url: &str, branch: &str, ui: Ui) -> Result<Sending, WorkTreeError> {
-    let tree = WorkTree::around(folder, ui.has_somebody()).await?;
+async fn look(folder: &Path, url: &str, branch: &str, ui: Ui) -> Result<Sending, LocalCheckoutError> {
+    let tree = LocalCheckout::around(folder, ui.has_somebody()).await?;
     let changes = tree.changes().await?;
     local_checkout::no_conflicts(&changes)?;
     tree.is_on(branch).await?;
@@ -156,9 +156,9 @@ async fn carry_out(sending: &Sending, message: &str, ui: Ui) -> Result<String, F
     Ok(sha)
 }
 
-fn not_pushed(error: WorkTreeError, short: &str) -> Failure {
+fn not_pushed(error: LocalCheckoutError, short: &str) -> Failure {
     let hint = match error {
-        WorkTreeError::Diverged { .. } => {
+        LocalCheckoutError::Diverged { .. } => {
             "`git pull --rebase` fetches those commits; then `bg deploy -m` again, with nothing left to commit"
         }
         _ => "`git push` shows more; then `bg deploy -m` again, with nothing left to commit",
@@ -170,25 +170,25 @@ fn not_pushed(error: WorkTreeError, short: &str) -> Failure {
     .hint(hint)
 }
 
-fn refused(error: WorkTreeError, branch: &str) -> Failure {
+fn refused(error: LocalCheckoutError, branch: &str) -> Failure {
     let hint = match &error {
-        WorkTreeError::None { .. } => {
+        LocalCheckoutError::None { .. } => {
             "type it in the work tree, or give its bg.toml with `--config`; `--from PATH` needs no git".to_owned()
         }
-        WorkTreeError::Detached | WorkTreeError::OtherBranch { .. } => format!(
+        LocalCheckoutError::Detached | LocalCheckoutError::OtherBranch { .. } => format!(
             "`git switch {branch}` first; `bg deploy REF` deploys another branch as it was pushed"
         ),
-        WorkTreeError::Unfinished { what } => {
+        LocalCheckoutError::Unfinished { what } => {
             let rest = if *what == "bisect" { "reset" } else { "--continue" };
             format!("`git {what} {rest}`, or `git {what} --abort` where it has that")
         }
-        WorkTreeError::Conflicts { .. } => "edit them, then `git add` them".to_owned(),
-        WorkTreeError::Secrets { .. } => {
+        LocalCheckoutError::Conflicts { .. } => "edit them, then `git add` them".to_owned(),
+        LocalCheckoutError::Secrets { .. } => {
             "add it to .gitignore and put it into `<root>/shared` on the host; `git add` it if it is no secret"
                 .to_owned()
         }
-        WorkTreeError::NoRemote => "`git remote add origin URL`".to_owned(),
-        WorkTreeError::Diverged { .. } | WorkTreeError::Git(_) => "`git status` shows more".to_owned(),
+        LocalCheckoutError::NoRemote => "`git remote add origin URL`".to_owned(),
+        LocalCheckoutError::Diverged { .. } | LocalCheckoutError::Git(_) => "`git status` shows more".to_owned(),
     };
     Failure::failed("this work tree cannot be committed and pushed")
         .because(error)
@@ -213,7 +213,7 @@ pub async fn point_out(reference: Option<&str>, context: &Context, ui: Ui) {
 }
 
 async fn left_behind(folder: &Path, url: &str, branch: &str) -> Option<String> {
-    let tree = WorkTree::around(folder, false).await.ok()?;
+    let tree = LocalCheckout::around(folder, false).await.ok()?;
     let remote = tree.remote_of(url).await?;
     let is_here = tree.branch().await.ok()?.as_deref() == Some(branch);
     let files = match is_here {

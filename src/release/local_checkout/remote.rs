@@ -5,7 +5,7 @@ use std::path::Path;
 
 use model::password::without_password;
 
-use crate::local_checkout::{WorkTree, WorkTreeError};
+use crate::local_checkout::{LocalCheckout, LocalCheckoutError};
 
 /// Where a work tree's commits go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Ahead {
     pub theirs: String,
 }
 
-impl WorkTree {
+impl LocalCheckout {
     /// The remote that `url` (`source.git`) means, if it is one of this work tree's.
     pub async fn remote_of(&self, url: &str) -> Option<Remote> {
         if self.is_itself(url).await {
@@ -45,7 +45,7 @@ impl WorkTree {
     ///
     /// # Errors
     /// When there is none.
-    pub async fn remote_for(&self, url: &str, branch: &str) -> Result<Remote, WorkTreeError> {
+    pub async fn remote_for(&self, url: &str, branch: &str) -> Result<Remote, LocalCheckoutError> {
         if let Some(remote) = self.remote_of(url).await {
             return Ok(remote);
         }
@@ -62,7 +62,7 @@ impl WorkTree {
             .find(|name| known.contains(name));
         chosen
             .map(|name| Remote::Named(name.to_owned()))
-            .ok_or(WorkTreeError::NoRemote)
+            .ok_or(LocalCheckoutError::NoRemote)
     }
 
     /// The address of a remote, for people.

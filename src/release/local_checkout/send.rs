@@ -2,14 +2,14 @@
 
 use sys::command::{Command, CommandError};
 
-use crate::local_checkout::{SEND, WorkTree, WorkTreeError};
+use crate::local_checkout::{LocalCheckout, LocalCheckoutError, SEND};
 
-impl WorkTree {
+impl LocalCheckout {
     /// Commits everything that is not ignored; returns the commit's full hash.
     ///
     /// # Errors
     /// Git's own words, as where a hook of theirs refuses.
-    pub async fn commit(&self, message: &str) -> Result<String, WorkTreeError> {
+    pub async fn commit(&self, message: &str) -> Result<String, LocalCheckoutError> {
         self.sending(&["add", "--all"]).await?;
         self.sending(&["commit", "--quiet", "-m", message]).await?;
         self.head().await
@@ -19,12 +19,12 @@ impl WorkTree {
     ///
     /// # Errors
     /// Whether others have pushed meanwhile, else git's own words.
-    pub async fn push(&self, remote: &str, sha: &str, branch: &str) -> Result<(), WorkTreeError> {
+    pub async fn push(&self, remote: &str, sha: &str, branch: &str) -> Result<(), LocalCheckoutError> {
         let what = format!("{sha}:refs/heads/{branch}");
         match self.sending(&["push", "--quiet", remote, &what]).await {
-            Err(WorkTreeError::Git(error)) if self.has_diverged(remote, sha, branch).await => {
+            Err(LocalCheckoutError::Git(error)) if self.has_diverged(remote, sha, branch).await => {
                 drop(error);
-                Err(WorkTreeError::Diverged {
+                Err(LocalCheckoutError::Diverged {
                     remote: remote.to_owned(),
                     branch: branch.to_owned(),
                 })
@@ -49,10 +49,10 @@ impl WorkTree {
             .is_ok_and(|output| !output.status.success())
     }
 
-    async fn sending(&self, words: &[&str]) -> Result<(), WorkTreeError> {
+    async fn sending(&self, words: &[&str]) -> Result<(), LocalCheckoutError> {
         let command = self.reaching_out(words).await;
         let sent: Result<_, CommandError> = command.run().await;
-        sent.map(drop).map_err(WorkTreeError::from)
+        sent.map(drop).map_err(LocalCheckoutError::from)
     }
 
     /// At a terminal it may ask for a passphrase there; elsewhere ssh must not wait for one.

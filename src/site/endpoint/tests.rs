@@ -46,7 +46,7 @@ async fn live_of(answer: String) -> Result<LiveAnswer, String> {
     let endpoint = endpoint(&server);
     let answer = live_answer(&endpoint, "shop").await;
     assert!(server.heads()[0].starts_with("GET /.bg/shop/live "));
-    answer.map_err(|error| error.to_string().replace(&endpoint.to_string(), "DOOR"))
+    answer.map_err(|error| error.to_string().replace(&endpoint.to_string(), "ENDPOINT"))
 }
 
 #[tokio::test]
@@ -68,25 +68,25 @@ async fn what_is_not_a_live_answer_is_explained() {
     let include = "`include bg/shop/route.conf;`";
     let not_ours = |said: &str| {
         format!(
-            "DOOR answered something else than the live color: {include} is not reached on this listener; it said: {said}"
+            "ENDPOINT answered something else than the live color: {include} is not reached on this listener; it said: {said}"
         )
     };
     let cases = [
         (
             reply("404 No", "", ""),
-            format!("DOOR answered 404: {include} is not reached on this listener"),
+            format!("ENDPOINT answered 404: {include} is not reached on this listener"),
         ),
         (
             reply("500 No", "", ""),
-            format!("DOOR answered 500: a server block without {include}, it seems"),
+            format!("ENDPOINT answered 500: a server block without {include}, it seems"),
         ),
         (
             reply("301 Moved", "Location: https://shop.test/\r\n", ""),
-            format!("DOOR redirects to `https://shop.test/` before {include} is reached"),
+            format!("ENDPOINT redirects to `https://shop.test/` before {include} is reached"),
         ),
         (
             reply("403 No", "", "denied"),
-            "DOOR answered 403 where NGINX should say which color is live: denied".into(),
+            "ENDPOINT answered 403 where NGINX should say which color is live: denied".into(),
         ),
         (live(color, "<h1>Shop</h1>"), not_ours("<h1>Shop</h1>")),
         (live("", r#"{"app":"shop"}"#), not_ours(r#"{"app":"shop"}"#)),
@@ -96,11 +96,11 @@ async fn what_is_not_a_live_answer_is_explained() {
         ),
         (
             live(color, r#"{"app":"blog","color":"green"}"#),
-            "DOOR answered for the app `blog`, not for `shop`".into(),
+            "ENDPOINT answered for the app `blog`, not for `shop`".into(),
         ),
         (
             live(color, r#"{"app":"shop","color":"blue"}"#),
-            "DOOR contradicts itself: the body says blue, NGINX's variable says green".into(),
+            "ENDPOINT contradicts itself: the body says blue, NGINX's variable says green".into(),
         ),
     ];
     for (answer, words) in cases {
@@ -122,7 +122,7 @@ async fn proven_by(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> R
     let server = Server::answering(answer).await;
     let endpoint = endpoint(&server);
     let proven = verify(&endpoint, "/a", "shop", new(), 3, &Nonce::fresh()).await;
-    proven.map_err(|failure| failure.to_string().replace(&endpoint.to_string(), "DOOR"))
+    proven.map_err(|failure| failure.to_string().replace(&endpoint.to_string(), "ENDPOINT"))
 }
 
 #[tokio::test]
@@ -143,34 +143,34 @@ async fn what_is_not_a_proof_is_explained() {
     let words = |result: Result<Verified, String>| result.unwrap_err();
     assert_eq!(
         words(proven_by(|head| reply("200 OK", &proof(head, OLD), "")).await),
-        "`/a` on DOOR still goes to 127.0.0.1:5000, not to 127.0.0.1:5001"
+        "`/a` on ENDPOINT still goes to 127.0.0.1:5000, not to 127.0.0.1:5001"
     );
     assert_eq!(
         words(proven_by(|_| reply("200 OK", "", "")).await),
-        "`/a` on DOOR answered 200 without passing through `include bg/shop/proxy.conf;`: \
+        "`/a` on ENDPOINT answered 200 without passing through `include bg/shop/proxy.conf;`: \
          does its location have a `proxy_pass` of its own?"
     );
     let two = format!("{NEW}, {OLD}");
     assert_eq!(
         words(proven_by(move |head| reply("200 OK", &proof(head, &two), "")).await),
-        "`/a` on DOOR went to more than one upstream: 127.0.0.1:5001, 127.0.0.1:5000"
+        "`/a` on ENDPOINT went to more than one upstream: 127.0.0.1:5001, 127.0.0.1:5000"
     );
     assert_eq!(
         words(proven_by(|head| reply("401 Who", &proof(head, ""), "")).await),
-        "`/a` on DOOR was answered 401 by NGINX itself: no slot was asked"
+        "`/a` on ENDPOINT was answered 401 by NGINX itself: no slot was asked"
     );
     assert_eq!(
         words(proven_by(|head| reply("502 No", &proof(head, NEW), "oh")).await),
-        "`/a` on DOOR was answered 502 by 127.0.0.1:5001: oh"
+        "`/a` on ENDPOINT was answered 502 by 127.0.0.1:5001: oh"
     );
     let stale = format!("X-Bg-Proof: {} {NEW}\r\n", Nonce::fresh().as_str());
     assert_eq!(
         words(proven_by(move |_| reply("200 OK", &stale, "")).await),
-        "`/a` on DOOR came with the proof of another request: a cache in between answers"
+        "`/a` on ENDPOINT came with the proof of another request: a cache in between answers"
     );
     assert_eq!(
         words(proven_by(|_| "\r\n\r\nConnection: close".into()).await),
-        "`/a` on DOOR was not answered: the answer is not HTTP, or its headers are far too large"
+        "`/a` on ENDPOINT was not answered: the answer is not HTTP, or its headers are far too large"
     );
 }
 

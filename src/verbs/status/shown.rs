@@ -60,7 +60,7 @@ impl Show for Status {
                 .map_or("RELEASE", |release| release.as_str());
             writeln!(
                 text,
- " ! in doubt: {run} lost the client before all hosts confirmed; `bg switch --reconcile {release}` settles that"
+                "  ! in doubt: {run} lost the client before all hosts confirmed; `bg switch --reconcile {release}` settles that"
             )
             .ok();
         }

@@ -81,7 +81,7 @@ impl Door {
         let outcome = self.bg(args);
         outcome
             .assert_code(3)
-            .assert_says("error: which app? none is set up on this host");
+            .assert_says("error: no app is set up on this host");
     }
 
     /// The page, with names for what differs from run to run; the result object says the same.

@@ -115,6 +115,36 @@ fn every_thing_has_the_name_that_the_field_has_for_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Of [`GONE`], those that mean nothing else to a reader of a page or of a generated file.
+const GONE_IN_PROSE: &[&str] = &[
+    "errand", "parcel", "converge", "mover", "astray", "unproven", "occupant", "seat", "seats", "custody",
+    "survey", "ticket", "desk", "worktree",
+];
+
+#[test]
+fn no_page_and_no_template_says_an_old_word() {
+    let top = source_folder().with_file_name("");
+    let (mut wrong, mut words) = (Vec::new(), 0);
+    for folder in ["docs", "templates", "templates/nginx", "."] {
+        for entry in fs::read_dir(top.join(folder)).unwrap().flatten() {
+            let file = entry.path();
+            let ending = file.extension().and_then(|ending| ending.to_str());
+            if !matches!(ending, Some("md" | "tera")) {
+                continue;
+            }
+            let text = fs::read_to_string(&file).unwrap().to_lowercase();
+            for word in text.split(|c: char| !c.is_alphanumeric()) {
+                words += 1;
+                if GONE_IN_PROSE.contains(&word) {
+                    wrong.push(format!("{}: {word}: say {}", file.display(), gone(word).unwrap()));
+                }
+            }
+        }
+    }
+    assert!(words > 20_000, "only {words} words were read");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn an_old_name_is_found_in_each_of_its_forms() {
     let table = [

@@ -92,7 +92,7 @@ fn what_is_typed_wrong_is_a_usage_error_and_what_is_not_there_a_configuration_er
     let outcome = sandbox.bg(&["deploy"]);
     outcome
         .assert_code(3)
-        .assert_says("none is set up on this host")
+        .assert_says("no app is set up on this host")
         .assert_says("hint: `bluegreen init`, then");
     assert!(
         !outcome.stderr.contains("--app"),

@@ -124,9 +124,7 @@ fn an_agent_without_keys_is_told_from_one_that_is_not_there() {
         .arg(door.root.join("key"))
         .env("SSH_AUTH_SOCK", &socket));
     let outcome = with_agent(&[]);
-    outcome
-        .assert_code(3)
-        .assert_says("error: which app? none is set up");
+    outcome.assert_code(3).assert_says("error: no app is set up");
     agent.kill().unwrap();
     agent.wait().unwrap();
 }
