@@ -1,6 +1,5 @@
-//! What a client says while its request is carried out: stop, go on, stay, go back; and
-//! whether it is still there. Read by a thread of its own, so that nothing here can make
-//! a run wait.
+//! The control channel: what a client says while its request is carried out (stop, go on, stay,
+//! go back), and its heartbeat. A thread of its own reads it, so that no run waits for that.
 
 use std::io::{BufRead, BufReader, Read};
 use std::time::Instant;
@@ -8,10 +7,10 @@ use std::time::Instant;
 use model::wire::{ClientMessage, LEASE};
 use tokio::sync::watch;
 
-/// What is taken for one line, ended or not. An order has some twenty bytes.
+/// What is taken for one line, ended or not. A message has some twenty bytes.
 const LONGEST: u64 = 4096;
 
-/// Everything heard so far.
+/// Everything received so far.
 #[derive(Clone, Copy, Debug)]
 struct Received {
     last: Instant,
@@ -35,7 +34,7 @@ pub enum Verdict {
     Unheard,
 }
 
-/// The orders of whoever asked; of nobody at a terminal, whose signals say it all.
+/// The messages of a client; at a terminal there is none, and signals do the same.
 #[derive(Clone, Debug)]
 pub struct ControlChannel(Option<watch::Receiver<Received>>);
 

@@ -113,7 +113,7 @@ impl Nginx {
         self.checked("-t", deadline).await.map(|_| ())
     }
 
-    /// The same for somebody who is about to have it put in force.
+    /// The same for somebody who is about to have it applied.
     ///
     /// # Errors
     /// As [`Nginx::test`].
@@ -149,7 +149,7 @@ impl Nginx {
         workers.iter().filter(|worker| worker.shutting_down).count()
     }
 
-    /// Has the configuration on disk put in force, and sees that it is: new workers serve and
+    /// Applies the configuration on disk, and sees that it is in force: new workers serve and
     /// no old one takes a connection. It is tested before, unless that was just done. Tried
     /// once more, after another test, when something that may pass was in the way, all within
     /// `deadline`.

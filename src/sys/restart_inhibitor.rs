@@ -1,5 +1,5 @@
-//! What keeps a color's launcher back while the color's process is taken away: PM2 would
-//! bring it back at once. The kernel's lock on the file is what counts, so that a command
+//! Keeps a color's launcher from starting while the color's process is stopped: PM2 would
+//! restart it at once. The kernel's lock on the file is what counts, so that a command
 //! that died keeps nothing back; the file that it leaves says that a stop was begun there and
 //! did not end.
 
@@ -13,7 +13,7 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 use crate::fault;
 use crate::lock::close_to_others;
 
-/// Keeps launchers back until it is lifted, or its holder dies.
+/// Keeps launchers waiting until it is released, or its holder dies.
 #[derive(Debug)]
 pub struct RestartInhibitor {
     path: PathBuf,
@@ -64,7 +64,7 @@ pub fn wait(path: &Path) {
         let Ok(file) = lock(file, FlockArg::LockShared) else {
             return;
         };
-        // One that was lifted may have been followed by another.
+        // One that was released may have been followed by another.
         if file.metadata().is_ok_and(|about| about.nlink() > 0) {
             return;
         }
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_is_waited_for_until_it_is_lifted_and_one_that_was_left_is_not() {
+    fn an_inhibitor_is_waited_for_until_it_is_released_and_one_that_was_left_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("hold-blue");
         assert!(!waits(&path, || ()) && !is_left(&path));

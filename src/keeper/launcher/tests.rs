@@ -206,7 +206,7 @@ async fn the_secret_reaches_the_app_and_nothing_of_pm2s() {
 }
 
 #[test]
-fn a_hold_keeps_the_app_back_until_it_is_lifted() {
+fn an_inhibitor_keeps_the_app_waiting_until_it_is_released() {
     let root = Root::new(&["sh", "-c", "echo > started; exec sleep 300"]);
     let inhibitor = root.layout.inhibitor(Color::Green);
     let held = RestartInhibitor::take(&inhibitor).unwrap();

@@ -24,7 +24,7 @@ pub struct Reload {
     deadline: Duration,
 }
 
-/// The route was not put in force, and the link is as it was.
+/// The route was not applied, and the link is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum NotApplied {
     /// Nothing was touched.

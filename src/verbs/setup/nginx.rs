@@ -1,4 +1,4 @@
-//! NGINX's files put in force: tested, applied with a reload whose effect is seen, or put back.
+//! NGINX's files applied: tested, applied with a reload whose effect is seen, or put back.
 
 use std::path::PathBuf;
 
