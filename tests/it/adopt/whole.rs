@@ -83,8 +83,8 @@ fn a_site_is_adopted_as_it_runs_and_released_from_then_on() {
 
     // The second deploy needs its slot.
     let plan = sandbox.bg(&["deploy", "--plan"]);
-    assert!(plan.stdout.contains("let flask-backend ("), "{plan}");
-    assert!(plan.stdout.contains("go for good"), "{plan}");
+    assert!(plan.stdout.contains("stop flask-backend ("), "{plan}");
+    assert!(plan.stdout.contains(" for good"), "{plan}");
     let adopted = sandbox.status()["slots"][0]["release"]
         .as_str()
         .unwrap()

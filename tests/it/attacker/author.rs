@@ -131,7 +131,7 @@ fn root_sets_up_for_whoever_wrote_the_file() {
         String::from_utf8_lossy(&output.stderr)
     );
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.contains("as `nobody`'s"), "{said}");
+    assert!(said.contains("owned by `nobody`"), "{said}");
     let entry = fs::read_to_string(sandbox.registry().join("shop.toml")).unwrap();
     assert!(entry.contains("owner = \"nobody\""), "{entry}");
     shared.bg_as(OWNER, &["deploy"]).assert_code(0);

@@ -230,5 +230,5 @@ fn check_names_the_sockets_of_pm2_that_a_shared_group_may_write_into() {
     assert!(!said().contains("pm2 sockets"), "{}", said());
     fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).unwrap();
     set(0o777);
-    assert!(said().contains("every user may write"), "{}", said());
+    assert!(said().contains("every user can write"), "{}", said());
 }

@@ -141,7 +141,7 @@ fn what_a_deploy_refuses_a_plan_refuses_in_the_same_words_and_a_check_finds() {
         set(config, "process", "workers", 2);
         set(config, "nginx", "max_body_size", "9m");
     });
-    refused(3, "prepares: `nginx.max_body_size`", "set-up", "warning");
+    refused(3, "must apply: `nginx.max_body_size`", "set-up", "warning");
     let outcome = sandbox.bg(&["deploy"]);
     assert!(!outcome.stderr.contains("process.workers"), "{outcome}");
     fs::write(sandbox.config(), &good).unwrap();

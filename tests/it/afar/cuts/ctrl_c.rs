@@ -11,7 +11,7 @@ use crate::sandbox::afar::Server;
 use crate::sandbox::repo;
 
 /// What the client says of the first.
-const ASKED: &str = "asked to stop";
+const ASKED: &str = "Ctrl-C again leaves the run";
 
 /// Presses it and waits until the client has said so.
 fn press(client: &mut Client) {

@@ -180,7 +180,7 @@ fn another_protocol_names_both_versions() {
         assert_eq!(
             page(&outcome, text.as_bytes()),
             format!(
-                " · engine {VERSION} installed on web1\n\
+                "  · engine {VERSION} installed on web1\n\
 error: cannot start an engine on `web1`\n\
 caused by: the engine on the host is version 9.9.9 and speaks protocol {protocol}, this program is version \
 {VERSION} and speaks {PROTOCOL}\n\
