@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use bluegreen::model::wire::PROTOCOL;
 use serde_json::json;
 
 use crate::sandbox::Sandbox;
@@ -96,9 +97,9 @@ fn a_commit_and_an_app_cannot_steer_the_terminal() {
 fn a_hostile_host_cannot_steer_the_terminal_or_speak_for_us() {
     let afar = Afar::new(1);
     let hostile = HOSTILE.to_owned() + LINES;
-    let hello = json!({"hello": {"protocol": 1, "version": "99.0.0"}});
+    let hello = json!({"hello": {"protocol": PROTOCOL, "version": "99.0.0"}});
     let failure = json!({"failure": {
-        "kind": "failed", "what": hostile, "causes": [hostile, hostile], "evidence": [hostile],
+        "kind": "failed", "what": hostile, "causes": [hostile, hostile], "excerpt": [hostile],
         "traffic": {"state": "unknown", "seen": hostile}, "hints": [hostile],
     }});
     let event = |event: serde_json::Value| json!({ "event": event });

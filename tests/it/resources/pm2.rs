@@ -82,7 +82,7 @@ fn what_is_left_after_a_switch_is_done_whatever_became_of_the_rest() {
 
             assert!(has(first.as_str()));
             let moved = deploy("the fourth", Color::Green);
-            moved.assert_says("besides, the process list was not saved");
+            moved.assert_says("also: the process list was not saved");
             moved.assert_says("1 old release");
             assert!(!has(first.as_str()), "{moved}");
 
@@ -91,7 +91,7 @@ fn what_is_left_after_a_switch_is_done_whatever_became_of_the_rest() {
             fs::write(&dump, "[{\"name\": ").unwrap();
             for (what, live) in [("the fifth", Color::Blue), ("the sixth", Color::Green)] {
                 let moved = deploy(what, live);
-                moved.assert_says("besides, old releases were not deleted: ");
+                moved.assert_says("also: old releases were not deleted: ");
                 assert!(has(second.as_str()), "{moved}");
             }
             fs::write(&dump, kept).unwrap();

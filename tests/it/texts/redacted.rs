@@ -77,7 +77,7 @@ pub fn redacted(sandbox: &Sandbox, page: &str) -> String {
         (" by ", " (pid"),
         ("(", ", "),
         ("(", " in "),
-        ("for `", "`"),
+        ("owned by `", "`"),
     ] {
         known.push((format!("{before}{user}{after}"), format!("{before}<user>{after}")));
     }
