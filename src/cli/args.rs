@@ -417,10 +417,10 @@ pub enum Verb {
 /// Where a command runs, and with whose rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Context, with any rights: prints a text, or begins with what another part of this program
+    /// Here, with any rights: prints a text, or begins with what another part of this program
     /// has decided.
     AnyUser,
-    /// Context alone.
+    /// Here alone.
     Local,
     /// On the hosts, as the app's owner.
     OnHost,
