@@ -6,6 +6,6 @@ mod journal;
 mod kills;
 mod lingering;
 mod link;
-mod rows;
+pub mod rows;
 pub mod scene;
 mod signals;

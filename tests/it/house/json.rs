@@ -7,6 +7,7 @@ use bluegreen::model::event::Event;
 use serde_json::Value;
 use syn::{Attribute, Expr, Fields, Item, Lit, Meta};
 
+use super::lexicon::snake;
 use super::source_folder;
 
 /// One line for each event, as it is printed.
@@ -43,18 +44,6 @@ const SAMPLES: [&str; 30] = [
     r#"{"event":"warned","text":"blue (3f6f782) is not kept warm"}"#,
 ];
 
-/// `gate_passed` for `GatePassed`.
-fn tag(name: &str) -> String {
-    let mut tag = String::new();
-    for letter in name.chars() {
-        if letter.is_uppercase() && !tag.is_empty() {
-            tag.push('_');
-        }
-        tag.extend(letter.to_lowercase());
-    }
-    tag
-}
-
 fn doc(attributes: &[Attribute]) -> String {
     let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
         Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
@@ -87,7 +76,7 @@ fn events() -> (String, usize) {
     });
     let (mut page, mut count) = (String::new(), 0);
     for variant in &events.unwrap().variants {
-        let tag = tag(&variant.ident.to_string());
+        let tag = snake(&variant.ident.to_string());
         page += &format!("\n### `{tag}`\n\n{}\n\n", doc(&variant.attrs));
         let Fields::Named(fields) = &variant.fields else {
             panic!("`{tag}` has fields without names");

@@ -6,7 +6,7 @@ use std::fs;
 
 use proc_macro2::{TokenStream, TokenTree};
 
-use super::{source_folder, sources};
+use super::{pages, source_folder, sources};
 
 /// A name, or the end of one, and what is said in its place. A word that has a plain meaning too
 /// stands here in the form that only the old one had.
@@ -64,7 +64,7 @@ const NO_FILES: &[&str] = &[
 ];
 
 /// `in_step` for `InStep`.
-fn snake(name: &str) -> String {
+pub(super) fn snake(name: &str) -> String {
     let mut snake = String::new();
     for (at, letter) in name.char_indices() {
         if letter.is_uppercase() && at > 0 && !name.chars().all(|c| c.is_uppercase() || c == '_') {
@@ -123,21 +123,22 @@ const GONE_IN_PROSE: &[&str] = &[
 
 #[test]
 fn no_page_and_no_template_says_an_old_word() {
-    let top = source_folder().with_file_name("");
+    let mut texts = pages::pages();
+    let templates = source_folder().with_file_name("templates");
+    let folders = [templates.clone(), templates.join("nginx")];
+    let entries = folders.map(|folder| fs::read_dir(folder).unwrap().flatten());
+    let templates = entries.into_iter().flatten().map(|entry| entry.path());
+    let changes = source_folder().with_file_name("CHANGELOG.md");
+    for file in templates.filter(|file| file.is_file()).chain([changes]) {
+        let text = fs::read_to_string(&file).unwrap();
+        texts.insert(file, text);
+    }
     let (mut wrong, mut words) = (Vec::new(), 0);
-    for folder in ["docs", "templates", "templates/nginx", "."] {
-        for entry in fs::read_dir(top.join(folder)).unwrap().flatten() {
-            let file = entry.path();
-            let ending = file.extension().and_then(|ending| ending.to_str());
-            if !matches!(ending, Some("md" | "tera")) {
-                continue;
-            }
-            let text = fs::read_to_string(&file).unwrap().to_lowercase();
-            for word in text.split(|c: char| !c.is_alphanumeric()) {
-                words += 1;
-                if GONE_IN_PROSE.contains(&word) {
-                    wrong.push(format!("{}: {word}: say {}", file.display(), gone(word).unwrap()));
-                }
+    for (file, text) in texts {
+        for word in text.to_lowercase().split(|c: char| !c.is_alphanumeric()) {
+            words += 1;
+            if GONE_IN_PROSE.contains(&word) {
+                wrong.push(format!("{}: {word}: say {}", file.display(), gone(word).unwrap()));
             }
         }
     }

@@ -12,6 +12,7 @@ use bluegreen::model::recovery::{Action, Seen, action};
 
 mod markdown;
 
+use crate::recovery::rows::PHASES;
 use markdown::{Line, anchors, code_spans, lines, links, rows_below};
 
 /// Folders of this repository that a page names with a path from the top.
@@ -219,43 +220,37 @@ fn what_is_wrong_in_a_page_is_found() {
     );
 }
 
-/// The pages, by their path from the top.
 /// The part `name` of `page`, which stands between two comments, is `text`. With `BG_WRITE_PAGES`
 /// it is written.
 pub fn generated(page: &str, name: &str, text: &str) {
-    let whole = read(Path::new(page));
-    let (open, close) = (
-        format!("<!-- {name}: generated -->\n"),
-        format!("<!-- {name}: end -->"),
-    );
-    let start = whole.find(&open).unwrap() + open.len();
-    let end = start + whole[start..].find(&close).unwrap();
+    let (before, part, after) = divided(page, name);
     if std::env::var_os("BG_WRITE_PAGES").is_some() {
-        fs::write(
-            top().join(page),
-            format!("{}{text}{}", &whole[..start], &whole[end..]),
-        )
-        .unwrap();
+        fs::write(top().join(page), before + text + &after).unwrap();
         return;
     }
     assert!(
-        whole[start..end] == *text,
+        part == text,
         "{page}: `{name}` is not what the code says: `BG_WRITE_PAGES=1 cargo test --features faults --test it` writes it"
     );
 }
 
 /// The part `name` of `page`.
 pub fn part(page: &str, name: &str) -> String {
-    let whole = read(Path::new(page));
-    let open = format!("<!-- {name}: generated -->\n");
-    let rest = whole.split_once(&open).unwrap().1;
-    rest.split(&format!("<!-- {name}: end -->"))
-        .next()
-        .unwrap()
-        .to_owned()
+    divided(page, name).1
 }
 
-fn pages() -> BTreeMap<PathBuf, String> {
+/// What stands before that part, the part, and what stands behind it.
+fn divided(page: &str, name: &str) -> (String, String, String) {
+    let whole = read(Path::new(page));
+    let open = format!("<!-- {name}: generated -->\n");
+    let start = whole.find(&open).unwrap() + open.len();
+    let (before, rest) = whole.split_at(start);
+    let (part, after) = rest.split_at(rest.find(&format!("<!-- {name}: end -->")).unwrap());
+    (before.to_owned(), part.to_owned(), after.to_owned())
+}
+
+/// The pages, by their path from the top.
+pub fn pages() -> BTreeMap<PathBuf, String> {
     let docs = fs::read_dir(top().join("docs")).unwrap().flatten();
     let docs = docs.map(|entry| Path::new("docs").join(entry.file_name()));
     let all = docs.chain(["README.md", "CONTRIBUTING.md"].map(PathBuf::from));
@@ -383,14 +378,6 @@ fn is_a_message(span: &str) -> bool {
     let long = span.contains("...") || span.split_whitespace().count() >= 5;
     long && !typed.iter().any(|begins| span.starts_with(begins))
 }
-
-const PHASES: [Phase; 5] = [
-    Phase::Preparing,
-    Phase::Replacing,
-    Phase::Swapping,
-    Phase::Proven,
-    Phase::PuttingBack,
-];
 
 const SEEN: [Seen; 4] = [Seen::From, Seen::To, Seen::Other, Seen::Nothing];
 

@@ -16,7 +16,8 @@ use super::scene::{answering, answering_pid, journal, last_record, point_link, r
 use crate::sandbox::outcome::Outcome;
 use crate::sandbox::{Sandbox, set};
 
-const PHASES: [Phase; 5] = [
+/// Each phase in which a run can be found dead.
+pub const PHASES: [Phase; 5] = [
     Phase::Preparing,
     Phase::Replacing,
     Phase::Swapping,
