@@ -15,6 +15,7 @@ pub mod python;
 pub mod repo;
 pub mod shared;
 pub mod sshd;
+mod venvs;
 pub mod wait;
 
 use std::collections::BTreeMap;
@@ -82,13 +83,16 @@ impl Sandbox {
 
     /// Set up, with a first release live on blue.
     pub fn deployed() -> Sandbox {
-        Sandbox::deployed_with(|_| {})
+        let sandbox = Sandbox::deployed_with(|_| {});
+        venvs::keep(&sandbox.app_root().join("venvs"));
+        sandbox
     }
 
     /// The same with other settings in `bg.toml`.
     pub fn deployed_with(change: impl FnOnce(&mut Table)) -> Sandbox {
         let sandbox = Sandbox::with(change);
         sandbox.bg(&["setup"]).assert_code(0);
+        venvs::lend(&sandbox.app_root().join("venvs"));
         sandbox.bg(&["deploy"]).assert_code(0);
         sandbox
     }
