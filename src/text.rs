@@ -2,6 +2,7 @@
 
 pub mod clean;
 pub mod events;
+pub mod notices;
 
 use std::fmt::{Debug, Write};
 
@@ -60,6 +61,19 @@ pub fn seconds(ms: f64) -> String {
         ms if ms < 120_000.0 => format!("{:.0}s", ms / 1000.0),
         ms => format!("{:.0}m {:.0}s", (ms / 60_000.0).floor(), (ms % 60_000.0) / 1000.0),
     }
+}
+
+/// `1 file`, `2 files`.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
+}
+
+/// A commit as people say it.
+pub(crate) fn short(commit: &str) -> &str {
+    commit.get(..7).unwrap_or(commit)
 }
 
 /// Steps that were taken, or that `otherwise` takes.

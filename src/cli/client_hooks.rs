@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use model::config::hooks::{Hook, Moment, RunsOn};
-use model::event::{Event, Sink, millis};
+use model::event::{Event, Sink, Step, Warning, millis};
 use model::failure::{Failure, Kind, Traffic, in_one_line};
 use sys::command::{Command, CommandError};
 
@@ -108,9 +108,10 @@ async fn moved(invocation: &Invocation, done: &Deployed) -> Result<(), Failure> 
 async fn failed(invocation: &Invocation, what: String, traffic: String) {
     let told = vec![("BG_FAILURE", what), ("BG_TRAFFIC", traffic)];
     if let Err(problem) = all(invocation, Moment::OnFailure, told).await {
-        invocation.ui.emit(Event::Warned {
-            text: format!("{}; the rest of the run is not affected", problem.what),
-        });
+        invocation.ui.emit(Event::Warned(Warning::StepFailed {
+            step: Step::OnFailure,
+            problem: problem.what,
+        }));
     }
 }
 

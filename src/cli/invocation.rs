@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use model::config::Config;
 use model::config::hooks::Hooks;
-use model::event::{Event, Sink};
+use model::event::{Event, Sink, Warning};
 use model::failure::{Failure, Kind, in_one_line};
 use model::wire::{ConfigText, Expected, Participant, Request};
 use release::bundle::Bundle;
@@ -150,10 +150,8 @@ impl Invocation {
         match public_url::ask(url).await {
             Ok(()) => Some(true),
             Err(error) => {
-                let why = in_one_line(&error);
-                self.ui.emit(Event::Warned {
-                    text: format!("already before this command: {why}"),
-                });
+                let problem = in_one_line(&error);
+                self.ui.emit(Event::Warned(Warning::UrlDownBefore { problem }));
                 Some(false)
             }
         }
@@ -219,7 +217,7 @@ struct Quiet(Ui);
 
 impl Onlooker for Quiet {
     fn event(&self, event: Event) {
-        if matches!(event, Event::Noted { .. } | Event::Warned { .. }) {
+        if matches!(event, Event::Noted(_) | Event::Warned(_)) {
             self.0.emit(event);
         }
     }

@@ -1,6 +1,6 @@
 //! A command on one other machine, shown as if it had been done here.
 
-use model::event::{Event, Sink};
+use model::event::{Event, Note, Sink};
 use model::failure::{Failure, Traffic};
 use model::wire::{ClientMessage, Expected};
 use tokio::sync::watch;
@@ -57,9 +57,8 @@ async fn carry_out(invocation: &Invocation, host: &Host, onlooker: &AsIfHere) ->
             finished = &mut work => return finished,
             () = interrupts.first(), if message.borrow().is_none() => {
                 if invocation.verb.changes() {
-                    onlooker.event(Event::Noted {
-                        text: format!("asked `{}` to stop before traffic moves; Ctrl-C again leaves the run to the host", host.name),
-                    });
+                    let on = host.name.clone();
+                    onlooker.event(Event::Noted(Note::AskedHostToStop { on }));
                 }
                 message.send_replace(Some(ClientMessage::Stop));
             }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use keeper::pm2::Proc;
 use model::adopted::Adopted;
 use model::color::Color;
-use model::event::{Event, Sink};
+use model::event::{Event, Note, Sink};
 use model::failure::Failure;
 use model::journal::NoRollback;
 use model::release::Manifest;
@@ -70,13 +70,10 @@ pub async fn retire(app: &App, adopted: &Adopted, old: &[Process]) -> Result<(),
 
 /// Says that it is gone for good.
 pub fn tell_retired(adopted: &Adopted, sink: &dyn Sink) {
-    sink.emit(Event::Noted {
-        text: format!(
-            "the adopted process `{}` was stopped and its PM2 entry deleted; its work tree {} is left as it is",
-            adopted.pm2_name,
-            adopted.checkout.display()
-        ),
-    });
+    sink.emit(Event::Noted(Note::AdoptedRetired {
+        process: adopted.pm2_name.clone(),
+        checkout: adopted.checkout.clone(),
+    }));
 }
 
 /// A release that cannot be started, because it never was one: refused before anything is

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use model::color::Route;
-use model::event::{Event, Sink, millis};
+use model::event::{Event, Sink, Step, Warning, millis};
 use model::failure::{Deployment, Failure, Traffic, in_one_line};
 use model::release::ReleaseId;
 use nginx::switcher::SwitchError;
@@ -234,7 +234,10 @@ async fn swap(
             let took = began.elapsed();
             if let Err(failure) = run.has_proven() {
                 // Proven and unwritten: the next command proves it again.
-                run.sink.emit(Event::Warned { text: failure.what });
+                run.sink.emit(Event::Warned(Warning::StepFailed {
+                    step: Step::RecordProof,
+                    problem: failure.what,
+                }));
             }
             if passed.is_some() {
                 run.sink.emit(Event::TrafficMoved {
@@ -262,13 +265,11 @@ async fn as_healthy(run: &Run<'_>, to: Route, proof: Verification) -> Result<Ver
     if !alike {
         return Err(Unverified::Unhealthy { color, source });
     }
-    let why = match live {
-        Deployment { release: None, .. } => "nothing was live before".to_owned(),
-        live => format!("{} fails the same way", live.color),
-    };
-    run.sink.emit(Event::Warned {
-        text: format!("{color} answers but is unhealthy: {source}; traffic moves anyway, because {why}"),
-    });
+    run.sink.emit(Event::Warned(Warning::UnhealthyAnyway {
+        color,
+        problem: source.to_string(),
+        alike: live.release.is_some().then_some(live.color),
+    }));
     Ok(Verification {
         sick: Vec::new(),
         ..proof

@@ -7,7 +7,7 @@ use keeper::launcher;
 use keeper::pm2::Proc;
 use model::color::Color;
 use model::config::Config;
-use model::event::{Event, Sink, millis};
+use model::event::{Event, Note, Sink, millis};
 use model::failure::Deployment;
 use model::release::ReleaseId;
 
@@ -246,9 +246,9 @@ async fn smoke(app: &App, running: &Running, sink: &dyn Sink) -> Result<(), Refu
         .await;
     match ran {
         Ok(_) => {
-            sink.emit(Event::Noted {
-                text: format!("`{smoke}` passed"),
-            });
+            sink.emit(Event::Noted(Note::SmokePassed {
+                command: smoke.clone(),
+            }));
             Ok(())
         }
         Err(error) => Err(Refusal {

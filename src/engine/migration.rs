@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use model::event::{Event, Sink};
+use model::event::{Event, Sink, Warning};
 use model::failure::Failure;
 use model::release::ReleaseId;
 use serde::{Deserialize, Serialize};
@@ -45,17 +45,8 @@ pub fn look_back(app: &App, sink: &dyn Sink) {
     let Ok(text) = std::fs::read(&path) else { return };
     std::fs::remove_file(&path).ok();
     let Ok(UnderWay { run, release, backup }) = serde_json::from_slice(&text) else {
-        sink.emit(Event::Warned {
-            text: "a migration was cut short, and what was noted of it makes no sense here: look at the schema before the next deploy".to_owned(),
-        });
+        sink.emit(Event::Warned(Warning::MigrationCutOffUnnamed));
         return;
     };
-    let backup = backup.map_or("no backup was made before".to_owned(), |backup| {
-        format!("`{}` is the backup from before the migration", backup.display())
-    });
-    sink.emit(Event::Warned {
-        text: format!(
-            "{run} was cut short while it migrated the database for {release}: look at the schema before the next deploy; {backup}"
-        ),
-    });
+    sink.emit(Event::Warned(Warning::MigrationCutOff { run, release, backup }));
 }

@@ -1,7 +1,7 @@
 //! A participant among the hosts of a fleet: nobody moves traffic before all are ready, and
 //! whoever moved goes back when one did not.
 
-use model::event::{Event, Sink};
+use model::event::{Event, Sink, Warning};
 use model::failure::Failure;
 
 use crate::app::App;
@@ -59,10 +59,7 @@ pub async fn agree(run: &Run<'_>) -> Result<(), Failure> {
         Verdict::Stay => Ok(()),
         Verdict::Unheard => {
             run.doubt();
-            run.sink.emit(Event::Warned {
-                text: "lost the client before all hosts confirmed, so this host is in doubt: `bg switch --reconcile RELEASE` settles that"
-                    .to_owned(),
-            });
+            run.sink.emit(Event::Warned(Warning::InDoubt));
             Ok(())
         }
         Verdict::Back => {

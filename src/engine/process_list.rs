@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use keeper::pm2::Pm2Error;
 use model::color::Color;
-use model::event::{Event, Sink, millis};
+use model::event::{Event, Sink, Step, Warning, millis};
 use model::failure::Failure;
 use sys::lock::{Holder, Lock, LockError};
 use sys::store;
@@ -53,9 +53,10 @@ pub async fn save(app: &App) -> Result<(), SaveError> {
 /// The same where nothing depends on it: what stands in the way is told.
 pub async fn or_warn(app: &App, sink: &dyn Sink) {
     if let Err(error) = save(app).await {
-        sink.emit(Event::Warned {
-            text: format!("the process list was not saved for a reboot: {error}"),
-        });
+        sink.emit(Event::Warned(Warning::StepFailed {
+            step: Step::SaveProcessList,
+            problem: error.to_string(),
+        }));
     }
 }
 

@@ -2,58 +2,23 @@
 
 use std::time::Duration;
 
-use model::attempt::Phase;
-use model::event::{Event, Sink};
+use model::event::{Event, Repair, Sink};
 use model::failure::Failure;
-use model::journal::{JournalState, OpenRun};
+use model::journal::JournalState;
 use model::recovery::Action;
 use state::journal::Journal;
 use sys::{process, restart_inhibitor};
 
 use crate::app::App;
 use crate::resolve::{Back, Plan, Resolved, Unresolved, Why, record, resolve};
-use crate::{resurrect, run};
+use crate::{resurrect, run, workers};
 
 /// How long programs that a dead run left may take to end.
 const CHILD_GRACE: Duration = Duration::from_secs(10);
 
 impl Plan {
     fn is_stuck(&self) -> bool {
-        self.action == Action::Refuse && self.visible
-    }
-
-    /// The plan in a sentence.
-    #[must_use]
-    pub fn sentence(&self) -> String {
-        let OpenRun {
-            run, verb, attempt, ..
-        } = &self.open;
-        let (from, to) = (attempt.from(), attempt.to());
-        let action = match self.action {
-            Action::Abandon => "record that the run ended; traffic never moved".to_owned(),
-            Action::RestoreSlot => {
-                format!("restore the release that {} held; traffic is on {from}", to.color)
-            }
-            Action::Finish => format!("verify that {to} is live and record it"),
-            Action::PutBack => format!("put traffic back to {from}"),
-            Action::Follow => format!("make NGINX follow the link to {from}"),
-            Action::Refuse => "touch nothing; an operator must decide".to_owned(),
-        };
-        format!(
-            "{verb} {run} died while {} ({}): {action}",
-            phase_words(attempt.phase()),
-            self.seen
-        )
-    }
-}
-
-fn phase_words(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Preparing => "preparing",
-        Phase::Replacing => "replacing the idle color",
-        Phase::Swapping => "moving traffic",
-        Phase::Proven => "finishing up",
-        Phase::PuttingBack => "putting traffic back",
+        self.action == Action::Refuse && self.is_visible()
     }
 }
 
@@ -78,9 +43,10 @@ pub async fn recover(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Resul
     resurrect::resurrect(app, sink).await;
     let ended = process::end_marked(&open.run.0, CHILD_GRACE).await;
     if ended > 0 {
-        sink.emit(Event::Recovered {
-            what: format!("stopped {ended} programs that {} had left running", open.run),
-        });
+        sink.emit(Event::Recovered(Repair::ProgramsStopped {
+            run: open.run.clone(),
+            programs: ended,
+        }));
     }
     let plan = Plan::of(app, open).await;
     let resolved = resolve(app, &plan, Why::Died, sink)
@@ -99,24 +65,20 @@ pub async fn recover(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Resul
     journal
         .write(record(&plan.open, resolved))
         .map_err(|error| run::journal_failure(app, error))?;
-    sink.emit(Event::Recovered {
-        what: plan.sentence(),
-    });
+    sink.emit(Event::Recovered(Repair::RunEnded(plan.told())));
     Ok(())
 }
 
 fn warn_of(back: &Back, sink: &dyn Sink) {
     if let Some(worker) = &back.stuck {
-        sink.emit(Event::Warned {
-            text: worker.in_one_line(),
-        });
+        workers::warn_of(worker, sink);
     }
 }
 
 fn stuck(plan: &Plan) -> Failure {
     Failure::unknown(
         "an earlier run died half-way, and bg cannot repair that safely on its own",
-        plan.sentence(),
+        plan.told().to_string(),
     )
     .hint("`bg status` and NGINX's error log show where traffic is; `bg switch COLOR` makes that color live")
 }
@@ -142,8 +104,6 @@ pub async fn set_aside(app: &App, journal: &mut Journal, sink: &dyn Sink) -> Res
     journal
         .write(record(&plan.open, set_aside))
         .map_err(|error| run::journal_failure(app, error))?;
-    sink.emit(Event::Recovered {
-        what: format!("{}, and has chosen what is live", plan.sentence()),
-    });
+    sink.emit(Event::Recovered(Repair::RunSetAside(plan.told())));
     Ok(())
 }

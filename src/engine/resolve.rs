@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use model::attempt::Attempt;
-use model::event::{Event, Sink};
+use model::color::Route;
+use model::event::{Event, Sink, Step, Warning};
 use model::failure::{Deployment, Failure, Traffic, in_one_line};
 use model::journal::{OpenRun, Record, Verb};
-use model::recovery::{Action, Seen, action};
+use model::recovery::{Action, Interrupted, Seen, action};
 use model::release::ReleaseId;
 use state::releases;
 use sys::restart_inhibitor;
@@ -33,10 +34,10 @@ pub struct Plan {
     pub(crate) open: OpenRun,
     /// What to do.
     pub(crate) action: Action,
-    /// Where the link points and what NGINX answers, in words.
-    pub(crate) seen: String,
-    /// Whether both could be seen.
-    pub(crate) visible: bool,
+    /// Where the link points; none where that cannot be seen.
+    link: Option<Route>,
+    /// From where NGINX answers; none where that cannot be seen.
+    nginx: Option<Route>,
 }
 
 impl Plan {
@@ -54,9 +55,6 @@ impl Plan {
                 (link.ok(), nginx.ok())
             }
         };
-        let words = |route: Option<model::color::Route>| {
-            route.map_or("nothing".to_owned(), |route| route.to_string())
-        };
         Plan {
             action: action(
                 open.attempt.phase(),
@@ -64,8 +62,31 @@ impl Plan {
                 Seen::of(nginx, &open),
             ),
             open,
-            seen: format!("link: {}, NGINX: {}", words(link), words(nginx)),
-            visible: link.is_some() && nginx.is_some(),
+            link,
+            nginx,
+        }
+    }
+
+    /// Whether both the link and NGINX's answer could be seen.
+    pub(crate) fn is_visible(&self) -> bool {
+        self.link.is_some() && self.nginx.is_some()
+    }
+
+    /// What is known of it, for people and programs.
+    #[must_use]
+    pub fn told(&self) -> Interrupted {
+        let OpenRun {
+            run, verb, attempt, ..
+        } = &self.open;
+        Interrupted {
+            run: run.clone(),
+            verb: *verb,
+            phase: attempt.phase(),
+            from: attempt.from(),
+            to: attempt.to(),
+            link: self.link,
+            nginx: self.nginx,
+            action: self.action,
         }
     }
 }
@@ -182,9 +203,7 @@ async fn put_back(app: &App, open: &OpenRun, why: Why<'_>, sink: &dyn Sink) -> R
         if app.link.read().is_ok_and(|route| route == from)
             && let Some(stuck) = workers_back(app, open, sink).await
         {
-            sink.emit(Event::Warned {
-                text: stuck.in_one_line(),
-            });
+            workers::warn_of(&stuck, sink);
         }
         return Err(Unresolved::Unverified(unverified));
     }
@@ -221,9 +240,7 @@ async fn workers_want_back(app: &App, open: &OpenRun, sink: &dyn Sink) -> bool {
     match workers::settle(app, live.as_ref(), open.was.as_ref(), sink).await {
         Ok(()) => false,
         Err(stuck) => {
-            sink.emit(Event::Warned {
-                text: stuck.failure.in_one_line(),
-            });
+            workers::warn_of(&stuck.failure, sink);
             stuck.wants_back
         }
     }
@@ -307,7 +324,10 @@ async fn failed(run: &Run<'_>, open: OpenRun, failure: Failure) -> Failure {
         Err(Unresolved::Unverified(unverified)) => not_back(run.app, failure, &unverified),
         Err(Unresolved::Owed(back, why)) => {
             if let Some(why) = why {
-                run.sink.emit(Event::Warned { text: why.what });
+                run.sink.emit(Event::Warned(Warning::StepFailed {
+                    step: Step::RestoreSlot,
+                    problem: why.what,
+                }));
             }
             run.owe(back_again(run, &plan, failure, *back))
         }
@@ -317,10 +337,10 @@ async fn failed(run: &Run<'_>, open: OpenRun, failure: Failure) -> Failure {
 /// The failure of a run whose traffic is where it found it.
 fn back_again(run: &Run<'_>, plan: &Plan, failure: Failure, back: Back) -> Failure {
     let live = run.live();
-    let seen = plan.seen.clone();
+    let seen = plan.told().seen();
     let failure = match back.had_moved {
         true => failure.with_traffic(Traffic::PutBack { live }),
-        false if plan.visible => failure.or_traffic(Traffic::Unchanged { live }),
+        false if plan.is_visible() => failure.or_traffic(Traffic::Unchanged { live }),
         false => failure.with_traffic(Traffic::Unknown { seen }),
     };
     match back.stuck {

@@ -3,7 +3,7 @@
 //! PM2 out of the next reboot.
 
 use keeper::pm2::{Daemon, Pm2Error, Saved};
-use model::event::{Event, Sink};
+use model::event::{Event, Repair, Sink, Step, Warning};
 
 use crate::app::App;
 
@@ -20,9 +20,9 @@ pub async fn resurrect(app: &App, sink: &dyn Sink) -> bool {
         }
     };
     match app.pm2.resurrect().await {
-        Ok(_) => sink.emit(Event::Recovered {
-            what: format!("PM2's daemon was down; started it with {}", names(&kept)),
-        }),
+        Ok(_) => sink.emit(Event::Recovered(Repair::Pm2Started {
+            processes: kept.into_iter().map(|one| one.name).collect(),
+        })),
         Err(error) => warn(sink, &error),
     }
     true
@@ -35,13 +35,9 @@ async fn kept_by_a_dead_one(app: &App) -> Result<Vec<Saved>, Pm2Error> {
     }
 }
 
-fn names(kept: &[Saved]) -> String {
-    let names: Vec<&str> = kept.iter().map(|one| one.name.as_str()).collect();
-    names.join(", ")
-}
-
 fn warn(sink: &dyn Sink, error: &Pm2Error) {
-    sink.emit(Event::Warned {
-        text: format!("PM2's processes could not all be brought back: {error}"),
-    });
+    sink.emit(Event::Warned(Warning::StepFailed {
+        step: Step::ResurrectProcesses,
+        problem: error.to_string(),
+    }));
 }

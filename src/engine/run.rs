@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use model::attempt::Phase;
 use model::color::{Color, Route};
-use model::event::{Event, Sink};
+use model::event::{Event, Note, Sink, Step, Warning};
 use model::failure::{Deployment, Failure, Kind, Traffic};
 use model::journal::{JournalState, OpenRun, Record, RunId, Verb};
 use model::release::ReleaseId;
@@ -124,9 +124,10 @@ impl<'a> Run<'a> {
     /// The end of a run that finds its color serving visitors: that is left as it is.
     #[must_use]
     pub(crate) fn leave(&self, failure: Failure, moved: Failure) -> Failure {
-        self.sink.emit(Event::Warned {
-            text: format!("{} is left as it is: {}", self.idle(), moved.what),
-        });
+        self.sink.emit(Event::Warned(Warning::LeftServing {
+            color: self.idle(),
+            problem: moved.what.clone(),
+        }));
         // Where nobody can say, the journal stays open: the next command looks again.
         if !matches!(moved.traffic, Traffic::Unknown { .. }) {
             self.abort(&failure.what, None);
@@ -252,7 +253,10 @@ impl<'a> Run<'a> {
             needless,
         };
         if let Err(error) = self.write(record) {
-            self.sink.emit(Event::Warned { text: error.what });
+            self.sink.emit(Event::Warned(Warning::StepFailed {
+                step: Step::RecordEnd,
+                problem: error.what,
+            }));
         }
     }
 
@@ -265,9 +269,7 @@ impl<'a> Run<'a> {
             signalled = true;
         }
         if signalled || self.caller.control.stop_was_asked() {
-            self.sink.emit(Event::Noted {
-                text: "asked to stop after traffic had moved: finishing the run instead".to_owned(),
-            });
+            self.sink.emit(Event::Noted(Note::StopTooLate));
         }
     }
 
@@ -393,9 +395,7 @@ pub async fn open(
         .map_err(|error| lock_failure(app, error))?;
     let journal = Journal::open(&app.layout.journal()).map_err(|error| journal_failure(app, error))?;
     for damage in journal.damage() {
-        sink.emit(Event::Warned {
-            text: format!("journal: {damage}"),
-        });
+        sink.emit(Event::Warned(Warning::JournalDamaged(damage.clone())));
     }
     Ok((lock, journal))
 }

@@ -13,7 +13,7 @@ mod trouble;
 mod wanted;
 
 use model::config::worker::OnFailure;
-use model::event::{Event, Sink};
+use model::event::{Event, Sink, Step, Warning};
 use model::failure::{Deployment, Failure};
 use model::release::ReleaseId;
 use state::instances;
@@ -62,7 +62,7 @@ pub async fn hand_over(run: &Run<'_>, live: &Deployment) -> Result<Handed, Failu
         });
     };
     let why = Unverified::Worker {
-        what: trouble.what(),
+        what: trouble.told().what(),
         problem: trouble.problem.text.clone(),
     };
     let failure = why.into_failure(run.from.color, live.color);
@@ -93,6 +93,14 @@ pub async fn settle(
         .iter()
         .any(|trouble| trouble.on_failure == OnFailure::Rollback);
     trouble::first(followed.troubles, sink).map_err(|failure| Stuck { failure, wants_back })
+}
+
+/// Says that a worker does not run as it should, where the run goes on all the same.
+pub(crate) fn warn_of(stuck: &Failure, sink: &dyn Sink) {
+    sink.emit(Event::Warned(Warning::StepFailed {
+        step: Step::SettleWorkers,
+        problem: stuck.in_one_line(),
+    }));
 }
 
 /// Stops every worker and has PM2 forget them; what they replaced is left as it is.

@@ -1,6 +1,11 @@
 //! Facts that a run tells as they happen, in the past tense. One enum, one way to emit;
 //! every renderer matches all of it. The JSON form is a contract.
 
+mod note;
+mod repair;
+pub(crate) mod shown;
+mod warning;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +15,10 @@ use crate::color::Color;
 use crate::failure::Deployment;
 use crate::journal::Verb;
 use crate::release::ReleaseId;
+
+pub use note::{ChangedFile, FleetStage, Note, Remote, RepairStep, TriedBy};
+pub use repair::Repair;
+pub use warning::{SharedChange, SshSetting, Step, Unexpanded, Warning, WithoutEffect, WorkerTrouble};
 
 /// One fact. Times are milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,11 +56,8 @@ pub enum Event {
         /// Who holds it.
         holder: String,
     },
-    /// A run that had died half-way was finished or undone.
-    Recovered {
-        /// What was done about it.
-        what: String,
-    },
+    /// Something that was broken is whole again.
+    Recovered(Repair),
     /// The commit is here.
     Fetched {
         /// The full commit.
@@ -263,15 +269,9 @@ pub enum Event {
         on: bool,
     },
     /// Something that an operator may want to know.
-    Noted {
-        /// The sentence.
-        text: String,
-    },
+    Noted(Note),
     /// Something that an operator should look at.
-    Warned {
-        /// The sentence.
-        text: String,
-    },
+    Warned(Warning),
 }
 
 /// A time as events tell it.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -194,6 +195,24 @@ pub struct Left {
     pub live: Deployment,
     /// Whether the maintenance page stood in front.
     pub maintenance: bool,
+}
+
+/// What is wrong with the journal's file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "damage", rename_all = "snake_case")]
+pub enum Damage {
+    /// A line cannot be parsed and is ignored.
+    Unreadable {
+        /// The line, counted from 1.
+        line: usize,
+    },
+    /// The last line is incomplete and is ignored.
+    Incomplete,
+    /// The lines that cannot be parsed were moved to another file.
+    SetAside {
+        /// The file.
+        file: PathBuf,
+    },
 }
 
 /// The journal, folded.

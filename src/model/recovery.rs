@@ -1,9 +1,13 @@
 //! The recovery table: for each phase in which a run can have died, where the link points
 //! and what NGINX answers, the one thing to do. Nothing else in the tool decides this.
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
 use crate::attempt::Phase;
 use crate::color::Route;
-use crate::journal::OpenRun;
+use crate::journal::{OpenRun, RunId, Verb};
 
 /// Where something stands, against what the dead run had found and was heading for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,7 +37,8 @@ impl Seen {
 }
 
 /// What to do about a run that did not reach its goal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Note in the journal that it ended; no slot was touched.
     Abandon,
@@ -48,6 +53,64 @@ pub enum Action {
     Follow,
     /// Something that no run of ours does: touch nothing, ask a person.
     Refuse,
+}
+
+/// A run that died half-way, what was seen of traffic, and the one thing to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interrupted {
+    /// Its name.
+    pub run: RunId,
+    /// What it set out to do.
+    pub verb: Verb,
+    /// How far it had come.
+    pub phase: Phase,
+    /// The route that it found.
+    pub from: Route,
+    /// The route that it headed for.
+    pub to: Route,
+    /// Where the link points; none where that cannot be seen.
+    pub link: Option<Route>,
+    /// From where NGINX answers; none where that cannot be seen.
+    pub nginx: Option<Route>,
+    /// What is done about it.
+    pub action: Action,
+}
+
+impl Interrupted {
+    /// What is seen of traffic, in words.
+    #[must_use]
+    pub fn seen(&self) -> String {
+        let words = |route: Option<Route>| route.map_or("nothing".to_owned(), |route| route.to_string());
+        format!("link: {}, NGINX: {}", words(self.link), words(self.nginx))
+    }
+}
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Interrupted {
+            run, verb, from, to, ..
+        } = self;
+        let phase = match self.phase {
+            Phase::Preparing => "preparing",
+            Phase::Replacing => "replacing the idle color",
+            Phase::Swapping => "moving traffic",
+            Phase::Proven => "finishing up",
+            Phase::PuttingBack => "putting traffic back",
+        };
+        write!(f, "{verb} {run} died while {phase} ({}): ", self.seen())?;
+        match self.action {
+            Action::Abandon => f.write_str("record that the run ended; traffic never moved"),
+            Action::RestoreSlot => write!(
+                f,
+                "restore the release that {} held; traffic is on {from}",
+                to.color
+            ),
+            Action::Finish => write!(f, "verify that {to} is live and record it"),
+            Action::PutBack => write!(f, "put traffic back to {from}"),
+            Action::Follow => write!(f, "make NGINX follow the link to {from}"),
+            Action::Refuse => f.write_str("touch nothing; an operator must decide"),
+        }
+    }
 }
 
 /// The table.

@@ -1,5 +1,9 @@
 //! Which way traffic moves on a host, decided once and then kept.
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
 use crate::config::SwitchStrategy;
 
 /// What is known of a host and a site when the way is decided.
@@ -33,7 +37,7 @@ pub fn decide(wanted: SwitchStrategy, facts: NginxFacts) -> (SwitchStrategy, Str
             (SwitchStrategy::Reload, format!("bg.toml asks for it{cost}"))
         }
         SwitchStrategy::Auto => match loses {
-            Some(why) => (SwitchStrategy::Live, why),
+            Some(why) => (SwitchStrategy::Live, why.to_string()),
             None if !facts.can_reload => (
                 SwitchStrategy::Live,
                 "a reload needs root, and switches run without it".to_owned(),
@@ -51,22 +55,50 @@ pub fn decide(wanted: SwitchStrategy, facts: NginxFacts) -> (SwitchStrategy, Str
 
 /// Why a reload would cost requests here, `None` when it would not.
 #[must_use]
-pub fn what_a_reload_loses(facts: NginxFacts) -> Option<String> {
+pub fn what_a_reload_loses(facts: NginxFacts) -> Option<ReloadCost> {
     if facts.version < KEEPS_CONNECTIONS {
-        Some(format!(
-            "a reload of NGINX {} loses requests on kept-alive connections (cured in {})",
-            dotted(facts.version),
-            dotted(KEEPS_CONNECTIONS)
-        ))
+        Some(ReloadCost::OldNginx {
+            nginx: dotted(facts.version),
+        })
     } else if facts.http2_or_3 {
-        Some("a reload loses requests on HTTP/2 and HTTP/3 connections, which this site offers".to_owned())
+        Some(ReloadCost::Http2Or3)
     } else if !facts.keepalive_min_timeout {
-        Some(
-            "a reload loses requests on kept-alive connections unless the site sets `keepalive_min_timeout`"
-                .to_owned(),
-        )
+        Some(ReloadCost::NoKeepaliveMinTimeout)
     } else {
         None
+    }
+}
+
+/// Why a reload costs requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum ReloadCost {
+    /// NGINX is older than 1.27.4.
+    OldNginx {
+        /// Its version.
+        nginx: String,
+    },
+    /// A listener speaks HTTP/2 or HTTP/3.
+    Http2Or3,
+    /// A server sets no `keepalive_min_timeout`.
+    NoKeepaliveMinTimeout,
+}
+
+impl fmt::Display for ReloadCost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReloadCost::OldNginx { nginx } => write!(
+                f,
+                "a reload of NGINX {nginx} loses requests on kept-alive connections (cured in {})",
+                dotted(KEEPS_CONNECTIONS)
+            ),
+            ReloadCost::Http2Or3 => f.write_str(
+                "a reload loses requests on HTTP/2 and HTTP/3 connections, which this site offers",
+            ),
+            ReloadCost::NoKeepaliveMinTimeout => f.write_str(
+                "a reload loses requests on kept-alive connections unless the site sets `keepalive_min_timeout`",
+            ),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::failure::{Failure, Kind, Traffic};
 use crate::release::ReleaseId;
 
 /// Raised whenever a line of an older version would be misread.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// How often a client says that it is still there.
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);

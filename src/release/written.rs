@@ -14,6 +14,7 @@ use keeper::server_log;
 use model::config::Config;
 use model::layout::Layout;
 use model::release::ReleaseId;
+use model::written::{Kind, Written};
 use state::releases;
 
 use crate::relocate::sqlite::{beside, database_of, is_sqlite};
@@ -25,28 +26,6 @@ const SIGNS: [&str; 2] = [".pid", ".lock"];
 /// What an app is made of. It writes such files anew, and does not write into those that it
 /// came with: whoever did that has mended the release by hand.
 const CODE: [&str; 4] = ["py", "html", "css", "js"];
-
-/// One file of a release that was written there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
-    /// Relative to the release.
-    pub path: PathBuf,
-    /// Its size in bytes, with what SQLite keeps beside it.
-    pub bytes: u64,
-    /// What it is.
-    pub kind: Kind,
-}
-
-/// What was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A SQLite database.
-    Database,
-    /// Any other file, or a link.
-    File,
-    /// Another file system, mounted there.
-    Mount,
-}
 
 /// What a release holds that its build did not make.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use model::event::Event;
+use model::event::{Event, FleetStage, Note};
 use model::failure::{Failure, Kind};
 use model::wire::{ClientMessage, Request};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -250,15 +250,11 @@ impl Participants {
         )
     }
 
-    fn on_being_asked_to_stop(&self) -> &'static str {
+    fn stage(&self) -> FleetStage {
         match self.decision {
-            _ if self.is_before_the_move() => {
-                "asked every host to stop before traffic moves; Ctrl-C again leaves the runs to the hosts"
-            }
-            Some(ClientMessage::Go | ClientMessage::Stay) => {
-                "asked to stop while traffic was moving: all hosts finish the switch or all put traffic back; Ctrl-C again leaves the runs to the hosts"
-            }
-            _ => "stopping on every host; Ctrl-C again leaves the runs to the hosts",
+            _ if self.is_before_the_move() => FleetStage::BeforeTheMove,
+            Some(ClientMessage::Go | ClientMessage::Stay) => FleetStage::Moving,
+            _ => FleetStage::Stopping,
         }
     }
 
@@ -286,7 +282,8 @@ async fn coordinate(
             }
             () = interrupts.first(), if !asked_to_stop => {
                 asked_to_stop = true;
-                tell_all(Event::Noted { text: participants.on_being_asked_to_stop().to_owned() });
+                let when = participants.stage();
+                tell_all(Event::Noted(Note::AskedHostsToStop { when }));
                 // After the word to go, the hosts finish, or all of them go back.
                 participants.is_before_the_move().then_some(ClientMessage::Stop)
             }

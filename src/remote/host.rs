@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use model::event::Event;
+use model::event::{Event, Note, Warning};
 use model::failure::Failure;
 use model::wire::Request;
 use ssh::{self, Address, Connection, SshError};
@@ -47,9 +47,7 @@ impl Host {
         let address: Address = name.parse().map_err(lost)?;
         let connection = ssh::connect(&address, &way.ssh).await.map_err(lost)?;
         for warning in connection.warnings() {
-            tell(Event::Warned {
-                text: warning.clone(),
-            });
+            tell(Event::Warned(Warning::SshSettingIgnored(warning.clone())));
         }
         Ok(Host {
             name: name.to_owned(),
@@ -79,9 +77,10 @@ impl Host {
             return self.start_known(engine, as_root).await;
         }
         let uploaded = || {
-            tell(Event::Noted {
-                text: format!("engine {} installed on {}", env!("CARGO_PKG_VERSION"), self.name),
-            });
+            tell(Event::Noted(Note::EngineInstalled {
+                on: self.name.clone(),
+                engine: env!("CARGO_PKG_VERSION").to_owned(),
+            }));
         };
         let (engine, call) = Engine::first(&self.connection, &self.way.program, uploaded).await?;
         *known = Some(engine.clone());

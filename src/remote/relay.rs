@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use model::event::Event;
+use model::event::{Event, Warning};
 use model::failure::Failure;
 use model::wire::{ClientMessage, EngineMessage, HEARTBEAT_INTERVAL, READ_TIMEOUT, Request};
 use ssh::SshError;
@@ -95,9 +95,10 @@ pub async fn carry_out(
     let Some(request_id) = &request.request_id else {
         return lost.into();
     };
-    onlooker.event(Event::Warned {
-        text: format!("{}; asking `{}` for the result", lost.what, host.name),
-    });
+    onlooker.event(Event::Warned(Warning::ConnectionLost {
+        on: host.name.clone(),
+        problem: lost.what.clone(),
+    }));
     let question = Request {
         app: request.app.clone(),
         verb: serde_json::json!({"outcome": {"request_id": request_id}}),

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use model::event::SshSetting;
+
 use crate::address::Address;
 use crate::error::SshError;
 use crate::known_hosts::Names;
@@ -61,7 +63,7 @@ pub struct Settings {
     /// After how much silence the server is asked whether it is still there.
     pub alive_interval: Duration,
     /// What of the configuration has no effect here.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<SshSetting>,
 }
 
 /// The configuration files.
@@ -111,7 +113,7 @@ fn settings(
     home: &Path,
     local_user: &str,
     values: &Values,
-    warnings: Vec<String>,
+    warnings: Vec<SshSetting>,
 ) -> Result<Settings, SshError> {
     let params = &values.params;
     let host = host_name(address, values)?;

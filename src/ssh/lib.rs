@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::event::SshSetting;
 use tokio::time::timeout;
 
 mod address;
@@ -53,7 +54,7 @@ struct Inner {
     hops: Vec<Line>,
     user: String,
     limit: Duration,
-    warnings: Vec<String>,
+    warnings: Vec<SshSetting>,
 }
 
 /// Connects to a host, over its jump hosts if it has any, and logs in.
@@ -101,7 +102,7 @@ impl Connection {
 
     /// What of the SSH configuration has no effect here, a sentence each.
     #[must_use]
-    pub fn warnings(&self) -> &[String] {
+    pub fn warnings(&self) -> &[SshSetting] {
         &self.inner.warnings
     }
 

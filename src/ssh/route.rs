@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use model::event::SshSetting;
 use russh::keys::PublicKey;
 use russh::keys::ssh_key::public::KeyData;
 use tokio::time::timeout;
@@ -76,8 +77,8 @@ fn is_same(one: &Stop, other: &Stop) -> bool {
 }
 
 /// What of the configuration has no effect, none twice.
-pub(super) fn warnings(route: &[Stop]) -> Vec<String> {
-    let mut all: Vec<String> = Vec::new();
+pub(super) fn warnings(route: &[Stop]) -> Vec<SshSetting> {
+    let mut all: Vec<SshSetting> = Vec::new();
     for warning in route.iter().flat_map(|stop| &stop.settings.warnings) {
         if !all.contains(warning) {
             all.push(warning.clone());

@@ -10,7 +10,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use model::attempt::Phase;
-use model::journal::{JournalState, Record, Verb};
+use model::journal::{Damage, JournalState, Record, Verb};
 use model::release::ReleaseId;
 use nix::fcntl::{FallocateFlags, fallocate};
 use serde::Deserialize;
@@ -35,7 +35,7 @@ pub struct Journal {
     file: File,
     path: PathBuf,
     state: JournalState,
-    damage: Vec<String>,
+    damage: Vec<Damage>,
     /// Where the next record goes, and how many lines are before it.
     bytes: u64,
     lines: usize,
@@ -103,14 +103,11 @@ impl Journal {
         let senseless = !damage.is_empty();
         let bytes = fold.bytes + whole as u64;
         if !torn.is_empty() {
-            damage.push("the last line is incomplete and is ignored".to_owned());
+            damage.push(Damage::Incomplete);
             file.set_len(bytes).map_err(io("mended"))?;
         }
         if senseless && let Ok(aside) = set_aside(path, &mut file, fold.bytes, kept) {
-            damage.push(format!(
-                "moved the lines that cannot be parsed to `{}`",
-                aside.display()
-            ));
+            damage.push(Damage::SetAside { file: aside });
             return Ok(Journal {
                 damage,
                 ..Journal::open(path)?
@@ -186,9 +183,9 @@ impl Journal {
         &self.state
     }
 
-    /// What was wrong with the file, in words.
+    /// What was wrong with the file.
     #[must_use]
-    pub fn damage(&self) -> &[String] {
+    pub fn damage(&self) -> &[Damage] {
         &self.damage
     }
 
@@ -295,7 +292,7 @@ fn read_from(file: &mut File, start: u64) -> std::io::Result<Vec<u8>> {
 }
 
 /// The records in `bytes`, which come after `before` lines, and what makes no sense.
-fn parse(path: &Path, bytes: &[u8], before: usize) -> Result<(Vec<Record>, Vec<String>), JournalError> {
+fn parse(path: &Path, bytes: &[u8], before: usize) -> Result<(Vec<Record>, Vec<Damage>), JournalError> {
     let (mut records, mut damage) = (Vec::new(), Vec::new());
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let number = before + index + 1;
@@ -311,7 +308,7 @@ fn parse(path: &Path, bytes: &[u8], before: usize) -> Result<(Vec<Record>, Vec<S
                     line: number,
                 });
             }
-            Err(_) => damage.push(format!("line {number} cannot be parsed and is ignored")),
+            Err(_) => damage.push(Damage::Unreadable { line: number }),
         }
     }
     Ok((records, damage))

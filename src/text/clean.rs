@@ -27,7 +27,7 @@ pub enum Lines {
 }
 
 /// Texts of a fact that may be several lines.
-const LONG_FACTS: &[(&str, Lines)] = &[("text", Lines::Indented), ("problem", Lines::Indented)];
+const LONG_FACTS: &[(&str, Lines)] = &[("problem", Lines::Indented)];
 
 /// Texts of an answer that are files, or parts of them.
 const PAGES: &[(&str, Lines)] = &[

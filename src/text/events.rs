@@ -5,8 +5,11 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use model::event::Event;
 use model::failure::{Deployment, Failure};
+use serde::Deserialize;
+use serde_json::Value;
 
-use super::{CARE, GOOD, clean, seconds, sign, typed};
+use super::clean::Lines;
+use super::{CARE, GOOD, clean, notices, seconds, short, sign, typed};
 
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const DIM: Style = Style::new().dimmed();
@@ -17,19 +20,43 @@ const TIME_COLUMN: usize = 66;
 /// One fact. What is in it was written by others, in part.
 #[must_use]
 pub fn event(event: &Event, name: &str) -> String {
-    match clean::fact(event) {
-        Some(event) => line(&event, name),
-        None => clean::debug(event),
+    match event {
+        Event::Noted(it) => said(DIM, "·", &notices::note(it), name),
+        Event::Warned(it) => said(CARE, "!", &notices::warning(it), name),
+        Event::Recovered(it) => said(GOOD, "✓", &notices::repair(it), name),
+        other => match clean::fact(other) {
+            Some(event) => line(&event),
+            None => clean::debug(other),
+        },
     }
 }
 
-fn line(event: &Event, name: &str) -> String {
+/// One fact of a run's own file, also of one that another version has written: that of 0.1.0
+/// had the sentence alone. `None` for what says nothing to people.
+#[must_use]
+pub fn recorded(event: &Value, name: &str) -> Option<String> {
+    if let Ok(known) = Event::deserialize(event) {
+        return Some(self::event(&known, name));
+    }
+    let (style, mark, field) = match event.get("event")?.as_str()? {
+        "noted" => (DIM, "·", "text"),
+        "warned" => (CARE, "!", "text"),
+        "recovered" => (GOOD, "✓", "what"),
+        _ => return None,
+    };
+    Some(said(style, mark, event.get(field)?.as_str()?, name))
+}
+
+/// A sentence in which others have written, in part.
+fn said(style: Style, mark: &str, sentence: &str, name: &str) -> String {
+    sign(style, mark, &typed(&clean::text(sentence, Lines::Indented), name))
+}
+
+fn line(event: &Event) -> String {
     let text = match event {
         Event::Opened { .. } => return String::new(),
         Event::Began { .. } => return began(event),
         Event::Waiting { holder } => return sign(CARE, "…", &format!("waiting for {holder}")),
-        Event::Warned { text } => return sign(CARE, "!", &typed(text, name)),
-        Event::Noted { text } => return sign(DIM, "·", &typed(text, name)),
         Event::GateForced {
             color,
             reason,
@@ -90,11 +117,9 @@ fn live_words(live: &Deployment) -> String {
 
 fn done(event: &Event) -> String {
     let (text, took): (String, Option<f64>) = match event {
-        Event::Recovered { what } => (what.clone(), None),
-        Event::Fetched { commit, took_ms, .. } => (
-            format!("fetched {}", commit.get(..7).unwrap_or(commit)),
-            Some(*took_ms as f64),
-        ),
+        Event::Fetched { commit, took_ms, .. } => {
+            (format!("fetched {}", short(commit)), Some(*took_ms as f64))
+        }
         Event::EnvironmentReady {
             reused: true,
             took_ms,
@@ -245,8 +270,9 @@ fn done(event: &Event) -> String {
         | Event::ContractForced { .. }
         | Event::PutBack { .. }
         | Event::Counted { .. }
-        | Event::Noted { .. }
-        | Event::Warned { .. } => return String::new(),
+        | Event::Recovered(_)
+        | Event::Noted(_)
+        | Event::Warned(_) => return String::new(),
     };
     let line = sign(GOOD, "✓", &text);
     match took {

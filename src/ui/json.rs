@@ -1,19 +1,22 @@
 //! Events as JSON lines on stdout, then one result object.
 
+use std::collections::BTreeMap;
+
 use model::event::Event;
 use model::failure::Failure;
 use serde::Serialize;
 use serde_json::json;
 
 use super::streams::out;
-use crate::text::clean;
+use crate::text::{clean, notices};
 
 pub(super) fn event(event: &Event) {
-    line(event);
+    line(&Told::from(event));
 }
 
 /// The same with the host it happened on.
 pub(super) fn host_event(host: &str, event: &Event) {
+    let event = Told::from(event);
     line(&OfHost { host, event });
 }
 
@@ -36,7 +39,25 @@ struct Line<'a, T> {
 struct OfHost<'a> {
     host: &'a str,
     #[serde(flatten)]
+    event: Told<'a>,
+}
+
+/// An event, with its sentence where only that tells people what it is.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
     event: &'a Event,
+    #[serde(flatten)]
+    sentence: BTreeMap<&'static str, String>,
+}
+
+impl<'a> From<&'a Event> for Told<'a> {
+    fn from(event: &'a Event) -> Told<'a> {
+        Told {
+            event,
+            sentence: notices::sentence(event).into_iter().collect(),
+        }
+    }
 }
 
 pub(super) fn result(code: u8, answer: &impl Serialize) {

@@ -7,7 +7,7 @@ use engine::run::Run;
 use engine::traffic;
 use model::config::StaticFiles;
 use model::config::hooks::Moment;
-use model::event::{Event, Sink};
+use model::event::{Event, Sink, Warning};
 use model::failure::Failure;
 use model::path::plain;
 use model::release::ReleaseId;
@@ -47,12 +47,7 @@ pub async fn keep(run: &Run<'_>, release: Option<&ReleaseId>) -> Result<(), Fail
         return Ok(());
     };
     for path in assets::keep(&app.layout, statics, id).await.map_err(not_kept)? {
-        run.sink.emit(Event::Warned {
-            text: format!(
-                "`/{}` had another content in an earlier release: pages of other releases get the earlier one",
-                path.display()
-            ),
-        });
+        run.sink.emit(Event::Warned(Warning::AssetChanged { path }));
     }
     Ok(())
 }
@@ -60,14 +55,9 @@ pub async fn keep(run: &Run<'_>, release: Option<&ReleaseId>) -> Result<(), Fail
 /// Said before traffic moves: visitors would miss them.
 fn links(run: &Run<'_>, id: &ReleaseId) {
     statics::settle(&run.app.layout, &run.app.config, id);
-    let links = statics::links(&run.app.layout, &run.app.config, id);
-    if !links.is_empty() {
-        run.sink.emit(Event::Warned {
-            text: format!(
-                "NGINX does not follow links in static files, so {} will be missing: put a copy in its place, or list its path in `shared`",
-                statics::in_words(&links)
-            ),
-        });
+    let paths = statics::links(&run.app.layout, &run.app.config, id);
+    if !paths.is_empty() {
+        run.sink.emit(Event::Warned(Warning::StaticLinks { paths }));
     }
 }
 

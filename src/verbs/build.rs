@@ -12,7 +12,7 @@ use engine::{slot, traffic};
 use jiff::Timestamp;
 use model::config::Installer;
 use model::config::run::words;
-use model::event::{Event, Sink, millis};
+use model::event::{Event, Note, Sink, Step, Unexpanded, Warning, millis};
 use model::failure::Failure;
 use model::journal::Verb;
 use model::release::{Manifest, ReleaseId};
@@ -141,28 +141,22 @@ fn check_env_file(app: &App, sink: &dyn Sink) -> Result<(), Failure> {
     let path = envfile::look(&app.layout, file).map_err(|error: EnvFileError| refused(app, what, error))?;
     let text = std::fs::read_to_string(&path).map_err(|error| refused(app, what, error))?;
     for literal in dotenv::literals(&text) {
-        sink.emit(Event::Warned {
-            text: as_written(file, &literal),
-        });
+        sink.emit(Event::Warned(Warning::NotExpanded(as_written(file, literal))));
     }
     dotenv::parse(&text)
         .map(drop)
         .map_err(|source| refused(app, what, EnvSyntax { path, source }))
 }
 
-/// What is said of a value that looks as if it were to be expanded.
+/// A value of `file` that looks as if it were to be expanded.
 #[must_use]
-pub(super) fn as_written(file: &Path, literal: &Literal) -> String {
-    let Literal {
-        line,
-        name,
-        reference,
-    } = literal;
-    format!(
-        "{} line {line}: `{reference}` in `{name}` is not expanded; write the value itself, or \
-         single quotes if the text is meant",
-        file.display()
-    )
+pub(super) fn as_written(file: &Path, literal: Literal) -> Unexpanded {
+    Unexpanded {
+        file: file.to_owned(),
+        line: literal.line,
+        variable: literal.name,
+        reference: literal.reference,
+    }
 }
 
 /// Later than every name that was given before, also to a release that never became one.
@@ -182,31 +176,18 @@ async fn check_out(run: &Run<'_>, commit: &Commit, id: &ReleaseId) -> Result<Pat
         .await
         .map_err(|error| source::not_made(app, error))?;
     for submodule in exported.submodules {
-        run.sink.emit(Event::Warned {
-            text: format!(
-                "the submodule `{}` is not fetched: its folder is empty; `source.submodules = true` in bg.toml fetches it",
-                submodule.display()
-            ),
-        });
+        run.sink
+            .emit(Event::Warned(Warning::SubmoduleEmpty { path: submodule }));
     }
     for file in exported.excluded {
-        run.sink.emit(Event::Warned {
-            text: format!(
-                "`{}` stays a pointer of Git LFS, as `lfs.fetchexclude` has it",
-                file.display()
-            ),
-        });
+        run.sink
+            .emit(Event::Warned(Warning::LfsFileExcluded { path: file }));
     }
     linked_paths::tell_changes(run, &git, &commit.sha, &release).await;
     let linked = link_shared(&app.config.shared, &app.layout.shared(), &release)
         .map_err(|error| source::not_linked(app, error))?;
     for seeded in linked.seeded {
-        run.sink.emit(Event::Noted {
-            text: format!(
-                "`{}` is shared from now on, as it is in this commit",
-                seeded.display()
-            ),
-        });
+        run.sink.emit(Event::Noted(Note::SharedSeeded { path: seeded }));
     }
     run.sink.emit(Event::ReleaseMade {
         release: id.clone(),
@@ -251,9 +232,10 @@ pub async fn compile(run: &Run<'_>, manifest: &Manifest) {
     );
     let deadline = app.config.timeouts.build.0;
     if let Err(error) = venv::compile_release(&folder, &venv, deadline).await {
-        run.sink.emit(Event::Warned {
-            text: error.to_string(),
-        });
+        run.sink.emit(Event::Warned(Warning::StepFailed {
+            step: Step::Compile,
+            problem: error.to_string(),
+        }));
     }
 }
 

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use engine::run::Run;
-use model::event::{Event, Sink};
+use model::event::{Event, Sink, Warning};
 use model::failure::Failure;
 use model::release::{Contract, Manifest, ReleaseId};
 use release::git::Git;
@@ -80,13 +80,10 @@ pub async fn warn_of_older_code(run: &Run<'_>, manifest: &Manifest, earlier: &Co
     };
     let git = Git::new(run.app.layout.mirror());
     if let Ok(false) = git.has(&manifest.commit, &contract.commit).await {
-        run.sink.emit(Event::Warned {
-            text: format!(
-                "this commit does not have {} in its history, and may not work with the database schema since then: {}",
-                earlier.release.short(),
-                earlier.why
-            ),
-        });
+        run.sink.emit(Event::Warned(Warning::OlderThanSchema {
+            contract: earlier.release.clone(),
+            reason: earlier.why.clone(),
+        }));
     }
 }
 

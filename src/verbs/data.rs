@@ -8,20 +8,20 @@ use engine::app::App;
 use engine::caller::Caller;
 use engine::{adopted, run, traffic};
 use model::color::Color;
-use model::event::{Event, Sink};
+use model::event::{Event, Sink, Warning};
 use model::failure::{Deployment, Failure};
 use model::release::ReleaseId;
+use model::written::{Kind, LeftBehind, WrittenData};
 use release::relocate::relocate;
 use release::seal::{self, Entry};
 use release::written::places::{self, Place};
-use release::written::{self, Found, Kind, Written};
+use release::written::{self, Found};
 use serde::{Deserialize, Serialize};
 use state::releases;
 
-mod shown;
+use crate::text::notices;
 
-/// How many files are named one by one.
-const NAMED: usize = 4;
+mod shown;
 
 /// The data of the live release, as `bg data` shows it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -122,36 +122,24 @@ impl Live {
         Some(format!("shared = {}", toml::Value::Array(all)))
     }
 
-    fn in_words(&self) -> String {
-        let all: Vec<&Written> = self.places.iter().flat_map(|place| &place.written).collect();
-        in_words(&all)
+    /// All that lies in its own folder; `None` where nothing does.
+    fn written(&self) -> Option<WrittenData> {
+        let all = self.places.iter().flat_map(|place| &place.written);
+        WrittenData::of(all.cloned().collect())
     }
-}
 
-/// Databases first: they are what is missed most.
-fn in_words(all: &[&Written]) -> String {
-    let mut all = all.to_vec();
-    all.sort_by_key(|one| one.kind != Kind::Database);
-    let named = all.iter().take(NAMED).map(|one| match one.kind {
-        Kind::Database => format!("{} (a SQLite database, {})", one.path.display(), sized(one.bytes)),
-        Kind::File => format!("{} ({})", one.path.display(), sized(one.bytes)),
-        Kind::Mount => format!("{} (a file system that is mounted there)", one.path.display()),
-    });
-    let mut text = named.collect::<Vec<_>>().join(", ");
-    if let Some(more) = all.len().checked_sub(NAMED).filter(|more| *more > 0) {
-        let bytes: u64 = all.iter().map(|one| one.bytes).sum();
-        text.push_str(&format!(" and {more} more, {} in all", sized(bytes)));
-    }
-    text
-}
-
-/// A size as people say it.
-#[must_use]
-pub fn sized(bytes: u64) -> String {
-    match bytes {
-        bytes if bytes >= 1 << 20 => format!("{} MB", bytes >> 20),
-        bytes if bytes >= 1 << 10 => format!("{} kB", bytes >> 10),
-        bytes => format!("{bytes} bytes"),
+    /// What the next release would start without; `None` where that is nothing.
+    fn left_behind(&self, app: &App) -> Option<LeftBehind> {
+        let live = self.deployment.clone();
+        if let Some(data) = self.written() {
+            return Some(LeftBehind::Release { live, data });
+        }
+        let paths = self.unnamed(app);
+        (!paths.is_empty()).then(|| LeftBehind::Shared {
+            live,
+            folder: app.layout.shared(),
+            paths,
+        })
     }
 }
 
@@ -161,37 +149,21 @@ pub fn sized(bytes: u64) -> String {
 /// # Errors
 /// Names the files, the line for bg.toml, and the command that moves them.
 pub fn is_not_left_behind(app: &App, live: Color, leave: bool, sink: &dyn Sink) -> Result<(), Failure> {
-    match left_behind(app, live) {
-        Some(failure) if leave => {
-            let text = format!("{}: left, as asked", failure.what);
-            sink.emit(Event::Warned { text });
-            Ok(())
-        }
-        left => left.map_or(Ok(()), Err),
+    if !leave {
+        return left_behind(app, live).map_or(Ok(()), Err);
     }
+    let left = Live::of(app, live).and_then(|live| live.left_behind(app));
+    if let Some(left) = left {
+        sink.emit(Event::Warned(Warning::DataLeftBehind(left)));
+    }
+    Ok(())
 }
 
 /// Why a release that is made now would start without data of what is live.
 #[must_use]
 pub fn left_behind(app: &App, live: Color) -> Option<Failure> {
     let live = Live::of(app, live)?;
-    let unnamed = live.unnamed(app);
-    if live.places.is_empty() && unnamed.is_empty() {
-        return None;
-    }
-    let failure = match live.places.is_empty() {
-        true => Failure::failed(format!(
-            "{} works on data in `{}` that `shared` does not name, and the next release would start without it: {}",
-            live.deployment,
-            app.layout.shared().display(),
-            adopted::listed(&unnamed)
-        )),
-        false => Failure::failed(format!(
-            "the data of {} lies in its own folder, and the next release would start without it: {}",
-            live.deployment,
-            live.in_words()
-        )),
-    };
+    let failure = Failure::failed(notices::left_behind(&live.left_behind(app)?));
     let line = live.line(app).map(|line| format!("write `{line}` in bg.toml"));
     let moving = (!live.places.is_empty()).then(|| {
         format!(
@@ -209,17 +181,13 @@ pub fn left_behind(app: &App, live: Color) -> Option<Failure> {
 
 /// Said before traffic goes elsewhere by a switch or a rollback, which nothing may hold up.
 pub fn warn_of_what_stays(app: &App, live: Color, sink: &dyn Sink) {
-    let Some(live) = Live::of(app, live).filter(|live| !live.places.is_empty()) else {
-        return;
-    };
-    sink.emit(Event::Warned {
-        text: format!(
-            "the data of {} lies in its own folder, and {} does not see it: {}; `bg data` shows what to do",
-            live.deployment,
-            live.deployment.color.other(),
-            live.in_words()
-        ),
-    });
+    let Some(live) = Live::of(app, live) else { return };
+    if let Some(data) = live.written() {
+        sink.emit(Event::Warned(Warning::DataStaysBehind {
+            live: live.deployment,
+            data,
+        }));
+    }
 }
 
 /// Keeps a list of what the release `id` consists of, before anything in it is started.
@@ -234,12 +202,10 @@ pub fn seal(app: &App, id: &ReleaseId) -> Result<(), Failure> {
     })
 }
 
-/// What was written into a kept release, in words; `None` where nothing was.
+/// What was written into a kept release; `None` where nothing was.
 #[must_use]
-pub fn held_by(app: &App, id: &ReleaseId) -> Option<String> {
-    let found = written::written(&app.layout, &app.config, id);
-    let all: Vec<&Written> = found.data.iter().collect();
-    (!all.is_empty()).then(|| in_words(&all))
+pub fn held_by(app: &App, id: &ReleaseId) -> Option<WrittenData> {
+    WrittenData::of(written::written(&app.layout, &app.config, id).data)
 }
 
 /// Shows what the live release wrote into its own folder.
@@ -263,7 +229,7 @@ pub async fn show(app: &App) -> Result<DataFound, Failure> {
         shared: live.and_then(|live| live.line(app)),
         older: older
             .iter()
-            .filter_map(|id| Some(format!("{id}: {}", held_by(app, id)?)))
+            .filter_map(|id| Some(format!("{id}: {}", notices::written(&held_by(app, id)?))))
             .collect(),
         folder: app.layout.shared(),
         moved: false,

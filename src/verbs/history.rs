@@ -5,14 +5,13 @@ use std::fmt::Write;
 use engine::app::App;
 use engine::run;
 use jiff::Timestamp;
-use model::event::Event;
 use model::failure::Failure;
 use model::journal::Record;
 use serde::{Deserialize, Serialize};
 use state::journal::Journal;
 use sys::lock;
 
-use crate::text::{self, Show, events};
+use crate::text::{self, Show, events, notices};
 
 /// One run, as `bg history` lists it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -120,19 +119,10 @@ impl Show for RunLog {
     fn show(&self) -> String {
         let mut text = String::new();
         for line in &self.0 {
-            let event = line
-                .get("event")
-                .cloned()
-                .and_then(|event| serde_json::from_value::<Event>(event).ok());
+            let event = line.get("event").and_then(|event| events::recorded(event, "bg"));
             if let Some(event) = event {
                 let ms = line.get("ms").and_then(serde_json::Value::as_u64).unwrap_or(0);
-                write!(
-                    text,
-                    "{:>8} {}",
-                    text::seconds(ms as f64),
-                    events::event(&event, "bg")
-                )
-                .ok();
+                write!(text, "{:>8} {event}", text::seconds(ms as f64)).ok();
             }
         }
         text
@@ -151,10 +141,12 @@ pub fn log_of(app: &App, run: &str) -> Result<RunLog, Failure> {
     }
     let path = app.layout.runs().join(format!("{run}.ndjson"));
     let text = std::fs::read_to_string(path).map_err(|_| unknown())?;
-    let lines = text.lines();
-    Ok(RunLog(
-        lines.filter_map(|line| serde_json::from_str(line).ok()).collect(),
-    ))
+    let lines = text.lines().filter_map(|line| {
+        let mut line: serde_json::Value = serde_json::from_str(line).ok()?;
+        line.get_mut("event").map(notices::add_sentence);
+        Some(line)
+    });
+    Ok(RunLog(lines.collect()))
 }
 
 /// One step of a run, as `bg history RUN --timings` lists it.
@@ -196,6 +188,28 @@ pub fn timings(log: &RunLog) -> Vec<Timing> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_that_an_earlier_version_wrote_is_still_told() {
+        let lines = [
+            r#"{"ms":0,"event":{"event":"recovered","what":"the live link was missing and points at blue again"}}"#,
+            r#"{"ms":130,"event":{"event":"noted","text":"green runs 2f61c0a again,\nas before"}}"#,
+            r#"{"ms":200,"event":{"event":"warned","text":"journal: line 3 cannot be parsed and is ignored"}}"#,
+            r#"{"ms":300,"event":{"event":"warned","notice":"journal_damaged","damage":"unreadable","line":3}}"#,
+            r#"{"ms":301,"event":{"event":"what this version does not know"}}"#,
+        ];
+        let log = RunLog(lines.map(|line| serde_json::from_str(line).unwrap()).to_vec());
+        let shown = anstream::adapter::strip_str(&log.show()).to_string();
+        let expected = [
+            "0.00s   ✓ the live link was missing and points at blue again",
+            "0.1s   · green runs 2f61c0a again,",
+            "as before",
+            "0.2s   ! journal: line 3 cannot be parsed and is ignored",
+            "0.3s   ! journal: line 3 cannot be parsed and is ignored",
+        ];
+        let shown: Vec<&str> = shown.lines().map(str::trim).collect();
+        assert_eq!(shown, expected);
+    }
 
     #[test]
     fn a_step_has_the_time_that_it_names_itself() {

@@ -10,7 +10,7 @@ use engine::run::Run;
 use engine::traffic;
 use model::config::duration::Span;
 use model::config::hooks::{Hook, Moment, RunsOn};
-use model::event::{Event, Sink, millis};
+use model::event::{Event, Sink, Step, Warning, millis};
 use model::failure::{Failure, Traffic, in_one_line};
 use model::journal::Verb;
 use model::release::Manifest;
@@ -119,9 +119,10 @@ async fn failed(run: &Run<'_>, failure: &Failure) {
         .until_told_to_stop(all(run, Moment::OnFailure, environment))
         .await;
     if let Some(Err(problem)) = ran {
-        run.sink.emit(Event::Warned {
-            text: format!("{}; the rest of the run is not affected", problem.what),
-        });
+        run.sink.emit(Event::Warned(Warning::StepFailed {
+            step: Step::OnFailure,
+            problem: problem.what,
+        }));
     }
 }
 

@@ -3,7 +3,7 @@
 use engine::run::Run;
 use engine::slot;
 use model::config::notify::Format;
-use model::event::{Event, Sink};
+use model::event::{Event, Sink, Step, Warning};
 use model::failure::{Failure, Kind, Traffic, in_one_line};
 use serde_json::{Value, json};
 use web::webhook;
@@ -18,9 +18,10 @@ pub async fn tell(run: &Run<'_>, done: &Result<Deployed, Failure>) {
     };
     let message = HookEnvironment::of_root(run).redact(&message(run, done).to_string());
     if let Err(error) = webhook::post(&url, message).await {
-        run.sink.emit(Event::Warned {
-            text: format!("no notification was sent: {}", in_one_line(&error)),
-        });
+        run.sink.emit(Event::Warned(Warning::StepFailed {
+            step: Step::Notify,
+            problem: in_one_line(&error),
+        }));
     }
 }
 
@@ -34,9 +35,9 @@ fn url(run: &Run<'_>) -> Option<String> {
         && notify.webhook.is_none()
         && let Some(name) = &notify.webhook_env
     {
-        run.sink.emit(Event::Warned {
-            text: format!("no notification was sent: the environment file has no `{name}`"),
-        });
+        run.sink.emit(Event::Warned(Warning::NoWebhook {
+            variable: name.clone(),
+        }));
     }
     secret.or_else(|| notify.webhook.clone())
 }

@@ -9,9 +9,8 @@ use engine::{adopted, drift, slot, traffic};
 use model::color::{Color, Route};
 use model::config::Preflight;
 use model::config::difference::{self, Change};
-use model::config::duration::Span;
 use model::config::hooks::Moment;
-use model::event::{Event, Sink};
+use model::event::{Event, Sink, Warning, millis};
 use model::failure::Failure;
 use serde::{Deserialize, Serialize};
 use state::journal::Journal;
@@ -107,23 +106,18 @@ async fn before_it_begins(
     sink: &dyn Sink,
 ) -> Result<(), Failure> {
     if let Some(holder) = lock::current_holder(&app.layout.lock()) {
-        sink.emit(Event::Warned {
-            text: format!(
-                "{holder} is running: a deploy would wait up to {}, then give up",
-                Span(patience)
-            ),
-        });
+        sink.emit(Event::Warned(Warning::OtherRunGoesOn {
+            holder: holder.to_string(),
+            wait_ms: millis(patience),
+        }));
         // What it has done so far looks like drift.
         return Ok(());
     }
     let story = Journal::told(&app.layout.journal()).unwrap_or_default();
     if let Some(open) = &story.open {
-        sink.emit(Event::Warned {
-            text: format!(
-                "the run {} was cut off: a deploy would finish or undo it first",
-                open.run
-            ),
-        });
+        sink.emit(Event::Warned(Warning::RunCutOff {
+            run: open.run.clone(),
+        }));
     }
     let drift = drift::look(app, &story, Some(route)).await;
     drift::tell(&drift, sink)

@@ -15,7 +15,7 @@ use keeper::launcher::{self, render_run};
 use model::color::Color;
 use model::config::Preflight;
 use model::config::run::loads;
-use model::event::{Event, Sink};
+use model::event::{Event, Note, Sink, TriedBy, millis};
 use model::failure::Failure;
 use model::release::Manifest;
 use sys::command::{Command, CommandError};
@@ -114,20 +114,24 @@ async fn starts(run: &Run<'_>, manifest: &Manifest) -> Result<(), Failure> {
     };
     let logs = slot::Mark::now(run.app, run.idle(), manifest);
     let trial = Trial { run, manifest, logs };
-    let what = match how {
-        Preflight::Import => trial.import().await?.then_some("can be imported"),
-        _ => trial.start().await?.then_some("starts"),
+    let tried = match how {
+        Preflight::Import => trial.import().await?.then_some(TriedBy::Import),
+        _ => trial.start().await?.then_some(TriedBy::Start),
     };
-    let (release, took) = (manifest.id.short(), began.elapsed());
-    let text = match what {
-        Some(what) => format!("{release} {what}, tried in {:.1} s", took.as_secs_f64()),
-        None if took >= PATIENCE => format!(
-            "{release} was tried for {:.1} s and neither answered nor ended: the gate decides",
-            took.as_secs_f64()
-        ),
-        None => return Ok(()),
-    };
-    run.sink.emit(Event::Noted { text });
+    let (release, took) = (manifest.id.clone(), began.elapsed());
+    let took_ms = millis(took);
+    match tried {
+        Some(tried) => run.sink.emit(Event::Noted(Note::PreflightPassed {
+            release,
+            tried,
+            took_ms,
+        })),
+        None if took >= PATIENCE => {
+            let unclear = Note::PreflightUnclear { release, took_ms };
+            run.sink.emit(Event::Noted(unclear));
+        }
+        None => {}
+    }
     Ok(())
 }
 

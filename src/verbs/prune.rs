@@ -5,7 +5,7 @@ use std::error::Error;
 
 use engine::run::Run;
 use model::color::Color;
-use model::event::{Event, Sink};
+use model::event::{Event, Note, Sink};
 use model::failure::Failure;
 use model::release::ReleaseId;
 use release::{assets, prune, written};
@@ -54,12 +54,12 @@ pub async fn prune(run: &Run<'_>) -> Result<(), Failure> {
     let pruned =
         prune::prune(&app.layout, app.config.keep.releases, &needs).map_err(|error| kept(error.into()))?;
     for id in &pruned.holding {
-        run.sink.emit(Event::Noted {
-            text: format!(
-                "old release {id} is kept, because data was written into it: {}; `bg data` shows all of it",
-                data::held_by(app, id).unwrap_or_default()
-            ),
-        });
+        if let Some(data) = data::held_by(app, id) {
+            run.sink.emit(Event::Noted(Note::ReleaseHoldsData {
+                release: id.clone(),
+                data,
+            }));
+        }
     }
     source::forget(app).await?;
     assets::prune(&app.layout, &app.config.nginx.static_files)

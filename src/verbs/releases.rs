@@ -12,7 +12,7 @@ use state::journal::Journal;
 use state::releases;
 
 use super::data;
-use crate::text::Show;
+use crate::text::{Show, notices};
 
 /// One release, as `bg releases` lists it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -82,7 +82,7 @@ pub fn kept(app: &App) -> Result<Vec<Kept>, Failure> {
         Kept {
             colors: slots.iter().filter_map(holds).collect(),
             unfit: story.is_unfit(&id),
-            data: data::held_by(app, &id),
+            data: data::held_by(app, &id).as_ref().map(notices::written),
             subject: manifest
                 .as_ref()
                 .map_or_else(unread, |manifest| manifest.subject.clone()),

@@ -9,7 +9,7 @@ use engine::slot::{self, IdleSlot};
 use engine::{adopted, process_list, traffic, workers};
 use model::color::Color;
 use model::config::Config;
-use model::event::{Event, Sink};
+use model::event::{Event, Note, Sink};
 use model::failure::{Failure, Kind};
 use model::layout::Layout;
 use nginx::switcher;
@@ -83,9 +83,9 @@ pub async fn remove(app: &App, yes: bool, purge: bool, sink: &dyn Sink) -> Resul
     if purge {
         delete_of(app.layout.root(), &owner)?;
     }
-    sink.emit(Event::Noted {
-        text: format!("{} is removed from this host", app.name()),
-    });
+    sink.emit(Event::Noted(Note::Removed {
+        app: app.name().to_owned(),
+    }));
     Ok(Removed { steps, done: true })
 }
 
@@ -117,9 +117,9 @@ pub fn purge(config: &Config, yes: bool, sink: &dyn Sink) -> Result<Removed, Fai
     let steps = vec![format!("delete {}", layout.root().display())];
     if yes {
         delete_of(layout.root(), &owner)?;
-        sink.emit(Event::Noted {
-            text: format!("nothing of {} is left on this host", config.app),
-        });
+        sink.emit(Event::Noted(Note::Purged {
+            app: config.app.clone(),
+        }));
     }
     Ok(Removed { steps, done: yes })
 }

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use engine::app::App;
 use engine::traffic::{self, Observe};
 use engine::{drift, gate, recover, resurrect, run, verification, workers};
-use model::event::{Event, Sink};
+use model::event::{Event, Note, RepairStep, Sink, Warning};
 use model::failure::{Deployment, Failure, Traffic};
 use serde::{Deserialize, Serialize};
 use state::journal::Journal;
 use state::releases;
 
-use crate::text::{self, Show};
+use crate::text::{self, Show, notices};
 
 mod mend;
 
@@ -52,10 +52,19 @@ impl Show for Repaired {
 /// # Errors
 /// When the journal cannot be read.
 pub async fn plan(app: &App) -> Result<Repaired, Failure> {
+    let (steps, live) = steps(app).await?;
+    Ok(Repaired {
+        plan: steps.iter().map(notices::step).collect(),
+        done: false,
+        live,
+    })
+}
+
+async fn steps(app: &App) -> Result<(Vec<RepairStep>, Option<Deployment>), Failure> {
     let state = Journal::told(&app.layout.journal()).map_err(|error| run::journal_failure(app, error))?;
-    let mut steps: Vec<String> = recover::plan(app, &state)
+    let mut steps: Vec<RepairStep> = recover::plan(app, &state)
         .await
-        .map(|plan| plan.sentence())
+        .map(|plan| RepairStep::EndRun(plan.told()))
         .into_iter()
         .collect();
     if steps.is_empty() {
@@ -63,22 +72,15 @@ pub async fn plan(app: &App) -> Result<Repaired, Failure> {
     }
     let route = traffic::observe(app).await.ok();
     let drift = drift::look(app, &state, route).await;
-    steps.extend(
-        drift
-            .iter()
-            .filter_map(|one| Some(format!("{}: {}", one.what(), one.repair()?))),
-    );
+    let mendable = drift.into_iter().filter(|one| notices::mends(one).is_some());
+    steps.extend(mendable.map(RepairStep::Mend));
     let live = route.map(|route| traffic::deployment(app, route.color));
     if state.open.is_none()
         && let Some(live) = &live
     {
         steps.extend(workers::mismatch(app, live.release.as_ref()).await);
     }
-    Ok(Repaired {
-        plan: steps,
-        done: false,
-        live,
-    })
+    Ok((steps, live))
 }
 
 /// Carries it out.
@@ -86,9 +88,9 @@ pub async fn plan(app: &App) -> Result<Repaired, Failure> {
 /// # Errors
 /// Exit 7 where a person must look.
 pub async fn repair(app: &App, patience: Duration, sink: &dyn Sink) -> Result<Repaired, Failure> {
-    let shown = plan(app).await?;
-    for step in &shown.plan {
-        sink.emit(Event::Noted { text: step.clone() });
+    let (steps, _) = steps(app).await?;
+    for step in &steps {
+        sink.emit(Event::Noted(Note::RepairPlanned(step.clone())));
     }
     let (_lock, mut journal) = run::open(app, "repair", patience, sink).await?;
     resurrect::resurrect(app, sink).await;
@@ -108,7 +110,7 @@ pub async fn repair(app: &App, patience: Duration, sink: &dyn Sink) -> Result<Re
     serves(app, &live, sink).await?;
     workers_to(app, &journal, &live, sink).await?;
     Ok(Repaired {
-        plan: shown.plan,
+        plan: steps.iter().map(notices::step).collect(),
         done: true,
         live: Some(live),
     })
@@ -151,9 +153,10 @@ async fn serves(app: &App, live: &Deployment, sink: &dyn Sink) -> Result<(), Fai
             .hint(hint)
             .with_traffic(Traffic::Unchanged { live: live.clone() }));
     }
-    sink.emit(Event::Warned {
-        text: format!("{live} is live but unhealthy: {}", refusal.problem),
-    });
+    sink.emit(Event::Warned(Warning::LiveUnhealthy {
+        live: live.clone(),
+        problem: refusal.problem,
+    }));
     Ok(())
 }
 
@@ -174,14 +177,12 @@ async fn workers_to(app: &App, journal: &Journal, live: &Deployment, sink: &dyn 
 }
 
 /// In the reload way NGINX can be behind the link, when a reload never came.
-async fn lagging(app: &App) -> Option<String> {
+async fn lagging(app: &App) -> Option<RepairStep> {
     match traffic::look(app).await {
         Observe {
             link: Ok(link),
             nginx: Ok(nginx),
-        } if link != nginx && app.reloads() => Some(format!(
-            "NGINX answers from {nginx} and the link says {link}: make NGINX read the link"
-        )),
+        } if link != nginx && app.reloads() => Some(RepairStep::FollowLink { link, nginx }),
         _ => None,
     }
 }

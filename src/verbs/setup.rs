@@ -21,7 +21,7 @@ use engine::app::App;
 use engine::{process_list, slot, traffic};
 use model::color::{Color, Route};
 use model::config::Config;
-use model::event::{Event, Sink};
+use model::event::{Event, Note, Sink, Warning};
 use model::failure::{Failure, Kind as FailureKind};
 use serde::{Deserialize, Serialize};
 use site::{endpoint, render};
@@ -142,16 +142,13 @@ pub async fn setup(config: Config, ask: Ask, sink: &dyn Sink) -> Result<SetUp, F
             wanted.nginx.push(change);
             continue;
         }
-        sink.emit(Event::Noted {
-            text: format!("{} keeps the changes that others made", change.path.display()),
-        });
+        sink.emit(Event::Noted(Note::EditsKept { path: change.path }));
     }
     lay_out(&app, &facts)?;
     let _lock = lock(&app, &facts).await?;
     for color in Color::BOTH {
         if let Some(foreign) = slot::foreign(&app, color).await {
-            let text = format!("{}; {}", foreign.what(), foreign.way_out());
-            sink.emit(Event::Warned { text });
+            sink.emit(Event::Warned(Warning::PortTaken(foreign)));
         }
     }
     wanted.programs.permit(&app).await?;

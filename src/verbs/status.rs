@@ -1,7 +1,7 @@
 //! `bg status`: what is live, what is warm, and what a rollback would do, all looked up now.
 
 use engine::app::App;
-use engine::drift::{self, Drift};
+use engine::drift;
 use engine::traffic::{self, Observe};
 use engine::workers::{self, WorkerStatus};
 use engine::{adopted, gate, recover, slot};
@@ -15,6 +15,7 @@ use state::releases;
 use sys::lock;
 
 use super::contract;
+use crate::text::notices;
 
 mod shown;
 
@@ -121,11 +122,12 @@ pub async fn status(app: &App) -> Status {
     {
         let plan = recover::plan(app, &state)
             .await
-            .map_or_else(|| holder.run.to_string(), |plan| plan.sentence());
+            .map_or_else(|| holder.run.to_string(), |plan| plan.told().to_string());
         drift.push(format!("{plan}; `bg repair` does that"));
     }
     let route = agreed(&observe, &mut drift);
-    drift.extend(drift::look(app, &state, route).await.iter().map(Drift::sentence));
+    let found = drift::look(app, &state, route).await;
+    drift.extend(found.iter().map(notices::drift_and_fix));
     let live = route.map(|route| traffic::deployment(app, route.color));
     let slots = vec![blue, green];
     let mut notes = adopted::notes(app, Color::Blue).await;
@@ -135,7 +137,7 @@ pub async fn status(app: &App) -> Status {
         .filter(|color| live.as_ref().is_none_or(|live| live.color != *color))
     {
         let foreign = slot::foreign(app, color).await;
-        notes.extend(foreign.map(|foreign| format!("{}; {}", foreign.what(), foreign.way_out())));
+        notes.extend(foreign.map(|foreign| format!("{foreign}; {}", foreign.way_out())));
     }
     let release = live.as_ref().and_then(|live| live.release.as_ref());
     Status {

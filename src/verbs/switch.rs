@@ -12,7 +12,7 @@ use engine::slot::{self, Running};
 use engine::{adopted, cutover, participant, recover, resolve, resurrect, traffic, verification};
 use model::color::{Color, Route};
 use model::config::duration::Span;
-use model::event::{Event, Sink};
+use model::event::{Event, Note, Repair, Sink, Warning};
 use model::failure::Failure;
 use model::journal::{NoRollback, Verb};
 use model::release::{Manifest, ReleaseId};
@@ -56,9 +56,9 @@ async fn to_color(run: &Run<'_>, color: Color, force: Option<&str>) -> Result<De
         );
     };
     if run.state.is_unfit(&release) {
-        run.sink.emit(Event::Warned {
-            text: format!("{} was refused or rolled back before", release.short()),
-        });
+        run.sink.emit(Event::Warned(Warning::RefusedBefore {
+            release: release.clone(),
+        }));
     }
     contract::guard(run, &release, force)?;
     to_release(run, release).await
@@ -84,9 +84,7 @@ async fn mend_link(app: &App, color: Color, sink: &dyn Sink) -> Result<(), Failu
     app.switcher.point(seen).await.map_err(|error| {
         Failure::unknown("the live link cannot be made", "the link cannot be read").because(error)
     })?;
-    sink.emit(Event::Recovered {
-        what: format!("the live link was missing and points at {seen} again"),
-    });
+    sink.emit(Event::Recovered(Repair::LinkMade { route: seen }));
     Ok(())
 }
 
@@ -199,9 +197,8 @@ fn target(run: &Run<'_>, to: Option<&ReleaseId>) -> Result<ReleaseId, Failure> {
 /// What was asked for is live already.
 fn nothing_to_do(run: &Run<'_>) -> Deployed {
     run.was_needless();
-    run.sink.emit(Event::Noted {
-        text: format!("{} is live already", run.live()),
-    });
+    run.sink
+        .emit(Event::Noted(Note::AlreadyLive { live: run.live() }));
     Deployed::of(run, run.live(), traffic::deployment(run.app, run.idle()), false)
 }
 
@@ -263,12 +260,11 @@ async fn ready(run: &Run<'_>, color: Color, release: &ReleaseId) -> Result<Gated
         },
         Err(problem) => problem,
     };
-    run.sink.emit(Event::Noted {
-        text: format!(
-            "{color} is not warm ({dead}): starting it from {}",
-            release.short()
-        ),
-    });
+    run.sink.emit(Event::Noted(Note::ColdStart {
+        color,
+        release: release.clone(),
+        problem: dead,
+    }));
     memory::left(app, color, &app.layout.config()).await?;
     let idle = run.idle_slot().await?;
     slot::discard(app, &idle).await?;
@@ -318,9 +314,7 @@ async fn now(app: &App, color: Color, running: &Running) -> Result<Gated, Refusa
 
 /// PM2 has only just started it again: it gets the time that a new one gets, without a soak.
 async fn starting(run: &Run<'_>, color: Color, mut running: Running) -> Result<Gated, Failure> {
-    run.sink.emit(Event::Noted {
-        text: format!("PM2 has just started {color}: waiting until it passes the gate"),
-    });
+    run.sink.emit(Event::Noted(Note::StillStarting { color }));
     running.manifest.config.gate.soak = Span::seconds(0);
     let passed = gate::full(run.app, &running, &run.sink).await;
     passed.map_err(|refusal| unwell(run.app, color, &running.manifest.id, refusal))

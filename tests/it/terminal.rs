@@ -106,16 +106,22 @@ fn a_hostile_host_cannot_steer_the_terminal_or_speak_for_us() {
     let finding = json!({"level": "warning", "subject": hostile, "found": hostile, "fix": hostile});
     let answer = |answer: serde_json::Value| json!({"answer": {"exit_code": 0, "answer": answer}});
     let words = [
-        vec![event(json!({"event": "warned", "text": hostile})), failure],
+        vec![
+            event(json!({"event": "warned", "notice": "url_down_before", "problem": hostile})),
+            failure,
+        ],
         vec![
             event(json!({"event": "hook_said", "hook": hostile, "line": hostile})),
             answer(json!({"checked": {"report": {"findings": [finding]}}})),
         ],
         vec![
-            event(json!({"event": "recovered", "what": hostile})),
+            event(json!({"event": "recovered", "notice": "pm2_started", "processes": [hostile]})),
             json!({"lines": hostile.replace("\nweb2", "\n") + "\n"}),
         ],
-        vec![event(json!({"event": "noted", "text": hostile})), json!(hostile)],
+        vec![
+            event(json!({"event": "noted", "notice": "smoke_passed", "command": hostile})),
+            json!(hostile),
+        ],
         vec![answer(
             json!({"repaired": {"plan": [hostile], "done": false, "live": null}}),
         )],

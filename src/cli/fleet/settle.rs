@@ -2,7 +2,7 @@
 //! where all are.
 
 use futures_util::future::join_all;
-use model::event::{Event, Sink};
+use model::event::{Event, Note, Sink};
 use model::failure::{Deployment, Failure, Traffic};
 
 use crate::cli::args::{Patience, Verb};
@@ -37,9 +37,8 @@ pub async fn settle(
         };
         match make_live(invocation, host, wanted, !together).await {
             Ok(()) if together => {
-                invocation.ui.emit(Event::Noted {
-                    text: format!("`{}` is no longer in doubt", host.name),
-                });
+                let on = host.name.clone();
+                invocation.ui.emit(Event::Noted(Note::DoubtSettled { on }));
                 finished
             }
             Ok(()) => Failure::failed("rolled back, because another host did not switch")

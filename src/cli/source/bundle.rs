@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use model::event::{Event, Sink};
+use model::event::{Event, Note, Sink, Warning};
 use model::failure::{Failure, Kind};
 use release::bundle::{self, Bundle};
 use release::uploads;
@@ -41,28 +41,14 @@ pub async fn pack(
             Failure::new(Kind::Failed, format!("`{}` cannot be deployed", path.display())).because(error)
         })?;
     for secret in &bundle.secrets {
-        ui.emit(Event::Warned {
-            text: format!(
-                "`{}` is uploaded, and its name looks like a secret: keep it in `<root>/shared` on the host instead",
-                secret.display()
-            ),
-        });
+        ui.emit(Event::Warned(Warning::SecretUploaded { path: secret.clone() }));
     }
-    ui.emit(Event::Noted {
-        text: format!(
-            "{} of {name} packed as {}",
-            counted(bundle.files),
-            bundle.uploaded.commit.get(..7).unwrap_or_default()
-        ),
-    });
+    ui.emit(Event::Noted(Note::Packed {
+        folder: name,
+        files: bundle.files,
+        commit: bundle.uploaded.commit.clone(),
+    }));
     Ok(bundle)
-}
-
-fn counted(files: usize) -> String {
-    match files {
-        1 => "1 file".to_owned(),
-        _ => format!("{files} files"),
-    }
 }
 
 /// Where the app lives in the files.

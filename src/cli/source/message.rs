@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use model::config::Source;
-use model::event::{Event, Sink};
+use model::event::{self, ChangedFile, Event, Note, Sink, Warning};
 use model::failure::{Failure, Kind};
 use release::local_checkout::{self, Change, LocalCheckout, LocalCheckoutError, Remote};
 
@@ -20,8 +20,8 @@ struct Sending {
     branch: String,
     changes: Vec<Change>,
     remote: Remote,
-    /// `origin (git@example.com:you/shop.git)`.
-    to: String,
+    /// Where it is pushed; none where the work tree is the source itself.
+    to: Option<event::Remote>,
     /// Commits that are not pushed yet; none where that is not known.
     unpushed: Option<usize>,
 }
@@ -62,9 +62,12 @@ async fn look(folder: &Path, url: &str, branch: &str, ui: Ui) -> Result<Sending,
     local_checkout::no_secrets(&changes)?;
     let remote = tree.remote_for(url, branch).await?;
     let (to, unpushed) = match &remote {
-        Remote::Itself => (String::new(), Some(0)),
+        Remote::Itself => (None, Some(0)),
         Remote::Named(name) => (
-            format!("`{name}` ({})", tree.address(name).await),
+            Some(event::Remote {
+                name: name.clone(),
+                address: tree.address(name).await,
+            }),
             tree.ahead(name, branch).await.map(|ahead| ahead.commits),
         ),
     };
@@ -83,41 +86,31 @@ impl Sending {
         self.changes.is_empty() && self.unpushed == Some(0)
     }
 
-    /// As `git status --short`, under what is going to happen.
-    fn story(&self, message: &str) -> String {
-        let mut steps = Vec::new();
-        if !self.changes.is_empty() {
-            steps.push(format!("commit \"{message}\" to `{}`", self.branch));
+    /// What is going to happen.
+    fn told(&self, message: &str) -> Note {
+        let changed = self.changes.iter().take(SHOWN);
+        Note::Sending {
+            message: (!self.changes.is_empty()).then(|| message.to_owned()),
+            branch: self.branch.clone(),
+            remote: self.to.clone(),
+            earlier: self.unpushed,
+            changes: changed
+                .map(|change| ChangedFile {
+                    code: change.code.clone(),
+                    path: change.path.clone(),
+                })
+                .collect(),
+            more: self.changes.len().saturating_sub(SHOWN),
         }
-        if !self.to.is_empty() {
-            let earlier = match self.unpushed {
-                Some(0) | None => String::new(),
-                Some(1) => " with 1 earlier commit".to_owned(),
-                Some(count) => format!(" with {count} earlier commits"),
-            };
-            steps.push(format!("push `{}` to {}{earlier}", self.branch, self.to));
-        }
-        let mut story = format!("{}:", steps.join(", "));
-        for change in self.changes.iter().take(SHOWN) {
-            story.push_str(&format!("\n      {} {}", change.code, change.path.display()));
-        }
-        if self.changes.len() > SHOWN {
-            story.push_str(&format!("\n      and {} more", self.changes.len() - SHOWN));
-        }
-        story.trim_end_matches(':').to_owned()
     }
 }
 
 fn agree(sending: &Sending, message: &str, yes: bool, ui: Ui) -> Result<(), Failure> {
     if sending.changes_nothing() {
-        ui.emit(Event::Noted {
-            text: "nothing to commit and nothing to push".to_owned(),
-        });
+        ui.emit(Event::Noted(Note::NothingToSend));
         return Ok(());
     }
-    ui.emit(Event::Noted {
-        text: sending.story(message),
-    });
+    ui.emit(Event::Noted(sending.told(message)));
     if yes {
         return Ok(());
     }
@@ -149,9 +142,11 @@ async fn carry_out(sending: &Sending, message: &str, ui: Ui) -> Result<String, F
         tree.push(name, &sha, &sending.branch)
             .await
             .map_err(|error| not_pushed(error, short))?;
-        ui.emit(Event::Noted {
-            text: format!("{short} is on `{}` of `{name}`", sending.branch),
-        });
+        ui.emit(Event::Noted(Note::Pushed {
+            commit: sha.clone(),
+            branch: sending.branch.clone(),
+            remote: name.clone(),
+        }));
     }
     Ok(sha)
 }
@@ -207,48 +202,34 @@ pub async fn point_out(reference: Option<&str>, context: &Context, ui: Ui) {
     if reference.is_some_and(|reference| reference != branch) {
         return;
     }
-    if let Some(text) = left_behind(&context.folder(), url, branch).await {
-        ui.emit(Event::Warned { text });
+    if let Some(left) = left_behind(&context.folder(), url, branch).await {
+        ui.emit(Event::Warned(left));
     }
 }
 
-async fn left_behind(folder: &Path, url: &str, branch: &str) -> Option<String> {
+async fn left_behind(folder: &Path, url: &str, branch: &str) -> Option<Warning> {
     let tree = LocalCheckout::around(folder, false).await.ok()?;
-    let remote = tree.remote_of(url).await?;
+    let remote = match tree.remote_of(url).await? {
+        Remote::Itself => None,
+        Remote::Named(name) => Some(name),
+    };
     let is_here = tree.branch().await.ok()?.as_deref() == Some(branch);
     let files = match is_here {
         true => tree.changes().await.ok()?.len(),
         false => 0,
     };
-    let (ahead, deployed) = match &remote {
-        Remote::Itself => (0, "the last commit is deployed".to_owned()),
-        Remote::Named(name) => match tree.ahead(name, branch).await {
-            Some(ahead) => (
-                ahead.commits,
-                format!("what `{name}` has is deployed, {} as last heard", ahead.theirs),
-            ),
-            None => (0, format!("what `{name}` has is deployed")),
-        },
+    let ahead = match &remote {
+        Some(name) => tree.ahead(name, branch).await,
+        None => None,
     };
-    let commits = (ahead > 0).then(|| counted(ahead, "commit", "pushed"));
-    let files = (files > 0).then(|| counted(files, "changed file", "committed"));
-    let left: Vec<String> = commits.into_iter().chain(files).collect();
-    if left.is_empty() {
-        return None;
-    }
-    let takes = if is_here {
-        "; `bg deploy -m \"...\"` takes it along"
-    } else {
-        ""
-    };
-    Some(format!("{}: {deployed}{takes}", left.join(" and ")))
-}
-
-fn counted(count: usize, what: &str, not: &str) -> String {
-    match count {
-        1 => format!("1 {what} is not {not}"),
-        _ => format!("{count} {what}s are not {not}"),
-    }
+    let (commits, theirs) = ahead.map_or((0, None), |ahead| (ahead.commits, Some(ahead.theirs)));
+    (commits > 0 || files > 0).then_some(Warning::NotSent {
+        commits,
+        files,
+        remote,
+        theirs,
+        can_be_sent: is_here,
+    })
 }
 
 /// By the configuration at hand; on the host itself, else by the one that was last applied.

@@ -1,6 +1,6 @@
 //! The slot gets back what it held before a run replaced that.
 
-use model::event::{Event, Quiet, Sink};
+use model::event::{Event, Note, Quiet, Sink, Step, Warning};
 use model::failure::Failure;
 use model::release::ReleaseId;
 use state::releases;
@@ -41,19 +41,18 @@ pub(super) async fn restore(
     };
     match slot::revive(app, idle, before, nonce, &Quiet).await {
         Ok(_) => {
-            sink.emit(Event::Noted {
-                text: format!("{color} runs {} again, as before", before.short()),
-            });
+            sink.emit(Event::Noted(Note::SlotRestored {
+                color,
+                release: before.clone(),
+            }));
             Ok(true)
         }
         Err(failure) => {
-            sink.emit(Event::Warned {
-                text: format!(
-                    "{color} could not be started with {} again: {}; `bg rollback --to {before}` can bring it back later",
-                    before.short(),
-                    failure.what
-                ),
-            });
+            sink.emit(Event::Warned(Warning::SlotNotRestored {
+                color,
+                release: before.clone(),
+                problem: failure.what,
+            }));
             Ok(false)
         }
     }
@@ -86,14 +85,15 @@ async fn adopted_again(app: &App, idle: &IdleSlot, before: &ReleaseId, sink: &dy
         return Some(true);
     }
     if !its_own && let Err(failure) = slot::discard(app, idle).await {
-        sink.emit(Event::Warned { text: failure.what });
+        sink.emit(Event::Warned(Warning::StepFailed {
+            step: Step::StopCandidate,
+            problem: failure.what,
+        }));
     }
     slot::empty(app, idle);
-    sink.emit(Event::Warned {
-        text: format!(
-            "{color} is empty: the adopted process `{}` was stopped before and cannot be brought back",
-            adopted.pm2_name
-        ),
-    });
+    sink.emit(Event::Warned(Warning::AdoptedNotRestored {
+        color,
+        process: adopted.pm2_name,
+    }));
     Some(false)
 }

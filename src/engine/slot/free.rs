@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use keeper::pm2::Pm2Error;
 use model::color::Color;
 use model::config::OpenConnections;
-use model::config::duration::Span;
-use model::event::{Event, Sink, millis};
+use model::event::{Event, Note, Sink, Warning, millis};
 use model::failure::Failure;
 use sys::process::{self, Process};
 use sys::restart_inhibitor::RestartInhibitor;
@@ -154,12 +153,10 @@ async fn quiet(app: &App, color: Color, sink: &dyn Sink) {
     if left.is_zero() {
         return;
     }
-    sink.emit(Event::Noted {
-        text: format!(
-            "{color} may still be answering requests from before the last switch: waiting {:.0} s",
-            left.as_secs_f64().ceil()
-        ),
-    });
+    sink.emit(Event::Noted(Note::WaitingForLateRequests {
+        color,
+        wait_ms: millis(left),
+    }));
     tokio::time::sleep(left).await;
 }
 
@@ -185,17 +182,13 @@ async fn drain(app: &App, color: Color, sink: &dyn Sink) -> Result<usize, Failur
         }
         if !told {
             told = true;
-            let words = still_open_words(color, open);
-            let then = match settings.connections {
-                OpenConnections::Close => {
-                    let ends = app.config.process.stop_timeout;
-                    format!(", then the app gets {ends} to stop")
-                }
-                OpenConnections::Wait | OpenConnections::Refuse => String::new(),
-            };
-            sink.emit(Event::Noted {
-                text: format!("{words}: waiting up to {}{then}", Span(patience)),
-            });
+            let closes = matches!(settings.connections, OpenConnections::Close);
+            sink.emit(Event::Noted(Note::WaitingForConnections {
+                color,
+                open,
+                wait_ms: millis(patience),
+                stop_ms: closes.then(|| millis(app.config.process.stop_timeout.0)),
+            }));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -209,9 +202,7 @@ pub async fn drained(app: &App, color: Color, sink: &dyn Sink) -> bool {
     let deadline = Instant::now() + app.config.drain.timeout.0;
     while sockets::open_connections(port) + app.nginx.old_workers() > 0 {
         if Instant::now() >= deadline {
-            sink.emit(Event::Warned {
-                text: format!("{color} is still busy and was left running"),
-            });
+            sink.emit(Event::Warned(Warning::LeftBusy { color }));
             return false;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -219,7 +210,9 @@ pub async fn drained(app: &App, color: Color, sink: &dyn Sink) -> bool {
     true
 }
 
-fn still_open_words(color: Color, open: usize) -> String {
+/// `2 connections to green are still open`.
+#[must_use]
+pub fn still_open_words(color: Color, open: usize) -> String {
     match open {
         1 => format!("1 connection to {color} is still open"),
         _ => format!("{open} connections to {color} are still open"),

@@ -4,14 +4,15 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use model::color::Color;
+use model::drift::{Foreign, ForeignProcess};
 use model::failure::Failure;
 use model::layout::{Entry, Layout};
 use model::release::Manifest;
 use nix::unistd::{Uid, User};
 use state::registry::Registry;
 use state::releases;
-use sys::sockets::{self, Holder, Listener};
-use sys::{path_security, process};
+use sys::process;
+use sys::sockets::{self, Listener};
 
 use crate::app::{App, read_config};
 use crate::{adopted, traffic};
@@ -41,20 +42,6 @@ pub fn port_of_old(app: &App, color: Color) -> u16 {
         .of(color)
 }
 
-/// Somebody else's process that has a color's port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Foreign {
-    /// The color.
-    pub color: Color,
-    /// Its port.
-    pub port: u16,
-    address: IpAddr,
-    uid: u32,
-    holder: Option<Holder>,
-    /// The app of this host that has the port.
-    app: Option<String>,
-}
-
 /// Who has the port of a color, where it is not the app's owner: whoever listens there is
 /// judged by their user, which no program can choose for itself. Or another app of the owner's.
 pub async fn foreign(app: &App, color: Color) -> Option<Foreign> {
@@ -82,13 +69,19 @@ async fn foreign_on(app: &App, color: Color, port: u16) -> Option<Foreign> {
     // First the one that gets what NGINX sends.
     others.sort_by_key(|one| !takes_what_nginx_sends(one.address));
     let one = others.first()?;
+    let process = sockets::holder_of(one.inode).map(|holder| ForeignProcess {
+        pid: holder.pid,
+        command: holder.command,
+    });
+    let user = User::from_uid(Uid::from_raw(one.uid)).ok().flatten();
     Some(Foreign {
         color,
         port,
-        address: one.address,
+        process,
         uid: one.uid,
-        holder: sockets::holder_of(one.inode),
+        user: user.map(|user| user.name),
         app: whose,
+        is_reached: takes_what_nginx_sends(one.address),
     })
 }
 
@@ -120,45 +113,8 @@ fn takes_what_nginx_sends(address: IpAddr) -> bool {
 pub async fn is_ours_to_take(app: &App, color: Color) -> Result<(), Failure> {
     match foreign(app, color).await {
         None => Ok(()),
-        Some(foreign) => Err(Failure::failed(foreign.what())
+        Some(foreign) => Err(Failure::failed(foreign.to_string())
             .hint(foreign.way_out())
             .or_traffic(traffic::unchanged(app))),
-    }
-}
-
-impl Foreign {
-    /// `port 8001 of blue is held by process 4711 (`nc -l 8001`) of `mallory``.
-    #[must_use]
-    pub fn what(&self) -> String {
-        let whose = path_security::name_of(Uid::from_raw(self.uid));
-        let holder = match &self.holder {
-            Some(holder) => format!("{holder} of {whose}"),
-            None => format!("a process of {whose}"),
-        };
-        let Foreign { port, color, .. } = self;
-        match &self.app {
-            Some(app) => format!("port {port} of {color} belongs to app `{app}` on this host, {holder}"),
-            None => format!("port {port} of {color} is held by {holder}"),
-        }
-    }
-
-    /// Whether what NGINX sends to the color gets there.
-    #[must_use]
-    pub fn is_reached(&self) -> bool {
-        takes_what_nginx_sends(self.address)
-    }
-
-    /// What to type.
-    #[must_use]
-    pub fn way_out(&self) -> String {
-        let Foreign { port, color, .. } = self;
-        if self.app.is_some() {
-            return format!("give {color} another port in `process.ports`");
-        }
-        let end = match &self.holder {
-            Some(holder) => format!("`sudo kill {}` ends it", holder.pid),
-            None => format!("`sudo ss -ltnp sport = :{port}` shows the process, `sudo kill PID` ends it"),
-        };
-        format!("{end}; or give {color} another port in `process.ports`")
     }
 }

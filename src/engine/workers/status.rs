@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use model::config::Worker;
 use model::config::worker::Handover;
+use model::event::RepairStep;
 use model::instance::{Holder, Instance};
 use model::release::ReleaseId;
 use serde::{Deserialize, Serialize};
@@ -62,17 +63,17 @@ pub async fn look(app: &App, live: Option<&ReleaseId>) -> Vec<WorkerStatus> {
     all
 }
 
-/// What is to be done about workers that are not as the live release wants them, a sentence
-/// each.
-pub async fn mismatch(app: &App, live: Option<&ReleaseId>) -> Vec<String> {
+/// What is to be done about workers that are not as the live release wants them.
+pub async fn mismatch(app: &App, live: Option<&ReleaseId>) -> Vec<RepairStep> {
     let all = look(app, live).await;
     let each = all.into_iter().filter_map(|one| {
         let problem = one.problem?;
-        let action = match (live, is_wanted(app, live, &one.name)) {
-            (Some(live), true) => format!("hand it over to {}", live.short()),
-            _ => "stop it".to_owned(),
-        };
-        Some(format!("worker `{}` {problem}: {action}", one.name))
+        let release = live.filter(|_| is_wanted(app, live, &one.name));
+        Some(RepairStep::SettleWorker {
+            worker: one.name,
+            problem,
+            release: release.cloned(),
+        })
     });
     each.collect()
 }

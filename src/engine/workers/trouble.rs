@@ -1,7 +1,7 @@
 //! A worker that does not run as it should, and what is said about it.
 
 use model::config::worker::OnFailure;
-use model::event::{Event, Sink};
+use model::event::{Event, Sink, Warning, WorkerTrouble};
 use model::failure::Failure;
 use model::release::ReleaseId;
 
@@ -42,19 +42,13 @@ pub(super) struct Trouble {
 struct Why(String);
 
 impl Trouble {
-    /// What failed, in a sentence.
-    pub(super) fn what(&self) -> String {
-        match &self.release {
-            Some(release) => format!("worker `{}` did not start on {}", self.worker, release.short()),
-            None => format!("worker `{}` was not stopped", self.worker),
-        }
-    }
-
-    fn now(&self) -> String {
-        match (&self.runs, &self.back) {
-            (Some(release), _) => format!("; it runs {} again", release.short()),
-            (None, Some(problem)) => format!("; it does not run at all: {}", problem.text),
-            (None, None) => "; it does not run at all".to_owned(),
+    pub(super) fn told(&self) -> WorkerTrouble {
+        WorkerTrouble {
+            worker: self.worker.clone(),
+            release: self.release.clone(),
+            runs: self.runs.clone(),
+            back: self.back.as_ref().map(|problem| problem.text.clone()),
+            problem: self.problem.text.clone(),
         }
     }
 
@@ -63,7 +57,7 @@ impl Trouble {
             (None, _) | (_, None) => "`bg repair` tries again",
             _ => "fix the worker and `bg deploy`, or `bg rollback`; `bg repair` tries this release again",
         };
-        Failure::failed(self.what() + &self.now())
+        Failure::failed(self.told().to_string())
             .because(Why(self.problem.text))
             .showing(self.problem.log)
             .hint(format!("`bg logs --worker {}` shows the whole log", self.worker))
@@ -78,8 +72,7 @@ pub(super) fn first(troubles: Vec<Trouble>, sink: &dyn Sink) -> Result<(), Failu
         return Ok(());
     };
     for other in troubles {
-        let text = format!("{}{}: {}", other.what(), other.now(), other.problem.text);
-        sink.emit(Event::Warned { text });
+        sink.emit(Event::Warned(Warning::WorkerFailed(other.told())));
     }
     Err(first.into_failure())
 }

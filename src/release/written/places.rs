@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use model::config::Config;
+use model::written::{Kind, Written};
 
 use crate::seal::Entry;
-use crate::written::{Found, Kind, Written, is_code};
+use crate::written::{Found, is_code};
 
 /// What git needs to keep a folder that is meant to be empty.
 const PLACEHOLDERS: [&str; 4] = [".gitkeep", ".gitignore", ".keep", ".placeholder"];

@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use model::event::{SshSetting, WithoutEffect};
+
 use crate::error::SshError;
 use crate::pattern;
 
@@ -24,6 +26,19 @@ pub struct Line {
     pub value: String,
 }
 
+impl Line {
+    /// What is said of it where `setting`, which stands there, has no effect.
+    #[must_use]
+    pub fn without_effect(&self, setting: String, reason: WithoutEffect) -> SshSetting {
+        SshSetting {
+            file: self.file.clone(),
+            line: self.number,
+            setting,
+            reason,
+        }
+    }
+}
+
 /// The lines for one host, in the order in which they count: the first one wins.
 #[derive(Debug)]
 pub struct Sections<'a> {
@@ -38,7 +53,7 @@ pub struct Sections<'a> {
     /// What was found so far.
     pub lines: Vec<Line>,
     /// What could not be told.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<SshSetting>,
 }
 
 /// What a `Match` comes to.
@@ -115,11 +130,9 @@ impl Sections<'_> {
             Matching::Yes => true,
             Matching::No => false,
             Matching::Unclear(criterion) => {
-                self.warnings.push(format!(
-                    "`{}` line {}: `Match {criterion}` is not evaluated, so the lines under it are passed over",
-                    line.file.display(),
-                    line.number
-                ));
+                let setting = format!("Match {criterion}");
+                let warning = line.without_effect(setting, WithoutEffect::NotEvaluated);
+                self.warnings.push(warning);
                 false
             }
         }

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use model::event::{SshSetting, WithoutEffect};
 use ssh2_config::{DefaultAlgorithms, HostParams, ParseRule, SshConfig};
 
 use crate::config::sections::{Line, words};
@@ -59,7 +60,7 @@ impl Values {
     ///
     /// # Errors
     /// [`SshError::Config`] for a value that makes no sense.
-    pub fn of(lines: &[Line], warnings: &mut Vec<String>) -> Result<Values, SshError> {
+    pub fn of(lines: &[Line], warnings: &mut Vec<SshSetting>) -> Result<Values, SshError> {
         let mut values = Values {
             params: HostParams::new(&DefaultAlgorithms::empty()),
             certificates: Vec::new(),
@@ -207,27 +208,18 @@ fn seconds(text: &str) -> Option<u64> {
     Some(whole)
 }
 
-fn warn_of_loose_checking(line: &Line, warnings: &mut Vec<String>) {
+fn warn_of_loose_checking(line: &Line, warnings: &mut Vec<SshSetting>) {
     let value = words(&line.value).first().map(|word| word.to_lowercase());
     if matches!(value.as_deref(), Some("no" | "off" | "accept-new")) {
-        warnings.push(format!(
-            "`{}` line {}: `StrictHostKeyChecking {}` has no effect, host keys are always checked",
-            line.file.display(),
-            line.number,
-            line.value
-        ));
+        let setting = format!("StrictHostKeyChecking {}", line.value);
+        warnings.push(line.without_effect(setting, WithoutEffect::HostKeysAreChecked));
     }
 }
 
-fn warn_of_missed(line: &Line, warnings: &mut Vec<String>) {
+fn warn_of_missed(line: &Line, warnings: &mut Vec<SshSetting>) {
     let value = words(&line.value).first().map(|word| word.to_lowercase());
     if !matches!(value.as_deref(), Some("no" | "none" | "any" | "internal" | "ask")) {
-        warnings.push(format!(
-            "`{}` line {}: `{}` has no effect here",
-            line.file.display(),
-            line.number,
-            line.key
-        ));
+        warnings.push(line.without_effect(line.key.clone(), WithoutEffect::Unsupported));
     }
 }
 

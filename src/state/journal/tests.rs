@@ -50,18 +50,15 @@ fn damage_in_the_middle_is_told_once_and_set_aside() {
     let journal = Journal::open(&path).unwrap();
     assert_eq!(Journal::read(&path).unwrap().len(), 2);
     let aside = folder.path().join("journal.damaged");
-    let lies = format!("moved the lines that cannot be parsed to `{}`", aside.display());
-    assert_eq!(
-        journal.damage(),
-        ["line 2 cannot be parsed and is ignored", &lies]
-    );
+    let set_aside = Damage::SetAside { file: aside.clone() };
+    assert_eq!(journal.damage(), [Damage::Unreadable { line: 2 }, set_aside]);
     assert_eq!(std::fs::read(&aside).unwrap(), b"\0\0garbage\n");
     assert_eq!(
         std::fs::read_to_string(&path).unwrap(),
         format!("{line}\n{line}\n")
     );
     let again = Journal::open(&path).unwrap();
-    assert_eq!(again.damage(), [] as [&str; 0]);
+    assert_eq!(again.damage(), [] as [Damage; 0]);
     assert_eq!(again.state(), journal.state());
 }
 
@@ -145,7 +142,7 @@ fn only_what_was_written_since_the_fold_is_read() {
     spoil(&path, folded - last_line[1]);
     assert_eq!(Journal::told(&path).unwrap(), whole);
     let mut journal = Journal::open(&path).unwrap();
-    assert_eq!((journal.state(), journal.damage()), (&whole, &[] as &[String]));
+    assert_eq!((journal.state(), journal.damage()), (&whole, &[] as &[Damage]));
     deploy(400)
         .into_iter()
         .for_each(|record| journal.write(record).unwrap());
@@ -165,13 +162,7 @@ fn damage_behind_the_fold_is_told_by_its_line() {
     std::fs::write(&path, text).unwrap();
     let mut journal = Journal::open(&path).unwrap();
     let (told, aside) = journal.damage().split_at(2);
-    assert_eq!(
-        told,
-        [
-            "line 799 cannot be parsed and is ignored",
-            "the last line is incomplete and is ignored"
-        ]
-    );
+    assert_eq!(told, [Damage::Unreadable { line: 799 }, Damage::Incomplete]);
     assert_eq!(aside.len(), 1);
     journal.write(abort("z")).unwrap();
     assert_eq!(Journal::read(&path).unwrap().last(), Some(&abort("z")));

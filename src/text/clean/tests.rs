@@ -1,4 +1,4 @@
-use model::event::Event;
+use model::event::{Event, Note, Repair, Warning};
 use proptest::prelude::*;
 
 use super::*;
@@ -42,10 +42,19 @@ pub(crate) fn check(shown: &str) {
 fn a_fact_is_clean_whatever_is_in_it() {
     let text = || HOSTILE.to_owned();
     let facts = [
-        Event::Warned { text: text() },
-        Event::Noted { text: text() },
+        Event::Warned(Warning::UrlDownBefore { problem: text() }),
+        Event::Warned(Warning::SubmoduleEmpty {
+            path: text().replace('\0', "").into(),
+        }),
+        Event::Noted(Note::Packed {
+            folder: text(),
+            files: 1,
+            commit: "a1b2c3d".to_owned(),
+        }),
         Event::Waiting { holder: text() },
-        Event::Recovered { what: text() },
+        Event::Recovered(Repair::Pm2Started {
+            processes: vec![text()],
+        }),
         Event::HookSaid {
             hook: text(),
             line: text(),

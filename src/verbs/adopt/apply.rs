@@ -5,12 +5,11 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use engine::adopted;
 use engine::app::App;
 use jiff::Timestamp;
 use model::color::Route;
 use model::config::Config;
-use model::event::{Event, Sink};
+use model::event::{Event, Note, Repair, Sink};
 use model::failure::{Deployment as Live, Failure};
 use model::journal::{Record as Entry, RunId, Verb};
 use nginx::files;
@@ -26,6 +25,7 @@ use super::plan::Plan;
 use super::record::{FileState, Record};
 use super::request::{Adopting, Ask};
 use super::{data, seen, undo};
+use crate::text::notices;
 
 /// Does it.
 ///
@@ -62,25 +62,18 @@ pub(super) async fn carry_out(plan: &Plan, ask: &Ask, sink: &dyn Sink) -> Result
         record.moved.clone_from(&moves);
         record.write()?;
         move_data(plan, &moves)?;
-        told(sink, format!("{} moved into `shared`", adopted::listed(&moves)));
+        sink.emit(Event::Noted(Note::DataShared { paths: moves }));
     }
     end(&plan.app, &mut record)?;
-    told(
-        sink,
-        format!(
-            "`{}` is {} now; bg did not start it again",
-            plan.found.entry.name, plan.color
-        ),
-    );
+    sink.emit(Event::Noted(Note::Adopted {
+        process: plan.found.entry.name.clone(),
+        color: plan.color,
+    }));
     Ok(())
 }
 
 fn paths(plan: &Plan) -> Vec<PathBuf> {
     plan.data.iter().map(|data| data.path.clone()).collect()
-}
-
-fn told(sink: &dyn Sink, text: String) {
-    sink.emit(Event::Noted { text });
 }
 
 /// As whoever the folder belongs to: root must not be led elsewhere.
@@ -97,7 +90,9 @@ async fn steps(plan: &Plan, ask: &Ask, record: &Record, sink: &dyn Sink) -> Resu
     let _lock = setup::lock(app, facts).await?;
     wanted.programs.permit(app).await?;
     stand_in(plan, ask)?;
-    told(sink, format!("{} is laid out", app.layout.root().display()));
+    sink.emit(Event::Noted(Note::LaidOut {
+        path: app.layout.root().to_owned(),
+    }));
     let mut changes = wanted.nginx;
     changes.extend(
         files::plan(&plan.rendered())
@@ -114,28 +109,16 @@ async fn steps(plan: &Plan, ask: &Ask, record: &Record, sink: &dyn Sink) -> Resu
         })?;
     let mut names: Vec<String> = Vec::new();
     for seen in record.seen.iter().filter(|seen| seen.to_the_app) {
-        let name = format!("`{}`", seen.host);
-        if !names.contains(&name) {
-            names.push(name);
+        if !names.contains(&seen.host) {
+            names.push(seen.host.clone());
         }
     }
-    let others = match proven.by_others {
-        0 => String::new(),
-        1 => "; 1 more answers as before".to_owned(),
-        count => format!("; {count} more answer as before"),
-    };
-    told(
-        sink,
-        format!(
-            "{} through NGINX answered by {}, as before, asked for as {}{others}",
-            match proven.by_the_app {
-                1 => "1 path".to_owned(),
-                count => format!("{count} paths and listeners"),
-            },
-            plan.color,
-            names.join(", ")
-        ),
-    );
+    sink.emit(Event::Noted(Note::AdoptionProven {
+        color: plan.color,
+        by_the_app: proven.by_the_app,
+        by_others: proven.by_others,
+        names,
+    }));
     setup::register(app, facts, &Registry::of_this_user())?;
     wanted.programs.place(app)
 }
@@ -262,8 +245,9 @@ pub(super) async fn finish(record: &Record, sink: &dyn Sink) -> Result<Option<Ad
     data::share(&record.checkout, &app.layout.shared(), &record.moved, &owner)?;
     let mut record = record.clone();
     end(&app, &mut record)?;
-    let text = "an adoption that was interrupted is finished".to_owned();
-    sink.emit(Event::Recovered { what: text.clone() });
+    let finished = Repair::AdoptionFinished;
+    let text = notices::repair(&finished);
+    sink.emit(Event::Recovered(finished));
     Ok(Some(Adopting {
         app: app.name().to_owned(),
         steps: vec![text],

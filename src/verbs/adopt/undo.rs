@@ -7,7 +7,7 @@ use engine::app::App;
 use engine::{adopted, traffic};
 use model::color::Color;
 use model::config::Config;
-use model::event::{Event, Sink};
+use model::event::{Event, Note, Sink};
 use model::failure::{Failure, Kind};
 use model::layout::{Layout, NginxLayout};
 use nginx::files::{self, Change};
@@ -194,9 +194,7 @@ pub(super) async fn put_back(record: &Record, sink: &dyn Sink) -> Result<(), Fai
     let above = app.nginx_files.conf_dir().join("bg");
     std::fs::remove_file(app.nginx_files.reload_lock()).ok();
     std::fs::remove_dir(above).ok();
-    sink.emit(Event::Noted {
-        text: "the site is as it was before it was adopted".to_owned(),
-    });
+    sink.emit(Event::Noted(Note::AdoptionUndone));
     Ok(())
 }
 

@@ -1,10 +1,9 @@
 //! Changes of tracked files where the app works on what is shared.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use engine::adopted;
 use engine::run::Run;
-use model::event::{Event, Sink};
+use model::event::{Event, SharedChange, Sink, Warning};
 use release::git::Git;
 use release::linked_paths::changes;
 use state::releases;
@@ -28,41 +27,21 @@ pub(super) async fn tell_changes(run: &Run<'_>, git: &Git, sha: &str, release: &
     if changed.is_empty() {
         return;
     }
-    let mirror = app.layout.mirror();
-    let ways = if changed.len() > NAMED {
-        format!(
-            "`git -C {} diff --name-only {} {sha} -- {}` lists {} files",
-            mirror.display(),
-            live.commit,
-            words(list),
-            changed.len()
-        )
-    } else {
-        let (there, gone): (Vec<PathBuf>, Vec<PathBuf>) =
-            changed.into_iter().partition(|path| release.join(path).exists());
-        let take = (!there.is_empty()).then(|| {
-            format!(
-                "`git -C {} archive {sha} -- {} | tar -x -C {}` takes the commit's {}",
-                mirror.display(),
-                words(&there),
-                shared.display(),
-                adopted::listed(&there)
-            )
-        });
-        let delete = (!gone.is_empty()).then(|| format!("it deletes {}", adopted::listed(&gone)));
-        take.into_iter().chain(delete).collect::<Vec<_>>().join("; ")
+    let files = changed.len();
+    let mut change = SharedChange {
+        commit: sha.to_owned(),
+        live: live.commit,
+        repository: app.layout.mirror(),
+        folder: shared,
+        files,
+        changed: Vec::new(),
+        deleted: Vec::new(),
+        below: Vec::new(),
     };
-    run.sink.emit(Event::Warned {
-        text: format!(
-            "{} changes shared files, but the app keeps using those in `{}`: {ways}",
-            sha.get(..7).unwrap_or(sha),
-            shared.display()
-        ),
-    });
-}
-
-/// As they are typed.
-fn words(paths: &[PathBuf]) -> String {
-    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-    shlex::try_join(names.iter().map(String::as_str)).unwrap_or_default()
+    if files > NAMED {
+        change.below.clone_from(list);
+    } else {
+        (change.changed, change.deleted) = changed.into_iter().partition(|path| release.join(path).exists());
+    }
+    run.sink.emit(Event::Warned(Warning::SharedChanged(change)));
 }

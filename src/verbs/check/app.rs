@@ -187,7 +187,7 @@ pub(super) async fn next_port(report: &mut Report, app: &App) {
         return;
     }
     if let Some(foreign) = slot::foreign(app, color).await {
-        report.wrong("ports", foreign.what(), &foreign.way_out());
+        report.wrong("ports", foreign.to_string(), &foreign.way_out());
         return;
     }
     let kept = app.pm2.list().await.map(Daemon::entries).unwrap_or_default();

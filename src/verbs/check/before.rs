@@ -2,7 +2,7 @@
 //! as that can be seen in milliseconds; or all there are.
 
 use engine::app::App;
-use model::event::{Event, Sink};
+use model::event::{Event, Sink, Warning};
 use model::failure::Failure;
 
 use super::finding::{Finding, Level, Report};
@@ -38,9 +38,11 @@ pub async fn before_deploy(app: &App, depth: Depth, sink: &dyn Sink) -> Result<(
     let mut wrong = wrong.into_iter();
     let first = wrong.next();
     for finding in rest.into_iter().chain(wrong) {
-        sink.emit(Event::Warned {
-            text: in_a_line(&finding),
-        });
+        sink.emit(Event::Warned(Warning::CheckFound {
+            subject: finding.subject,
+            found: finding.found,
+            fix: finding.fix,
+        }));
     }
     match first {
         None => Ok(()),
@@ -54,15 +56,6 @@ async fn quick(app: &App) -> Report {
     settings::settings(&mut report, app);
     settings::next_port(&mut report, app).await;
     report
-}
-
-/// The first line of a fix: `bg check` shows all of it.
-fn in_a_line(finding: &Finding) -> String {
-    let fix = finding.fix.as_deref().and_then(|fix| fix.lines().next());
-    match fix {
-        Some(fix) => format!("{}: {} ({fix})", finding.subject, finding.found),
-        None => format!("{}: {}", finding.subject, finding.found),
-    }
 }
 
 fn refused(finding: Finding) -> Failure {

@@ -20,6 +20,7 @@ use super::super::memory::{self, Memory};
 use super::super::{disk, packages, source};
 use super::daemon;
 use super::finding::{Level, Report, against};
+use crate::text::notices;
 
 /// Room for one more release with its environment; below it a deploy may fail half-way
 /// through a build. A Flask environment with a few packages has 30 to 300 MB.
@@ -94,20 +95,17 @@ async fn ports(report: &mut Report, app: &App) {
         let port = app.config.process.ports.of(color);
         if let Some(foreign) = slot::foreign(app, color).await {
             let reached = live.is_some_and(|live| live.color == color && !live.maintenance);
-            match reached && foreign.is_reached() {
+            match reached && foreign.is_reached {
                 true => report.wrong(
                     "ports",
-                    format!(
-                        "{}, and {color} is live: visitors reach that program",
-                        foreign.what()
-                    ),
+                    format!("{foreign}, and {color} is live: visitors reach that program"),
                     &format!(
                         "`bg switch {}` or `bg maintenance on` keeps visitors away from that program; {}",
                         color.other(),
                         foreign.way_out()
                     ),
                 ),
-                false => report.wrong("ports", foreign.what(), &foreign.way_out()),
+                false => report.wrong("ports", foreign.to_string(), &foreign.way_out()),
             }
             continue;
         }
@@ -284,7 +282,7 @@ fn environment_file(report: &mut Report, app: &App) {
                     report.wrong("environment file", found, "lines of `NAME=value`");
                 }
                 for literal in dotenv::literals(&text) {
-                    let found = as_written(file, &literal);
+                    let found = notices::not_expanded(&as_written(file, literal));
                     report.warn("environment file", found, "nothing is expanded in it");
                 }
             }

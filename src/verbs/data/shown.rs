@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{DataFound, DataPlace, sized};
+use super::{DataFound, DataPlace};
 use crate::text::Show;
+use crate::text::notices::sized;
 
 impl Show for DataFound {
     fn show(&self) -> String {

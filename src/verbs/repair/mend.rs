@@ -1,11 +1,12 @@
 //! What `bg repair` does about each kind of drift. Whatever serves visitors is left alone.
 
 use engine::app::App;
-use engine::drift::{self, Drift};
+use engine::drift;
 use engine::{process_list, run, slot, traffic};
 use jiff::Timestamp;
 use model::color::Route;
-use model::event::{Event, Sink};
+use model::drift::Drift;
+use model::event::{Event, Repair, Sink};
 use model::failure::{Deployment, Failure, Traffic};
 use model::journal::{Left, Record, RunId, Verb};
 use state::journal::Journal;
@@ -19,7 +20,7 @@ use sys::lock::user_name;
 pub async fn mend(app: &App, journal: &mut Journal, drift: &Drift, sink: &dyn Sink) -> Result<(), Failure> {
     match drift {
         Drift::Moved { left, now } => note(app, journal, left, now)?,
-        Drift::Renamed { live, .. } => rename(app, live)?,
+        Drift::Renamed(misnamed) => rename(app, &misnamed.live)?,
         Drift::Dead {
             live, by_hand: None, ..
         } => start(app, live, sink).await?,
@@ -30,7 +31,7 @@ pub async fn mend(app: &App, journal: &mut Journal, drift: &Drift, sink: &dyn Si
             return drift::tell(std::slice::from_ref(drift), sink);
         }
     }
-    sink.emit(Event::Recovered { what: drift.what() });
+    sink.emit(Event::Recovered(Repair::DriftMended(drift.clone())));
     Ok(())
 }
 

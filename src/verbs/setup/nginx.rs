@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use engine::app::App;
 use engine::traffic;
-use model::event::{Event, Sink};
+use model::event::{Event, Note, Sink, Warning};
 use model::failure::Failure;
-use model::strategy;
+use model::strategy::{self, ReloadCost};
 use nginx::files::{self, Change, Kind, Rendered};
 use nginx::switcher;
 
@@ -49,7 +49,7 @@ pub(super) fn needs_reload(app: &App, facts: &HostFacts, nginx: &[Change]) -> bo
 }
 
 /// What a reload costs the sites of this host, where it costs anything.
-pub(super) fn cost(facts: &HostFacts) -> Option<String> {
+pub(super) fn cost(facts: &HostFacts) -> Option<ReloadCost> {
     let servers = facts.dump.servers();
     let why = strategy::what_a_reload_loses(strategy::NginxFacts {
         version: facts.build.version,
@@ -61,11 +61,7 @@ pub(super) fn cost(facts: &HostFacts) -> Option<String> {
     })?;
     // With no site that answers there is nobody to lose a request.
     let live = !servers.is_empty() && facts.running;
-    live.then(|| {
-        format!(
-            "a reload of NGINX may lose a request on each open connection to every site of this host: {why}"
-        )
-    })
+    live.then_some(why)
 }
 
 /// Where old texts are kept.
@@ -96,8 +92,8 @@ async fn apply(
         );
     }
     let reloads = needs_reload || !facts.running;
-    if let (true, Some(text)) = (reloads, cost(facts)) {
-        sink.emit(Event::Warned { text });
+    if let (true, Some(why)) = (reloads, cost(facts)) {
+        sink.emit(Event::Warned(Warning::ReloadCosts(why)));
     }
     let applied = files::apply(nginx, &backups(app)).map_err(|error| {
         Failure::failed("NGINX's files cannot be written")
@@ -112,17 +108,13 @@ async fn apply(
     let took = match tested {
         Ok(()) if reloads => reload(app).await,
         Ok(()) => {
-            sink.emit(Event::Noted {
-                text: "NGINX needs no reload: its configuration means the same as before".to_owned(),
-            });
+            sink.emit(Event::Noted(Note::NginxUnchanged));
             return Ok(());
         }
         Err(error) => Err(switcher::ReloadFailed::Reload(error)),
     };
     let Err(error) = took else {
-        sink.emit(Event::Noted {
-            text: "NGINX reads the new configuration".to_owned(),
-        });
+        sink.emit(Event::Noted(Note::NginxReloaded));
         return Ok(());
     };
     let restored = applied.restore();

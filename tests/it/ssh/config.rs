@@ -6,8 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use bluegreen::model::event::Warning;
 use bluegreen::ssh::config::{Files, Settings, resolve};
 use bluegreen::ssh::{Address, SshError};
+use bluegreen::text::notices;
 use nix::unistd::{User, getuid};
 
 use crate::sandbox;
@@ -256,7 +258,9 @@ fn what_has_no_effect_is_said_where_it_could_matter() {
         let desk = Desk::new(config);
         let settings = desk.ours("web1").unwrap();
         let wanted = wanted.replace("ROOT", desk.root.to_str().unwrap());
-        assert_eq!(settings.warnings.join("\n"), wanted, "{config}");
+        let warnings = settings.warnings.into_iter().map(Warning::SshSettingIgnored);
+        let told: Vec<String> = warnings.map(|one| notices::warning(&one)).collect();
+        assert_eq!(told.join("\n"), wanted, "{config}");
         assert_ne!(settings.user, "matched", "{config}");
         seen += 1;
     }

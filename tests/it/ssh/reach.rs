@@ -4,6 +4,9 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use bluegreen::model::event::Warning;
+use bluegreen::text::notices;
+
 use super::*;
 use crate::sandbox::ports::Port;
 
@@ -148,8 +151,10 @@ async fn a_connection_tells_what_had_no_effect() {
     let connection = scene.connect().await.unwrap();
     let at = scene.home.ssh("config");
     let at = at.display();
+    let warnings = connection.warnings().iter().cloned();
+    let told = warnings.map(|one| notices::warning(&Warning::SshSettingIgnored(one)));
     assert_eq!(
-        connection.warnings(),
+        told.collect::<Vec<_>>(),
         [
             format!("`{at}` line 2: `Match exec` is not evaluated, so the lines under it are passed over"),
             format!("`{at}` line 1: `StrictHostKeyChecking no` has no effect, host keys are always checked"),

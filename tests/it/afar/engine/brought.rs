@@ -35,7 +35,10 @@ fn programs_are_told_once_that_it_was_brought() {
     assert_eq!(lines.len(), 2, "{outcome}");
     assert_eq!(
         lines[0],
-        serde_json::json!({"version": 1, "event": "noted", "text": brought()})
+        serde_json::json!({
+            "version": 1, "event": "noted", "notice": "engine_installed",
+            "on": "web1", "engine": VERSION, "text": brought(),
+        })
     );
     assert_eq!(lines[1]["result"], "failed");
 }
