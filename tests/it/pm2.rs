@@ -278,7 +278,7 @@ fn a_warm_color_that_pm2_has_only_just_started_is_waited_for() {
             .any(|run| fs::read_to_string(run.path()).is_ok_and(|story| story.contains(text)))
     };
     wait_until(Duration::from_secs(30), "it is waited for", || {
-        said("PM2 has just started green")
+        said(r#""notice":"still_starting""#)
     });
     assert_eq!(sandbox.live_color(), Some(Color::Blue));
     fs::remove_file(&held).unwrap();

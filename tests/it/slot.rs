@@ -85,7 +85,7 @@ fn a_connection_that_stays_open_is_refused_waited_for_or_closed_as_configured() 
     sandbox.configure(|config| set(config, "drain", "connections", "wait"));
     let waiting = sandbox.bg_start(&["deploy"]);
     wait_until(Duration::from_secs(60), "the deploy waits", || {
-        last_run(&sandbox).contains("1 connection to blue is still open: waiting")
+        last_run(&sandbox).contains(r#""notice":"waiting_for_connections""#)
     });
     assert!(held.goes_on(), "the stream was cut");
     drop(held);
