@@ -5,7 +5,7 @@ use keeper::pm2::{Daemon, Proc, Saved};
 use model::color::{Color, Route};
 use model::drift::{Drift, Misnamed};
 use model::event::{Event, Sink, Warning};
-use model::failure::{Deployment, Failure};
+use model::failure::{Deployment, Failure, Traffic};
 use model::journal::{JournalState, Left};
 use state::releases;
 use sys::sockets;
@@ -50,15 +50,15 @@ pub async fn look(app: &App, state: &JournalState, route: Option<Route>) -> Vec<
 /// Tells what a command finds before it begins.
 ///
 /// # Errors
-/// Exit 7 where a slot names what does not run in it: whatever is done then would be
-/// proven against the wrong release.
+/// Where a slot names what does not run in it: whatever is done then would be proven against the
+/// wrong release.
 pub fn tell(drift: &[Drift], sink: &dyn Sink) -> Result<(), Failure> {
     for one in drift {
         if let Drift::Renamed(misnamed) = one {
-            let live = &misnamed.live;
-            let seen = format!("the link and NGINX say {}, which runs {live}", live.color);
-            return Err(Failure::unknown(misnamed.to_string(), seen)
-                .hint("`bg repair` points the slot at the running release"));
+            let live = misnamed.live.clone();
+            return Err(Failure::failed(misnamed.to_string())
+                .hint("`bg repair` points the slot at the running release")
+                .with_traffic(Traffic::Unchanged { live }));
         }
         sink.emit(Event::Warned(Warning::Drifted(one.clone())));
     }

@@ -83,13 +83,9 @@ impl Interrupted {
         let words = |route: Option<Route>| route.map_or("nothing".to_owned(), |route| route.to_string());
         format!("link: {}, NGINX: {}", words(self.link), words(self.nginx))
     }
-}
 
-impl fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Interrupted {
-            run, verb, from, to, ..
-        } = self;
+    /// How it ended.
+    fn died(&self) -> String {
         let phase = match self.phase {
             Phase::Preparing => "preparing",
             Phase::Replacing => "replacing the idle color",
@@ -97,7 +93,32 @@ impl fmt::Display for Interrupted {
             Phase::Proven => "finishing up",
             Phase::PuttingBack => "putting traffic back",
         };
-        write!(f, "{verb} {run} died while {phase} ({}): ", self.seen())?;
+        format!("{} {} died while {phase} ({})", self.verb, self.run, self.seen())
+    }
+
+    /// The same as it is shown, once that is done.
+    #[must_use]
+    pub fn past(&self) -> String {
+        let Interrupted { from, to, .. } = self;
+        let done = match self.action {
+            Action::Abandon => "recorded that the run ended; traffic never moved".to_owned(),
+            Action::RestoreSlot => format!(
+                "restored the release that {} held; traffic is on {from}",
+                to.color
+            ),
+            Action::Finish => format!("verified that {to} is live and recorded it"),
+            Action::PutBack => format!("put traffic back to {from}"),
+            Action::Follow => format!("made NGINX follow the link to {from}"),
+            Action::Refuse => "touched nothing; an operator decided".to_owned(),
+        };
+        format!("{}: {done}", self.died())
+    }
+}
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Interrupted { from, to, .. } = self;
+        write!(f, "{}: ", self.died())?;
         match self.action {
             Action::Abandon => f.write_str("record that the run ended; traffic never moved"),
             Action::RestoreSlot => write!(

@@ -36,14 +36,18 @@ pub struct Repaired {
 
 impl Show for Repaired {
     fn show(&self) -> String {
-        let live = self
-            .live
-            .as_ref()
-            .map_or(String::new(), |live| format!("{live} is live\n"));
-        if self.plan.is_empty() {
-            return format!("nothing to repair; {live}");
+        // A live color may be down: a plan says only where requests go.
+        let live = match &self.live {
+            Some(live) if self.done || self.plan.is_empty() => format!("; {live} is live\n"),
+            Some(live) => format!("traffic goes to {live}\n"),
+            None => "\n".to_owned(),
+        };
+        match (self.plan.is_empty(), self.done) {
+            (true, _) => format!("nothing to repair{live}"),
+            // Each step was told when it was done.
+            (false, true) => format!("repaired{live}"),
+            (false, false) => text::steps(&self.plan, false, "`bg repair` does it") + live.trim_start(),
         }
-        text::steps(&self.plan, self.done, "`bg repair` does it") + &live
     }
 }
 

@@ -8,8 +8,7 @@ use model::journal::Left;
 #[must_use]
 pub fn repair(repair: &Repair) -> String {
     match repair {
-        Repair::RunEnded(run) => run.to_string(),
-        Repair::RunSetAside(run) => format!("{run}, and has chosen what is live"),
+        Repair::RunEnded(run) | Repair::RunSetAside(run) => run.past(),
         Repair::ProgramsStopped { run, programs } => {
             format!("stopped {programs} programs that {run} had left running")
         }
@@ -17,7 +16,7 @@ pub fn repair(repair: &Repair) -> String {
             format!("PM2's daemon was down; started it with {}", processes.join(", "))
         }
         Repair::LinkMade { route } => format!("the live link was missing and points at {route} again"),
-        Repair::DriftMended(it) => drift(it),
+        Repair::DriftMended(it) => mended(it),
         Repair::AdoptionFinished => "an adoption that was interrupted is finished".to_owned(),
     }
 }
@@ -94,6 +93,21 @@ pub fn mends(drift: &Drift) -> Option<String> {
         } => Some(format!("start {live} again")),
         Drift::Dead { .. } | Drift::Strange { .. } | Drift::Stolen { .. } => None,
         Drift::Unsaved { .. } => Some("save PM2's list".to_owned()),
+    }
+}
+
+/// What `bg repair` has done about it.
+fn mended(it: &Drift) -> String {
+    match it {
+        Drift::Asleep { processes } => format!("started PM2's daemon with {}", processes.join(", ")),
+        Drift::Moved { now, .. } => format!("the journal says now that {} is live", place(now)),
+        Drift::Renamed(misnamed) => {
+            let live = &misnamed.live;
+            format!("slot {} points to {live} again", live.color)
+        }
+        Drift::Dead { live, .. } => format!("started {live} again"),
+        Drift::Unsaved { process } => format!("PM2's saved list has `{process}` again"),
+        Drift::Strange { .. } | Drift::Stolen { .. } => drift(it),
     }
 }
 

@@ -21,9 +21,10 @@ pub async fn mend(app: &App, journal: &mut Journal, drift: &Drift, sink: &dyn Si
     match drift {
         Drift::Moved { left, now } => note(app, journal, left, now)?,
         Drift::Renamed(misnamed) => rename(app, &misnamed.live)?,
+        // That it was started again is a fact of its own.
         Drift::Dead {
             live, by_hand: None, ..
-        } => start(app, live, sink).await?,
+        } => return start(app, live, sink).await,
         Drift::Unsaved { .. } => keep(app).await?,
         // The daemon was brought back before, or said why it does not come.
         Drift::Asleep { .. } => return Ok(()),

@@ -80,7 +80,7 @@ fn a_deploy_killed_anywhere_is_finished_or_undone_by_the_next_command_and_no_req
     let switch = sandbox.bg(&["switch", "green"]);
     switch.assert_code(0);
     switch.assert_says(&format!("{run} died while replacing the idle color"));
-    switch.assert_says("restore the release that green held");
+    switch.assert_says("restored the release that green held");
     assert_eq!(slot(&sandbox, Color::Green), Some(second.clone()), "{switch}");
     assert_eq!(
         answering(&sandbox, Color::Green),
@@ -128,7 +128,7 @@ fn a_deploy_killed_anywhere_is_finished_or_undone_by_the_next_command_and_no_req
     let rollback = sandbox.bg(&["rollback"]);
     rollback.assert_code(0);
     rollback.assert_says(&format!("{run} died while finishing up"));
-    rollback.assert_says("verify that blue is live and record it");
+    rollback.assert_says("verified that blue is live and recorded it");
     assert_over(&sandbox, &run, Color::Green);
     assert_eq!(slot(&sandbox, Color::Green), Some(second), "what served before");
     let finished = |record: &Record| matches!(record, Record::Commit { run: by, live, .. } if by.0 == run && live.release.as_ref() == Some(&third));
