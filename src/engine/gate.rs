@@ -173,7 +173,7 @@ async fn first_healthy_round(app: &App, running: &Running, started: Instant) -> 
                 let is_settled = settled.by(&round, || slot::log_since(app, running));
                 tried.extend(round.probes);
                 if is_settled {
-                    let problem = format!("{not_yet}, and these answers do not change with time");
+                    let problem = format!("{not_yet}, and waiting longer would not change that");
                     return Err(Refusal::of_checks(problem, &tried));
                 }
             }

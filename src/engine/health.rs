@@ -184,6 +184,21 @@ fn headers(target: &Target, check: &HealthCheck) -> Result<HeaderMap, HttpError>
     Ok(headers)
 }
 
+/// What to change for the answers of `probes`, each advice once.
+#[must_use]
+pub fn advice(probes: &[Probe]) -> Vec<String> {
+    let advice = probes
+        .iter()
+        .filter_map(|probe| probe.outcome.as_ref().err()?.advice());
+    let mut once: Vec<String> = Vec::new();
+    for text in advice {
+        if !once.iter().any(|known| known == text) {
+            once.push(text.to_owned());
+        }
+    }
+    once
+}
+
 /// Every different result of `probes` once, in order of appearance, with its count:
 /// `GET http://127.0.0.1:5001/health: connection refused (12 tries)`. Where a check had
 /// more than one result, the times of the first and the last are added, in seconds since

@@ -225,9 +225,11 @@ async fn slot_status(app: &App, color: Color) -> SlotStatus {
             status.pid = Some(running.process.pid);
             match gate::brief(app, &running).await {
                 Ok(_) => Health::Healthy,
-                Err(refusal) => {
-                    Health::Unhealthy([vec![refusal.problem], refusal.probes].concat().join("; "))
-                }
+                Err(refusal) => Health::Unhealthy(
+                    [vec![refusal.problem], refusal.probes, refusal.hints]
+                        .concat()
+                        .join("; "),
+                ),
             }
         }
     };

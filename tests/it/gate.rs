@@ -93,7 +93,7 @@ fn an_answer_that_does_not_change_is_not_waited_out() {
     for (path, why) in [("/nowhere", "404: the app has no `/nowhere`"), ("/broken", "500")] {
         check_with(&sandbox, [format!("path = \"{path}\"").as_str()].into_iter());
         let refused = sandbox.bg(&["deploy"]);
-        sandbox.assert_five(&refused, 1, "these answers do not change with time", Color::Blue);
+        sandbox.assert_five(&refused, 1, "waiting longer would not change that", Color::Blue);
         refused.assert_says(why);
         assert!(refused.took < Duration::from_secs(60), "{refused}");
     }

@@ -71,6 +71,7 @@ impl Refusal {
             answers: probes
                 .iter()
                 .any(|probe| !matches!(probe.outcome, Err(Unhealthy::NoAnswer(_)))),
+            hints: health::advice(probes),
             ..Refusal::new(problem)
         }
     }
@@ -109,11 +110,10 @@ impl Refusal {
     pub fn into_failure(self, color: Color) -> Failure {
         let mut failure = Failure::failed(format!("{color} did not pass the gate: {}", self.problem))
             .showing(self.probes)
-            .showing(self.log)
-            .hint(format!("`bg logs {color}` shows the whole log"));
+            .showing(self.log);
         for hint in self.hints {
             failure = failure.hint(hint);
         }
-        failure
+        failure.hint(format!("`bg logs {color}` shows the whole log"))
     }
 }

@@ -44,7 +44,10 @@ async fn verdict(answer: String, check: HealthCheck) -> Result<(), String> {
     round.probes[0]
         .outcome
         .clone()
-        .map_err(|unhealthy| unhealthy.to_string())
+        .map_err(|unhealthy| match unhealthy.advice() {
+            Some(advice) => format!("{unhealthy}: {advice}"),
+            None => unhealthy.to_string(),
+        })
 }
 
 #[tokio::test]
@@ -149,30 +152,30 @@ async fn every_refusal_says_what_to_do() {
     let cases = [
         (
             reply("301 Moved", "Location: https://shop.test/health\r\n", ""),
-            "301 redirects to `https://shop.test/health`: the app wants HTTPS, another host or another path; \
-             set `health.path` to one that answers, or say what the balancer says, as \
+            "301 redirects to `https://shop.test/health`: the app wants HTTPS, another host or another path: \
+             set `health.path` to a path that answers without a redirect, or say what the balancer says, as \
              `headers = { X-Forwarded-Proto = \"https\" }` of `[[health]]`; to expect the redirect would let pass \
              an app that answers nothing else",
         ),
         (
             reply("302 Found", "Location: /login\r\n", ""),
-            "302 redirects to `/login`: the app wants HTTPS, another host or another path; \
-             set `health.path` to one that answers; to expect the redirect would let pass \
+            "302 redirects to `/login`: the app wants HTTPS, another host or another path: \
+             set `health.path` to a path that answers without a redirect; to expect the redirect would let pass \
              an app that answers nothing else",
         ),
         (
             reply("400 Bad", "", "Host not\n<b>trusted</b>"),
-            "400: the app refuses Host `shop.test`, it seems: check its allow-list (Flask's \
-             `TRUSTED_HOSTS`, Django's `ALLOWED_HOSTS`) or set `health.host`; it said: Host not <b>trusted</b>",
+            "400: the app refuses Host `shop.test`, it seems; it said: Host not <b>trusted</b>: check the app's \
+             allow-list of hosts (Flask's `TRUSTED_HOSTS`, Django's `ALLOWED_HOSTS`), or set `health.host`",
         ),
         (
             reply("401 Who", "", ""),
-            "401: the path asks for a login: set `health.path` to one that does not, or send what it wants with \
+            "401: the path asks for a login: set `health.path` to a path without a login, or send what it wants with \
              `headers = { Authorization = \"...\" }` of `[[health]]`",
         ),
         (
             reply("404 No", "", ""),
-            "404: the app has no `/health`: set `health.path` to one that it answers",
+            "404: the app has no `/health`: set `health.path` in bg.toml to a path that the app has",
         ),
         (reply("500 No", "", ""), "500: the app failed, it said: nothing"),
         (reply("201 Made", "", ""), "201 where 200 or 204 was expected"),

@@ -11,11 +11,7 @@ pub enum Unhealthy {
     #[error(transparent)]
     NoAnswer(#[from] HttpError),
     /// A redirect that the check does not expect.
-    #[error(
-        "{status} redirects to `{location}`: the app wants HTTPS, another host or another path; \
-         {}; to expect the redirect would let pass an app that answers nothing else",
-        way_past(.location)
-    )]
+    #[error("{status} redirects to `{location}`: the app wants HTTPS, another host or another path")]
     Redirected {
         /// 301, 302, 303, 307 or 308.
         status: u16,
@@ -23,10 +19,7 @@ pub enum Unhealthy {
         location: String,
     },
     /// A status by which frameworks refuse a Host.
-    #[error(
-        "{status}: the app refuses Host `{host}`, it seems: check its allow-list (Flask's \
-         `TRUSTED_HOSTS`, Django's `ALLOWED_HOSTS`) or set `health.host`; it said: {said}"
-    )]
+    #[error("{status}: the app refuses Host `{host}`, it seems; it said: {said}")]
     HostRefused {
         /// 400, 403 or 421.
         status: u16,
@@ -36,13 +29,10 @@ pub enum Unhealthy {
         said: String,
     },
     /// 401.
-    #[error(
-        "401: the path asks for a login: set `health.path` to one that does not, or send what it wants with \
-         `headers = {{ Authorization = \"...\" }}` of `[[health]]`"
-    )]
+    #[error("401: the path asks for a login")]
     LoginWanted,
     /// 404.
-    #[error("404: the app has no `{path}`: set `health.path` to one that it answers")]
+    #[error("404: the app has no `{path}`")]
     NotFound {
         /// The path asked for.
         path: String,
@@ -97,14 +87,32 @@ pub enum Unhealthy {
     },
 }
 
-/// Where a balancer takes TLS off, NGINX is asked without it and says so to the app.
-fn way_past(location: &str) -> &'static str {
-    match location.starts_with("https:") {
-        true => {
-            "set `health.path` to one that answers, or say what the balancer says, as \
-             `headers = { X-Forwarded-Proto = \"https\" }` of `[[health]]`"
-        }
-        false => "set `health.path` to one that answers",
+impl Unhealthy {
+    /// What to change, where the answer shows that.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        Some(match self {
+            // Where a balancer takes TLS off, NGINX is asked without it and says so to the app.
+            Unhealthy::Redirected { location, .. } if location.starts_with("https:") => {
+                "set `health.path` to a path that answers without a redirect, or say what the balancer says, as \
+                 `headers = { X-Forwarded-Proto = \"https\" }` of `[[health]]`; to expect the redirect would let \
+                 pass an app that answers nothing else"
+            }
+            Unhealthy::Redirected { .. } => {
+                "set `health.path` to a path that answers without a redirect; to expect the redirect would let \
+                 pass an app that answers nothing else"
+            }
+            Unhealthy::HostRefused { .. } => {
+                "check the app's allow-list of hosts (Flask's `TRUSTED_HOSTS`, Django's `ALLOWED_HOSTS`), or set \
+                 `health.host`"
+            }
+            Unhealthy::LoginWanted => {
+                "set `health.path` to a path without a login, or send what it wants with \
+                 `headers = { Authorization = \"...\" }` of `[[health]]`"
+            }
+            Unhealthy::NotFound { .. } => "set `health.path` in bg.toml to a path that the app has",
+            _ => return None,
+        })
     }
 }
 

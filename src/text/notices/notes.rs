@@ -65,7 +65,10 @@ pub fn note(note: &Note) -> String {
         Note::StillStarting { color } => {
             format!("PM2 has just started {color}: waiting until it passes the gate")
         }
-        Note::SlotRestored { color, release } => format!("{color} runs {} again, as before", release.short()),
+        Note::SlotRestored { color, release } => format!(
+            "{color} runs {} again, the release that it held before",
+            release.short()
+        ),
         Note::AdoptedRetired { process, checkout } => format!(
             "the adopted process `{process}` was stopped and its PM2 entry deleted; its work tree {} is left as it is",
             checkout.display()
