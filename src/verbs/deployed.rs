@@ -59,7 +59,7 @@ impl Show for Deployed {
     fn show(&self) -> String {
         let (live, other) = (&self.live, &self.other);
         if !self.switched && other.release.is_some() && !self.contract {
-            return format!("{live} is live, {other} stands beside it: `bg switch` moves traffic there\n");
+            return format!("{live} is live; `bg switch` moves traffic to {other}\n");
         }
         // What was rolled back from is never a rollback's target.
         let back = match self.verb {
@@ -76,7 +76,7 @@ impl Show for Deployed {
                 live.color
             ),
             Some(_) => format!(
-                "{} is live. {other} stays warm: `{back}` takes it back at once.\n",
+                "{} is live. {other} stays warm: `{back}` moves traffic back to it at once.\n",
                 live.color
             ),
             None => format!("{live} is live\n"),

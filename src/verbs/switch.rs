@@ -168,11 +168,11 @@ fn target(run: &Run<'_>, to: Option<&ReleaseId>) -> Result<ReleaseId, Failure> {
     let held = releases::slot(&run.app.layout, idle);
     let nothing = |why: NoRollback| {
         let failure = adopted::gone(run.app, &why)
-            .unwrap_or_else(|| Failure::failed("there is nothing to roll back to"))
+            .unwrap_or_else(|| Failure::failed("cannot tell what to roll back to"))
             .because(why);
         match &held {
             Some(held) if run.state.is_unfit(held) => failure.hint(format!(
-                "{idle} holds {}, which was rolled back: `bg switch {idle}` goes there anyway",
+                "{idle} holds {}, which an earlier run refused or went back from: `bg switch {idle}` goes there anyway",
                 held.short()
             )),
             Some(held) => failure.hint(format!(

@@ -141,8 +141,7 @@ fn an_old_color_that_is_not_kept_warm_is_stopped_and_a_rollback_starts_it_again(
     let live = sandbox.bg(&["switch", "blue"]);
     live.assert_code(0);
     assert!(
-        live.stdout
-            .contains("stands beside it: `bluegreen switch` moves traffic there"),
+        live.stdout.contains("`bluegreen switch` moves traffic to"),
         "{live}"
     );
     sandbox.bg(&["switch", "green"]).assert_code(0);

@@ -164,13 +164,15 @@ fn a_rollback_starts_what_died_and_typed_twice_it_does_not_swing_back() {
     assert!(sandbox.get("/").body.contains("Good day"), "{rollback}");
     assert_eq!(sandbox.link(), "blue");
     assert!(
-        rollback.stdout.contains("switch green` takes it back"),
+        rollback.stdout.contains("switch green` moves traffic back to it"),
         "{rollback}"
     );
 
     let again = sandbox.bg(&["rollback"]);
-    sandbox.assert_five(&again, 1, "there is nothing to roll back to", Color::Blue);
-    again.assert_says("which was rolled back: `bluegreen switch green` goes there anyway");
+    sandbox.assert_five(&again, 1, "cannot tell what to roll back to", Color::Blue);
+    again.assert_says(
+        "which an earlier run refused or went back from: `bluegreen switch green` goes there anyway",
+    );
     assert_eq!(sandbox.status()["rollback"]["state"], "nothing");
 
     // Started, and gated: a release that does not pass gets no traffic.

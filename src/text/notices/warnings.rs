@@ -71,7 +71,10 @@ pub fn warning(warning: &Warning) -> String {
             }
         }
         Warning::RefusedBefore { release } => {
-            format!("{} was refused or rolled back before", release.short())
+            format!(
+                "an earlier run refused {}, or went back from it; `bg history` shows which",
+                release.short()
+            )
         }
         Warning::OlderThanSchema { contract, reason } => format!(
             "this commit does not have {} in its history, and may not work with the database schema since then: {reason}",

@@ -123,7 +123,7 @@ fn what_came_of_a_request_is_told_to_whoever_has_its_id() {
     let (outcome, told) = asked("20261125T000000Z-x");
     outcome.assert_code(1);
     assert_eq!(&told, failure(&said));
-    assert_eq!(told["what"], "there is nothing to roll back to");
+    assert_eq!(told["what"], "cannot tell what to roll back to");
     let (outcome, told) = asked("20261125T000000Z-y");
     outcome.assert_code(1);
     assert_eq!(

@@ -57,7 +57,7 @@ fn a_link_that_was_moved_by_hand_is_named_by_every_command_and_noted_by_repair()
     );
     // A rollback does not know what served before.
     let rollback = sandbox.bg(&["rollback"]);
-    sandbox.assert_five(&rollback, 1, "nothing to roll back to", Color::Blue);
+    sandbox.assert_five(&rollback, 1, "cannot tell what to roll back to", Color::Blue);
     rollback.assert_says("traffic was moved without bg");
     repaired(&sandbox, "record in the journal what is live");
     let history = sandbox.bg(&["history"]);

@@ -16,7 +16,7 @@ fn without_its_journal_an_app_can_still_be_switched_and_rolled_back() {
 
     fs::remove_file(&file).unwrap();
     let rollback = sandbox.bg(&["rollback"]);
-    sandbox.assert_five(&rollback, 1, "there is nothing to roll back to", Color::Green);
+    sandbox.assert_five(&rollback, 1, "cannot tell what to roll back to", Color::Green);
     rollback.assert_says("--to RELEASE");
     fs::remove_file(&file).unwrap();
     sandbox.bg(&["switch", "blue"]).assert_code(0);
