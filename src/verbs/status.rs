@@ -139,10 +139,15 @@ pub async fn status(app: &App) -> Status {
         let foreign = slot::foreign(app, color).await;
         notes.extend(foreign.map(|foreign| format!("{foreign}; {}", foreign.way_out())));
     }
-    let release = live.as_ref().and_then(|live| live.release.as_ref());
+    // Where NGINX does not say what is live, workers are held against what the link names.
+    let linked = route.or(observe.link.ok());
+    let workers = match linked.map(|route| traffic::deployment(app, route.color)) {
+        Some(served) => workers::look(app, served.release.as_ref()).await,
+        None => Vec::new(),
+    };
     Status {
         app: app.name().to_owned(),
-        workers: workers::look(app, release).await,
+        workers,
         rollback: rollback(app, &state, live.as_ref(), &slots),
         live,
         drift,
@@ -175,7 +180,9 @@ fn agreed(observe: &Observe, drift: &mut Vec<String>) -> Option<model::color::Ro
             link: Ok(link),
             nginx: Err(error),
         } => {
-            drift.push(format!("the link says {link}, NGINX gives no answer: {error}"));
+            drift.push(format!(
+                "the link says {link}, NGINX gives no answer (`bg check` finds the cause): {error}"
+            ));
         }
         Observe {
             link: Err(error),

@@ -33,7 +33,7 @@ fn an_ordinary_user_deploys_switches_and_rolls_back_without_root() {
     let status = shared.bg_as(OWNER, &["status"]);
     status.assert_code(0);
     assert!(status.stdout.contains("rollback: ready"), "{status}");
-    assert!(status.stdout.contains("switch: live"), "{status}");
+    assert!(status.stdout.contains("switch strategy: `live`"), "{status}");
     let processes = crate::sandbox::processes::of(&sandbox.app_root());
     assert!(processes.len() >= 2, "{processes:?}");
     for (pid, line) in processes {

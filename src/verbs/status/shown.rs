@@ -14,7 +14,7 @@ impl Show for Status {
             .as_ref()
             .map_or("cannot tell what is live".to_owned(), |live| {
                 match &live.release {
-                    Some(_) => format!("{live} is live"),
+                    Some(_) => format!("{live} is live{}", self.but()),
                     None => "nothing is live yet: `bg deploy`".to_owned(),
                 }
             });
@@ -45,7 +45,7 @@ impl Show for Status {
         });
         writeln!(
             text,
-            "  switch: {} ({})",
+            "  switch strategy: `{}` ({})",
             format!("{:?}", self.switch).to_lowercase(),
             self.switch_reason
         )
@@ -78,6 +78,18 @@ impl Show for Status {
     }
 }
 
+impl Status {
+    /// What there is against the color that is live.
+    fn but(&self) -> &'static str {
+        let is_live = |slot: &&SlotStatus| self.live.as_ref().is_some_and(|live| live.color == slot.color);
+        match self.slots.iter().find(is_live).map(|slot| &slot.health) {
+            Some(Health::Down(_)) => " but down",
+            Some(Health::Unhealthy(_)) => " but unhealthy",
+            _ => "",
+        }
+    }
+}
+
 fn slot_line(slot: &SlotStatus, live: bool) -> String {
     let health = match &slot.health {
         Health::Empty => "empty".to_owned(),
@@ -85,14 +97,17 @@ fn slot_line(slot: &SlotStatus, live: bool) -> String {
         Health::Unhealthy(why) => format!("unhealthy: {why}"),
         Health::Down(why) => format!("down: {why}"),
     };
-    let release = slot.release.as_deref().unwrap_or("-");
     let subject = slot
         .subject
         .as_ref()
         .map_or(String::new(), |subject| format!(" \"{subject}\""));
+    let release = slot
+        .release
+        .as_ref()
+        .map_or(String::new(), |release| format!("{release}{subject}, "));
     let process = slot.pid.map_or(String::new(), |pid| format!(", pid {pid}"));
     let text = format!(
-        "{:<5} :{} {release}{subject}, {health}{process}",
+        "{:<5} :{} {release}{health}{process}",
         slot.color.name(),
         slot.port
     );
