@@ -81,11 +81,39 @@ pub(crate) fn short(commit: &str) -> &str {
 pub fn steps(steps: &[String], done: bool, otherwise: &str) -> String {
     let mut text = String::new();
     for step in steps {
+        let step = if done { past(step) } else { step.clone() };
         writeln!(text, "  {step}").ok();
     }
-    if done {
-        text + "done\n"
-    } else {
-        text + "nothing was changed; " + otherwise + "\n"
+    if !done {
+        writeln!(text, "nothing was changed; {otherwise}").ok();
+    }
+    text
+}
+
+/// The words that steps begin with, and how each says that it was done.
+const PAST: [(&str, &str); 14] = [
+    ("change", "changed"),
+    ("create", "created"),
+    ("delete", "deleted"),
+    ("enter", "entered"),
+    ("install", "installed"),
+    ("keep", "kept"),
+    ("leave", "left"),
+    ("link", "linked"),
+    ("move", "moved"),
+    ("reload", "reloaded"),
+    ("remove", "removed"),
+    ("replace", "replaced"),
+    ("stop", "stopped"),
+    ("write", "wrote"),
+];
+
+/// A step once it was taken: `wrote FILE` for `write FILE`.
+#[must_use]
+pub fn past(step: &str) -> String {
+    let (first, rest) = step.split_once(' ').unwrap_or((step, ""));
+    match PAST.iter().find(|(word, _)| *word == first) {
+        Some((_, past)) => format!("{past} {rest}"),
+        None => step.to_owned(),
     }
 }

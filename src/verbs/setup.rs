@@ -31,7 +31,7 @@ use sys::store;
 
 use self::facts::HostFacts;
 pub(super) use self::wanted::{is_applied, wanted};
-use crate::text::Show;
+use crate::text::{self, Show};
 
 /// How long a running command is waited for before the host is changed under it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -68,7 +68,7 @@ impl Show for SetUp {
         let mut text = String::new();
         if self.done {
             for line in &self.changes {
-                writeln!(text, "  {line}").ok();
+                writeln!(text, "  {}", text::past(line)).ok();
             }
             writeln!(text, "switches use the {}", way(&self.switch)).ok();
             return text + "ready: `bg deploy`\n";
@@ -88,7 +88,10 @@ impl Show for SetUp {
 }
 
 fn way(switch: &str) -> String {
-    switch.replacen(": ", " strategy: ", 1)
+    match switch.split_once(": ") {
+        Some((way, why)) => format!("`{way}` strategy: {why}"),
+        None => switch.to_owned(),
+    }
 }
 
 /// Prepares the host for the app of `config`.

@@ -64,11 +64,7 @@ async fn dump(conf: &Path, config: Option<&Config>) -> Result<Dump, Failure> {
     };
     let deadline = std::time::Duration::from_secs(15);
     let dump = nginx.dump(deadline).await.map(Dump::with_their_bytes);
-    dump.map_err(|error| {
-        Failure::failed("NGINX's configuration cannot be read, or is broken")
-            .because(error)
-            .hint("`bg adopt` changes NGINX's configuration, which needs root: run it with sudo")
-    })
+    dump.map_err(|error| facts::not_shown(error, conf, "bg adopt"))
 }
 
 /// Looks.

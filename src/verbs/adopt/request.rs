@@ -7,7 +7,7 @@ use model::config::Config;
 use serde::{Deserialize, Serialize};
 
 use super::data::Data;
-use crate::text::{Show, typed};
+use crate::text::{Show, past, typed};
 
 /// NGINX's main file, where nobody names another.
 const CONF: &str = "/etc/nginx/nginx.conf";
@@ -96,13 +96,15 @@ fn said(adopting: &Adopting) -> String {
     for warning in &adopting.warnings {
         writeln!(text, "  ! {warning}").ok();
     }
-    let would = if adopting.done { "" } else { "would " };
     for step in &adopting.steps {
-        writeln!(text, "  {would}{step}").ok();
+        match adopting.done {
+            true => writeln!(text, "  {}", past(step)).ok(),
+            false => writeln!(text, "  would {step}").ok(),
+        };
     }
     match adopting.done {
-        true => text + "done\n",
-        false => text + "nothing was changed yet; `--yes` does it\n",
+        true => text,
+        false => text + "nothing was changed yet; the same command with `--yes` does it\n",
     }
 }
 

@@ -25,7 +25,7 @@ impl Plan {
             steps.push("write bg.toml".to_owned());
         }
         steps.push(format!(
-            "make {}, and bg's files in {}",
+            "create {}, and bg's files in {}",
             app.layout.root().display(),
             app.nginx_files.folder().display()
         ));
@@ -34,14 +34,14 @@ impl Plan {
             .map(|change| format!("change {}, keeping a copy", change.path.display()));
         steps.extend(changed);
         steps.push(format!(
-            "test and reload NGINX once, see it applied, and prove {}; or put all of it back",
+            "reload NGINX once, after a test; all of this is put back unless it answers on {}",
             match self.looked.seen.iter().filter(|seen| seen.to_the_app).count() {
                 1 => "1 path".to_owned(),
                 count => format!("{count} paths and listeners"),
             }
         ));
         steps.push(format!(
-            "`{}` (pid {}, port {}) is {} from then on, as it is: it is not started again",
+            "keep `{}` (pid {}, port {}) running as {}: it is not started again",
             found.entry.name, found.process.pid, found.port, self.color
         ));
         let data = self.data.clone();

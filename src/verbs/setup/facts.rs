@@ -1,5 +1,6 @@
 //! What setup finds on the host before it changes anything, and what stands against it.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use model::config::{Config, SwitchStrategy};
@@ -84,7 +85,7 @@ pub async fn look(config: &Config) -> Result<(HostFacts, Option<Failure>), Failu
     let (dump, unseen) = match nginx.dump(config.timeouts.reload.0).await {
         Ok(dump) => (dump, None),
         Err(error) => {
-            let failure = not_shown(error);
+            let failure = not_shown(error, files.conf(), "bg setup");
             match Dump::read(files.conf()) {
                 Ok(dump) => (dump, Some(failure)),
                 Err(_) => return Err(failure),
@@ -126,14 +127,20 @@ pub async fn look(config: &Config) -> Result<(HostFacts, Option<Failure>), Failu
     Ok((facts, unseen))
 }
 
-fn not_shown(error: NginxError) -> Failure {
-    Failure::failed("NGINX's configuration cannot be read, or is broken")
-        .because(error)
-        .hint(if Uid::effective().is_root() {
-            "`nginx -t` must pass before `bg setup`"
-        } else {
-            "`bg setup` changes NGINX's configuration, which needs root: run it with sudo"
-        })
+/// Why NGINX does not show the configuration in `conf`, which `command` is about to change: to
+/// whoever it does not belong to, it is not shown at all.
+pub fn not_shown(error: NginxError, conf: &Path, command: &str) -> Failure {
+    let user = Uid::effective();
+    let owner = std::fs::metadata(conf).map_or(user.as_raw(), |about| about.uid());
+    let failure = match user.is_root() || owner == user.as_raw() {
+        true => Failure::failed("NGINX's configuration cannot be read, or is broken")
+            .hint(format!("`nginx -t` must pass before `{command}`")),
+        false => Failure::failed(format!(
+            "`{command}` needs root here: it changes NGINX's configuration, which this user cannot test"
+        ))
+        .hint("run it with sudo"),
+    };
+    failure.because(error)
 }
 
 /// Whom the app is for.

@@ -36,7 +36,7 @@ impl Wanted {
         let mut lines: Vec<String> = Vec::new();
         let owner = &app.entry.owner;
         let made = |path: &PathBuf| match path == app.nginx_files.link_folder() && app.reloads() {
-            true => format!("make {}", path.display()),
+            true => format!("create {}", path.display()),
             false => format!("create {}, owned by `{owner}`", path.display()),
         };
         lines.extend(self.folders.iter().map(made));
@@ -44,7 +44,7 @@ impl Wanted {
             match change.kind {
                 Kind::Create => lines.push(format!("write {}", change.path.display())),
                 Kind::Update if self.theirs.contains(&change.path) => lines.push(format!(
-                    "with `--overwrite`, replace what others changed in {}",
+                    "replace what others changed in {}, with `--overwrite`",
                     change.path.display()
                 )),
                 Kind::Update => lines.push(format!("change {}", change.path.display())),
@@ -52,13 +52,13 @@ impl Wanted {
             }
         }
         if !self.secret {
-            lines.push("create the secret that the requests of a proof carry".to_owned());
+            lines.push("create the secret that marks the requests of `bg` itself to NGINX".to_owned());
         }
         if !self.registered {
             lines.push(format!("enter the app into the registry, owned by `{owner}`"));
         }
         if !self.applied {
-            lines.push("keep this bg.toml as the one that is applied".to_owned());
+            lines.push("keep a copy of bg.toml as it is applied".to_owned());
         }
         lines.extend(self.programs.describe(app));
         lines

@@ -17,7 +17,7 @@ fn a_site_is_adopted_as_it_runs_and_released_from_then_on() {
     let plan = sandbox.bg(&["adopt"]);
     plan.assert_code(0);
     for said in [
-        "would test and reload NGINX once",
+        "would reload NGINX once, after a test",
         "+\tinclude ",
         "-\t\tproxy_pass http://127.0.0.1:",
         "it is not started again",
