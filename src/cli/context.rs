@@ -293,7 +293,7 @@ fn registry_failure(error: RegistryError) -> Failure {
             ));
         }
         RegistryError::Unknown { known, .. } | RegistryError::Which { known } if !known.is_empty() => {
-            "`--app NAME` names one"
+            "`bg setup` sets an app up; `bg list` shows those of this host, and `--app NAME` chooses one"
         }
         RegistryError::Unknown { .. } | RegistryError::Which { .. } => "`bg init`, then `bg setup`",
         RegistryError::Newer(_) => "use the `bluegreen` that wrote it, or a later one",

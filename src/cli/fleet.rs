@@ -106,8 +106,17 @@ fn all<T>(results: Vec<Result<T, Failure>>) -> Result<Vec<T>, Vec<Result<T, Fail
 
 /// One host stands against it, so nobody is asked for anything.
 fn nobody<T>(invocation: &Invocation, results: Vec<Result<T, Failure>>) -> Fleet {
+    let names = invocation.chosen.names.iter().zip(&results);
+    let not_ready: Vec<String> = names
+        .filter(|(_, result)| result.is_err())
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    let skipped = match not_ready.as_slice() {
+        [one] => format!("skipped: {one} is not ready"),
+        several => format!("skipped: {} are not ready", several.join(", ")),
+    };
     let finished = results.into_iter().map(|result| match result {
-        Ok(_) => Failure::new(Kind::Interrupted, "skipped: another host is not ready").into(),
+        Ok(_) => Failure::new(Kind::Interrupted, skipped.clone()).into(),
         Err(failure) => Finished::from(failure),
     });
     answer(invocation, finished.collect())

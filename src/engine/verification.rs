@@ -85,21 +85,23 @@ impl Unverified {
     /// Why traffic, which came from `from`, does not stay on `to`.
     #[must_use]
     pub fn into_failure(self, from: Color, to: Color) -> Failure {
-        let check = "`bg check` finds the cause";
         let (what, hint) = match &self {
             Unverified::Elsewhere => (
                 format!("another host failed to switch, so {to} was rolled back on this host too"),
-                check,
+                "the command that asked all hosts names that host; `bg status` there shows why".to_owned(),
             ),
             Unverified::Worker { what, .. } => (
                 what.clone(),
-                "`bg logs --worker NAME` shows the whole log; with `on_failure = \"keep\"` of `[[worker]]`, traffic stays on the new color",
+                "`bg logs --worker NAME` shows the whole log; with `on_failure = \"keep\"` of `[[worker]]`, traffic stays on the new color".to_owned(),
             ),
             Unverified::Unhealthy { color, .. } => (
                 format!("{color} fails requests that {from} answers"),
-                "`bg logs COLOR` shows the app's errors",
+                format!("`bg logs {color}` shows the app's errors"),
             ),
-            _ => (format!("traffic was not proven to reach {to}"), check),
+            _ => (
+                format!("traffic was not proven to reach {to}"),
+                "`bg check` finds the cause".to_owned(),
+            ),
         };
         Failure::failed(what).because(self).hint(hint)
     }

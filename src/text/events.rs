@@ -192,15 +192,13 @@ fn done(event: &Event) -> String {
             listeners,
             took_ms,
         } => {
-            let plural =
-                |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
             let proof = if *paths == 0 {
                 "proven behind the maintenance page".to_owned()
             } else {
                 format!(
                     "proven on {} and {}",
-                    plural(*paths, "path"),
-                    plural(*listeners, "listener")
+                    super::counted(*paths, "path"),
+                    super::counted(*listeners, "listener")
                 )
             };
             (
@@ -227,13 +225,7 @@ fn done(event: &Event) -> String {
         Event::Pruned {
             releases,
             environments,
-        } => (
-            format!(
-                "{} old releases and {environments} environments deleted",
-                releases.len()
-            ),
-            None,
-        ),
+        } => (pruned_words(releases.len(), *environments), None),
         Event::MaintenanceSet { on } => (
             format!("maintenance page {}", if *on { "up" } else { "taken down" }),
             None,
@@ -287,6 +279,13 @@ fn done(event: &Event) -> String {
             )
         }
     }
+}
+
+fn pruned_words(releases: usize, environments: usize) -> String {
+    let kinds = [(releases, "old release"), (environments, "environment")];
+    let told = kinds.iter().filter(|(count, _)| *count > 0);
+    let told: Vec<String> = told.map(|(count, word)| super::counted(*count, word)).collect();
+    format!("deleted {}", told.join(" and "))
 }
 
 fn worker_words(worker: &str, gap_ms: Option<u64>) -> String {

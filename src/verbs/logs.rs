@@ -128,7 +128,12 @@ pub fn open(app: &App, whose: &Whose, lines: usize) -> Result<(Log, String), Fai
     if let Some(error) = missing.filter(|_| sources.is_empty()) {
         return Err(Failure::failed(format!("{whose} has no log"))
             .because(error)
-            .hint("the first deploy creates it")
+            .hint(match whose {
+                Whose::Color(_) => "the first deploy creates it",
+                Whose::Worker(_) => {
+                    "the first deploy with that worker creates it; `bg status` lists the workers"
+                }
+            })
             .with_traffic(traffic::unchanged(app)));
     }
     sources.sort_by_key(|source| source.written);
@@ -292,7 +297,7 @@ pub fn exec(app: &App, color: Color, command: &[String], ready: impl FnOnce()) -
     }
     ready();
     let error = launcher::become_command(&app.layout, color, &manifest, command);
-    Failure::failed(format!("`{}` cannot be started in {color}", command.join(" ")))
+    Failure::failed(format!("`{}` was not run on {color}", command.join(" ")))
         .because(error)
         .with_traffic(traffic::unchanged(app))
 }

@@ -191,10 +191,13 @@ fn steps(app: &App, color: Color, sha: &str, schema: Option<String>, no_switch: 
         app.process(color),
         config.process.ports.of(color)
     ));
+    let soak = match config.gate.soak.0.is_zero() {
+        true => String::new(),
+        false => format!(", and to keep passing for {}", config.gate.soak),
+    };
     steps.push(format!(
-        "{}, then a soak of {}",
-        counted(config.health.len(), "health check"),
-        config.gate.soak
+        "wait for {} to pass{soak}",
+        counted(config.health.len(), "health check")
     ));
     if no_switch {
         steps.push("leave it on standby; traffic stays".to_owned());
@@ -206,7 +209,7 @@ fn steps(app: &App, color: Color, sha: &str, schema: Option<String>, no_switch: 
             "rename the link"
         };
         steps.push(format!(
-            "{way}, prove it on {} and {}",
+            "move traffic: {way}, prove it on {} and {}",
             counted(config.nginx.paths.len(), "path"),
             counted(app.endpoints.len(), "listener")
         ));

@@ -2,6 +2,7 @@
 //! keeps lines of commands that only our own programs use, whose `--color` names one.
 
 use anstream::ColorChoice;
+use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::Args;
@@ -22,7 +23,7 @@ const CHOICES: [(&str, ColorChoice); 3] = [
 /// # Errors
 /// What is wrong with it, or the help that was asked for.
 pub fn parse() -> Result<Args, clap::Error> {
-    let parsed = command().try_get_matches();
+    let parsed = command().try_get_matches().map_err(without_force);
     let when = match &parsed {
         Ok(matches) => when(matches),
         Err(_) => typed(std::env::args()),
@@ -31,6 +32,17 @@ pub fn parse() -> Result<Args, clap::Error> {
         when.write_global();
     }
     Args::from_arg_matches(&parsed?).map_err(|error| error.format(&mut command()))
+}
+
+/// Nobody is led by a slip of the finger to an option that goes past a safeguard.
+fn without_force(mut error: clap::Error) -> clap::Error {
+    let suggested = error.get(ContextKind::SuggestedArg);
+    if matches!(suggested, Some(ContextValue::String(option)) if option.starts_with("--force")) {
+        error.remove(ContextKind::SuggestedArg);
+        // It is that of the suggestion.
+        error.remove(ContextKind::Usage);
+    }
+    error
 }
 
 fn choice(word: &str) -> Option<ColorChoice> {

@@ -35,12 +35,15 @@ async fn become_it(app: &App, name: &str, ready: impl FnOnce()) -> Result<Infall
         .collect();
     if !known.contains(&name) {
         let known = match known.is_empty() {
-            true => "it has none on this host".to_owned(),
-            false => format!("it has `{}`", known.join("`, `")),
+            true => "and no other either".to_owned(),
+            false => format!("but `{}`", known.join("`, `")),
         };
         return Err(Failure::new(
             Kind::Config,
-            format!("{} has no worker `{name}` on this host: {known}", release.short()),
+            format!(
+                "the live release {} has no worker `{name}` on this host, {known}",
+                release.short()
+            ),
         ));
     }
     launcher::take_over(&app.layout, &Instance::of(name), &manifest, ready).map_err(|error| match error {

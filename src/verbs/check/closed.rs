@@ -31,7 +31,7 @@ pub(super) fn look(report: &mut Report, app: &App, facts: &HostFacts) {
         report.warn(
             "privacy",
             format!("`{}` is open to other users (mode {found:04o})", path.display()),
-            &format!("chmod {mode} {}, or `bg setup`", path.display()),
+            &format!("`chmod {mode} {}`, or `bg setup`", path.display()),
         );
     }
     if good {
@@ -56,7 +56,7 @@ fn secret(report: &mut Report, app: &App) {
             }
             Some(_) => continue,
         };
-        report.warn("proof secret", found, "`bg setup` makes what is missing");
+        report.warn("proof secret", found, "`bg setup` makes it anew");
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn locks(report: &mut Report, app: &App) {
     report.warn(
         "locks",
         format!("users other than the owner can lock {paths} and block every command"),
-        &format!("chmod 600 {paths}; `bg setup` does that"),
+        &format!("`chmod 600 {paths}`, or `bg setup`"),
     );
 }
 

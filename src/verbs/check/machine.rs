@@ -11,7 +11,7 @@ use model::password::without_password;
 use release::git::Git;
 use release::linked_paths;
 use release::venv::installer::Tool;
-use state::envfile;
+use state::envfile::{self, EnvFileError};
 use sys::command::Command;
 use sys::{capacity, dotenv, process, sockets};
 
@@ -279,18 +279,24 @@ fn environment_file(report: &mut Report, app: &App) {
                 let text = std::fs::read_to_string(path).unwrap_or_default();
                 if let Err(error) = dotenv::parse(&text) {
                     let found = format!("{} cannot be understood: {error}", file.display());
-                    report.wrong("environment file", found, "lines of `NAME=value`");
+                    report.wrong("environment file", found, "write each line as `NAME=value`");
                 }
                 for literal in dotenv::literals(&text) {
                     let found = notices::not_expanded(&as_written(file, literal));
-                    report.warn("environment file", found, "nothing is expanded in it");
+                    report.warn(
+                        "environment file",
+                        found,
+                        "write the value itself: nothing is expanded in this file",
+                    );
                 }
             }
-            Err(error) => report.wrong(
-                "environment file",
-                error.to_string(),
-                "put the file into `shared` below the root, mode 0600",
-            ),
+            Err(error) => {
+                let fix = match &error {
+                    EnvFileError::Open { .. } => "a deploy is refused until then",
+                    _ => "put the file into `shared` below the root, mode 0600",
+                };
+                report.wrong("environment file", error.to_string(), fix);
+            }
         }
     }
 }

@@ -138,7 +138,7 @@ fn a_name_that_nobody_has_is_named_and_the_others_are_shown() {
     assert_eq!(answer["hosts"][0]["exit_code"], 130, "{outcome}");
     assert_eq!(
         answer["hosts"][0]["failure"]["what"],
-        "skipped: another host is not ready"
+        format!("skipped: `{nobody}` is not ready")
     );
     assert_eq!(outcome.code, Some(1), "{outcome}");
     let engines = |before: &[usize]| before.iter().sum::<usize>();
@@ -174,7 +174,11 @@ fn the_primary_says_what_is_deployed() {
         let answer = outcome.result()["answer"].take();
         let what = |host: usize| answer["hosts"][host]["failure"]["what"].clone();
         assert_eq!(what(asked), "`mian` cannot be deployed", "{outcome}");
-        assert_eq!(what(1 - asked), "skipped: another host is not ready", "{outcome}");
+        assert_eq!(
+            what(1 - asked),
+            format!("skipped: `web{}` is not ready", asked + 1),
+            "{outcome}"
+        );
         assert_eq!(answer["hosts"][asked]["exit_code"], 1);
         assert_eq!(answer["hosts"][1 - asked]["exit_code"], 130);
         outcome.assert_code(1);

@@ -73,8 +73,8 @@ fn a_plan_shows_the_steps_and_the_differences_and_changes_nothing() {
         &format!("shop would deploy {} \"another greeting\" to green", &sha[..7]),
         "gate.soak: \"0s\" → \"1s\"",
         &format!("start flask-green on :{port}"),
-        "1 health check, then a soak of 1s",
-        "rename the link, prove it on 1 path and 1 listener",
+        "wait for 1 health check to pass, and to keep passing for 1s",
+        "move traffic: rename the link, prove it on 1 path and 1 listener",
         "nothing was changed",
     ] {
         assert!(outcome.stdout.contains(text), "no {text:?} in {outcome}");

@@ -183,5 +183,5 @@ fn exec_runs_in_a_colors_release_with_its_environment_and_passes_its_exit_code_o
     let outcome = sandbox.bg(&["exec", "green", "--", "true"]);
     sandbox.assert_five(&outcome, 1, "green is empty", Color::Blue);
     let outcome = sandbox.bg(&["exec", "blue", "--", "nonesuch", "x"]);
-    sandbox.assert_five(&outcome, 1, "`nonesuch x` cannot be started in blue", Color::Blue);
+    sandbox.assert_five(&outcome, 1, "`nonesuch x` was not run on blue", Color::Blue);
 }

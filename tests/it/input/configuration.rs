@@ -117,7 +117,7 @@ fn an_app_that_is_not_there_is_named_beside_those_that_are() {
             "no app `shopp` is set up on this host (there is shop)",
             Color::Blue,
         );
-        outcome.assert_says("hint: `--app NAME` names one");
+        outcome.assert_says("and `--app NAME` chooses one");
     }
     // On the host, with nothing at hand, the only app there is needs no name.
     std::fs::remove_file(sandbox.config()).unwrap();

@@ -25,7 +25,7 @@ fn a_second_one_by_hand_is_refused_and_told_who_does_the_work() {
     let unknown = sandbox.bg(&["worker", "run", "mail"]);
     unknown
         .assert_code(3)
-        .assert_says("has no worker `mail` on this host: it has `sync`");
+        .assert_says("has no worker `mail` on this host, but `sync`");
 }
 
 #[test]
