@@ -10,7 +10,7 @@ mod owners;
 mod proposed;
 mod refused;
 mod restarted;
-mod scene;
+pub mod scene;
 mod sites;
 mod undone;
 mod variables;

@@ -4,13 +4,15 @@
 //! `INSTA_UPDATE=always cargo test --features faults --test it texts` writes the pages anew;
 //! read every one that changed.
 
+mod adopting;
+mod checks;
+mod daily;
 mod redacted;
 
 use std::fmt::Write;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::Command;
 
 use bluegreen::model::color::Color;
 use nix::unistd::Uid;
@@ -48,7 +50,7 @@ impl Book {
     }
 
     /// The same where only some of the lines are the same on every machine.
-    fn types_of(&mut self, sandbox: &Sandbox, line: &str, keep: impl Fn(&str) -> bool) -> Outcome {
+    fn types_of(&mut self, sandbox: &Sandbox, line: &str, keep: impl FnMut(&str) -> bool) -> Outcome {
         let words = shlex::split(line).unwrap();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let output = sandbox.bg_as_typed(&words).output().unwrap();
@@ -58,7 +60,13 @@ impl Book {
     }
 
     /// Writes down what a command has said.
-    fn writes_down(&mut self, sandbox: &Sandbox, line: &str, outcome: &Outcome, keep: impl Fn(&str) -> bool) {
+    fn writes_down(
+        &mut self,
+        sandbox: &Sandbox,
+        line: &str,
+        outcome: &Outcome,
+        mut keep: impl FnMut(&str) -> bool,
+    ) {
         self.said = format!("{}{}", outcome.stderr, outcome.stdout);
         let mut text = format!("$ bluegreen {line}\n");
         for line in self.said.lines().filter(|line| keep(line)) {
@@ -119,9 +127,13 @@ fn pages_of_an_app_from_its_setup_to_its_removal_are_as_checked_in() {
     deploying(&mut book, &sandbox);
     going_back(&mut book, &sandbox);
     looking(&mut book, &sandbox);
+    daily::reading(&mut book, &sandbox);
     refused(&mut book, &sandbox);
     drifting(&mut book, &sandbox);
-    checking(&mut book, &sandbox);
+    daily::moving_data(&mut book, &sandbox);
+    daily::working(&mut book, &sandbox);
+    daily::to_and_fro(&mut book, &sandbox);
+    checks::finding(&mut book, &sandbox);
     nginx_is_down(&mut book, &mut sandbox);
     removing(&mut book, &sandbox);
     book.compare();
@@ -173,6 +185,8 @@ fn going_back(book: &mut Book, sandbox: &Sandbox) {
     book.when("as the refused rollback has hinted");
     book.follows(sandbox, "switch blue").assert_code(0);
     assert_eq!(sandbox.live_color(), Some(Color::Blue));
+    book.assert_hinted("bluegreen history");
+    book.assert_hinted("bluegreen rollback");
     book.when("blue is live already");
     book.types(sandbox, "switch blue");
     book.page("maintenance");
@@ -211,6 +225,8 @@ fn refused(book: &mut Book, sandbox: &Sandbox) {
     book.types(sandbox, "deploy --forse").assert_code(2);
     book.when("an app that is not set up");
     book.types(sandbox, "status --app shopp").assert_code(3);
+    book.assert_hinted("bluegreen setup");
+    book.follows(sandbox, "list").assert_code(0);
 
     let written = fs::read_to_string(sandbox.config()).unwrap();
     fs::write(sandbox.config(), format!("{written}\n[gates]\nsoak = \"5s\"\n")).unwrap();
@@ -274,29 +290,13 @@ fn drifting(book: &mut Book, sandbox: &Sandbox) {
     assert_eq!(sandbox.live_color(), Some(Color::Green));
 }
 
-fn checking(book: &mut Book, sandbox: &Sandbox) {
-    let file = sandbox.app_root().join("shared/app.env");
-    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
-    let about = |line: &str| line.contains("environment file");
-    book.page("check");
-    book.when("the lines on the environment file, which others can read");
-    book.types_of(sandbox, "check", about).assert_code(1);
-    let fix = format!("chmod 600 {}", file.display());
-    book.assert_hinted(&fix);
-    let fixed = Command::new("sh").args(["-c", &fix]).status().unwrap();
-    assert!(fixed.success());
-    book.when("after that `chmod`");
-    book.types_of(sandbox, "check", about);
-}
-
 fn nginx_is_down(book: &mut Book, sandbox: &mut Sandbox) {
     sandbox.front.stop();
     book.page("errors");
     book.when("NGINX is down");
     book.types(sandbox, "switch").assert_code(7);
     book.assert_hinted("bluegreen check");
-    book.types_of(sandbox, "check", |line| line.contains("names no running NGINX"))
-        .assert_code(1);
+    checks::checked(book, sandbox, &["nginx runs"], 1);
     book.page("status");
     book.when("NGINX is down");
     book.types(sandbox, "status");
@@ -350,5 +350,7 @@ fn page_of_a_setup_without_root_is_as_checked_in() {
     let outcome = shared.bg_as(OWNER, &["setup"]);
     outcome.assert_code(1);
     book.writes_down(&shared.sandbox, "setup", &outcome, |_| true);
+    assert!(book.said.contains("hint: run it with sudo"), "{}", book.said);
+    shared.sandbox.bg(&["setup"]).assert_code(0);
     book.compare();
 }

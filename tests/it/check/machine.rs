@@ -39,7 +39,7 @@ fn what_stands_in_the_way_on_the_machine_is_found() {
         &about(&sandbox, "environment file"),
         "error",
         "holds secrets and has mode 0644",
-        "mode 0600",
+        "a deploy is refused until then",
     );
     fs::remove_file(&file).unwrap();
     assert_found(

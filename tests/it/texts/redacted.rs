@@ -52,7 +52,12 @@ const PATTERNS: &[(&str, &str)] = &[
     (r"\b[0-9]+(?:\.[0-9]+)? ms\b", "<ms>"),
     (r"\b[0-9]+(?:\.[0-9]+)? (?:s|min|h)\b", "<time>"),
     (r"\b[0-9]+ (?:second|minute)s? ago", "<time> ago"),
-    (r"\bup [0-9]+ ?[smh]\b", "up <time>"),
+    (r"\bup [0-9.]+ ?[smh]\b", "up <time>"),
+    // gunicorn's own lines.
+    (r"(?m)^\[[-0-9]+ [0-9:]+ \+0000\] \[[0-9]+\]", "[<time>] [<pid>]"),
+    (r"Starting gunicorn .*", "Starting gunicorn <version>"),
+    (r"(Listening at: .*) \([0-9]+\)", "$1 (<pid>)"),
+    (r"\bwith pid: [0-9]+", "with pid: <pid>"),
 ];
 
 /// A page with names in place of ports, paths, times, ids and hashes.
