@@ -31,7 +31,7 @@ use sys::store;
 
 use self::facts::HostFacts;
 pub(super) use self::wanted::{is_applied, wanted};
-use crate::text::{self, Show};
+use crate::text::{self, Show, notices};
 
 /// How long a running command is waited for before the host is changed under it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -116,7 +116,9 @@ pub async fn setup(config: Config, ask: Ask, sink: &dyn Sink) -> Result<SetUp, F
     let mut wanted = wanted(&app, &facts)?;
     let mut changes = wanted.describe(&app);
     if nginx::needs_reload(&app, &facts, &wanted.nginx) {
-        let cost = nginx::cost(&facts).map_or_else(String::new, |cost| format!(" ({cost})"));
+        let cost = nginx::cost(&facts).map_or_else(String::new, |why| {
+            format!(" ({})", notices::warning(&Warning::ReloadCosts(why)))
+        });
         changes.push(format!("reload NGINX{cost}"));
     }
     let mut set_up = SetUp {
