@@ -108,9 +108,11 @@ const PAST: [(&str, &str); 14] = [
     ("write", "wrote"),
 ];
 
-/// A step once it was taken: `wrote FILE` for `write FILE`.
+/// A step once it was taken: `wrote FILE` for `write FILE`. What would have happened otherwise
+/// stands behind a semicolon, and did not.
 #[must_use]
 pub fn past(step: &str) -> String {
+    let (step, _otherwise) = step.split_once("; ").unwrap_or((step, ""));
     let (first, rest) = step.split_once(' ').unwrap_or((step, ""));
     match PAST.iter().find(|(word, _)| *word == first) {
         Some((_, past)) => format!("{past} {rest}"),

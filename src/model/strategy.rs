@@ -89,7 +89,7 @@ impl fmt::Display for ReloadCost {
         match self {
             ReloadCost::OldNginx { nginx } => write!(
                 f,
-                "a reload of NGINX {nginx} loses requests on kept-alive connections (cured in {})",
+                "a reload of NGINX {nginx} loses requests on kept-alive connections (fixed in {})",
                 dotted(KEEPS_CONNECTIONS)
             ),
             ReloadCost::Http2Or3 => f.write_str(
@@ -169,7 +169,7 @@ mod tests {
             (
                 SwitchStrategy::Auto,
                 old,
-                "a reload of NGINX 1.22.1 loses requests on kept-alive connections (cured in 1.27.4)",
+                "a reload of NGINX 1.22.1 loses requests on kept-alive connections (fixed in 1.27.4)",
             ),
             (
                 SwitchStrategy::Auto,
@@ -200,7 +200,7 @@ mod tests {
             (
                 SwitchStrategy::Reload,
                 old,
-                "bg.toml asks for it; a reload of NGINX 1.22.1 loses requests on kept-alive connections (cured in 1.27.4)",
+                "bg.toml asks for it; a reload of NGINX 1.22.1 loses requests on kept-alive connections (fixed in 1.27.4)",
             ),
         ];
         for (wanted, facts, reason) in table {

@@ -44,11 +44,7 @@ pub async fn maintenance(
     caller: &Caller<'_>,
 ) -> Result<MaintenanceSet, Failure> {
     let run = begin(app, Verb::Maintenance, patience, caller).await?;
-    let words = if on {
-        "maintenance page up"
-    } else {
-        "maintenance page taken down"
-    };
+    let words = if on { "page up" } else { "page taken down" };
     let answer = MaintenanceSet { on, live: run.live() };
     if on == run.from.maintenance {
         run.was_needless();

@@ -62,7 +62,7 @@ impl Edits {
         );
     }
 
-    /// Puts `lines` behind the brace that opens a block.
+    /// Puts `lines` behind the brace that opens a block, and behind a comment on that line.
     pub(super) fn lead_in(&mut self, text: &str, block: &Directive, lines: &[String]) {
         let Some(opens) = block.opens else { return };
         let inside = block
@@ -74,7 +74,15 @@ impl Edits {
             None => format!("{}    ", indent(text, block.span.start)),
         };
         let lines: String = lines.iter().map(|line| format!("\n{indent}{line}")).collect();
-        self.add(block, opens..opens, lines);
+        let rest = text
+            .get(opens..)
+            .and_then(|rest| rest.lines().next())
+            .unwrap_or("");
+        let at = match rest.trim_start().starts_with('#') {
+            true => opens + rest.len(),
+            false => opens,
+        };
+        self.add(block, at..at, lines);
     }
 
     /// The files as they will be, those with a file of `first` before the others: a snippet

@@ -50,7 +50,7 @@ fn refused(site: &str) -> String {
 #[test]
 fn everything_that_is_not_touched_stays_as_it_is() {
     let before = "server { # the shop\n\tlisten 80; # v4\n\n\tserver_name  shop.test ;\n\tlocation / {\n\t\t# to the app\n\t\tproxy_pass   http://127.0.0.1:5000 ; # here\n\t\tproxy_set_header Host $host;\n\t}\n}\nserver { listen 81; }";
-    let after = "server {\n\t# bg: which color is live\n\tinclude \"/e/bg/shop/route.conf\"; # the shop\n\tlisten 80; # v4\n\n\tserver_name  shop.test ;\n\tlocation / {\n\t\t# to the app\n\t\t# bg: was `proxy_pass   http://127.0.0.1:5000 ;`\n\t\tinclude \"/e/bg/shop/pass.conf\";\n\t\tproxy_redirect http://127.0.0.1:5000/ /; # here\n\t\tproxy_set_header Host $host;\n\t}\n}\nserver { listen 81; }";
+    let after = "server { # the shop\n\t# bg: which color is live\n\tinclude \"/e/bg/shop/route.conf\";\n\tlisten 80; # v4\n\n\tserver_name  shop.test ;\n\tlocation / {\n\t\t# to the app\n\t\t# bg: was `proxy_pass   http://127.0.0.1:5000 ;`\n\t\tinclude \"/e/bg/shop/pass.conf\";\n\t\tproxy_redirect http://127.0.0.1:5000/ /; # here\n\t\tproxy_set_header Host $host;\n\t}\n}\nserver { listen 81; }";
     assert_eq!(changed(before), after);
 }
 

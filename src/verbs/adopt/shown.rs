@@ -34,7 +34,7 @@ impl Plan {
             .map(|change| format!("change {}, keeping a copy", change.path.display()));
         steps.extend(changed);
         steps.push(format!(
-            "reload NGINX once, after a test; all of this is put back unless it answers on {}",
+            "reload NGINX once, after a test; unless {} then answers as before, all of this is put back",
             match self.looked.seen.iter().filter(|seen| seen.to_the_app).count() {
                 1 => "1 path".to_owned(),
                 count => format!("{count} paths and listeners"),

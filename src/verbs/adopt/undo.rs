@@ -122,7 +122,7 @@ pub async fn undo(ask: &Ask, config: Option<Config>, sink: &dyn Sink) -> Result<
         .iter()
         .map(|change| format!("put {} back as it was", change.path.display()))
         .collect();
-    steps.push("reload NGINX once; each listener has to answer as before".to_owned());
+    steps.push("reload NGINX once; unless each listener then answers as before, it stops there".to_owned());
     if !record.moved.is_empty() {
         steps.push(format!(
             "move {} back into the work tree",
