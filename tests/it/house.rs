@@ -1,6 +1,7 @@
 //! The rules of the house: which room may look into which, how long a file may be, and how many
 //! a command takes.
 
+mod checks;
 mod command;
 mod configuration;
 mod json;

@@ -230,7 +230,7 @@ pub fn generated(page: &str, name: &str, text: &str) {
     }
     assert!(
         part == text,
-        "{page}: `{name}` is not what the code says: `BG_WRITE_PAGES=1 cargo test --features faults --test it` writes it"
+        "{page}: `{name}` is not what the code says: `BG_WRITE_PAGES=1 cargo test --features faults --test it house` writes it"
     );
 }
 
@@ -262,7 +262,7 @@ pub fn pages() -> BTreeMap<PathBuf, String> {
     pages
 }
 
-fn top() -> &'static Path {
+pub fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
