@@ -2,9 +2,9 @@
 
 pub mod call;
 pub mod engine;
-pub mod fleet;
 pub mod host;
 pub mod interrupts;
+pub mod lockstep;
 pub mod program;
 pub mod public_url;
 pub mod relay;

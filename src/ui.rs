@@ -15,7 +15,7 @@ use model::wire::{EngineMessage, Failed};
 use crate::text::clean::{self, Lines};
 use crate::text::{self, Show, events};
 use crate::verbs::Answer;
-use crate::verbs::fleet::Fleet;
+use crate::verbs::host_table::Fleet;
 use streams::{out, tell};
 
 /// Where and how a command speaks.

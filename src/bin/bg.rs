@@ -1,5 +1,5 @@
 //! `bg`, the same program by its short name.
 
 fn main() -> std::process::ExitCode {
-    bluegreen::cli::run::main()
+    bluegreen::cli::entry::main()
 }

@@ -1,5 +1,5 @@
 //! `bluegreen`, for scripts and where `bg` is the shell's own.
 
 fn main() -> std::process::ExitCode {
-    bluegreen::cli::run::main()
+    bluegreen::cli::entry::main()
 }

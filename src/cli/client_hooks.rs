@@ -16,7 +16,7 @@ use crate::remote::relay::Finished;
 use crate::text::Show;
 use crate::verbs::Answer;
 use crate::verbs::deployed::Deployed;
-use crate::verbs::fleet::Fleet;
+use crate::verbs::host_table::Fleet;
 
 /// What a hook is told, by name.
 type Told = Vec<(&'static str, String)>;
@@ -67,7 +67,7 @@ pub async fn after_all(invocation: &Invocation, fleet: &mut Fleet) {
         fleet.hook = moved(invocation, done).await.err().map(|failure| failure.what);
     }
     if fleet.exit_code() != 0 {
-        let each = |of: fn(&crate::verbs::fleet::OnHost) -> Option<String>| {
+        let each = |of: fn(&crate::verbs::host_table::OnHost) -> Option<String>| {
             let hosts = fleet.hosts.iter();
             let words = hosts.filter_map(|host| Some(format!("{}: {}", host.host, of(host)?)));
             words.collect::<Vec<_>>().join("; ")

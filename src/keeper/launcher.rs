@@ -2,8 +2,8 @@
 //! becomes the app. The environment file is read here, from a file only its owner can
 //! read, because PM2 writes everything it is given to a file that everybody can.
 
+pub mod command_line;
 pub mod install;
-pub mod run;
 pub mod work;
 
 use std::collections::BTreeMap;
@@ -21,8 +21,8 @@ use sys::dotenv::{self, DotenvError, Variables};
 use sys::identity::NONCE;
 use sys::restart_inhibitor;
 
+pub use command_line::{RenderError, render_run};
 pub use install::install;
-pub use run::{RenderError, render_run};
 pub use work::{WorkError, take_over, work};
 
 /// Variables of ours that the app gets too.

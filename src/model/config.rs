@@ -21,7 +21,7 @@ mod one_host;
 mod python;
 pub mod read;
 mod rules;
-pub mod run;
+pub mod run_command;
 pub mod schema;
 mod span;
 pub mod worker;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::run;
+use crate::config::run_command;
 
 /// gunicorn closes an idle connection after this many seconds unless told otherwise.
 const KEEP_ALIVE: u64 = 2;
@@ -132,7 +132,7 @@ impl Gunicorn {
     /// `None` for another server.
     #[must_use]
     pub fn of(command: &str, variable: Option<&str>) -> Option<Gunicorn> {
-        Gunicorn::of_words(&run::words(command).ok()?, variable)
+        Gunicorn::of_words(&run_command::words(command).ok()?, variable)
     }
 
     /// The same for a command that is split into words.

@@ -176,7 +176,7 @@ impl Whole<'_> {
         let Part { git, sha, .. } = part;
         let folder = self.tree.join(&part.below);
         let failed = |source| failed(sha, source);
-        let place = lfs::Place {
+        let place = lfs::CommitFolder {
             git,
             index: &self.index,
             folder: &folder,

@@ -8,8 +8,8 @@ use model::failure::{Deployment, Failure};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::clean::Lines;
-use super::{CARE, GOOD, clean, notices, seconds, short, sign, typed};
+use super::clean::{self, Lines};
+use super::{CARE, GOOD, notices, seconds, short, sign, typed};
 
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const DIM: Style = Style::new().dimmed();

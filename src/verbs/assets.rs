@@ -12,9 +12,9 @@ use model::failure::Failure;
 use model::path::plain;
 use model::release::ReleaseId;
 use nginx::readers::Reader;
+use release::assets;
 use release::git::Git;
-use release::statics::Unserved;
-use release::{assets, statics};
+use release::statics::{self, Unserved};
 use state::releases;
 use sys::store::FileError;
 

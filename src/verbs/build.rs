@@ -11,7 +11,7 @@ use engine::run::Run;
 use engine::{slot, traffic};
 use jiff::Timestamp;
 use model::config::Installer;
-use model::config::run::words;
+use model::config::run_command::words;
 use model::event::{Event, Note, Sink, Step, Unexpanded, Warning, millis};
 use model::failure::Failure;
 use model::journal::Verb;

@@ -14,7 +14,7 @@ use model::release::ReleaseId;
 use model::written::{Kind, LeftBehind, WrittenData};
 use release::relocate::relocate;
 use release::seal::{self, Entry};
-use release::written::places::{self, Place};
+use release::written::places::{self, SharedCandidate};
 use release::written::{self, Found};
 use serde::{Deserialize, Serialize};
 use state::releases;
@@ -57,8 +57,8 @@ pub struct DataPlace {
     pub mounted: bool,
 }
 
-impl From<&Place> for DataPlace {
-    fn from(place: &Place) -> DataPlace {
+impl From<&SharedCandidate> for DataPlace {
+    fn from(place: &SharedCandidate) -> DataPlace {
         let has = |kind: Kind| place.written.iter().any(|one| one.kind == kind);
         DataPlace {
             path: place.path.clone(),
@@ -74,7 +74,7 @@ impl From<&Place> for DataPlace {
 struct Live {
     deployment: Deployment,
     found: Found,
-    places: Vec<Place>,
+    places: Vec<SharedCandidate>,
 }
 
 impl Live {
@@ -111,7 +111,7 @@ impl Live {
             .iter()
             .filter(|place| app.config.shares(&place.path).is_none());
         let missing: Vec<String> = missing
-            .map(Place::name)
+            .map(SharedCandidate::name)
             .chain(self.unnamed(app).iter().map(|path| path.display().to_string()))
             .collect();
         if missing.is_empty() {

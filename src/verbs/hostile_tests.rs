@@ -1,16 +1,15 @@
 use std::path::Path;
 
-use model::config::{is_app_name, run};
+use model::config::{is_app_name, run_command};
 use model::gunicorn::Gunicorn;
 use proptest::prelude::*;
 use state::envfile;
 use sys::dotenv::{self, Redactor};
 use testkit::hostile;
 
-use super::Answer;
 use super::check::{Checked, Finding, Level, Report};
-use super::guess;
 use super::history::RunLog;
+use super::{Answer, guess};
 use crate::text::clean::tests::{HOSTILE, check};
 use crate::text::page;
 
@@ -52,7 +51,7 @@ proptest! {
 
     #[test]
     fn a_command_is_words_or_refused(text in hostile::text(COMMANDS), file in hostile::text(SOURCES)) {
-        let words = run::words(&text);
+        let words = run_command::words(&text);
         prop_assert!(words.is_err() || words.is_ok_and(|words| words.iter().all(|word| !word.contains('\0') || text.contains('\0'))));
         if let Some(found) = Gunicorn::of(&text, Some(&file)) {
             prop_assert!(!found.clone().with_file(&file).file().is_empty() || text.contains("-c") || file.contains("-c"));

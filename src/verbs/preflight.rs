@@ -7,14 +7,13 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use engine::gate;
 use engine::health::{self, Pace, Unhealthy};
 use engine::run::Run;
-use engine::{slot, traffic};
+use engine::{gate, slot, traffic};
 use keeper::launcher::{self, render_run};
 use model::color::Color;
 use model::config::Preflight;
-use model::config::run::loads;
+use model::config::run_command::loads;
 use model::event::{Event, Note, Sink, TriedBy, millis};
 use model::failure::Failure;
 use model::release::Manifest;

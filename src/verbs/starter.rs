@@ -131,7 +131,7 @@ mod tests {
     use std::path::Path;
 
     use model::config::read::parse;
-    use model::config::{Config, difference, run, schema};
+    use model::config::{Config, difference, run_command, schema};
     use serde_json::Value;
 
     use super::*;
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(config.shared, guess.shared);
         assert_eq!(config.source.folder, guess.folder);
         assert_eq!(config.python.requirements, guess.requirements);
-        let words = run::words(&config.process.run).unwrap();
+        let words = run_command::words(&config.process.run).unwrap();
         assert_eq!(words.last().unwrap(), "shop:create_app()");
     }
 

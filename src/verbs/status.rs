@@ -1,10 +1,9 @@
 //! `bg status`: what is live, what is warm, and what a rollback would do, all looked up now.
 
 use engine::app::App;
-use engine::drift;
 use engine::traffic::{self, Observe};
 use engine::workers::{self, WorkerStatus};
-use engine::{adopted, gate, recover, slot};
+use engine::{adopted, drift, gate, recover, slot};
 use model::color::Color;
 use model::config::SwitchStrategy;
 use model::failure::Deployment;

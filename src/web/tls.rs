@@ -16,7 +16,7 @@ use rustls::pki_types::CertificateDer;
 pub use certificate::Certificate;
 pub use chain::Roots;
 pub use disk::{OnDisk, read};
-pub use fault::{Fault, Missing, Place};
+pub use fault::{Fault, IssuerSource, Missing};
 pub use presented::{Shown, presented};
 
 /// Days before its end from which on a certificate should have been renewed: certbot does so

@@ -5,11 +5,9 @@ use model::failure::Failure;
 use model::release::ReleaseId;
 use state::releases;
 
-use crate::adopted;
 use crate::app::App;
-use crate::gate;
-use crate::slot::read_manifest;
-use crate::slot::{self, IdleSlot};
+use crate::slot::{self, IdleSlot, read_manifest};
+use crate::{adopted, gate};
 
 /// Stops the candidate and starts what the slot held before, so that a rollback stays ready.
 /// `true` when the slot has that again: it runs and answers, or nothing was there.

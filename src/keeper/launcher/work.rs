@@ -8,7 +8,7 @@ use std::{fs, io};
 use jiff::Timestamp;
 use model::color::Color;
 use model::config::Worker;
-use model::config::run::{self, RunError};
+use model::config::run_command::{self, RunError};
 use model::config::worker::StopSignal;
 use model::instance::{Holder, Instance};
 use model::layout::Layout;
@@ -220,7 +220,7 @@ pub fn words(
     worker: &Worker,
     line: &str,
 ) -> Result<Vec<String>, WorkError> {
-    let split = run::words(line).map_err(|source| WorkError::Words {
+    let split = run_command::words(line).map_err(|source| WorkError::Words {
         worker: worker.name.clone(),
         source,
     })?;

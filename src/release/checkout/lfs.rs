@@ -69,7 +69,7 @@ pub async fn lacks_filter(git: &Git, sha: &str) -> Result<(), CheckoutError> {
     let temp = tempfile::tempdir().map_err(FileError::at("write into", &std::env::temp_dir()))?;
     let (index, folder) = (temp.path().join("index"), temp.path().join("tree"));
     fs::create_dir(&folder).map_err(FileError::at("create the folder", &folder))?;
-    let place = Place {
+    let place = CommitFolder {
         git,
         index: &index,
         folder: &folder,
@@ -89,13 +89,13 @@ pub async fn lacks_filter(git: &Git, sha: &str) -> Result<(), CheckoutError> {
 }
 
 /// A commit in an index, and the folder for its files.
-pub(super) struct Place<'a> {
+pub(super) struct CommitFolder<'a> {
     pub(super) git: &'a Git,
     pub(super) index: &'a Path,
     pub(super) folder: &'a Path,
 }
 
-impl Place<'_> {
+impl CommitFolder<'_> {
     /// The files that are pointers in the commit.
     pub(super) async fn pointers(&self) -> Result<Vec<PathBuf>, CommandError> {
         let text = self.grep(&["-lz", "-e", &format!("^{POINTER}")]).await?;

@@ -14,7 +14,7 @@ const PLACEHOLDERS: [&str; 4] = [".gitkeep", ".gitignore", ".keep", ".placeholde
 
 /// A file or folder for `shared`, and what was written in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct SharedCandidate {
     /// Relative to the release.
     pub path: PathBuf,
     /// Whether it is a folder.
@@ -23,7 +23,7 @@ pub struct Place {
     pub written: Vec<Written>,
 }
 
-impl Place {
+impl SharedCandidate {
     /// All of its bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -42,11 +42,11 @@ impl Place {
 /// The fewest places that hold all that was written and no code, each that `config` shares
 /// already as it is there.
 #[must_use]
-pub fn of(found: &Found, config: &Config) -> Vec<Place> {
-    let mut places: BTreeMap<PathBuf, Place> = BTreeMap::new();
+pub fn of(found: &Found, config: &Config) -> Vec<SharedCandidate> {
+    let mut places: BTreeMap<PathBuf, SharedCandidate> = BTreeMap::new();
     for one in &found.data {
         let path = place(one, found, config);
-        let place = places.entry(path.clone()).or_insert_with(|| Place {
+        let place = places.entry(path.clone()).or_insert_with(|| SharedCandidate {
             is_folder: path != one.path || one.kind == Kind::Mount,
             path,
             written: Vec::new(),
@@ -54,7 +54,7 @@ pub fn of(found: &Found, config: &Config) -> Vec<Place> {
         place.written.push(one.clone());
     }
     let all: BTreeSet<PathBuf> = places.keys().cloned().collect();
-    let mut outer: Vec<Place> = Vec::new();
+    let mut outer: Vec<SharedCandidate> = Vec::new();
     for (path, place) in places {
         // Sorted, a folder comes before what lies in it.
         let above = path.ancestors().skip(1).find(|above| all.contains(*above));

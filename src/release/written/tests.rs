@@ -56,7 +56,7 @@ impl Scene {
 
     fn places(&self) -> Vec<String> {
         let places = places::of(&self.found(), &self.config);
-        places.iter().map(places::Place::name).collect()
+        places.iter().map(places::SharedCandidate::name).collect()
     }
 }
 

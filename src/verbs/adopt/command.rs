@@ -3,9 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sys::process;
-use sys::sockets;
-use sys::store;
+use sys::{process, sockets, store};
 
 use super::found::Found;
 use crate::verbs::guess;
@@ -111,7 +109,7 @@ pub fn next_of(words: Vec<String>, folder: &Path) -> Next {
         python: "python3".into(),
         words,
     });
-    let place = Place {
+    let place = AppFolder {
         top: folder,
         folder,
         gunicorn: true,
@@ -121,7 +119,7 @@ pub fn next_of(words: Vec<String>, folder: &Path) -> Next {
 
 /// What is known about the place that the app runs in.
 #[derive(Clone, Debug)]
-pub struct Place<'a> {
+pub struct AppFolder<'a> {
     /// The top of the work tree.
     pub top: &'a Path,
     /// The folder that it runs in.
@@ -132,7 +130,7 @@ pub struct Place<'a> {
 
 /// The command for the next release.
 #[must_use]
-pub fn next(now: &Now, place: &Place<'_>) -> Next {
+pub fn next(now: &Now, place: &AppFolder<'_>) -> Next {
     let words: Vec<&str> = now.words.iter().map(String::as_str).collect();
     let name = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
     match words.as_slice() {
@@ -145,7 +143,7 @@ pub fn next(now: &Now, place: &Place<'_>) -> Next {
     }
 }
 
-fn line(words: &[String], place: &Place<'_>) -> String {
+fn line(words: &[String], place: &AppFolder<'_>) -> String {
     let top = place.top.display().to_string();
     let one = |word: &String| {
         // A path into the work tree would run its code and not the release's.
@@ -158,7 +156,7 @@ fn line(words: &[String], place: &Place<'_>) -> String {
         .replace(RELEASE, "{{ release }}")
 }
 
-fn gunicorn(args: &[&str], place: &Place<'_>) -> Next {
+fn gunicorn(args: &[&str], place: &AppFolder<'_>) -> Next {
     let mut words: Vec<String> = ["-m", "gunicorn", "-b"].map(str::to_owned).to_vec();
     words.push(format!("127.0.0.1:{PORT}"));
     let mut args = args.iter().copied();
@@ -199,7 +197,7 @@ fn workers(words: &[String]) -> Option<u32> {
     words.iter().find_map(glued)
 }
 
-fn flask(args: &[&str], place: &Place<'_>) -> Next {
+fn flask(args: &[&str], place: &AppFolder<'_>) -> Next {
     let mut words: Vec<String> = ["-m", "flask"].map(str::to_owned).to_vec();
     let mut args = args.iter().copied();
     while let Some(arg) = args.next() {
@@ -225,7 +223,7 @@ fn flask(args: &[&str], place: &Place<'_>) -> Next {
 
 /// `python backend/app.py`: the app behind gunicorn where that is at hand, since the port
 /// stands in the program.
-fn program(script: &str, args: &[&str], place: &Place<'_>) -> Next {
+fn program(script: &str, args: &[&str], place: &AppFolder<'_>) -> Next {
     let path = place.folder.join(script);
     let stem = path
         .file_stem()
@@ -293,7 +291,7 @@ fn shown(path: &Path, source: &str) -> String {
     }
 }
 
-fn unknown(words: &[&str], place: &Place<'_>) -> Next {
+fn unknown(words: &[&str], place: &AppFolder<'_>) -> Next {
     let words: Vec<String> = words
         .iter()
         .map(|word| (*word).to_owned())
@@ -315,7 +313,7 @@ mod tests {
 
     fn next_of(line: &str, gunicorn: bool, folder: &Path) -> Next {
         let now = python(shlex::split(line).unwrap()).unwrap();
-        let place = Place {
+        let place = AppFolder {
             top: folder,
             folder,
             gunicorn,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use model::config::Config;
-use model::config::run::words;
+use model::config::run_command::words;
 use model::failure::{Failure, Kind};
 use model::release::Manifest;
 use sys::lock::user_name;

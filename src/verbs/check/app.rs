@@ -15,8 +15,7 @@ use sys::store::read_plain;
 use sys::{process, sockets};
 
 use super::finding::Report;
-use crate::verbs::data;
-use crate::verbs::guess;
+use crate::verbs::{data, guess};
 
 /// NGINX's own `keepalive_timeout` of an upstream.
 const UPSTREAM_IDLE: Duration = Duration::from_secs(60);

@@ -9,7 +9,7 @@ use engine::app::App;
 use model::listen::Listener;
 use nginx::dump::Server;
 use nginx::names;
-use web::tls::{self, Fault, Missing, OnDisk, Place, Roots, Shown, Verdict};
+use web::tls::{self, Fault, IssuerSource, Missing, OnDisk, Roots, Shown, Verdict};
 
 use super::super::setup::facts::{self, HostFacts};
 use super::finding::{Level, Report};
@@ -188,19 +188,19 @@ fn fix(fault: &Fault, file: &std::path::Path) -> String {
 /// How the missing certificate gets to the clients.
 fn complete(missing: &Missing, file: &str) -> String {
     match &missing.at {
-        Place::Whole(whole) if missing.served.as_ref() == Some(whole) => {
+        IssuerSource::Whole(whole) if missing.served.as_ref() == Some(whole) => {
             format!("`nginx -s reload`: `{}` is whole by now", whole.display())
         }
-        Place::Whole(whole) => format!(
+        IssuerSource::Whole(whole) => format!(
             "serve `{0}` instead of `{file}`: `ssl_certificate {0};`, then `nginx -s reload`",
             whole.display()
         ),
-        Place::Rest(rest) => format!(
+        IssuerSource::Rest(rest) => format!(
             "`cat {file} {} > {1}`, then `ssl_certificate {1};` and `nginx -s reload`",
             rest.display(),
             beside(file)
         ),
-        Place::Url(url) => format!(
+        IssuerSource::Url(url) => format!(
             "`curl -sS {url} | openssl x509 -inform DER | cat {file} - > {0}`, then `ssl_certificate {0};` and `nginx -s reload`",
             beside(file)
         ),

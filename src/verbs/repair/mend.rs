@@ -1,8 +1,7 @@
 //! What `bg repair` does about each kind of drift. Whatever serves visitors is left alone.
 
 use engine::app::App;
-use engine::drift;
-use engine::{process_list, run, slot, traffic};
+use engine::{drift, process_list, run, slot, traffic};
 use jiff::Timestamp;
 use model::color::Route;
 use model::drift::Drift;

@@ -106,12 +106,12 @@ pub struct Missing {
     /// The file that NGINX is configured to show, as far as it is known.
     pub served: Option<PathBuf>,
     /// Where it was found.
-    pub at: Place,
+    pub at: IssuerSource,
 }
 
 /// Where the missing certificate was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum IssuerSource {
     /// This file holds the certificate with all that belongs to it.
     Whole(PathBuf),
     /// This file holds what is missing.

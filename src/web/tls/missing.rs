@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use tokio::net::lookup_host;
 
 use crate::http::Client;
-use crate::tls::{Certificate, Missing, OnDisk, Place, Roots, Shown};
+use crate::tls::{Certificate, IssuerSource, Missing, OnDisk, Roots, Shown};
 
 /// For fetching one certificate of 1 to 2 kB from its authority.
 const FETCH: Duration = Duration::from_secs(3);
@@ -49,16 +49,16 @@ pub(super) async fn look(
     for (file, certificates) in own.iter().flat_map(|own| own.files()) {
         let is_whole = certificates.first() == Some(&leaf.der) && certificates.len() > 1;
         if is_whole && trusts(certificates) {
-            return missing(Place::Whole(file.clone()), certificates);
+            return missing(IssuerSource::Whole(file.clone()), certificates);
         }
     }
     for (file, certificates) in own.iter().flat_map(|own| own.files()) {
         if trusts(certificates) {
-            return missing(Place::Rest(file.clone()), certificates);
+            return missing(IssuerSource::Rest(file.clone()), certificates);
         }
     }
     let (url, fetched) = fetch(shown).await?;
-    trusts(&fetched).then(|| missing(Place::Url(url), &fetched))?
+    trusts(&fetched).then(|| missing(IssuerSource::Url(url), &fetched))?
 }
 
 /// Who signed the last certificate of the way that was sent.

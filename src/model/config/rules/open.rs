@@ -1,7 +1,6 @@
 //! What `bg init` did not find and nobody has written since.
 
-use super::super::run;
-use super::super::{Config, OPEN};
+use super::super::{Config, OPEN, run_command};
 use super::findings::Findings;
 use super::value::{Verdict, wrong, wrong_part};
 
@@ -15,7 +14,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_, '_>) {
             "write a git URL, or the path of a repository on the host; without this line each deploy brings its files with `--from`",
         ),
     );
-    let words = run::words(&config.process.run).unwrap_or_default();
+    let words = run_command::words(&config.process.run).unwrap_or_default();
     if words.iter().any(|word| word == OPEN) {
         let app = "write what gunicorn loads, as `app:app` for the `app` in app.py, or `shop:create_app()`";
         findings.value("process.run", wrong_part(OPEN, LEFT_OPEN, app));

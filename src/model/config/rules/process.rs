@@ -1,6 +1,6 @@
 //! How the app is started, and its environment.
 
-use super::super::run::{self, RunError, VARIABLES};
+use super::super::run_command::{self, RunError, VARIABLES};
 use super::super::{Config, Env, Ports};
 use super::findings::Findings;
 use super::value::{Verdict, relative, wrong, wrong_part};
@@ -43,7 +43,7 @@ fn name(name: &str) -> Verdict {
 }
 
 fn command(line: &str) -> Verdict {
-    let words = match run::words(line) {
+    let words = match run_command::words(line) {
         Ok(words) => words,
         Err(error) => return cannot_split(&error),
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{Config, run};
+use super::super::{Config, run_command};
 use super::duration::{not_too_long, some_time};
 use super::findings::Findings;
 use super::process::{cannot_split, no_shell};
@@ -58,7 +58,7 @@ fn name(is_new: bool, name: &str) -> Verdict {
 }
 
 fn command(line: &str) -> Verdict {
-    let words = match run::words(line) {
+    let words = match run_command::words(line) {
         Ok(words) => words,
         Err(error) => return cannot_split(&error),
     };

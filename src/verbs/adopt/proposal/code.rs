@@ -6,7 +6,7 @@ use model::failure::Failure;
 use model::gunicorn::Gunicorn;
 use sys::{process, store, user};
 
-use super::super::command::{self, Next, Place};
+use super::super::command::{self, AppFolder, Next};
 use super::super::found::Found;
 use crate::verbs::guess;
 
@@ -68,7 +68,7 @@ pub(super) fn look(found: &Found, top: &Path) -> Result<(Code, Next, String), Fa
                 .to_owned(),
         );
     }
-    let place = Place {
+    let place = AppFolder {
         top,
         folder: &folder,
         gunicorn: installed || in_requirements,

@@ -16,13 +16,13 @@ use super::checks::Checks;
 use super::client_hooks;
 use super::invocation::{Invocation, left};
 use super::source::bundle;
-use crate::remote::fleet::{self, Member};
 use crate::remote::host::{Host, Way};
 use crate::remote::interrupts::Interrupts;
+use crate::remote::lockstep::{self, Member};
 use crate::remote::relay::{Finished, Onlooker};
 use crate::text::Show;
 use crate::ui::{HostUi, Ui};
-use crate::verbs::fleet::{Fleet, OnHost};
+use crate::verbs::host_table::{Fleet, OnHost};
 use crate::verbs::observe::Observed;
 use crate::verbs::{Answer, source};
 
@@ -195,7 +195,7 @@ async fn look(
         })
         .collect();
     let parallel = invocation.chosen.fleet.parallel;
-    let work = fleet::each(&members, invocation.verb.needs_root(), parallel, &messages);
+    let work = lockstep::each(&members, invocation.verb.needs_root(), parallel, &messages);
     let done = tokio::select! {
         done = work => done,
         () = stop => Vec::new(),
@@ -257,12 +257,12 @@ async fn switch_together(invocation: &Invocation, hosts: &[Host], onlookers: &[O
     let interrupts = Interrupts::listen();
     let mut second = interrupts.clone();
     let tell_all = |event| invocation.ui.emit(event);
-    let run = fleet::Together {
+    let run = lockstep::Together {
         parallel: invocation.chosen.fleet.parallel,
         primary: invocation.chosen.primary(),
     };
     let stepped = tokio::select! {
-        stepped = fleet::switch_together(&members, run, interrupts, &tell_all) => stepped,
+        stepped = lockstep::switch_together(&members, run, interrupts, &tell_all) => stepped,
         () = second.second() => return nobody(invocation, hosts.iter().map(|host| Err::<(), _>(left(&host.name))).collect()),
     };
     let finished = settle(invocation, hosts, &sights, stepped.finished, stepped.together).await;

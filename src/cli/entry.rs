@@ -15,7 +15,7 @@ use super::dispatch::{dispatch, launch, work};
 use super::hosts::Chosen;
 use super::invocation::{self, Invocation};
 use super::source::{self, bundle};
-use super::{complete, engine, fleet, rights, shell, single_host};
+use super::{complete, engine, many_hosts, rights, shell, single_host};
 use crate::ui::Ui;
 
 /// A deploy with one worker and one listener wanted 23 where measured; each further one is
@@ -136,7 +136,7 @@ async fn go(invocation: &Invocation, accept_new_host_key: bool) -> u8 {
     }
     match invocation.chosen.names.as_slice() {
         [name] => single_host::run(invocation, name, &way).await,
-        _ => fleet::run(invocation, &way).await,
+        _ => many_hosts::run(invocation, &way).await,
     }
 }
 
