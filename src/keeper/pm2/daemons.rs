@@ -8,7 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use nix::unistd::Uid;
-use sys::{path_security, process};
+use sys::path_security;
+use sys::process::{self, Process};
 
 use crate::pm2::rpc::RpcError;
 use crate::pm2::{Pm2, Pm2Error, Proc, entry};
@@ -31,15 +32,27 @@ pub struct Running {
 #[must_use]
 pub fn running() -> Vec<Running> {
     let me = Uid::effective();
-    process::all()
-        .into_iter()
-        .filter_map(|pid| {
-            let uid = process::owner(pid).map(Uid::from_raw)?;
-            let home = home(&process::cmdline(pid)?, || given_home(pid))?;
-            Some(Running { home, pid, uid })
-        })
-        .filter(|daemon| (me.is_root() || daemon.uid == me) && daemon.has_its_own_home())
-        .collect()
+    let found = process::all().into_iter().filter_map(|pid| {
+        let uid = process::owner(pid).map(Uid::from_raw)?;
+        let home = home(&process::cmdline(pid)?, || given_home(pid))?;
+        Some((Process::of(pid)?.started, Running { home, pid, uid }))
+    });
+    let mine = |(_, daemon): &(u64, Running)| (me.is_root() || daemon.uid == me) && daemon.has_its_own_home();
+    oldest_of_each_home(found.filter(mine).collect())
+}
+
+/// What a daemon starts has the daemon's title until its own program is loaded; the daemon is
+/// the older of the two.
+fn oldest_of_each_home(mut found: Vec<(u64, Running)>) -> Vec<Running> {
+    found.sort_by_key(|(started, one)| (*started, one.pid));
+    let mut daemons: Vec<Running> = Vec::new();
+    for (_, one) in found {
+        let is_it = |known: &Running| known.home == one.home && known.uid == one.uid;
+        if !daemons.iter().any(is_it) {
+            daemons.push(one);
+        }
+    }
+    daemons
 }
 
 impl Running {
@@ -98,6 +111,24 @@ fn given_home(pid: u32) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use crate::pm2::daemons::*;
+
+    #[test]
+    fn what_a_daemon_has_just_started_is_no_second_daemon() {
+        let one = |pid: u32, home: &str, uid: u32| Running {
+            home: home.into(),
+            pid,
+            uid: Uid::from_raw(uid),
+        };
+        let found = vec![
+            (70, one(12, "/a", 1)),
+            (50, one(900, "/a", 1)),
+            (60, one(30, "/b", 1)),
+            (60, one(31, "/b", 1)),
+            (65, one(32, "/b", 2)),
+        ];
+        let pids: Vec<u32> = oldest_of_each_home(found).iter().map(|one| one.pid).collect();
+        assert_eq!(pids, [900, 30, 32]);
+    }
 
     #[test]
     fn a_daemon_says_where_its_home_is() {
