@@ -98,7 +98,7 @@ fn auto_says_why_and_another_way_is_one_line_and_setup() {
     let setup = sandbox.bg(&["setup"]);
     setup.assert_code(0);
     assert!(
-        setup.stdout.contains("the live strategy: a reload of NGINX 1."),
+        setup.stdout.contains("the `live` strategy: a reload of NGINX 1."),
         "{setup}"
     );
     sandbox.bg(&["deploy"]).assert_code(0);

@@ -221,12 +221,12 @@ fn setup_puts_the_program_on_the_path() {
     let sandbox = Sandbox::new();
     let plan = sandbox.bg(&["setup", "--plan"]);
     let place = sandbox.root().join("bin/bluegreen");
-    let line = format!("install this program at {}", place.display());
-    assert!(plan.stdout.contains(&line), "{plan}");
+    let line = |done: &str| format!("  {done} this program at {}\n", place.display());
+    assert!(plan.stdout.contains(&line("would install")), "{plan}");
     assert!(!place.exists());
     let setup = sandbox.bg(&["setup"]);
     setup.assert_code(0);
-    assert!(setup.stdout.contains(&line), "{setup}");
+    assert!(setup.stdout.contains(&line("installed")), "{setup}");
     assert_eq!(
         fs::read(&place).unwrap(),
         fs::read(env!("CARGO_BIN_EXE_bluegreen")).unwrap()
