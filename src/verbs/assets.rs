@@ -18,6 +18,8 @@ use release::statics::{self, Unserved};
 use state::releases;
 use sys::store::FileError;
 
+use crate::text::short;
+
 /// What to do about a folder that is served and not there.
 const NOT_THERE: &str =
     "commit it, build it in `hooks.after_build`, or correct `folder` in `[[nginx.static]]`";
@@ -112,7 +114,7 @@ pub async fn are_committed(app: &App, git: &Git, sha: &str) -> Result<(), Failur
             folder: files.folder.clone(),
             url: files.url.clone(),
         };
-        let failure = not_served(sha.get(..7).unwrap_or(sha)).because(missing);
+        let failure = not_served(short(sha)).because(missing);
         Err(failure.hint(NOT_THERE).with_traffic(traffic::unchanged(app)))
     })
 }

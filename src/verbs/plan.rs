@@ -19,7 +19,7 @@ use sys::lock;
 
 use super::deploy::{self, Ask};
 use super::{build, migrate, packages, source};
-use crate::text::Show;
+use crate::text::{Show, counted, short};
 
 /// What a deploy would do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ impl Show for Planned {
         let mut text = format!(
             "{} would deploy {} \"{}\" to {}\n",
             self.app,
-            self.commit.get(..7).unwrap_or(&self.commit),
+            short(&self.commit),
             self.subject,
             self.color
         );
@@ -159,10 +159,7 @@ fn steps(app: &App, color: Color, sha: &str, schema: Option<String>, no_switch: 
         true => " and its submodules",
         false => "",
     };
-    steps.push(format!(
-        "check out {}{submodules} into a new release",
-        sha.get(..7).unwrap_or(sha)
-    ));
+    steps.push(format!("check out {}{submodules} into a new release", short(sha)));
     steps.push("reuse the python environment, or build one beside it".to_owned());
     steps.extend(hooks(app, Moment::AfterBuild));
     match config.gate.preflight {
@@ -218,8 +215,4 @@ fn steps(app: &App, color: Color, sha: &str, schema: Option<String>, no_switch: 
         steps.extend(hooks(app, Moment::AfterSwitch));
     }
     steps
-}
-
-fn counted(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }

@@ -16,6 +16,7 @@ use state::{envfile, releases};
 use sys::lock::user_name;
 
 use super::assets;
+use crate::text;
 
 /// What a deploy is asked to release.
 #[derive(Clone, Debug, Default)]
@@ -174,7 +175,7 @@ pub fn is_live(app: &App, live: Color, commit: &Commit) -> bool {
 /// What is said of a commit that is live as it is.
 #[must_use]
 pub fn already_live(sha: &str) -> Failure {
-    let short = sha.get(..7).unwrap_or(sha);
+    let short = text::short(sha);
     Failure::failed(format!(
         "{short} is live already, with the same configuration and environment"
     ))

@@ -8,6 +8,7 @@ use model::failure::{Failure, Kind};
 use release::local_checkout::{self, Change, LocalCheckout, LocalCheckoutError, Remote};
 
 use super::super::context::Context;
+use crate::text;
 use crate::ui::Ui;
 use crate::ui::ask::Answered;
 
@@ -137,7 +138,7 @@ async fn carry_out(sending: &Sending, message: &str, ui: Ui) -> Result<String, F
     let sha = made.map_err(|error| {
         Failure::failed("it was not committed, and nothing was pushed or deployed").because(error)
     })?;
-    let short = sha.get(..7).unwrap_or(&sha);
+    let short = text::short(&sha);
     if let Remote::Named(name) = &sending.remote {
         tree.push(name, &sha, &sending.branch)
             .await

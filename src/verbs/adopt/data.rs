@@ -10,6 +10,7 @@ use release::relocate::sqlite::{BESIDE, is_sqlite};
 use serde::{Deserialize, Serialize};
 use sys::user;
 
+use crate::text::counted;
 use crate::verbs::data::into_shared;
 use crate::verbs::remove;
 
@@ -104,10 +105,6 @@ fn folder(path: &Path) -> Option<String> {
             counted(files, "file")
         )),
     }
-}
-
-fn counted(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Moves `paths` of the work tree at `top` into `shared`, and leaves a link in the place of each.

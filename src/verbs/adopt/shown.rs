@@ -10,6 +10,7 @@ use sys::user;
 use super::plan::Plan;
 use super::request::{Adopting, Ask};
 use super::seen::Looked;
+use crate::text;
 
 impl Plan {
     /// What would be done.
@@ -63,7 +64,7 @@ impl Plan {
     fn words(&self) -> String {
         let found = &self.found;
         let at = self.state.as_ref().map_or(String::new(), |state| {
-            let short = state.commit.get(..7).unwrap_or(&state.commit);
+            let short = text::short(&state.commit);
             format!(", at {short} \"{}\"", state.subject)
         });
         format!(
