@@ -5,6 +5,7 @@ pub mod events;
 pub mod notices;
 
 use std::fmt::{Debug, Write};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -59,7 +60,22 @@ pub fn seconds(ms: f64) -> String {
         ms if ms < 100.0 => format!("{:.2}s", ms / 1000.0),
         ms if ms < 10_000.0 => format!("{:.1}s", ms / 1000.0),
         ms if ms < 120_000.0 => format!("{:.0}s", ms / 1000.0),
-        ms => format!("{:.0}m {:.0}s", (ms / 60_000.0).floor(), (ms % 60_000.0) / 1000.0),
+        ms => {
+            let whole = (ms / 1000.0).round();
+            format!("{:.0}m {:.0}s", (whole / 60.0).floor(), whole % 60.0)
+        }
+    }
+}
+
+/// `45s`, `12m`, `3h 5m`, `2d 4h`: as exact as people need it of a longer time.
+pub(crate) fn rough(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{minutes}m"),
+        3600..86_400 => format!("{hours}h {}m", minutes % 60),
+        _ => format!("{days}d {}h", hours % 24),
     }
 }
 

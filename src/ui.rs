@@ -144,11 +144,12 @@ impl Ui {
         wire::flush();
     }
 
-    /// What came of a command, as the line of the wire that says so.
+    /// What came of a command, as the line of the wire that says so: to be kept, so without what
+    /// opens a preview.
     #[must_use]
     pub fn result(done: &Result<Option<Answer>, Failure>) -> String {
         let said = match done {
-            Ok(Some(answer)) => said(answer),
+            Ok(Some(answer)) => said(&answer.clone().without_token()),
             Ok(None) => EngineMessage::Done,
             Err(failure) => EngineMessage::Failure(Failed::from(failure)),
         };

@@ -6,6 +6,7 @@ pub mod assets;
 pub mod backup;
 pub mod build;
 pub mod check;
+pub mod compare;
 pub mod contract;
 pub mod data;
 pub mod deploy;
@@ -27,7 +28,9 @@ pub mod observe;
 pub mod packages;
 pub mod plan;
 pub mod preflight;
+pub mod preview;
 pub mod prune;
+pub mod rehearse;
 pub mod releases;
 pub mod remove;
 pub mod repair;
@@ -78,6 +81,10 @@ pub enum Answer {
     Data(data::DataFound),
     /// `bg maintenance`.
     Maintenance(maintenance::MaintenanceSet),
+    /// `bg compare`.
+    Compared(compare::Compared),
+    /// `bg preview`.
+    Previewed(preview::Previewed),
     /// `bg repair`.
     Repaired(repair::Repaired),
     /// `bg remove`.
@@ -98,6 +105,22 @@ impl Answer {
         }
     }
 
+    /// The same without what opens a preview, for a record.
+    #[must_use]
+    pub fn without_token(self) -> Answer {
+        match self {
+            Answer::Previewed(previewed) => Answer::Previewed(preview::Previewed {
+                opened: previewed.opened.map(preview::Link::without_token),
+                ..previewed
+            }),
+            Answer::Deployed(deployed) => Answer::Deployed(deployed::Deployed {
+                preview: deployed.preview.map(preview::Link::without_token),
+                ..deployed
+            }),
+            other => other,
+        }
+    }
+
     fn shown(&self) -> &dyn Show {
         match self {
             Answer::Started(answer) => answer,
@@ -114,6 +137,8 @@ impl Answer {
             Answer::Releases(answer) => answer,
             Answer::Data(answer) => answer,
             Answer::Maintenance(answer) => answer,
+            Answer::Compared(answer) => answer,
+            Answer::Previewed(answer) => answer,
             Answer::Repaired(answer) => answer,
             Answer::Removed(answer) => answer,
             Answer::Shown(answer) => answer,

@@ -4,72 +4,28 @@ mod adopt;
 mod choices;
 pub mod command;
 mod examples;
+mod options;
 mod origin;
 mod worker;
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::Subcommand;
 use model::color::Color;
 use model::config::duration::Span;
+use model::failure::Failure;
+use model::preview::PreviewKey;
 use model::release::{Beginning, ReleaseId};
 use serde::{Deserialize, Serialize};
 
 use super::candidates;
 use super::checks::Checks;
 pub use adopt::Adopt;
-pub use choices::{DataAction, OnOff, Patience, PromptShell};
+pub use choices::{DataAction, OnOff, Pages, Patience, PromptShell, Shown};
 use examples::examples;
+pub use options::Args;
 pub use origin::Origin;
 pub use worker::Worker;
-
-/// Zero-downtime blue-green releases for Flask behind NGINX
-#[derive(Debug, Parser)]
-#[command(
-    name = "bluegreen",
-    version,
-    max_term_width = 100,
-    next_help_heading = "Common options",
-    after_help = "Exit codes say where traffic is: 0 done, 1 failed and traffic unchanged, 2 usage, 3 config, \
-                  4 locked, 5 switched then put back, 6 switched but clean-up unfinished, 7 unknown: look now, \
-                  130 interrupted before traffic moved."
-)]
-pub struct Args {
-    /// The app; needed only where the host has several and no bg.toml names it
-    #[arg(long, short, global = true, env = "BG_APP", value_name = "NAME", add = candidates::apps())]
-    pub app: Option<String>,
-
-    /// The configuration [default: ./bg.toml if there is one, else what was last applied]
-    #[arg(long, short, global = true, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-
-    /// Servers over SSH: names, `user@host:port`, or groups of bg.toml [default: its `hosts`]
-    #[arg(
-        long,
-        alias = "host",
-        global = true,
-        value_name = "HOST,...",
-        value_delimiter = ',',
-        add = candidates::hosts()
-    )]
-    pub hosts: Vec<String>,
-
-    /// Act on this machine, whatever `hosts` bg.toml names
-    #[arg(long, global = true, conflicts_with = "hosts")]
-    pub local: bool,
-
-    /// Add the key of a server that is not known yet to known_hosts; a changed key is still refused
-    #[arg(long, global = true)]
-    pub accept_new_host_key: bool,
-
-    /// Print events as JSON lines on stdout, then one result object
-    #[arg(long, global = true)]
-    pub json: bool,
-
-    /// What to do
-    #[command(subcommand)]
-    pub verb: Verb,
-}
 
 /// Every command.
 #[derive(Clone, Debug, Serialize, Deserialize, Subcommand)]
@@ -127,6 +83,10 @@ pub enum Verb {
         /// Stop after the gate; `switch` moves traffic later
         #[arg(long)]
         no_switch: bool,
+        /// Stop after the gate, and open a preview of the release
+        #[command(flatten)]
+        #[serde(default)]
+        preview: Shown,
         /// Show what would be done, change nothing
         #[arg(long)]
         plan: bool,
@@ -191,6 +151,10 @@ pub enum Verb {
         /// or of its commit
         #[arg(long, value_name = "RELEASE", add = candidates::releases())]
         to: Option<Beginning>,
+        /// Move nobody: ask the warm color, through NGINX, for the pages that visitors asked for last
+        #[arg(long, conflicts_with_all = ["to", "force"])]
+        #[serde(default)]
+        rehearse: bool,
         /// Go back past a contract release; the reason is recorded
         #[arg(long, value_name = "REASON")]
         force: Option<String>,
@@ -297,6 +261,48 @@ pub enum Verb {
     Maintenance {
         /// on or off
         state: OnOff,
+        /// Whoever has a preview's link gets past the page
+        #[arg(long)]
+        #[serde(default)]
+        but_preview: bool,
+        /// How long to wait for another run
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// Ask both colors for the pages that visitors asked for last, and show what differs
+    #[command(after_help = examples(
+        "compare", "the last 200 different pages of the access log",
+        "compare --paths pages.txt", "pages of your own, one path a line",
+    ))]
+    Compare {
+        /// The pages
+        #[command(flatten)]
+        pages: Pages,
+    },
+    /// Show the idle color to whoever has a link, at the site's own address
+    #[command(after_help = examples(
+        "preview", "make a link that shows the idle color for an hour",
+        "preview --off", "end all previews at once",
+    ))]
+    Preview {
+        /// The color to show [default: the idle one]
+        #[arg(add = candidates::colors())]
+        color: Option<Color>,
+        /// How long it is shown
+        #[arg(
+            long = "for",
+            value_name = "TIME",
+            default_value = "1h",
+            conflicts_with = "off"
+        )]
+        lasts: Span,
+        /// End the previews, or those of COLOR
+        #[arg(long)]
+        off: bool,
+        /// The key of the link, where several hosts are to have the same
+        #[arg(skip)]
+        #[serde(default)]
+        key: Option<PreviewKey>,
         /// How long to wait for another run
         #[command(flatten)]
         patience: Patience,
@@ -358,6 +364,13 @@ pub enum Verb {
     ShellInit {
         /// The shell
         shell: PromptShell,
+    },
+    /// End previews when their time is over
+    #[command(hide = true)]
+    EndPreviews {
+        /// How long that is
+        #[arg(long)]
+        after: Span,
     },
     /// Stop a color when its warm time is over, unless traffic moved since
     #[command(hide = true)]
@@ -449,6 +462,7 @@ impl Verb {
             | Verb::Work { .. } => Kind::AnyUser,
             Verb::Init { .. }
             | Verb::StopStandby { .. }
+            | Verb::EndPreviews { .. }
             | Verb::Observe
             | Verb::Outcome { .. }
             | Verb::Receive { .. }
@@ -460,8 +474,11 @@ impl Verb {
             | Verb::Logs { .. }
             | Verb::Releases
             | Verb::Data { .. }
+            | Verb::Compare { .. }
             | Verb::Repair { .. } => Kind::OnHost,
-            Verb::Maintenance { .. } => Kind::Run,
+            Verb::Maintenance { .. } | Verb::Preview { .. } | Verb::Rollback { rehearse: true, .. } => {
+                Kind::Run
+            }
             Verb::Deploy { .. } | Verb::Switch { .. } | Verb::Rollback { .. } => Kind::FleetRun,
             Verb::Exec { .. } | Verb::Worker { .. } => Kind::Exec,
             Verb::Check { .. } => Kind::Inspect,
@@ -514,6 +531,32 @@ impl Verb {
     /// Whether traffic goes to another color by it.
     #[must_use]
     pub fn moves_traffic(&self) -> bool {
-        self.is_coordinated() && !matches!(self, Verb::Deploy { no_switch: true, .. })
+        let stops_before = match self {
+            Verb::Deploy {
+                no_switch, preview, ..
+            } => *no_switch || preview.lasts.is_some(),
+            _ => false,
+        };
+        self.is_coordinated() && !stops_before
+    }
+
+    /// Reads the files that it names and that are on this machine whatever other it is for.
+    ///
+    /// # Errors
+    /// When one cannot be read, or has something else in it.
+    pub fn read_files(&mut self) -> Result<(), Failure> {
+        match self {
+            Verb::Compare { pages } => pages.read(),
+            _ => Ok(()),
+        }
+    }
+
+    /// The key of the preview that it opens, if it opens one.
+    pub fn preview_key(&mut self) -> Option<&mut Option<PreviewKey>> {
+        match self {
+            Verb::Preview { off: false, key, .. } => Some(key),
+            Verb::Deploy { preview, .. } if preview.lasts.is_some() => Some(&mut preview.key),
+            _ => None,
+        }
     }
 }

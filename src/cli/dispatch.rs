@@ -25,8 +25,8 @@ use crate::verbs::deploy::{self, Ask};
 use crate::verbs::logs::{self, Whose};
 use crate::verbs::source::Wanted;
 use crate::verbs::{
-    Answer, data, history, init, list, maintenance, observe, plan, releases, remove, repair, setup, standby,
-    status, switch,
+    Answer, compare, data, history, init, list, maintenance, observe, plan, preview, rehearse, releases,
+    remove, repair, setup, standby, status, switch,
 };
 
 /// How long `bg status --watch` rests between two looks.
@@ -63,6 +63,7 @@ pub async fn dispatch(
         Verb::Deploy {
             reference,
             no_switch,
+            preview,
             plan,
             force_gate,
             backup,
@@ -80,7 +81,11 @@ pub async fn dispatch(
                     again,
                 },
                 checks: checks.into(),
-                no_switch,
+                no_switch: no_switch || preview.lasts.is_some(),
+                preview: preview.lasts.map(|lasts| deploy::Previewed {
+                    lasts,
+                    key: preview.key,
+                }),
                 force_gate,
                 backup,
                 contract,
@@ -105,7 +110,17 @@ pub async fn dispatch(
                 None => switch::switch(&app, color, force, patience, caller).await?,
             })
         }
-        Verb::Rollback { to, force, patience } => {
+        Verb::Rollback {
+            rehearse: true,
+            patience,
+            ..
+        } => {
+            let app = context.open()?;
+            Answer::Compared(rehearse::rehearse(&app, time(&patience), caller).await?)
+        }
+        Verb::Rollback {
+            to, force, patience, ..
+        } => {
             let app = context.open()?;
             let to = to.map(|to| releases::named(&app, &to)).transpose()?;
             let done = switch::rollback(&app, to, force.as_deref(), time(&patience), caller);
@@ -155,9 +170,45 @@ pub async fn dispatch(
             keep_the_terminal(&context.entry()?).await?;
             return Err(workers::run_by_hand(&context.open()?, &name, || ui.hand_over()).await);
         }
-        Verb::Maintenance { state, patience } => {
-            let (app, on) = (context.open()?, state == OnOff::On);
-            Answer::Maintenance(maintenance::maintenance(&app, on, time(&patience), caller).await?)
+        Verb::Maintenance {
+            state,
+            but_preview,
+            patience,
+        } => {
+            let ask = maintenance::Ask {
+                on: state == OnOff::On,
+                but_preview,
+            };
+            let app = context.open()?;
+            Answer::Maintenance(maintenance::maintenance(&app, ask, time(&patience), caller).await?)
+        }
+        Verb::Compare { pages } => {
+            let source = match pages.read {
+                Some(paths) => compare::Source::Paths(paths),
+                None => compare::Source::Last(pages.last),
+            };
+            Answer::Compared(compare::compare(&context.open()?, &source).await?)
+        }
+        Verb::Preview {
+            color,
+            lasts,
+            off,
+            key,
+            patience,
+        } => {
+            let (app, patience) = (context.open()?, time(&patience));
+            Answer::Previewed(match off {
+                true => preview::off(&app, color, patience, caller).await?,
+                false => {
+                    let ask = preview::Ask {
+                        color,
+                        lasts,
+                        key,
+                        patience,
+                    };
+                    preview::open(&app, ask, caller).await?
+                }
+            })
         }
         Verb::Repair { plan, patience } => {
             let app = context.open()?;
@@ -174,6 +225,10 @@ pub async fn dispatch(
         Verb::Completions { shell } => return print(ui, &complete::script(shell)),
         Verb::Man => return print(ui, &man()?),
         Verb::ShellInit { shell } => return print(ui, &shell::init(shell, &command::public())),
+        Verb::EndPreviews { after } => {
+            preview::end_in(&context.open()?, after.0, caller).await?;
+            return Ok(None);
+        }
         Verb::StopStandby { color, after } => {
             standby::later(&context.open()?, color, after.0, caller).await?;
             return Ok(None);

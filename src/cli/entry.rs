@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use ::engine::caller::Caller;
+use ::engine::preview;
 use model::failure::{Failure, Kind};
 use release::bundle::Bundle;
 use sys::{limits, nss};
@@ -96,6 +97,10 @@ async fn carry_out(args: Args, ui: Ui) -> u8 {
     if matches!(args.verb, Verb::Engine) {
         return engine::main().await;
     }
+    let mut verb = args.verb;
+    if let Err(failure) = verb.read_files() {
+        return ui.end(Err(failure));
+    }
     let mut context = Context {
         app: args.app,
         config: args
@@ -104,11 +109,11 @@ async fn carry_out(args: Args, ui: Ui) -> u8 {
         place: None,
         author: None,
     };
-    let chosen = match rights::settle(&mut context, &args.verb, &args.hosts, args.local) {
+    let chosen = match rights::settle(&mut context, &verb, &args.hosts, args.local) {
         Ok(chosen) => chosen,
         Err(failure) => return ui.end(Err(failure)),
     };
-    let (verb, bundle) = match source::prepare(args.verb, &context, chosen.is_some(), ui).await {
+    let (verb, bundle) = match source::prepare(verb, &context, chosen.is_some(), ui).await {
         Ok(prepared) => prepared,
         Err(failure) => return ui.end(Err(failure)),
     };
@@ -142,12 +147,19 @@ async fn go(invocation: &Invocation, accept_new_host_key: bool) -> u8 {
 
 /// The command as one for other machines.
 fn invocation(
-    verb: Verb,
+    mut verb: Verb,
     chosen: Chosen,
     bundle: Option<Bundle>,
     context: &Context,
     ui: Ui,
 ) -> Result<Invocation, Failure> {
+    // Whichever of them a balancer asks knows the link.
+    if chosen.names.len() > 1
+        && let Some(key) = verb.preview_key()
+    {
+        let made = preview::fresh_key();
+        *key = Some(made.map_err(|error| Failure::failed("no link can be made").because(error))?);
+    }
     Ok(Invocation {
         verb,
         app: context.app.clone(),

@@ -11,7 +11,7 @@ use model::release::ReleaseId;
 use model::wire::{ClientMessage, Expected, Failed, Participant, Request};
 use tokio::sync::watch;
 
-use super::args::{Patience, Verb};
+use super::args::{Patience, Shown, Verb};
 use super::checks::Checks;
 use super::client_hooks;
 use super::invocation::{Invocation, left};
@@ -306,6 +306,7 @@ async fn requests(
         let asked = |reference: Option<String>| Verb::Deploy {
             reference,
             no_switch: false,
+            preview: Shown::default(),
             plan: true,
             force_gate: None,
             backup: false,

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::failure::{Deployment, Failure, Traffic};
+use model::event::{Event, Sink, Step, Warning};
+use model::failure::{Deployment, Failure, Traffic, in_one_line};
 use model::journal::{RunId, Verb};
 use model::release::ReleaseId;
 use model::wire::Expected;
@@ -13,7 +14,7 @@ use sys::command;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::run::{Run, interrupted, open};
-use crate::{drift, recover, traffic};
+use crate::{drift, preview, recover, traffic};
 
 /// Takes the lock, finishes or undoes what a killed run left, looks where traffic is,
 /// and begins.
@@ -44,6 +45,12 @@ pub async fn begin<'a>(
     let from = from?;
     drift::tell(&drift, caller)?;
     as_seen(&traffic::deployment(app, from.color), caller.expected.as_ref())?;
+    if let Err(error) = preview::settle(app, from.color, caller) {
+        caller.emit(Event::Warned(Warning::StepFailed {
+            step: Step::Previews,
+            problem: in_one_line(&error),
+        }));
+    }
     Run::opened(app, (id, verb, from), (lock, journal), caller)
 }
 

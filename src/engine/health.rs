@@ -159,6 +159,24 @@ fn host<'a>(target: &'a Target, check: &'a HealthCheck) -> &'a str {
     check.host.as_deref().unwrap_or(&target.site_host)
 }
 
+/// Asks for a page as NGINX would for a visitor, with `header` besides.
+///
+/// # Errors
+/// When no complete answer comes back.
+pub async fn page(
+    target: &Target,
+    path: &str,
+    header: (HeaderName, HeaderValue),
+    attempt: Duration,
+) -> Result<Answer, HttpError> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, target.port));
+    let mut headers = headers(target, &HealthCheck::of(path))?;
+    headers.insert(header.0, header.1);
+    Client::new(address, &target.site_host, false)?
+        .ask("GET", path, headers, attempt)
+        .await
+}
+
 /// What NGINX would send along for a visitor, then the check's own headers, which win.
 fn headers(target: &Target, check: &HealthCheck) -> Result<HeaderMap, HttpError> {
     let scheme = if target.https { "https" } else { "http" };

@@ -11,6 +11,7 @@ pub mod gate;
 pub mod health;
 pub mod migration;
 pub mod participant;
+pub mod preview;
 pub mod probe_traffic;
 pub mod process_list;
 pub mod recover;

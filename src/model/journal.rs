@@ -67,6 +67,10 @@ pub enum Verb {
     Adopt,
     /// `bg repair`, where it notes what somebody else did.
     Repair,
+    /// `bg preview`.
+    Preview,
+    /// `bg rollback --rehearse`.
+    Rehearse,
 }
 
 impl fmt::Display for Verb {
@@ -78,6 +82,8 @@ impl fmt::Display for Verb {
             Verb::Maintenance => "maintenance",
             Verb::Adopt => "adopt",
             Verb::Repair => "repair",
+            Verb::Preview => "preview",
+            Verb::Rehearse => "rehearse",
         })
     }
 }
@@ -304,8 +310,12 @@ impl JournalState {
                     live: live.clone(),
                     maintenance: *maintenance,
                 });
-                // The page, or a candidate that is only made ready, ends no doubt.
-                if *doubt || *was != live.release || !matches!(verb, Verb::Deploy | Verb::Maintenance) {
+                // The page, a preview, or a candidate that is only made ready, ends no doubt.
+                let stays = matches!(
+                    verb,
+                    Verb::Deploy | Verb::Maintenance | Verb::Preview | Verb::Rehearse
+                );
+                if *doubt || *was != live.release || !stays {
                     self.doubt = doubt.then(|| run.clone());
                 }
                 self.served(*verb, live.release.as_ref(), was.as_ref());

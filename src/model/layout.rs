@@ -195,6 +195,11 @@ impl Layout {
     pub fn journal(&self) -> PathBuf {
         self.state().join("journal.jsonl")
     }
+    /// How the last rehearsal of a rollback went.
+    #[must_use]
+    pub fn rehearsal(&self) -> PathBuf {
+        self.state().join("rehearsal.json")
+    }
     /// The event logs of all runs.
     #[must_use]
     pub fn runs(&self) -> PathBuf {
@@ -279,7 +284,7 @@ impl NginxLayout {
     }
 
     /// The names that may stand in a folder before it becomes a link's.
-    pub const NAMES: [&str; 11] = [
+    pub const NAMES: [&str; 12] = [
         "live",
         ".next-blue",
         ".next-green",
@@ -291,6 +296,7 @@ impl NginxLayout {
         "maintenance-green",
         "maintenance.html",
         "answers",
+        "preview",
     ];
 
     /// The main configuration file.
@@ -365,6 +371,22 @@ impl NginxLayout {
     #[must_use]
     pub fn target(&self, route: Route) -> PathBuf {
         self.link_folder.join(route.folder())
+    }
+    /// While it is in a route's target, NGINX looks at what a request carries.
+    #[must_use]
+    pub fn special(&self, route: Route) -> PathBuf {
+        self.target(route).join("is-special")
+    }
+    /// While it is in the target of a route with the maintenance page, previewers get that too.
+    #[must_use]
+    pub fn closed(&self, route: Route) -> PathBuf {
+        self.target(route).join("is-closed")
+    }
+    /// The folder of the previews: a file for each, whose name is its token. NGINX's user may look
+    /// for a name there and not list them.
+    #[must_use]
+    pub fn previews(&self) -> PathBuf {
+        self.link_folder.join("preview")
     }
     /// The page that visitors get during maintenance.
     #[must_use]

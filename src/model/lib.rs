@@ -4,6 +4,7 @@
 pub mod adopted;
 pub mod attempt;
 pub mod color;
+pub mod compare;
 pub mod config;
 pub mod drift;
 pub mod event;
@@ -15,6 +16,7 @@ pub mod layout;
 pub mod listen;
 pub mod password;
 pub mod path;
+pub mod preview;
 pub mod recovery;
 pub mod release;
 pub mod strategy;

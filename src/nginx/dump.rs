@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::raw;
 use crate::syntax::{self, Directive, Span};
 
+mod access_logs;
+mod caches;
 mod chosen;
 mod limits;
 mod loaded;

@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 use model::color::{Color, Route};
+use model::preview::Token;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use web::http::{Answer, HttpError};
@@ -25,6 +26,10 @@ pub use verification::{Expectation, Verified, VerifiedAll, verify, verify_all, v
 /// The request header that asks for a proof, and the response header that carries it:
 /// `<nonce> <address of the upstream>`, written by NGINX.
 pub const PROOF_HEADER: &str = "X-Bg-Proof";
+
+/// The request header that carries a preview's token, and the response header with the color that
+/// is shown.
+const PREVIEW_HEADER: HeaderName = HeaderName::from_static("x-bg-preview");
 
 /// NGINX answers the question about the route by itself: this is only reached when it, or
 /// the machine, is stuck.
@@ -257,6 +262,56 @@ pub async fn answer(endpoint: &Endpoint, path: &str) -> Result<Answer, HttpError
     client
         .ask("GET", path, endpoint.manner.headers(), LIVE_DEADLINE)
         .await
+}
+
+/// What `path` is answered with within `limit`, to whoever has `token` or to a visitor without;
+/// `more` goes along.
+///
+/// # Errors
+/// When there is no answer.
+pub async fn page(
+    endpoint: &Endpoint,
+    path: &str,
+    token: Option<&Token>,
+    more: Option<(HeaderName, HeaderValue)>,
+    limit: Duration,
+) -> Result<Answer, HttpError> {
+    let client = endpoint.client()?;
+    endpoint.turn().await;
+    let mut headers = endpoint.manner.headers();
+    let value = token.and_then(|token| HeaderValue::from_str(&token.to_string()).ok());
+    headers.extend(value.map(|value| (PREVIEW_HEADER, value)));
+    headers.extend(more);
+    client.ask("GET", path, headers, limit).await
+}
+
+/// What a previewer gets, by NGINX's own word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The color; none where it is not a preview's answer.
+    pub color: Option<Color>,
+    /// Whether every cache is told to keep none of it.
+    pub is_private: bool,
+}
+
+/// What whoever has `token` is shown at `path`.
+///
+/// # Errors
+/// When there is no answer within `limit`.
+pub async fn previewed(
+    endpoint: &Endpoint,
+    path: &str,
+    token: &Token,
+    limit: Duration,
+) -> Result<Shown, HttpError> {
+    let answer = page(endpoint, path, Some(token), None, limit).await?;
+    let color = answer.header(PREVIEW_HEADER.as_str());
+    Ok(Shown {
+        color: color.and_then(|color| color.parse().ok()),
+        is_private: answer
+            .header("cache-control")
+            .is_some_and(|said| said.contains("no-store")),
+    })
 }
 
 /// Whether the app answers for `host` where NGINX listens as `endpoint`, by NGINX's own word.

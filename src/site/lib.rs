@@ -9,6 +9,8 @@ mod values;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
+mod preview_tests;
+#[cfg(test)]
 mod rehearsal;
 #[cfg(test)]
 mod reload_tests;

@@ -43,6 +43,10 @@ pub struct Scene {
     pub top: &'static str,
     /// Names of the site besides `shop.example`, each in quotes and with a comma before it.
     pub names: &'static str,
+    /// Whether there can be previews.
+    pub previews: bool,
+    /// The app's name.
+    pub app: &'static str,
 }
 
 impl Default for Scene {
@@ -55,6 +59,8 @@ impl Default for Scene {
             nginx: "",
             top: "",
             names: "",
+            previews: false,
+            app: "shop",
         }
     }
 }
@@ -126,6 +132,7 @@ impl Rehearsal {
             None => all.extend(render_site(config, layout, files, self.way, &facts).unwrap()),
         }
         files::apply(files::plan(&all).unwrap(), &files.folder().join("backup")).unwrap();
+        std::fs::create_dir_all(files.previews()).unwrap();
         std::fs::create_dir_all(files.answers()).unwrap();
         for color in Color::BOTH {
             serve_color(color, config.process.ports.of(color));
@@ -177,6 +184,19 @@ impl Rehearsal {
         std::fs::rename(&beside, self.files.live()).unwrap();
     }
 
+    /// Has `tokens` hold, and no others, and NGINX look for them.
+    pub fn preview(&self, tokens: &[&str]) {
+        for left in std::fs::read_dir(self.files.previews()).unwrap() {
+            std::fs::remove_file(left.unwrap().path()).unwrap();
+        }
+        for token in tokens {
+            std::fs::write(self.files.previews().join(token), "").unwrap();
+        }
+        for route in Route::ALL {
+            std::fs::write(self.files.special(route), "").unwrap();
+        }
+    }
+
     /// Turns the link and, in the reload way, has NGINX read it.
     pub async fn switch(&self, route: Route) {
         self.route(route);
@@ -226,12 +246,20 @@ pub fn outside() -> Option<IpAddr> {
 
 fn config(base: &std::path::Path, port: u16, scene: &Scene) -> Config {
     let Scene {
-        nginx, top, names, ..
+        nginx,
+        top,
+        names,
+        app,
+        ..
     } = scene;
+    let loopback_port = match scene.previews {
+        true => format!("loopback_port = {}", free_port()),
+        false => String::new(),
+    };
     let bin = std::env::var("BG_TEST_NGINX").unwrap_or_else(|_| "/usr/sbin/nginx".into());
     let text = format!(
         r#"
-        app = "shop"
+        app = "{app}"
         root = "/replaced"
         {top}
         source.git = "/nowhere"
@@ -242,6 +270,7 @@ fn config(base: &std::path::Path, port: u16, scene: &Scene) -> Config {
         server_names = ["shop.example"{names}]
         listen = ["0.0.0.0:{port}"]
         {nginx}
+        {loopback_port}
         "#,
         free_port(),
         free_port()

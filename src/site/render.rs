@@ -82,6 +82,14 @@ pub fn root_variable(app: &str) -> Result<String, RenderError> {
     Ok(format!("${}_root", values::identifier(app)?))
 }
 
+/// The variable that is set where a previewer is answered, for a site that caches.
+///
+/// # Errors
+/// As [`root_variable`].
+pub fn past_variable(app: &str) -> Result<String, RenderError> {
+    Ok(format!("${}_past", values::identifier(app)?))
+}
+
 /// The files that every site needs: proxying, route, upstreams and, last, the hook that
 /// makes NGINX read them.
 ///
@@ -161,8 +169,10 @@ pub fn link_targets(
             maintenance: u8::from(route.maintenance),
         };
         files.push(fill(&templates, COLOR, nginx.setting(route), &setting)?);
+        let previews = config.nginx.loopback_port.is_some();
         let marks = [
             (route.maintenance, "is-maintenance"),
+            (route.maintenance && previews, "is-special"),
             (route.color == model::color::Color::Green, "is-green"),
         ];
         files.extend(

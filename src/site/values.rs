@@ -39,6 +39,11 @@ pub(super) struct Values {
     /// In milliseconds, as NGINX writes them.
     proxy_timeout: String,
     paths: Vec<String>,
+    /// The servers of NGINX's own behind a preview; none where there are no previews.
+    previews: Vec<Inner>,
+    loopback_port: Option<u16>,
+    /// Where a previewer begins.
+    landing: String,
     own_name: String,
     known_names: Vec<String>,
     plain_names: Vec<String>,
@@ -47,6 +52,30 @@ pub(super) struct Values {
     /// Whether one of them speaks TLS.
     rejecting: bool,
 }
+
+/// A server of NGINX's own, on a loopback address of its own.
+#[derive(Serialize)]
+struct Inner {
+    address: &'static str,
+    /// The color that it shows, without one that the preview is over.
+    color: Option<&'static str>,
+}
+
+/// The addresses are those of the upstreams in `upstreams.conf.tera`.
+const INNER: [Inner; 3] = [
+    Inner {
+        address: "127.0.0.1",
+        color: None,
+    },
+    Inner {
+        address: "127.0.0.2",
+        color: Some("blue"),
+    },
+    Inner {
+        address: "127.0.0.3",
+        color: Some("green"),
+    },
+];
 
 /// What a site is made of.
 #[derive(Serialize)]
@@ -122,6 +151,12 @@ impl Values {
                 .iter()
                 .map(|path| url("nginx.paths", path))
                 .collect::<Result<_, _>>()?,
+            previews: match config.nginx.loopback_port {
+                Some(_) => Vec::from(INNER),
+                None => Vec::new(),
+            },
+            loopback_port: config.nginx.loopback_port,
+            landing: landing(&config.nginx.paths)?,
             own_name: names.own,
             known_names: names.all,
             plain_names: names.plain,
@@ -316,6 +351,12 @@ fn url(what: &'static str, path: &str) -> Result<String, RenderError> {
 /// Without the slash at the end, `/static../` would step out of the folder.
 fn with_slash(url: String) -> String {
     if url.ends_with('/') { url } else { url + "/" }
+}
+
+/// The start page, or the first path that reaches the app at all.
+fn landing(paths: &[String]) -> Result<String, RenderError> {
+    let first = paths.first().filter(|_| !paths.iter().any(|path| path == "/"));
+    url("nginx.paths", first.map_or("/", String::as_str))
 }
 
 /// A folder below the release, never the release itself.

@@ -1,5 +1,6 @@
 //! What is noted, warned of and put right, in words.
 
+mod compared;
 mod data;
 mod notes;
 mod repairs;
@@ -9,6 +10,7 @@ use model::event::Event;
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use compared::page;
 pub use data::{left_behind, sized, written};
 pub use notes::note;
 pub use repairs::{drift_and_fix, mends, repair, step};

@@ -8,16 +8,16 @@ use engine::run::Run;
 use engine::{adopted, cutover, participant, process_list, resolve, resurrect, slot, verification};
 use model::color::Route;
 use model::event::Sink;
-use model::failure::Failure;
+use model::failure::{Failure, Traffic};
 use model::journal::Verb;
 
 use super::deployed::Deployed;
 use super::finish::finish;
-use super::{assets, build, check, data, disk, hooks, memory, migrate, preflight};
+use super::{assets, build, check, compare, data, disk, hooks, memory, migrate, preflight, preview};
 
 pub mod ask;
 
-pub use ask::Ask;
+pub use ask::{Ask, Previewed};
 
 /// The configuration that a deploy applies, as whoever types it knows it.
 const BG_TOML: &str = "bg.toml";
@@ -36,7 +36,7 @@ pub async fn deploy(app: &App, ask: &Ask, caller: &Caller<'_>) -> Result<Deploye
 async fn release(run: &Run<'_>, ask: &Ask) -> Result<Deployed, Failure> {
     let passed = run.until_interrupted(stage(run, ask)).await?;
     if ask.no_switch {
-        return park(run, &passed).await;
+        return park(run, &passed, ask).await;
     }
     let switched = cutover::cutover(run, passed).await?;
     finish(run, switched).await
@@ -57,6 +57,10 @@ pub(super) async fn can_begin(app: &App, route: Route, ask: &Ask, sink: &dyn Sin
     memory::left(app, live.other(), BG_TOML.as_ref()).await?;
     if !ask.no_switch {
         verification::can_be_had(app, route).await?;
+    }
+    compare::can_be_done(app)?;
+    if let Some(asked) = &ask.preview {
+        preview::can_last(app, asked.lasts)?;
     }
     check::before_deploy(app, ask.checks, sink).await
 }
@@ -97,6 +101,10 @@ async fn stage(run: &Run<'_>, ask: &Ask) -> Result<Gated, Failure> {
             None => return Err(refusal.into_failure(color)),
         },
     };
+    let past = match compare::hold_against(run, &passed, ask.force_gate.as_deref()).await? {
+        Some(reason) => Some(reason),
+        None => past,
+    };
     assets::keep(run, passed.deployment().release.as_ref()).await?;
     if ask.no_switch {
         return Ok(passed.despite(past));
@@ -107,9 +115,19 @@ async fn stage(run: &Run<'_>, ask: &Ask) -> Result<Gated, Failure> {
 }
 
 /// `--no-switch`: the candidate stays in its slot, warm.
-async fn park(run: &Run<'_>, passed: &Gated) -> Result<Deployed, Failure> {
+async fn park(run: &Run<'_>, passed: &Gated, ask: &Ask) -> Result<Deployed, Failure> {
     let save = process_list::for_a_reboot(run).await;
     let save = save.map(|saved| run.sink.emit(saved));
+    let staged = passed.deployment();
+    let shown = match (&ask.preview, staged.release) {
+        (Some(asked), Some(release)) => {
+            let key = asked.key.clone();
+            preview::show(run, staged.color, release, asked.lasts, key)
+                .await
+                .map(Some)
+        }
+        _ => Ok(None),
+    };
     run.commit(
         run.live(),
         run.from.maintenance,
@@ -121,5 +139,14 @@ async fn park(run: &Run<'_>, passed: &Gated) -> Result<Deployed, Failure> {
         ),
     )?;
     let deployed = Deployed::of(run, run.live(), passed.deployment(), false);
-    save.map(|()| deployed)
+    let preview = shown.map_err(|failure| {
+        failure
+            .hint("the release is staged all the same: `bg preview` tries again")
+            .with_traffic(Traffic::Unchanged { live: run.live() })
+    });
+    if save.is_err() {
+        // Nobody will see its link.
+        engine::preview::end_of(run.app, run.idle(), &run.sink).ok();
+    }
+    save.and(preview).map(|preview| Deployed { preview, ..deployed })
 }

@@ -6,6 +6,7 @@ use model::failure::Deployment;
 use model::journal::Verb;
 use serde::{Deserialize, Serialize};
 
+use super::preview::Link;
 use super::{contract, standby};
 use crate::text::Show;
 
@@ -30,6 +31,9 @@ pub struct Deployed {
     /// The workers of what is live.
     #[serde(default)]
     pub workers: Vec<WorkerStatus>,
+    /// The preview of what was staged, with `--preview`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<Link>,
     /// The run's name in the history.
     pub run: String,
 }
@@ -50,6 +54,7 @@ impl Deployed {
             switched,
             warm,
             doubt: run.is_in_doubt(),
+            preview: None,
             run: run.id.to_string(),
         }
     }
@@ -59,7 +64,8 @@ impl Show for Deployed {
     fn show(&self) -> String {
         let (live, other) = (&self.live, &self.other);
         if !self.switched && other.release.is_some() && !self.contract {
-            return format!("{live} is live; `bg switch` moves traffic to {other}\n");
+            let preview = self.preview.as_ref().map_or(String::new(), Show::show);
+            return format!("{live} is live; `bg switch` moves traffic to {other}\n{preview}");
         }
         // What was rolled back from is never a rollback's target.
         let back = match self.verb {

@@ -3,6 +3,7 @@
 
 use engine::app::{App, read_config};
 use engine::cutover::{Recorded, Switched};
+use engine::preview;
 use engine::run::Run;
 use model::config::Config;
 use model::failure::{Failure, Traffic};
@@ -30,6 +31,10 @@ pub async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failu
     if is_new {
         ends.push(keep_what_was_applied(app));
     }
+    ends.push(
+        preview::settle(app, live.color, &run.sink)
+            .map_err(|error| Failure::failed("a preview that is over is still shown").because(error)),
+    );
     ends.push(standby::down(app, &idle, &run.sink).await);
     if is_new {
         ends.push(prune::prune(run).await);

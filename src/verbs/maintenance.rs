@@ -5,12 +5,13 @@ use std::time::Duration;
 use engine::app::App;
 use engine::begin::begin;
 use engine::caller::Caller;
-use engine::{cutover, resolve};
-use model::event::{Event, Sink};
-use model::failure::{Deployment, Failure, Traffic};
+use engine::{cutover, preview as marks, resolve};
+use model::event::{Event, Sink, Step, Warning};
+use model::failure::{Deployment, Failure, Kind, Traffic, in_one_line};
 use model::journal::Verb;
 use serde::{Deserialize, Serialize};
 
+use super::preview;
 use crate::text::Show;
 
 /// What came of it.
@@ -18,6 +19,9 @@ use crate::text::Show;
 pub struct MaintenanceSet {
     /// Whether visitors get the page.
     pub on: bool,
+    /// Whether all do but previewers.
+    #[serde(default)]
+    pub but_preview: bool,
     /// The color behind it.
     pub live: Deployment,
 }
@@ -29,8 +33,22 @@ impl Show for MaintenanceSet {
         } else {
             "the app"
         };
-        format!("visitors get {page}; the live color is {}\n", self.live)
+        let but = if self.but_preview {
+            ", but whoever has a preview's link gets the preview"
+        } else {
+            ""
+        };
+        format!("visitors get {page}{but}; the live color is {}\n", self.live)
     }
+}
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    /// Whether visitors get the page.
+    pub on: bool,
+    /// Whether all do but previewers.
+    pub but_preview: bool,
 }
 
 /// Puts the maintenance page up, or takes it away.
@@ -39,13 +57,41 @@ impl Show for MaintenanceSet {
 /// As a switch.
 pub async fn maintenance(
     app: &App,
-    on: bool,
+    ask: Ask,
     patience: Duration,
     caller: &Caller<'_>,
 ) -> Result<MaintenanceSet, Failure> {
+    let Ask { on, but_preview } = ask;
+    if but_preview && !on {
+        return Err(Failure::new(
+            Kind::Usage,
+            "`--but-preview` goes with `maintenance on`",
+        ));
+    }
+    if but_preview {
+        preview::can_be_had(app)?;
+    }
     let run = begin(app, Verb::Maintenance, patience, caller).await?;
     let words = if on { "page up" } else { "page taken down" };
-    let answer = MaintenanceSet { on, live: run.live() };
+    let answer = MaintenanceSet {
+        on,
+        but_preview,
+        live: run.live(),
+    };
+    // Before the page is up, so that there is no moment at which the one holds without the other.
+    if on
+        && app.config.nginx.loopback_port.is_some()
+        && let Err(error) = marks::close(app, !but_preview)
+    {
+        if but_preview {
+            let error = Failure::failed("previewers cannot be let past the maintenance page").because(error);
+            return resolve::unless_done(&run, Err(error)).await;
+        }
+        run.sink.emit(Event::Warned(Warning::StepFailed {
+            step: Step::Previews,
+            problem: in_one_line(&error),
+        }));
+    }
     if on == run.from.maintenance {
         run.was_needless();
         return Ok(answer);

@@ -90,7 +90,11 @@ pub async fn after_schema(
 }
 
 /// It may start in its slot, where it is the only one of its color: the gate has the last word.
-fn go_past(run: &Run<'_>, refusal: Failure, force: Option<&str>) -> Result<String, Failure> {
+/// Goes on past a refusal, where a reason for that is given; it is told.
+///
+/// # Errors
+/// The refusal, where there is none.
+pub(super) fn go_past(run: &Run<'_>, refusal: Failure, force: Option<&str>) -> Result<String, Failure> {
     let Some(reason) = force else {
         return Err(refusal);
     };

@@ -18,7 +18,7 @@ use std::time::Duration;
 use ::nginx::files::Kind;
 use ::nginx::written::Written;
 use engine::app::App;
-use engine::{process_list, slot, traffic};
+use engine::{preview, process_list, slot, traffic};
 use model::color::{Color, Route};
 use model::config::Config;
 use model::event::{Event, Note, Sink, Warning};
@@ -106,6 +106,7 @@ pub async fn setup(config: Config, ask: Ask, sink: &dyn Sink) -> Result<SetUp, F
     }
     let facts = facts::gather(&config, &registry).await?;
     names::are_free(&config, &facts)?;
+    names::loopback_port_is_free(&config, &facts)?;
     let app = App::with(facts.entry.clone(), config).map_err(|error| {
         Failure::new(FailureKind::Config, "the configuration cannot be used").because(error)
     })?;
@@ -151,6 +152,12 @@ pub async fn setup(config: Config, ask: Ask, sink: &dyn Sink) -> Result<SetUp, F
     }
     lay_out(&app, &facts)?;
     let _lock = lock(&app, &facts).await?;
+    if app.reloads() || app.config.nginx.loopback_port.is_none() {
+        // NGINX will look for none, and whoever has a cookie is a visitor again.
+        let _rights = owner::rights(&facts)?;
+        preview::forget_all(&app)
+            .map_err(|error| Failure::failed("the previews cannot be ended").because(error))?;
+    }
     for color in Color::BOTH {
         if let Some(foreign) = slot::foreign(&app, color).await {
             sink.emit(Event::Warned(Warning::PortTaken(foreign)));

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use engine::app::App;
 use engine::slot::{self, IdleSlot};
-use engine::{adopted, process_list};
+use engine::{adopted, preview, process_list};
+use jiff::Timestamp;
 use model::color::Color;
 use model::config::KeepWarm;
 use model::event::Sink;
@@ -15,6 +16,9 @@ use sys::lock::{Holder, Lock};
 
 /// How long the end of the warm time waits for a command that runs just then.
 const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// How often a preview is looked at whose end is waited for.
+const GLANCE: Duration = Duration::from_secs(10);
 
 /// Whether the old color's process stays up after a switch, be it for a time.
 #[must_use]
@@ -62,15 +66,24 @@ pub async fn down(app: &App, replaced: &IdleSlot, sink: &dyn Sink) -> Result<(),
 pub async fn later(app: &App, color: Color, after: Duration, sink: &dyn Sink) -> Result<(), Failure> {
     let held = releases::slot(&app.layout, color);
     tokio::time::sleep(after).await;
-    let finished = slot::finish_requests(app, color, sink).await?;
-    let _lock = Lock::wait(
-        &app.layout.lock(),
-        &Holder::this("stop-standby"),
-        PATIENCE,
-        |_| (),
-    )
-    .await
-    .map_err(|error| Failure::failed(format!("{color} was not stopped")).because(error))?;
+    let (finished, _lock) = loop {
+        while preview_left(app, color).is_some() {
+            tokio::time::sleep(GLANCE).await;
+        }
+        let finished = slot::finish_requests(app, color, sink).await?;
+        let lock = Lock::wait(
+            &app.layout.lock(),
+            &Holder::this("stop-standby"),
+            PATIENCE,
+            |_| (),
+        )
+        .await
+        .map_err(|error| Failure::failed(format!("{color} was not stopped")).because(error))?;
+        // One may have been opened meanwhile.
+        if preview_left(app, color).is_none() {
+            break (finished, lock);
+        }
+    };
     // The link is a little older than the wait where nobody moved it since.
     let other = releases::slot(&app.layout, color) != held;
     if other || app.link.age() < after {
@@ -81,6 +94,17 @@ pub async fn later(app: &App, color: Color, after: Duration, sink: &dyn Sink) ->
     };
     slot::clear(app, &idle, finished, sink).await?;
     save(app).await
+}
+
+/// How long `color` is still shown to previewers, where it is.
+fn preview_left(app: &App, color: Color) -> Option<Duration> {
+    let all = preview::shown(app).into_iter();
+    let last = all
+        .filter(|shown| shown.color == color)
+        .map(|shown| shown.terms.until)
+        .max()?;
+    let left = last.duration_since(Timestamp::now());
+    left.is_positive().then(|| left.unsigned_abs())
 }
 
 async fn stop(app: &App, idle: &IdleSlot, sink: &dyn Sink) -> Result<(), Failure> {

@@ -3,17 +3,19 @@
 use engine::app::App;
 use engine::traffic::{self, Observe};
 use engine::workers::{self, WorkerStatus};
-use engine::{adopted, drift, gate, recover, slot};
+use engine::{adopted, drift, gate, preview, recover, slot};
 use model::color::Color;
 use model::config::SwitchStrategy;
 use model::failure::Deployment;
 use model::journal::JournalState;
+use model::preview::Preview;
 use serde::{Deserialize, Serialize};
 use state::journal::Journal;
 use state::releases;
 use sys::lock;
 
 use super::contract;
+use super::rehearse::{self, Rehearsal};
 use crate::text::notices;
 
 mod shown;
@@ -34,8 +36,14 @@ pub struct Status {
     /// The workers of what is live, and any other that runs.
     #[serde(default)]
     pub workers: Vec<WorkerStatus>,
+    /// What is shown to whoever has a link.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub previews: Vec<Preview>,
     /// What a rollback would do.
     pub rollback: RollbackStatus,
+    /// How the last rehearsal of that went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<Rehearsal>,
     /// The switch way in force.
     pub switch: SwitchStrategy,
     /// Why that way.
@@ -147,6 +155,8 @@ pub async fn status(app: &App) -> Status {
     Status {
         app: app.name().to_owned(),
         workers,
+        previews: preview::shown(app),
+        rehearsal: live.as_ref().and_then(|live| rehearse::last(app, live.color)),
         rollback: rollback(app, &state, live.as_ref(), &slots),
         live,
         drift,

@@ -155,6 +155,16 @@ async fn to_release(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
     bring_back(run, target).await
 }
 
+/// What a plain rollback would go to, and the color that holds it.
+///
+/// # Errors
+/// As [`rollback`].
+pub(super) fn rollback_target(run: &Run<'_>) -> Result<(ReleaseId, Color), Failure> {
+    let target = target(run, None)?;
+    contract::guard(run, &target, None)?;
+    Ok((target, run.idle()))
+}
+
 fn target(run: &Run<'_>, to: Option<&ReleaseId>) -> Result<ReleaseId, Failure> {
     if let Some(to) = to {
         let manifest = slot::read_manifest(run.app, to)?;

@@ -19,6 +19,7 @@ use nix::unistd::Uid;
 
 use crate::recovery::scene::{Held, Told, slot};
 use crate::sandbox::outcome::Outcome;
+use crate::sandbox::ports::Port;
 use crate::sandbox::shared::{OWNER, Shared};
 use crate::sandbox::{Sandbox, repo, set};
 
@@ -133,6 +134,8 @@ fn pages_of_an_app_from_its_setup_to_its_removal_are_as_checked_in() {
     daily::moving_data(&mut book, &sandbox);
     daily::working(&mut book, &sandbox);
     daily::to_and_fro(&mut book, &sandbox);
+    let port = Port::free();
+    daily::previewing(&mut book, &sandbox, &port);
     checks::finding(&mut book, &sandbox);
     nginx_is_down(&mut book, &mut sandbox);
     removing(&mut book, &sandbox);

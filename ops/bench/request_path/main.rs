@@ -29,6 +29,7 @@ use it::sandbox;
 
 use bench::Bench;
 use sandbox::Sandbox;
+use sandbox::ports::Port;
 use serde_json::json;
 use site::Site;
 
@@ -36,6 +37,32 @@ use site::Site;
 const LONG: (u32, u32) = (2_000, 12_000);
 /// The same for what only says where the rest goes: it varies by some instructions in 10,000.
 const SHORT: (u32, u32) = (500, 2_500);
+
+/// The same site with a port of NGINX's own.
+struct Previews {
+    site: Site,
+    _ports: [Port; 2],
+}
+
+impl Previews {
+    fn set_up(sandbox: &Sandbox) -> Previews {
+        let ports = [Port::free(), Port::free()];
+        sandbox.configure(|config| {
+            let nginx = config["nginx"].as_table_mut().unwrap();
+            nginx.insert("loopback_port".into(), i64::from(ports[0].number()).into());
+        });
+        sandbox.bg(&["setup"]).assert_code(0);
+        let mut site = Site::read(sandbox);
+        // The host's own NGINX listens where that says.
+        let [theirs, ours] = [&ports[0], &ports[1]].map(|port| format!(":{}", port.number()));
+        site.upstreams = site.upstreams.replace(&theirs, &ours);
+        Previews { site, _ports: ports }
+    }
+
+    fn open(&self, sandbox: &Sandbox) {
+        sandbox.bg(&["preview", "blue"]).assert_code(0);
+    }
+}
 
 fn main() {
     let only_json = std::env::args().any(|word| word == "--json");
@@ -71,6 +98,18 @@ fn main() {
         }
     }
 
+    let previews = Previews::set_up(&sandbox);
+    let rest = bench.instructions(&previews.site, LONG);
+    previews.open(&sandbox);
+    let open = bench.instructions(&previews.site, LONG);
+    let beside = |count: f64| format!("{:.0} (+{:.1} %)", count - live, (count / live - 1.0) * 100.0);
+    say("\n| with `nginx.loopback_port`, a visitor | | more than without |\n|---|---:|---:|".to_owned());
+    say(format!(
+        "| while there is no preview | {rest:.0} | {} |",
+        beside(rest)
+    ));
+    say(format!("| while there is one | {open:.0} | {} |", beside(open)));
+
     let (plain_us, live_us) = bench.microseconds(&site.plain(), &site);
     let flask_us = cpu::flask(&sandbox);
     let share = (live_us - plain_us) / flask_us * 100.0;
@@ -86,6 +125,8 @@ fn main() {
             "static_instructions": plain.round(),
             "bg_instructions": live.round(),
             "path_ratio": rounded(live / plain, 10_000.0),
+            "previews_ratio": rounded(rest / live, 10_000.0),
+            "preview_ratio": rounded(open / live, 10_000.0),
             "static_us": rounded(plain_us, 100.0),
             "bg_us": rounded(live_us, 100.0),
             "flask_us": flask_us.round(),

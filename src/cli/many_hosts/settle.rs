@@ -75,6 +75,7 @@ async fn make_live(
     let verb = if back && matches!(invocation.verb, Verb::Deploy { .. }) {
         Verb::Rollback {
             to: Some(release.into()),
+            rehearse: false,
             force,
             patience,
         }

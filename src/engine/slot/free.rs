@@ -16,7 +16,7 @@ use crate::slot::end::end;
 use crate::slot::idle::IdleSlot;
 use crate::slot::port::port_of_old;
 use crate::slot::running::Running;
-use crate::{adopted, traffic};
+use crate::{adopted, preview, traffic};
 
 /// How long `connections = "wait"` waits: an hour, so that a forgotten websocket does not
 /// hold a deploy for ever.
@@ -40,13 +40,19 @@ pub struct Finished {
     since: Instant,
 }
 
-/// The part of [`free`] that touches nothing and may be given up at any moment: a quiet
+/// The part of [`free`] that stops nothing and may be given up at any moment: previews end, a quiet
 /// time since the slot was last live, then requests in flight waited for.
 ///
 /// # Errors
 /// When connections stay open that may not be closed, or PM2 cannot be asked.
 pub async fn finish_requests(app: &App, color: Color, sink: &dyn Sink) -> Result<Finished, Failure> {
     let since = Instant::now();
+    // Or its previewers would be among those who are waited for.
+    preview::end_of(app, color, sink).map_err(|error| {
+        Failure::failed(format!("the preview of {color} cannot be ended"))
+            .because(error)
+            .with_traffic(traffic::unchanged(app))
+    })?;
     let old = running_in(app, color)
         .await
         .map_err(|error| pm2_failure(app, error))?;
@@ -68,6 +74,8 @@ pub async fn finish_requests(app: &App, color: Color, sink: &dyn Sink) -> Result
 /// When PM2 does not let go.
 pub async fn clear(app: &App, idle: &IdleSlot, finished: Finished, sink: &dyn Sink) -> Result<(), Failure> {
     let color = idle.color();
+    preview::end_of(app, color, sink)
+        .map_err(|error| Failure::failed(format!("the preview of {color} cannot be ended")).because(error))?;
     let adopted = adopted::in_slot(app, color);
     stop(app, idle, &finished.old).await?;
     adopted

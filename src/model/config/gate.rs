@@ -80,6 +80,9 @@ pub struct Gate {
     pub smoke: Option<String>,
     /// How a release is tried before the idle color is stopped for it.
     pub preflight: Preflight,
+    /// How many of the pages that visitors asked for last are asked of both colors before traffic
+    /// moves: a release on which one fails is refused.
+    pub compare: usize,
 }
 
 /// How a release is tried before the idle color is stopped for it.
@@ -103,6 +106,7 @@ impl Default for Gate {
             soak: Span::seconds(5),
             smoke: None,
             preflight: Preflight::Start,
+            compare: 0,
         }
     }
 }

@@ -73,6 +73,10 @@ pub struct Nginx {
     /// An HTML file shown while `bg maintenance on` is in force, relative to `<root>/shared`.
     #[serde(default)]
     pub maintenance_page: Option<PathBuf>,
+    /// A free port, on which NGINX listens for itself alone, on 127.0.0.1 to 127.0.0.3: `bg preview`
+    /// needs it. Used by the `live` strategy only. Default: no previews.
+    #[serde(default)]
+    pub loopback_port: Option<u16>,
 }
 
 /// A folder of the release that NGINX serves itself.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::shown;
 use crate::color::{Color, Route};
+use crate::compare::Page;
 use crate::drift::Drift;
 use crate::failure::Deployment;
 use crate::recovery::Interrupted;
@@ -16,6 +17,24 @@ use crate::written::WrittenData;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "notice", rename_all = "snake_case")]
 pub enum Note {
+    /// Pages of a release were compared with those of the live color, and visitors would meet no new
+    /// failure.
+    Compared {
+        /// How many.
+        asked: usize,
+        /// Those of them of which nothing follows: the live color fails there itself, say.
+        #[serde(default)]
+        unclear: usize,
+        /// Those that differ otherwise.
+        pages: Vec<Page>,
+    },
+    /// A preview is over: whoever has its link is told so.
+    PreviewOver {
+        /// The color that it showed.
+        color: Color,
+        /// Who opened it; none where its file cannot be read.
+        by: Option<String>,
+    },
     /// There was nothing to do: what was asked for is live.
     AlreadyLive {
         /// What is live.

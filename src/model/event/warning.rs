@@ -226,6 +226,8 @@ pub enum Step {
     OnFailure,
     /// Telling `[notify]`.
     Notify,
+    /// Ending previews, or closing the site to them.
+    Previews,
 }
 
 /// A worker that does not run as it should.

@@ -163,5 +163,5 @@ fn in_general(path: &Path) -> String {
 }
 
 fn is_id(part: &str) -> bool {
-    part.len() > 6 && part.contains(|c: char| c.is_ascii_digit())
+    part.len() > 30 || part.len() > 6 && part.contains(|c: char| c.is_ascii_digit())
 }

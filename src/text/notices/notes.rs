@@ -4,17 +4,58 @@ use std::time::Duration;
 
 use engine::adopted::listed;
 use engine::slot::still_open_words;
+use model::compare::Page;
 use model::config::duration::Span;
 use model::event::{ChangedFile, FleetStage, Note, Remote, TriedBy};
 
+use super::compared::page;
 use super::data::written;
 use super::repairs::step;
 use crate::text::{counted, short};
+
+/// How many pages are named that differ.
+const PAGES: usize = 5;
+
+/// What came of comparing pages.
+fn compared(asked: usize, unclear: usize, pages: &[Page]) -> String {
+    let compared = asked.saturating_sub(unclear);
+    if compared == 0 {
+        return format!(
+            "{} that visitors asked for last, and none could be compared with the live color",
+            counted(asked, "page")
+        );
+    }
+    let same = compared.saturating_sub(pages.len());
+    let told: Vec<String> = pages.iter().take(PAGES).map(page).collect();
+    let more = match pages.len().saturating_sub(PAGES) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    let told = match told.is_empty() {
+        true => String::new(),
+        false => format!(": {}{more}", told.join(", ")),
+    };
+    format!(
+        "{} compared with the live color, {same} the same{told}",
+        counted(compared, "page")
+    )
+}
 
 /// A note, in a sentence.
 #[must_use]
 pub fn note(note: &Note) -> String {
     match note {
+        Note::Compared {
+            asked,
+            unclear,
+            pages,
+        } => compared(*asked, *unclear, pages),
+        Note::PreviewOver { color, by } => {
+            let by = by
+                .as_ref()
+                .map_or(String::new(), |by| format!(" that {by} opened"));
+            format!("the preview of {color}{by} is over")
+        }
         Note::AlreadyLive { live } => format!("{live} is live already"),
         Note::StopTooLate => "asked to stop after traffic had moved: finishing the run instead".to_owned(),
         Note::AskedHostToStop { on } => {

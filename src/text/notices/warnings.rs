@@ -149,6 +149,7 @@ fn failed(step: Step, problem: &str) -> String {
         Step::ResurrectProcesses => format!("PM2's processes could not all be brought back: {problem}"),
         Step::OnFailure => format!("{problem}; the rest of the run is not affected"),
         Step::Notify => format!("no notification was sent: {problem}"),
+        Step::Previews => format!("previewers may see more than they should: {problem}"),
         Step::RecordProof
         | Step::RecordEnd
         | Step::RestoreSlot

@@ -2,8 +2,20 @@
 
 use std::time::Duration;
 
+use model::config::duration::Span;
+use model::preview::PreviewKey;
+
 use crate::verbs::check;
 use crate::verbs::source::Wanted;
+
+/// A preview of what a deploy stages.
+#[derive(Clone, Debug)]
+pub struct Previewed {
+    /// How long it is shown.
+    pub lasts: Span,
+    /// The key, where several hosts are to have the same.
+    pub key: Option<PreviewKey>,
+}
 
 /// What was asked for.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +24,8 @@ pub struct Ask {
     pub wanted: Wanted,
     /// Stop after the gate.
     pub no_switch: bool,
+    /// Show to whoever has a link what was stopped with.
+    pub preview: Option<Previewed>,
     /// Go past a gate that was not passed, with this reason.
     pub force_gate: Option<String>,
     /// Back the database up, whether a migration is due or not.

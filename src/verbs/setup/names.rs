@@ -1,12 +1,15 @@
 //! Whose requests a site takes: its names and its listeners beside those of other sites.
 
-use model::config::Config;
+use engine::app::read_config;
+use model::config::{Config, SwitchStrategy};
 use model::failure::{Failure, Kind};
-use model::layout::NginxLayout;
+use model::layout::{Layout, NginxLayout};
 use model::listen::Bound;
 use nginx::dump::Server;
 use nginx::names;
 use site::render::Facts;
+use state::registry::Registry;
+use sys::sockets;
 
 use super::facts::{self, HostFacts};
 
@@ -77,6 +80,58 @@ pub fn are_free(config: &Config, facts: &HostFacts) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Nobody but this NGINX listens on the port that it gets for itself: it would not take its new
+/// configuration, and say so in its log alone.
+///
+/// # Errors
+/// When somebody does.
+pub fn loopback_port_is_free(config: &Config, facts: &HostFacts) -> Result<(), Failure> {
+    let files = NginxLayout::of(&facts.entry);
+    let Some(port) = config
+        .nginx
+        .loopback_port
+        .filter(|_| facts.entry.switch == SwitchStrategy::Live)
+    else {
+        return Ok(());
+    };
+    let at_the_port = |server: &Server| {
+        let mut listens = server.listens.iter().filter_map(|words| Bound::read(words));
+        listens.any(|bound| (bound.first..=bound.last).contains(&port))
+    };
+    let others = Registry::of_this_user().entries().into_iter();
+    for other in others.filter(|other| other.app != config.app) {
+        let theirs = read_config(&Layout::new(&other.root).config());
+        let has_it = |theirs: &Config| {
+            let ports = theirs.process.ports;
+            [Some(ports.blue), Some(ports.green), theirs.nginx.loopback_port].contains(&Some(port))
+        };
+        if theirs.is_ok_and(|theirs| has_it(&theirs)) {
+            return Err(Failure::new(
+                Kind::Config,
+                format!(
+                    "`nginx.loopback_port` in bg.toml is {port}, a port of the app `{}`",
+                    other.app
+                ),
+            )
+            .hint("write a port that is free"));
+        }
+    }
+    let taken = match facts.dump.servers().into_iter().find(at_the_port) {
+        Some(server) if server.place.file == files.upstreams() => return Ok(()),
+        Some(server) => format!("NGINX listens there at {}", server.place),
+        None => match (sockets::is_free(port), sockets::holder(port)) {
+            (true, _) => return Ok(()),
+            (false, Some(holder)) => format!("{holder} listens there"),
+            (false, None) => "another user's process listens there".to_owned(),
+        },
+    };
+    Err(Failure::new(
+        Kind::Config,
+        format!("`nginx.loopback_port` in bg.toml is {port}, and {taken}"),
+    )
+    .hint("write a port that is free"))
 }
 
 fn bound(text: &str) -> Option<Bound> {

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 
 use engine::workers::WorkerStatus;
+use jiff::Timestamp;
+use model::preview::Preview;
 
 use super::{Health, RollbackStatus, SlotStatus, Status};
 use crate::text::{self, CARE, GOOD, Show, sign};
@@ -38,8 +40,16 @@ impl Show for Status {
         self.workers
             .iter()
             .for_each(|worker| text.push_str(&worker_line(worker)));
+        self.previews
+            .iter()
+            .for_each(|preview| text.push_str(&preview_line(preview, Timestamp::now())));
         text.push_str(&match &self.rollback {
-            RollbackStatus::Ready { to } => format!("  rollback: ready, to {to}\n"),
+            RollbackStatus::Ready { to } => {
+                let rehearsed = self.rehearsal.as_ref().map_or(String::new(), |rehearsal| {
+                    format!("; {}", rehearsal.told(Timestamp::now()))
+                });
+                format!("  rollback: ready, to {to}{rehearsed}\n")
+            }
             RollbackStatus::Cold { to, why } => format!("  rollback: {to} would be started first ({why})\n"),
             RollbackStatus::Nothing { why } => format!("  rollback: none, {why}\n"),
         });
@@ -114,6 +124,22 @@ fn slot_line(slot: &SlotStatus, live: bool) -> String {
     match live {
         true => sign(GOOD, "●", &text),
         false => format!("  ○ {text}\n"),
+    }
+}
+
+fn preview_line(preview: &Preview, now: Timestamp) -> String {
+    let Preview { color, terms } = preview;
+    let (left, by) = (terms.until.duration_since(now), &terms.by);
+    match left.is_positive() {
+        true => format!(
+            "  preview: {color}, for another {}, opened by {by}\n",
+            text::rough(left.unsigned_abs())
+        ),
+        false => {
+            format!(
+                "  ! preview: {color}, opened by {by}, although its time is over; `bg preview --off` ends it\n"
+            )
+        }
     }
 }
 

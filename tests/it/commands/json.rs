@@ -1,13 +1,15 @@
 //! `--json`: lines that parse, then one result whose exit code is the process's.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 
 use bluegreen::model::color::Color;
 use serde_json::Value;
 
 use crate::house::pages;
-use crate::sandbox::Sandbox;
 use crate::sandbox::outcome::Outcome;
+use crate::sandbox::ports::Port;
+use crate::sandbox::{Sandbox, set};
 
 /// Everything before the result is an event or a line of a log.
 fn result_of(outcome: &Outcome) -> Value {
@@ -37,7 +39,7 @@ fn result_of(outcome: &Outcome) -> Value {
 }
 
 /// The commands whose results `docs/json.md` shows.
-const SHOWN: [&str; 18] = [
+const SHOWN: [&str; 20] = [
     "check",
     "setup --plan",
     "setup",
@@ -46,6 +48,8 @@ const SHOWN: [&str; 18] = [
     "deploy mian",
     "switch green",
     "rollback",
+    "compare --paths pages.txt",
+    "preview",
     "maintenance on",
     "status",
     "history",
@@ -163,7 +167,8 @@ fn a_form_that_differs_is_found_at_any_depth() {
 
 #[test]
 fn every_command_ends_with_one_result_whose_exit_code_is_its_own() {
-    let sandbox = Sandbox::new();
+    let port = Port::free();
+    let sandbox = Sandbox::with(|config| set(config, "nginx", "loopback_port", i64::from(port.number())));
     let mut tried = 0;
     let mut page = Page {
         lines: BTreeMap::new(),
@@ -199,6 +204,10 @@ fn every_command_ends_with_one_result_whose_exit_code_is_its_own() {
     tell(&["deploy", "--no-switch"], 0);
     tell(&["switch", "green"], 0);
     tell(&["rollback"], 0);
+    fs::write(sandbox.config().with_file_name("pages.txt"), "/\n").unwrap();
+    tell(&["compare", "--paths", "pages.txt"], 0);
+    tell(&["preview", "--off"], 0);
+    tell(&["preview"], 0);
     tell(&["maintenance", "on"], 0);
     tell(&["maintenance", "off"], 0);
     for verb in [
@@ -215,7 +224,7 @@ fn every_command_ends_with_one_result_whose_exit_code_is_its_own() {
     tell(&["switch", "purple"], 2);
     tell(&["remove"], 0);
     assert_eq!(sandbox.live_color(), Some(Color::Blue));
-    assert_eq!(tried, 31);
+    assert_eq!(tried, 34);
     page.is_as_shown();
 }
 

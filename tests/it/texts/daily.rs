@@ -4,7 +4,8 @@
 use std::fs;
 
 use super::Book;
-use crate::sandbox::Sandbox;
+use crate::sandbox::ports::Port;
+use crate::sandbox::{Sandbox, set};
 use crate::worker::scene::{add, let_beat, worker};
 
 /// Reads logs and runs commands, while blue is live and green is warm.
@@ -75,4 +76,22 @@ pub fn to_and_fro(book: &mut Book, sandbox: &Sandbox) {
     book.types(sandbox, "switch blue").assert_code(0);
     book.follows(sandbox, "switch").assert_code(0);
     book.follows(sandbox, "rollback").assert_code(0);
+}
+
+/// Shows the idle color, once NGINX has a port for that.
+pub fn previewing(book: &mut Book, sandbox: &Sandbox, port: &Port) {
+    book.page("preview");
+    book.when("bg.toml has no port for it");
+    book.types(sandbox, "preview").assert_code(1);
+    sandbox.configure(|config| set(config, "nginx", "loopback_port", i64::from(port.number())));
+    book.follows(sandbox, "setup").assert_code(0);
+    book.types(sandbox, "preview").assert_code(0);
+    book.types(sandbox, "status").assert_code(0);
+    book.when("while the site is closed");
+    book.types(sandbox, "maintenance on --but-preview").assert_code(0);
+    book.types(sandbox, "maintenance off").assert_code(0);
+    book.types(sandbox, "preview --for 90m").assert_code(0);
+    book.follows(sandbox, "preview --off").assert_code(0);
+    book.when("there is none any more");
+    book.types(sandbox, "preview --off").assert_code(0);
 }

@@ -17,6 +17,7 @@ const PATTERNS: &[(&str, &str)] = &[
         r"[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9:]{8} (\[[a-z]+\]) [0-9#]+:",
         "<time> $1 <pid>:",
     ),
+    (r"\b(blue|green)-[A-Za-z0-9]{32}\b", "$1-<key>"),
     (r"\b[0-9a-f]{40}\b", "<commit>"),
     (r"\b[0-9a-f]{7}\b", "<commit>"),
     (r"\(pid [0-9]+\)", "(pid <pid>)"),
@@ -53,6 +54,7 @@ const PATTERNS: &[(&str, &str)] = &[
     (r"\b[0-9]+(?:\.[0-9]+)? (?:s|min|h)\b", "<time>"),
     (r"\b[0-9]+ (?:second|minute)s? ago", "<time> ago"),
     (r"\bup [0-9.]+ ?[smh]\b", "up <time>"),
+    (r"\bfor another [0-9dhms ]+\b", "for another <time>"),
     // gunicorn's own lines.
     (r"(?m)^\[[-0-9]+ [0-9:]+ \+0000\] \[[0-9]+\]", "[<time>] [<pid>]"),
     (r"Starting gunicorn .*", "Starting gunicorn <version>"),
@@ -80,6 +82,7 @@ pub fn redacted(sandbox: &Sandbox, page: &str) -> String {
     for (before, after) in [
         (" by ", "\n"),
         (" by ", " (pid"),
+        (" by ", "; `"),
         ("(", ", "),
         ("(", " in "),
         ("owned by `", "`"),

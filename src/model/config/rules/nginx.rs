@@ -32,6 +32,25 @@ pub(super) fn check(nginx: &Nginx, ports: Ports, findings: &mut Findings<'_, '_>
         findings,
     );
     findings.value("nginx.max_body_size", size(&nginx.max_body_size));
+    if let Some(port) = nginx.loopback_port {
+        findings.value("nginx.loopback_port", loopback_port(port, nginx, ports));
+    }
+}
+
+/// NGINX listens there beside everything else.
+fn loopback_port(port: u16, nginx: &Nginx, ports: Ports) -> Verdict {
+    let listens = |listen: &String| {
+        let address = listen.split_whitespace().next().unwrap_or_default();
+        address.rsplit(':').next() == Some(&*port.to_string())
+    };
+    let taken = match port {
+        0 => return wrong("is 0", "write a free port from 1 to 65535"),
+        _ if port == ports.blue => "is the port of `process.ports.blue`",
+        _ if port == ports.green => "is the port of `process.ports.green`",
+        _ if nginx.listen.iter().any(listens) => "is a port that `nginx.listen` names",
+        _ => return Ok(()),
+    };
+    wrong(taken, "write another one, which is free")
 }
 
 fn files(nginx: &Nginx, findings: &mut Findings<'_, '_>) {
