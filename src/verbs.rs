@@ -5,6 +5,7 @@ pub mod adopt;
 pub mod assets;
 pub mod backup;
 pub mod build;
+pub mod canary;
 pub mod check;
 pub mod compare;
 pub mod contract;
@@ -81,6 +82,8 @@ pub enum Answer {
     Data(data::DataFound),
     /// `bg maintenance`.
     Maintenance(maintenance::MaintenanceSet),
+    /// `bg canary`, `bg promote`, `bg abort`.
+    Stepped(canary::Stepped),
     /// `bg compare`.
     Compared(compare::Compared),
     /// `bg preview`.
@@ -114,7 +117,7 @@ impl Answer {
                 ..previewed
             }),
             Answer::Deployed(deployed) => Answer::Deployed(deployed::Deployed {
-                preview: deployed.preview.map(preview::Link::without_token),
+                preview: deployed.preview.map(|link| Box::new(link.without_token())),
                 ..deployed
             }),
             other => other,
@@ -137,6 +140,7 @@ impl Answer {
             Answer::Releases(answer) => answer,
             Answer::Data(answer) => answer,
             Answer::Maintenance(answer) => answer,
+            Answer::Stepped(answer) => answer,
             Answer::Compared(answer) => answer,
             Answer::Previewed(answer) => answer,
             Answer::Repaired(answer) => answer,

@@ -11,9 +11,8 @@ mod worker;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use model::color::Color;
+use model::color::{Color, Share};
 use model::config::duration::Span;
-use model::failure::Failure;
 use model::preview::PreviewKey;
 use model::release::{Beginning, ReleaseId};
 use serde::{Deserialize, Serialize};
@@ -83,6 +82,10 @@ pub enum Verb {
         /// Stop after the gate; `switch` moves traffic later
         #[arg(long)]
         no_switch: bool,
+        /// Send the first of `canary.steps` of the visitors to the release, and leave the others where they are
+        #[arg(long, conflicts_with_all = ["no_switch", "lasts"])]
+        #[serde(default)]
+        canary: bool,
         /// Stop after the gate, and open a preview of the release
         #[command(flatten)]
         #[serde(default)]
@@ -137,6 +140,41 @@ pub enum Verb {
         /// Go back past a contract release; the reason is recorded
         #[arg(long, value_name = "REASON")]
         force: Option<String>,
+        /// How long to wait for another run
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// Send a share of the visitors to the other color, more or fewer than before
+    #[command(after_help = examples(
+        "canary 10%", "ten of a hundred visitors get the other color",
+        "canary 1% --wait=5m", "one of a hundred, once another run has ended",
+    ))]
+    Canary {
+        /// The share, in whole percent
+        share: Share,
+        /// How long to wait for another run
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// Go on with a canary: to its next step, and after the last one to all visitors
+    #[command(after_help = examples(
+        "promote", "the next of `canary.steps`, or all visitors",
+        "promote --all", "all visitors at once",
+    ))]
+    Promote {
+        /// All visitors at once
+        #[arg(long)]
+        all: bool,
+        /// How long to wait for another run
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// Give a canary up: all visitors get what is live
+    #[command(after_help = examples(
+        "abort", "nobody gets the other color any more",
+        "abort --wait=1m", "the same, once another run has ended",
+    ))]
+    Abort {
         /// How long to wait for another run
         #[command(flatten)]
         patience: Patience,
@@ -476,9 +514,12 @@ impl Verb {
             | Verb::Data { .. }
             | Verb::Compare { .. }
             | Verb::Repair { .. } => Kind::OnHost,
-            Verb::Maintenance { .. } | Verb::Preview { .. } | Verb::Rollback { rehearse: true, .. } => {
-                Kind::Run
-            }
+            Verb::Maintenance { .. }
+            | Verb::Preview { .. }
+            | Verb::Canary { .. }
+            | Verb::Promote { .. }
+            | Verb::Abort { .. }
+            | Verb::Rollback { rehearse: true, .. } => Kind::Run,
             Verb::Deploy { .. } | Verb::Switch { .. } | Verb::Rollback { .. } => Kind::FleetRun,
             Verb::Exec { .. } | Verb::Worker { .. } => Kind::Exec,
             Verb::Check { .. } => Kind::Inspect,
@@ -533,30 +574,13 @@ impl Verb {
     pub fn moves_traffic(&self) -> bool {
         let stops_before = match self {
             Verb::Deploy {
-                no_switch, preview, ..
-            } => *no_switch || preview.lasts.is_some(),
+                no_switch,
+                preview,
+                canary,
+                ..
+            } => *no_switch || *canary || preview.lasts.is_some(),
             _ => false,
         };
         self.is_coordinated() && !stops_before
-    }
-
-    /// Reads the files that it names and that are on this machine whatever other it is for.
-    ///
-    /// # Errors
-    /// When one cannot be read, or has something else in it.
-    pub fn read_files(&mut self) -> Result<(), Failure> {
-        match self {
-            Verb::Compare { pages } => pages.read(),
-            _ => Ok(()),
-        }
-    }
-
-    /// The key of the preview that it opens, if it opens one.
-    pub fn preview_key(&mut self) -> Option<&mut Option<PreviewKey>> {
-        match self {
-            Verb::Preview { off: false, key, .. } => Some(key),
-            Verb::Deploy { preview, .. } if preview.lasts.is_some() => Some(&mut preview.key),
-            _ => None,
-        }
     }
 }

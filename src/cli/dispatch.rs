@@ -24,9 +24,10 @@ use crate::verbs::check::{self, Checked};
 use crate::verbs::deploy::{self, Ask};
 use crate::verbs::logs::{self, Whose};
 use crate::verbs::source::Wanted;
+use crate::verbs::switch::Promoted;
 use crate::verbs::{
-    Answer, compare, data, history, init, list, maintenance, observe, plan, preview, rehearse, releases,
-    remove, repair, setup, standby, status, switch,
+    Answer, canary, compare, data, history, init, list, maintenance, observe, plan, preview, rehearse,
+    releases, remove, repair, setup, standby, status, switch,
 };
 
 /// How long `bg status --watch` rests between two looks.
@@ -63,6 +64,7 @@ pub async fn dispatch(
         Verb::Deploy {
             reference,
             no_switch,
+            canary,
             preview,
             plan,
             force_gate,
@@ -81,7 +83,8 @@ pub async fn dispatch(
                     again,
                 },
                 checks: checks.into(),
-                no_switch: no_switch || preview.lasts.is_some(),
+                no_switch: no_switch || canary || preview.lasts.is_some(),
+                canary,
                 preview: preview.lasts.map(|lasts| deploy::Previewed {
                     lasts,
                     key: preview.key,
@@ -181,6 +184,19 @@ pub async fn dispatch(
             };
             let app = context.open()?;
             Answer::Maintenance(maintenance::maintenance(&app, ask, time(&patience), caller).await?)
+        }
+        Verb::Canary { share, patience } => {
+            Answer::Stepped(canary::canary(&context.open()?, share, time(&patience), caller).await?)
+        }
+        Verb::Promote { all, patience } => {
+            let app = context.open()?;
+            match switch::promote(&app, all, time(&patience), caller).await? {
+                Promoted::Step(stepped) => Answer::Stepped(stepped),
+                Promoted::All(deployed) => Answer::Deployed(deployed),
+            }
+        }
+        Verb::Abort { patience } => {
+            Answer::Stepped(canary::abort(&context.open()?, time(&patience), caller).await?)
         }
         Verb::Compare { pages } => {
             let source = match pages.read {

@@ -306,6 +306,7 @@ async fn requests(
         let asked = |reference: Option<String>| Verb::Deploy {
             reference,
             no_switch: false,
+            canary: false,
             preview: Shown::default(),
             plan: true,
             force_gate: None,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use model::color::Route;
+use model::color::{Color, Route, Share};
 use model::event::{Event, Sink, Step, Warning, millis};
 use model::failure::{Deployment, Failure, Traffic, in_one_line};
 use model::release::ReleaseId;
@@ -16,8 +16,10 @@ use crate::probe_traffic::{Counted, ProbeTraffic, Running};
 use crate::reload_works::{ReloadWorks, reload_would_work};
 use crate::run::Run;
 use crate::slot::IdleSlot;
-use crate::verification::{Unhealthy, Unverified, Verification, fails_alike, prove_back, verify};
-use crate::{participant, process_list, resolve, traffic, workers};
+use crate::verification::{
+    Unhealthy, Unverified, Verification, fails_alike, prove_back, verify, verify_live,
+};
+use crate::{canary, participant, process_list, resolve, traffic, workers};
 
 /// Traffic that moved and was proven. It is to be recorded, and what was live before kept or
 /// stopped.
@@ -104,6 +106,10 @@ enum Goal<'a> {
     Color(&'a Gated),
     /// To the maintenance page in front of the live color, or from it.
     Page { on: bool },
+    /// More visitors to a color that passed the gate, while the live one stays what it is.
+    More(&'a Gated, Share),
+    /// Fewer of them, or none.
+    Fewer(Option<Share>),
 }
 
 impl<'a> Goal<'a> {
@@ -114,13 +120,18 @@ impl<'a> Goal<'a> {
                 maintenance: on,
                 ..from
             },
+            Goal::More(_, share) => Route {
+                share: Some(share),
+                ..from
+            },
+            Goal::Fewer(share) => Route { share, ..from },
         }
     }
 
     fn gated(self) -> Option<&'a Gated> {
         match self {
-            Goal::Color(gated) => Some(gated),
-            Goal::Page { .. } => None,
+            Goal::Color(gated) | Goal::More(gated, _) => Some(gated),
+            Goal::Page { .. } | Goal::Fewer(_) => None,
         }
     }
 }
@@ -203,6 +214,40 @@ pub async fn page(run: &Run<'_>, on: bool) -> Result<(), Failure> {
     swap(run, Goal::Page { on }, None, works).await
 }
 
+/// Sends a share of the visitors, which is no smaller than before, to a color that passed the gate.
+///
+/// ```compile_fail,E0308
+/// # use model::color::{Color, Share};
+/// # use engine::cutover;
+/// # use engine::run::Run;
+/// async fn without_a_gate(run: &Run<'_>, share: Share) {
+///     cutover::step(run, Color::Green, share).await.ok();
+/// }
+/// ```
+///
+/// # Errors
+/// When that was not proven: then none more is sent there.
+pub async fn step(run: &Run<'_>, passed: &Gated, share: Share) -> Result<(), Failure> {
+    if passed.color() == run.from.color || run.from.share.is_some_and(|before| before > share) {
+        return Err(Failure::failed(format!("{share} is no step up on {}", run.from)));
+    }
+    canary::lay_out(run.app, run.from, share)?;
+    let works = reload_would_work(run.app).await?;
+    swap(run, Goal::More(passed, share), None, works).await
+}
+
+/// Sends fewer visitors to the other color, or none any more.
+///
+/// # Errors
+/// When that was not proven.
+pub async fn step_down(run: &Run<'_>, share: Option<Share>) -> Result<(), Failure> {
+    if let Some(share) = share {
+        canary::lay_out(run.app, run.from, share)?;
+    }
+    let works = reload_would_work(run.app).await?;
+    swap(run, Goal::Fewer(share), None, works).await
+}
+
 /// Moves the route to its goal: the journal, the rename, NGINX, the proof.
 ///
 /// # Errors
@@ -222,9 +267,13 @@ async fn swap(
     let swapped = app.switcher.swap(run.from, to, works.0, note).await;
     prober.into_iter().for_each(Running::followed);
     let reached = match swapped {
-        Ok(()) => match verify(app, to, passed.is_some()).await {
-            Ok(proof) => as_healthy(run, to, proof).await,
-            Err(unverified) => Err(unverified),
+        Ok(()) => match goal {
+            // Whoever sends fewer visitors to a color that fails wants just that.
+            Goal::Fewer(_) => verify_live(app, to).await,
+            _ => match verify(app, to, !matches!(goal, Goal::Page { .. })).await {
+                Ok(proof) => as_healthy(run, to, proof).await,
+                Err(unverified) => Err(unverified),
+            },
         },
         Err(SwitchError::ReloadFailed(failed)) => Err(failed.into()),
         Err(kept) => return Err(unmoved(app, run.from, kept).await),
@@ -239,7 +288,15 @@ async fn swap(
                     problem: failure.what,
                 }));
             }
-            if passed.is_some() {
+            if let Goal::More(..) | Goal::Fewer(_) = goal {
+                run.sink.emit(Event::Stepped {
+                    color: to.color.other(),
+                    share: to.share,
+                    paths: proof.paths,
+                    listeners: proof.listeners,
+                    took_ms: millis(took),
+                });
+            } else if passed.is_some() {
                 run.sink.emit(Event::TrafficMoved {
                     from: run.live(),
                     to: traffic::deployment(app, to.color),
@@ -250,7 +307,15 @@ async fn swap(
             }
             Ok(())
         }
-        Err(unverified) => Err(unverified.into_failure(run.from.color, to.color)),
+        Err(unverified) => Err(unverified.into_failure(run.from.color, shown(to))),
+    }
+}
+
+/// The color that visitors newly get on `route`.
+fn shown(route: Route) -> Color {
+    match route.share {
+        Some(_) => route.color.other(),
+        None => route.color,
     }
 }
 
@@ -259,7 +324,7 @@ async fn as_healthy(run: &Run<'_>, to: Route, proof: Verification) -> Result<Ver
     if proof.sick.is_empty() {
         return Ok(proof);
     }
-    let (color, live) = (to.color, run.live());
+    let (color, live) = (shown(to), run.live());
     let alike = live.release.is_none() || fails_alike(run.app, live.color, &proof.sick).await;
     let source = Unhealthy(proof.sick);
     if !alike {

@@ -25,6 +25,7 @@ pub async fn look(app: &App, state: &JournalState, route: Option<Route>) -> Vec<
     let now = Left {
         live: traffic::deployment(app, route.color),
         maintenance: route.maintenance,
+        share: route.share,
     };
     drift.extend(moved(app, state, daemon.as_ref(), &now));
     if drift
@@ -80,7 +81,8 @@ fn moved(app: &App, state: &JournalState, daemon: Option<&Daemon>, now: &Left) -
     if state.open.is_some() {
         return None;
     }
-    let same_place = left.live.color == now.live.color && left.maintenance == now.maintenance;
+    let same_place =
+        left.live.color == now.live.color && left.maintenance == now.maintenance && left.share == now.share;
     if same_place && daemon.is_some_and(|daemon| runs(app, daemon, &left.live)) {
         return Some(Drift::Renamed(Misnamed {
             live: left.live.clone(),

@@ -4,6 +4,7 @@ pub mod adopted;
 pub mod app;
 pub mod begin;
 pub mod caller;
+pub mod canary;
 pub mod control;
 pub mod cutover;
 pub mod drift;

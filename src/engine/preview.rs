@@ -90,8 +90,15 @@ pub fn open(app: &App, token: &Token, terms: &Terms) -> Result<(), FileError> {
 /// # Errors
 /// When a mark can be neither made nor removed.
 pub fn close(app: &App, closed: bool) -> Result<(), FileError> {
-    let pages = Route::ALL.into_iter().filter(|route| route.maintenance);
-    pages
+    let plain = Route::ALL.into_iter().filter(|route| route.maintenance);
+    // In a canary the page stands in front of a target of its own.
+    let step = app.link.read().ok().filter(|route| route.share.is_some());
+    let step = step.map(|route| Route {
+        maintenance: true,
+        ..route
+    });
+    plain
+        .chain(step)
         .map(|route| app.nginx_files.closed(route))
         .try_for_each(|mark| match closed {
             true => make_empty(&mark),

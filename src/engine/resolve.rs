@@ -19,7 +19,7 @@ use crate::run::Run;
 use crate::slot::{IdleSlot, drained};
 use crate::traffic::{self, Observe};
 use crate::verification::{self, Unverified};
-use crate::{migration, process_list, workers};
+use crate::{canary, migration, process_list, workers};
 
 mod slot;
 mod way_back;
@@ -223,13 +223,17 @@ async fn finish(app: &App, plan: &Plan, why: Why<'_>, sink: &dyn Sink) -> Result
     let moves_color = from.color != to.color;
     // Before the proof was on record, nobody had said that a color that fails may be live.
     let may_fail = matches!(open.attempt, Attempt::Proven(_)) || open.was.is_none();
-    let proven = verification::verify(app, to, moves_color).await;
+    let is_page = from.maintenance != to.maintenance;
+    let proven = verification::verify(app, to, !is_page).await;
     let is_live = proven.is_ok_and(|proof| may_fail || proof.sick.is_empty());
     if !is_live || (moves_color && workers_want_back(app, open, sink).await) {
         put_back(app, open, why, sink).await?;
         return give_back(app, open, why, true, sink).await;
     }
     process_list::or_warn(app, sink).await;
+    if from.share.is_some() && to.share.is_none() {
+        canary::forget(app);
+    }
     Ok(Resolved::Finished(traffic::deployment(app, to.color)))
 }
 
@@ -372,8 +376,13 @@ pub(crate) fn record(open: &OpenRun, resolved: Resolved) -> Record {
             verb,
             live,
             maintenance: to.maintenance,
+            share: to.share,
             was: open.was.clone(),
-            summary: format!("{} → {}, finished by the next command", from.color, to.color),
+            summary: match to.share {
+                None if from.color == to.color => format!("{from} → {to}, finished by the next command"),
+                None => format!("{} → {}, finished by the next command", from.color, to.color),
+                Some(_) => format!("{to}, finished by the next command"),
+            },
         },
         Resolved::Back(Back { unfit, .. }) => Record::Abort {
             run,

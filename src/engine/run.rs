@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use model::attempt::Phase;
-use model::color::{Color, Route};
+use model::color::{Color, Route, Share};
 use model::event::{Event, Note, Sink, Step, Warning};
 use model::failure::{Deployment, Failure, Kind, Traffic};
 use model::journal::{JournalState, OpenRun, Record, RunId, Verb};
@@ -219,6 +219,21 @@ impl<'a> Run<'a> {
     /// # Errors
     /// When the journal cannot be written.
     pub fn commit(&self, live: Deployment, maintenance: bool, summary: String) -> Result<(), Failure> {
+        let share = self.from.share.filter(|_| live.color == self.from.color);
+        self.commit_share(live, maintenance, share, summary)
+    }
+
+    /// The same at a step of a canary.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn commit_share(
+        &self,
+        live: Deployment,
+        maintenance: bool,
+        share: Option<Share>,
+        summary: String,
+    ) -> Result<(), Failure> {
         let was = self.live().release;
         self.write(Record::Commit {
             run: self.id.clone(),
@@ -226,6 +241,7 @@ impl<'a> Run<'a> {
             verb: self.verb,
             live,
             maintenance,
+            share,
             was,
             summary: self.with_notes(summary),
             doubt: self.is_in_doubt(),

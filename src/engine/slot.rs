@@ -29,7 +29,7 @@ pub use free::{
     Finished, clear, discard, drained, finish_requests, free, has_lost_one, running_in, runs_anything,
     still_open_words,
 };
-pub use idle::IdleSlot;
+pub use idle::{IdleSlot, is_none_in_use};
 pub use port::{foreign, is_ours_to_take, is_where_nginx_asks, port_of_old};
 pub use revive::revive;
 pub use running::{Running, app_folder, log_since};

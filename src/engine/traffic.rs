@@ -20,9 +20,25 @@ pub struct Observe {
 
 /// Looks at both.
 pub async fn look(app: &App) -> Observe {
+    let nginx = nginx_route(app).await;
+    let link = app.link.read();
+    // NGINX looks at the link's target with each request, and says whose is the rest of the
+    // visitors, not how many those are.
+    let same = |link: Route| {
+        move |nginx: Route| {
+            if link.without_share() == nginx {
+                link
+            } else {
+                nginx
+            }
+        }
+    };
     Observe {
-        link: app.link.read(),
-        nginx: nginx_route(app).await,
+        nginx: match &link {
+            Ok(link) => nginx.map(same(*link)),
+            Err(_) => nginx,
+        },
+        link,
     }
 }
 
@@ -31,6 +47,7 @@ async fn nginx_route(app: &App) -> Result<Route, EndpointError> {
     Ok(Route {
         color: answers.color,
         maintenance: answers.maintenance,
+        share: None,
     })
 }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use model::color::{Color, Route};
+use model::color::{Color, Route, Share};
 use model::failure::Failure;
 use nginx::switcher::{ReloadFailed, SwitchError};
 use site::endpoint::{self, Pace, Sick};
@@ -148,16 +148,59 @@ fn fresh(pace: Option<Pace>, claims: usize, deadline: Duration) -> u32 {
 /// # Errors
 /// What it answered instead.
 pub async fn verify(app: &App, route: Route, slot_is_full: bool) -> Result<Verification, Unverified> {
+    let shares = shown(app, route);
+    let mut all = Verification::default();
+    for (color, group) in shares {
+        let proven = verify_group(app, route, slot_is_full, color, group).await?;
+        all.paths = proven.paths;
+        all.listeners = proven.listeners;
+        all.sick.extend(proven.sick);
+    }
+    Ok(all)
+}
+
+/// The same of the live color alone, whatever the visitors of a canary get; where it fails, it failed
+/// before.
+///
+/// # Errors
+/// As [`verify`].
+pub async fn verify_live(app: &App, route: Route) -> Result<Verification, Unverified> {
+    let cookie = endpoint::group_cookie(app.name(), "out");
+    let proven = verify_group(app, route, true, route.color, Some(cookie)).await?;
+    Ok(Verification {
+        sick: Vec::new(),
+        ..proven
+    })
+}
+
+/// Which colors visitors get on `route`, and as whom `bg` has to ask for each.
+fn shown(app: &App, route: Route) -> Vec<(Color, Option<String>)> {
+    let asking = |group: &str| Some(endpoint::group_cookie(app.name(), group));
+    match route.share {
+        None => vec![(route.color, None)],
+        Some(Share::ALL) => vec![(route.color.other(), asking("in"))],
+        Some(_) => vec![(route.color, asking("out")), (route.color.other(), asking("in"))],
+    }
+}
+
+async fn verify_group(
+    app: &App,
+    route: Route,
+    slot_is_full: bool,
+    color: Color,
+    cookie: Option<String>,
+) -> Result<Verification, Unverified> {
     let deadline = app.config.timeouts.proof.0;
     let paths = &app.config.nginx.paths;
     let endpoints = app.paced_doors();
-    let port = app.config.process.ports.of(route.color);
+    let port = app.config.process.ports.of(color);
     let proof = endpoint::Expectation {
         app: app.name().to_owned(),
         route,
         release: releases::slot(&app.layout, route.color).map(String::from),
         upstream: SocketAddr::from(([127, 0, 0, 1], port)),
         fresh: fresh(app.pace(), endpoints.len() * paths.len(), deadline),
+        cookie,
     };
     let proven = if slot_is_full {
         endpoint::verify_all(&endpoints, paths, &proof, deadline).await
@@ -170,8 +213,5 @@ pub async fn verify(app: &App, route: Route, slot_is_full: bool) -> Result<Verif
             listeners: proven.listeners,
             sick: proven.sick,
         })
-        .map_err(|source| Unverified::Answers {
-            color: route.color,
-            source,
-        })
+        .map_err(|source| Unverified::Answers { color, source })
 }

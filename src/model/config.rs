@@ -2,6 +2,7 @@
 //! what is wrong with a file lives in [`crate::config::read`].
 
 pub mod backup;
+mod canary;
 mod defaults;
 pub mod difference;
 pub mod duration;
@@ -35,6 +36,7 @@ use serde::{Deserialize, Serialize};
 use crate::color::Color;
 use crate::path::plain;
 pub use backup::Backup;
+pub use canary::Canary;
 use duration::Span;
 pub use fleet::Fleet;
 pub use gate::{Gate, HealthCheck, JsonCheck, Preflight};
@@ -94,6 +96,9 @@ pub struct Config {
     pub gate: Gate,
     /// The site: names, listeners, certificate, static files, and how traffic is moved.
     pub nginx: Nginx,
+    /// A share of the visitors first.
+    #[serde(default)]
+    pub canary: Canary,
     /// What is kept for a rollback.
     #[serde(default)]
     pub keep: Keep,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::color::Color;
+use crate::color::{Color, Share};
 use crate::failure::Deployment;
 use crate::journal::Verb;
 use crate::release::ReleaseId;
@@ -194,6 +194,19 @@ pub enum Event {
         /// The worker.
         worker: String,
         /// How long it took.
+        took_ms: u64,
+    },
+    /// A canary took a step, up or down.
+    Stepped {
+        /// The color that a share of the visitors gets.
+        color: Color,
+        /// The share; none where nobody does any more.
+        share: Option<Share>,
+        /// On how many paths that was proven.
+        paths: usize,
+        /// On how many listeners.
+        listeners: usize,
+        /// How long the step took.
         took_ms: u64,
     },
     /// PM2 will bring this back after a reboot.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::{Attempt, Phase};
-use crate::color::Route;
+use crate::color::{Route, Share};
 use crate::failure::Deployment;
 use crate::release::ReleaseId;
 
@@ -71,6 +71,8 @@ pub enum Verb {
     Preview,
     /// `bg rollback --rehearse`.
     Rehearse,
+    /// A step of a canary, up or down.
+    Canary,
 }
 
 impl fmt::Display for Verb {
@@ -84,6 +86,7 @@ impl fmt::Display for Verb {
             Verb::Repair => "repair",
             Verb::Preview => "preview",
             Verb::Rehearse => "rehearse",
+            Verb::Canary => "canary",
         })
     }
 }
@@ -140,6 +143,9 @@ pub enum Record {
         live: Deployment,
         /// Whether the maintenance page stands in front.
         maintenance: bool,
+        /// Who gets the other color, in a canary.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        share: Option<Share>,
         /// What was live before.
         was: Option<ReleaseId>,
         /// The line for `bg history`.
@@ -201,6 +207,9 @@ pub struct Left {
     pub live: Deployment,
     /// Whether the maintenance page stood in front.
     pub maintenance: bool,
+    /// Who got the other color, in a canary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Share>,
 }
 
 /// What is wrong with the journal's file.
@@ -301,6 +310,7 @@ impl JournalState {
                 verb,
                 live,
                 maintenance,
+                share,
                 was,
                 doubt,
                 ..
@@ -309,11 +319,12 @@ impl JournalState {
                 self.left = Some(Left {
                     live: live.clone(),
                     maintenance: *maintenance,
+                    share: *share,
                 });
                 // The page, a preview, or a candidate that is only made ready, ends no doubt.
                 let stays = matches!(
                     verb,
-                    Verb::Deploy | Verb::Maintenance | Verb::Preview | Verb::Rehearse
+                    Verb::Deploy | Verb::Maintenance | Verb::Preview | Verb::Rehearse | Verb::Canary
                 );
                 if *doubt || *was != live.release || !stays {
                     self.doubt = doubt.then(|| run.clone());

@@ -3,6 +3,7 @@
 
 pub mod adopted;
 pub mod attempt;
+pub mod canary;
 pub mod color;
 pub mod compare;
 pub mod config;

@@ -80,6 +80,7 @@ impl LiveAnswer {
         Route {
             color: self.color,
             maintenance: self.maintenance,
+            share: None,
         }
     }
 }
@@ -285,6 +286,12 @@ pub async fn page(
     client.ask("GET", path, headers, limit).await
 }
 
+/// The cookie of who wants to be in a canary of `app`, or out of it.
+#[must_use]
+pub fn group_cookie(app: &str, group: &str) -> String {
+    format!("bg_{}_canary={group}", app.replace('-', "_"))
+}
+
 /// What a previewer gets, by NGINX's own word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shown {
@@ -348,8 +355,11 @@ pub async fn live_answer(endpoint: &Endpoint, app: &str) -> Result<LiveAnswer, E
     let client = endpoint.client().map_err(door_error)?;
     let path = format!("/.bg/{app}/live");
     endpoint.turn().await;
+    // In a canary, what is live and not what a visitor like us would get.
+    let mut headers = endpoint.headers();
+    listener::add_cookie(&mut headers, &group_cookie(app, "out"));
     let answer = client
-        .ask("GET", &path, endpoint.headers(), LIVE_DEADLINE)
+        .ask("GET", &path, headers, LIVE_DEADLINE)
         .await
         .map_err(door_error)?;
     if answer.status == 200 {

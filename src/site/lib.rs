@@ -7,6 +7,8 @@ pub mod takeover;
 mod values;
 
 #[cfg(test)]
+mod canary_tests;
+#[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
 mod preview_tests;

@@ -275,6 +275,7 @@ async fn the_maintenance_page_is_for_everybody_or_for_all_but_previewers() {
     let page = Route {
         color: Color::Blue,
         maintenance: true,
+        share: None,
     };
     r.route(page);
     std::fs::write(r.files.closed(page), "").unwrap();
@@ -461,6 +462,7 @@ async fn nobody_else_is_shown_the_idle_color_while_everything_moves() {
     let page = Route {
         color: Color::Blue,
         maintenance: true,
+        share: None,
     };
     std::fs::write(r.files.closed(page), "").unwrap();
     let mut turns = 0;

@@ -6,7 +6,8 @@ pub mod facts;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use model::color::Route;
+use model::canary;
+use model::color::{Color, Route};
 use model::config::{Config, SwitchStrategy};
 use model::layout::{Layout, NginxLayout};
 use serde::Serialize;
@@ -169,11 +170,12 @@ pub fn link_targets(
             maintenance: u8::from(route.maintenance),
         };
         files.push(fill(&templates, COLOR, nginx.setting(route), &setting)?);
+        let is_green = route.color == Color::Green;
         let previews = config.nginx.loopback_port.is_some();
         let marks = [
             (route.maintenance, "is-maintenance"),
             (route.maintenance && previews, "is-special"),
-            (route.color == model::color::Color::Green, "is-green"),
+            (is_green, "is-green"),
         ];
         files.extend(
             marks
@@ -184,6 +186,13 @@ pub fn link_targets(
                     text: String::new(),
                 }),
         );
+        if is_green && config.nginx.loopback_port.is_some() {
+            // Whoever is looked up by a label is on green there, too.
+            files.extend(canary::groups().map(|group| Rendered {
+                path: folder.join(format!("green-{group}")),
+                text: String::new(),
+            }));
+        }
     }
     let path = nginx.maintenance_page();
     files.push(match page {

@@ -204,6 +204,7 @@ async fn the_maintenance_page_wins_and_leaves_what_must_go_on() {
             let closed = Route {
                 color,
                 maintenance: true,
+                share: None,
             };
             r.switch(closed).await;
             for method in ["GET", "POST", "DELETE"] {

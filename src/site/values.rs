@@ -2,6 +2,7 @@
 
 use std::path::{Component, Path};
 
+use model::canary::{LABELS, label};
 use model::config::hashed::Hashed;
 use model::config::{Config, Ports, StaticFiles, SwitchStrategy};
 use model::layout::{Layout, NginxLayout};
@@ -42,6 +43,10 @@ pub(super) struct Values {
     /// The servers of NGINX's own behind a preview; none where there are no previews.
     previews: Vec<Inner>,
     loopback_port: Option<u16>,
+    /// Those of a canary's visitors.
+    labels: Vec<String>,
+    /// The app's cookie that tells them apart.
+    canary_cookie: Option<String>,
     /// Where a previewer begins.
     landing: String,
     own_name: String,
@@ -156,6 +161,8 @@ impl Values {
                 None => Vec::new(),
             },
             loopback_port: config.nginx.loopback_port,
+            labels: (0..LABELS).map(label).collect(),
+            canary_cookie: config.canary.cookie.clone(),
             landing: landing(&config.nginx.paths)?,
             own_name: names.own,
             known_names: names.all,

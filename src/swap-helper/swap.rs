@@ -23,7 +23,9 @@ use sys::{command, path_security};
 /// does not take the route; the link is then where it was, unless it says otherwise.
 pub async fn swap(app: &str, route: &str) -> Result<(), Failure> {
     command::forget_the_environment();
-    let route = Route::from_folder(route).ok_or_else(|| usage(format!("`{route}` is not a route")))?;
+    let route = Route::from_folder(route)
+        .filter(|route| route.share.is_none())
+        .ok_or_else(|| usage(format!("`{route}` is not a route")))?;
     if !is_app_name(app) {
         return Err(usage(format!("`{app}` is not a valid app name")));
     }

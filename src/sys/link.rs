@@ -117,6 +117,19 @@ impl Link {
         Ok(made)
     }
 
+    /// Makes the spare of `route`, so that going there needs no space.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn prepare(&self, route: Route) -> Result<(), LinkError> {
+        make(&self.spare(route), route).map(drop)
+    }
+
+    /// Forgets the spare of a route whose target is gone.
+    pub fn forget(&self, route: Route) {
+        std::fs::remove_file(self.spare(route)).ok();
+    }
+
     /// Replaces `expected` by `to` in one rename. The same route twice is no change.
     ///
     /// # Errors
@@ -146,7 +159,7 @@ impl Link {
     /// When the folder cannot be written.
     pub fn replace(&self, to: Route) -> Result<(), LinkError> {
         let (live, spare) = (self.live(), self.spare(to));
-        if std::fs::read_link(&spare).ok().as_deref() != Some(Path::new(to.folder())) {
+        if std::fs::read_link(&spare).ok().as_deref() != Some(Path::new(&to.folder())) {
             std::fs::remove_file(&spare).ok();
             make(&spare, to)?;
         }
@@ -222,8 +235,8 @@ mod tests {
         link.swap(BLUE, GREEN).unwrap();
         link.swap(BLUE, GREEN).unwrap();
         let other = Route {
-            color: Color::Blue,
             maintenance: true,
+            ..BLUE
         };
         assert!(matches!(
             link.swap(BLUE, other),

@@ -192,15 +192,7 @@ fn done(event: &Event) -> String {
             listeners,
             took_ms,
         } => {
-            let proof = if *paths == 0 {
-                "proven behind the maintenance page".to_owned()
-            } else {
-                format!(
-                    "proven on {} and {}",
-                    super::counted(*paths, "path"),
-                    super::counted(*listeners, "listener")
-                )
-            };
+            let proof = proven(*paths, *listeners);
             (
                 match from.release {
                     Some(_) => format!("traffic moved {} → {}, {proof}", from.color, to.color),
@@ -217,6 +209,20 @@ fn done(event: &Event) -> String {
         } => (worker_words(worker, *gap_ms), Some(*took_ms as f64)),
         Event::WorkerStopped { worker, took_ms } => {
             (format!("worker {worker} stopped"), Some(*took_ms as f64))
+        }
+        Event::Stepped {
+            color,
+            share,
+            paths,
+            listeners,
+            took_ms,
+        } => {
+            let proof = proven(*paths, *listeners);
+            let moved = match share {
+                Some(share) => format!("{share} of the visitors on {color}"),
+                None => format!("no visitor on {color} any more"),
+            };
+            (format!("{moved}, {proof}"), Some(*took_ms as f64))
         }
         Event::Saved { took_ms } => (
             "process list saved for a reboot".to_owned(),
@@ -286,6 +292,17 @@ fn pruned_words(releases: usize, environments: usize) -> String {
     let told = kinds.iter().filter(|(count, _)| *count > 0);
     let told: Vec<String> = told.map(|(count, word)| super::counted(*count, word)).collect();
     format!("deleted {}", told.join(" and "))
+}
+
+fn proven(paths: usize, listeners: usize) -> String {
+    match paths {
+        0 => "proven behind the maintenance page".to_owned(),
+        paths => format!(
+            "proven on {} and {}",
+            super::counted(paths, "path"),
+            super::counted(listeners, "listener")
+        ),
+    }
 }
 
 fn worker_words(worker: &str, gap_ms: Option<u64>) -> String {

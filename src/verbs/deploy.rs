@@ -6,14 +6,15 @@ use engine::caller::Caller;
 use engine::gate::{self, Gated};
 use engine::run::Run;
 use engine::{adopted, cutover, participant, process_list, resolve, resurrect, slot, verification};
-use model::color::Route;
+use model::color::{Route, Share};
 use model::event::Sink;
 use model::failure::{Failure, Traffic};
 use model::journal::Verb;
+use state::releases;
 
 use super::deployed::Deployed;
 use super::finish::finish;
-use super::{assets, build, check, compare, data, disk, hooks, memory, migrate, preflight, preview};
+use super::{assets, build, canary, check, compare, data, disk, hooks, memory, migrate, preflight, preview};
 
 pub mod ask;
 
@@ -35,6 +36,9 @@ pub async fn deploy(app: &App, ask: &Ask, caller: &Caller<'_>) -> Result<Deploye
 
 async fn release(run: &Run<'_>, ask: &Ask) -> Result<Deployed, Failure> {
     let passed = run.until_interrupted(stage(run, ask)).await?;
+    if ask.canary {
+        return first_share(run, &passed).await;
+    }
     if ask.no_switch {
         return park(run, &passed, ask).await;
     }
@@ -51,6 +55,16 @@ pub(super) async fn can_begin(app: &App, route: Route, ask: &Ask, sink: &dyn Sin
     adopted::data_is_where_it_belongs(app, live)?;
     adopted::variables_are_given(app, live)?;
     data::is_not_left_behind(app, live, ask.leave_data, sink)?;
+    slot::is_none_in_use(app, route)?;
+    if ask.canary {
+        canary::can_be_had(app)?;
+        if releases::slot(&app.layout, live).is_none() {
+            return Err(
+                Failure::failed("nothing is live yet: a canary has nothing beside it")
+                    .hint("`bg deploy` makes a release live"),
+            );
+        }
+    }
     slot::is_ours_to_take(app, live.other()).await?;
     disk::writable(app)?;
     disk::left(app)?;
@@ -106,12 +120,28 @@ async fn stage(run: &Run<'_>, ask: &Ask) -> Result<Gated, Failure> {
         None => past,
     };
     assets::keep(run, passed.deployment().release.as_ref()).await?;
+    if ask.canary {
+        hooks::before_switch(run, &passed).await?;
+    }
     if ask.no_switch {
         return Ok(passed.despite(past));
     }
     hooks::before_switch(run, &passed).await?;
     let passed = participant::ready(run, passed).await?;
     Ok(passed.despite(past))
+}
+
+/// `--canary`: the candidate gets the first visitors.
+async fn first_share(run: &Run<'_>, passed: &Gated) -> Result<Deployed, Failure> {
+    let save = process_list::for_a_reboot(run).await;
+    let save = save.map(|saved| run.sink.emit(saved));
+    let steps = &run.app.config.canary;
+    let stepped = canary::up(run, passed, steps.after(None).unwrap_or(Share::ALL)).await?;
+    let deployed = Deployed::of(run, stepped.live.clone(), stepped.other.clone(), false);
+    save.map(|()| Deployed {
+        canary: Some(Box::new(stepped)),
+        ..deployed
+    })
 }
 
 /// `--no-switch`: the candidate stays in its slot, warm.
@@ -148,5 +178,8 @@ async fn park(run: &Run<'_>, passed: &Gated, ask: &Ask) -> Result<Deployed, Fail
         // Nobody will see its link.
         engine::preview::end_of(run.app, run.idle(), &run.sink).ok();
     }
-    save.and(preview).map(|preview| Deployed { preview, ..deployed })
+    save.and(preview).map(|preview| Deployed {
+        preview: preview.map(Box::new),
+        ..deployed
+    })
 }

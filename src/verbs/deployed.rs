@@ -6,6 +6,7 @@ use model::failure::Deployment;
 use model::journal::Verb;
 use serde::{Deserialize, Serialize};
 
+use super::canary::Stepped;
 use super::preview::Link;
 use super::{contract, standby};
 use crate::text::Show;
@@ -31,9 +32,12 @@ pub struct Deployed {
     /// The workers of what is live.
     #[serde(default)]
     pub workers: Vec<WorkerStatus>,
+    /// The share of the visitors that gets it, with `--canary`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Box<Stepped>>,
     /// The preview of what was staged, with `--preview`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub preview: Option<Link>,
+    pub preview: Option<Box<Link>>,
     /// The run's name in the history.
     pub run: String,
 }
@@ -54,6 +58,7 @@ impl Deployed {
             switched,
             warm,
             doubt: run.is_in_doubt(),
+            canary: None,
             preview: None,
             run: run.id.to_string(),
         }
@@ -63,8 +68,11 @@ impl Deployed {
 impl Show for Deployed {
     fn show(&self) -> String {
         let (live, other) = (&self.live, &self.other);
+        if let Some(canary) = &self.canary {
+            return canary.show();
+        }
         if !self.switched && other.release.is_some() && !self.contract {
-            let preview = self.preview.as_ref().map_or(String::new(), Show::show);
+            let preview = self.preview.as_deref().map_or(String::new(), Show::show);
             return format!("{live} is live; `bg switch` moves traffic to {other}\n{preview}");
         }
         // What was rolled back from is never a rollback's target.

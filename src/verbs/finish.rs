@@ -3,8 +3,8 @@
 
 use engine::app::{App, read_config};
 use engine::cutover::{Recorded, Switched};
-use engine::preview;
 use engine::run::Run;
+use engine::{canary, preview};
 use model::config::Config;
 use model::failure::{Failure, Traffic};
 use model::journal::Verb;
@@ -35,6 +35,9 @@ pub async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failu
         preview::settle(app, live.color, &run.sink)
             .map_err(|error| Failure::failed("a preview that is over is still shown").because(error)),
     );
+    if run.from.share.is_some() {
+        canary::forget(app);
+    }
     ends.push(standby::down(app, &idle, &run.sink).await);
     if is_new {
         ends.push(prune::prune(run).await);

@@ -180,14 +180,23 @@ pub async fn off(
 /// # Errors
 /// What has to be changed first.
 pub fn can_be_had(app: &App) -> Result<(), Failure> {
+    is_set_up_for(app, "a preview")
+}
+
+/// Whether NGINX looks at what a request carries, as `what` needs.
+///
+/// # Errors
+/// What has to be changed first.
+pub(super) fn is_set_up_for(app: &App, what: &str) -> Result<(), Failure> {
     if app.reloads() {
-        return Err(
-            Failure::failed("there is no preview with the `reload` strategy: NGINX looks at the link only when it is reloaded")
-                .hint("`nginx.switch = \"live\"` in bg.toml, then `bg setup`"),
-        );
+        return Err(Failure::failed(format!(
+            "there is no {} with the `reload` strategy: NGINX looks at the link only when it is reloaded",
+            what.trim_start_matches("a ")
+        ))
+        .hint("`nginx.switch = \"live\"` in bg.toml, then `bg setup`"));
     }
     if app.config.nginx.loopback_port.is_none() {
-        return Err(Failure::failed("NGINX has no port for previews")
+        return Err(Failure::failed(format!("NGINX is not set up for {what}"))
             .hint("`nginx.loopback_port = 5010` in bg.toml, or another port that is free, then `bg setup`"));
     }
     match cached(app) {

@@ -19,7 +19,7 @@ use ::nginx::files::Kind;
 use ::nginx::written::Written;
 use engine::app::App;
 use engine::{preview, process_list, slot, traffic};
-use model::color::{Color, Route};
+use model::color::Color;
 use model::config::Config;
 use model::event::{Event, Note, Sink, Warning};
 use model::failure::{Failure, Kind as FailureKind};
@@ -152,6 +152,11 @@ pub async fn setup(config: Config, ask: Ask, sink: &dyn Sink) -> Result<SetUp, F
     }
     lay_out(&app, &facts)?;
     let _lock = lock(&app, &facts).await?;
+    {
+        // A step may have been taken meanwhile.
+        let _rights = owner::rights(&facts)?;
+        live_port_stays(&app)?;
+    }
     if app.reloads() || app.config.nginx.loopback_port.is_none() {
         // NGINX will look for none, and whoever has a cookie is a visitor again.
         let _rights = owner::rights(&facts)?;
@@ -182,16 +187,23 @@ pub async fn setup(config: Config, ask: Ask, sink: &dyn Sink) -> Result<SetUp, F
     Ok(set_up)
 }
 
-/// What is live goes on listening where it does: NGINX may not look for it elsewhere.
+/// What serves visitors goes on listening where it does: NGINX may not look for it elsewhere.
 fn live_port_stays(app: &App) -> Result<(), Failure> {
-    let Ok(Route { color, .. }) = app.link.read() else {
+    let Ok(route) = app.link.read() else {
         return Ok(());
     };
-    let (listens, asked) = (slot::port_of_old(app, color), app.config.process.ports.of(color));
-    if listens == asked {
+    if app.reloads() || app.config.nginx.loopback_port.is_none() {
+        slot::is_none_in_use(app, route)?;
+    }
+    let moves = |color: &Color| slot::port_of_old(app, *color) != app.config.process.ports.of(*color);
+    let (color, other) = (route.color, route.color.other());
+    if moves(&other) {
+        slot::is_none_in_use(app, route)?;
+    }
+    if !moves(&color) {
         return Ok(());
     }
-    let other = color.other();
+    let (listens, asked) = (slot::port_of_old(app, color), app.config.process.ports.of(color));
     Err(Failure::new(
         FailureKind::Config,
         format!("{color} is live on port {listens}, and `process.ports.{color}` in bg.toml says {asked}: no request would reach it"),

@@ -14,6 +14,7 @@ use state::journal::Journal;
 use state::releases;
 use sys::lock;
 
+use super::canary::Stepped;
 use super::contract;
 use super::rehearse::{self, Rehearsal};
 use crate::text::notices;
@@ -31,6 +32,9 @@ pub struct Status {
     pub drift: Vec<String>,
     /// Whether the maintenance page is up.
     pub maintenance: bool,
+    /// The canary, where one is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Stepped>,
     /// Both slots, blue first.
     pub slots: Vec<SlotStatus>,
     /// The workers of what is live, and any other that runs.
@@ -157,10 +161,21 @@ pub async fn status(app: &App) -> Status {
         workers,
         previews: preview::shown(app),
         rehearsal: live.as_ref().and_then(|live| rehearse::last(app, live.color)),
-        rollback: rollback(app, &state, live.as_ref(), &slots),
+        rollback: match route.filter(|route| route.share.is_some()) {
+            Some(_) => RollbackStatus::Nothing {
+                why: "a canary is under way, which `bg rollback` ends as `bg abort` does".to_owned(),
+            },
+            None => rollback(app, &state, live.as_ref(), &slots),
+        },
         live,
         drift,
         maintenance: route.is_some_and(|route| route.maintenance),
+        canary: route.filter(|route| route.share.is_some()).map(|route| Stepped {
+            live: traffic::deployment(app, route.color),
+            other: traffic::deployment(app, route.color.other()),
+            share: route.share,
+            next: app.config.canary.after(route.share),
+        }),
         slots,
         switch: app.entry.switch,
         switch_reason: app.entry.switch_reason.clone(),

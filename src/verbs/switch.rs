@@ -13,7 +13,7 @@ use engine::{adopted, cutover, participant, recover, resolve, resurrect, traffic
 use model::color::{Color, Route};
 use model::config::duration::Span;
 use model::event::{Event, Note, Repair, Sink, Warning};
-use model::failure::Failure;
+use model::failure::{Failure, Traffic};
 use model::journal::{NoRollback, Verb};
 use model::release::{Manifest, ReleaseId};
 use state::journal::Journal;
@@ -21,7 +21,7 @@ use state::releases;
 
 use super::deployed::Deployed;
 use super::finish::finish;
-use super::{contract, data, hooks, memory};
+use super::{canary, contract, data, hooks, memory};
 
 /// How often an adopted process that is being brought back is looked at.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -47,7 +47,10 @@ pub async fn switch(
 
 async fn to_color(run: &Run<'_>, color: Color, force: Option<&str>) -> Result<Deployed, Failure> {
     if color == run.from.color {
-        return Ok(nothing_to_do(run));
+        return match run.from.share {
+            Some(_) => all_back(run).await,
+            None => Ok(nothing_to_do(run)),
+        };
     }
     let Some(release) = releases::slot(&run.app.layout, color) else {
         return Err(
@@ -105,6 +108,11 @@ pub async fn reconcile(
         let done = back(&run, Some(&release), force).await;
         return hooks::after(&run, resolve::unless_done(&run, done).await).await;
     }
+    if run.from.share.is_some() {
+        let done = canary::back(&run).await;
+        let stepped = resolve::unless_done(&run, done).await?;
+        return Ok(Deployed::of(&run, stepped.live, stepped.other, false));
+    }
     let Some(doubted) = run.state.doubt.clone() else {
         return Ok(nothing_to_do(&run));
     };
@@ -137,10 +145,63 @@ pub async fn rollback(
     hooks::after(&run, resolve::unless_done(&run, done).await).await
 }
 
+/// What came of `bg promote`.
+pub enum Promoted {
+    /// The next step.
+    Step(canary::Stepped),
+    /// All visitors.
+    All(Deployed),
+}
+
+/// A canary goes on: to its next step, or to all visitors after the last one, and where `all` asks
+/// for that.
+///
+/// # Errors
+/// Where there is none, and as a switch.
+pub async fn promote(
+    app: &App,
+    all: bool,
+    patience: Duration,
+    caller: &Caller<'_>,
+) -> Result<Promoted, Failure> {
+    let run = begin(app, Verb::Canary, patience, caller).await?;
+    let next = canary::under_way(&run).map(|share| app.config.canary.after(Some(share)).filter(|_| !all));
+    match resolve::unless_done(&run, next).await? {
+        Some(next) => {
+            let done = canary::to_share(&run, next).await;
+            resolve::unless_done(&run, done).await.map(Promoted::Step)
+        }
+        None => {
+            let done = to_color(&run, run.idle(), None).await;
+            let done = hooks::after(&run, resolve::unless_done(&run, done).await).await;
+            done.map(Promoted::All)
+        }
+    }
+}
+
+/// From a canary to what is live beside it. Several hosts could not take that back together.
+async fn all_back(run: &Run<'_>) -> Result<Deployed, Failure> {
+    if run.caller.fleet.is_some() {
+        return Err(
+            Failure::failed("a canary is under way on this host, and perhaps not on the others")
+                .hint("`bg abort` with the same hosts ends it where it is")
+                .with_traffic(Traffic::Unchanged { live: run.live() }),
+        );
+    }
+    let stepped = canary::back(run).await?;
+    Ok(Deployed::of(run, stepped.live, stepped.other, false))
+}
+
 async fn back(run: &Run<'_>, to: Option<&ReleaseId>, force: Option<&str>) -> Result<Deployed, Failure> {
+    if run.from.share.is_some() && to.is_none() {
+        return all_back(run).await;
+    }
     let target = target(run, to)?;
     if run.live().release.as_ref() == Some(&target) {
-        return Ok(nothing_to_do(run));
+        return match run.from.share {
+            Some(_) => all_back(run).await,
+            None => Ok(nothing_to_do(run)),
+        };
     }
     contract::guard(run, &target, force)?;
     to_release(run, target).await
@@ -343,6 +404,7 @@ fn unwell(app: &App, color: Color, release: &ReleaseId, refusal: Refusal) -> Fai
 /// through the whole gate, nothing built.
 async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failure> {
     let (app, color) = (run.app, run.idle());
+    slot::is_none_in_use(app, run.from)?;
     tell(run, color, &target);
     let (idle, finished) = run
         .until_interrupted(async {

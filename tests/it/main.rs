@@ -13,6 +13,7 @@ mod adopt;
 mod afar;
 mod assets;
 mod attacker;
+mod canary;
 mod check;
 mod commands;
 mod compare;

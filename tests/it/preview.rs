@@ -213,14 +213,14 @@ fn the_maintenance_page_lets_previewers_past_where_that_was_asked_for() {
 fn where_there_can_be_no_preview_the_command_says_what_to_change() {
     let sandbox = Sandbox::deployed();
     let none = sandbox.bg(&["preview"]);
-    sandbox.assert_five(&none, 1, "NGINX has no port for previews", Color::Blue);
+    sandbox.assert_five(&none, 1, "NGINX is not set up for a preview", Color::Blue);
     none.assert_says("`nginx.loopback_port = 5010` in bg.toml");
     let staged = sandbox.bg(&["deploy", "--preview"]);
-    sandbox.assert_five(&staged, 1, "NGINX has no port for previews", Color::Blue);
+    sandbox.assert_five(&staged, 1, "NGINX is not set up for a preview", Color::Blue);
     sandbox
         .bg(&["maintenance", "on", "--but-preview"])
         .assert_code(1)
-        .assert_says("NGINX has no port for previews");
+        .assert_says("NGINX is not set up for a preview");
 
     // Somebody else's port, which NGINX would only name in its log.
     let port = Port::free();

@@ -136,6 +136,7 @@ fn pages_of_an_app_from_its_setup_to_its_removal_are_as_checked_in() {
     daily::to_and_fro(&mut book, &sandbox);
     let port = Port::free();
     daily::previewing(&mut book, &sandbox, &port);
+    daily::sharing(&mut book, &sandbox);
     checks::finding(&mut book, &sandbox);
     nginx_is_down(&mut book, &mut sandbox);
     removing(&mut book, &sandbox);

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use model::failure::Failure;
+use model::preview::PreviewKey;
 
 use super::Verb;
 use crate::cli::candidates;
@@ -53,4 +55,26 @@ pub struct Args {
     /// What to do
     #[command(subcommand)]
     pub verb: Verb,
+}
+
+impl Verb {
+    /// Reads the files that it names and that are on this machine whatever other it is for.
+    ///
+    /// # Errors
+    /// When one cannot be read, or has something else in it.
+    pub fn read_files(&mut self) -> Result<(), Failure> {
+        match self {
+            Verb::Compare { pages } => pages.read(),
+            _ => Ok(()),
+        }
+    }
+
+    /// The key of the preview that it opens, if it opens one.
+    pub fn preview_key(&mut self) -> Option<&mut Option<PreviewKey>> {
+        match self {
+            Verb::Preview { off: false, key, .. } => Some(key),
+            Verb::Deploy { preview, .. } if preview.lasts.is_some() => Some(&mut preview.key),
+            _ => None,
+        }
+    }
 }

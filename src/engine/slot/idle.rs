@@ -1,6 +1,6 @@
 //! A slot that may be touched, as somebody has looked and seen that no visitor comes to it.
 
-use model::color::{Color, Route};
+use model::color::{Color, Route, Share};
 use model::failure::{Failure, Traffic, in_one_line};
 use site::endpoint;
 
@@ -46,6 +46,9 @@ impl IdleSlot {
     /// When traffic is elsewhere, or nobody can say.
     pub async fn beside(app: &App, live: Route) -> Result<IdleSlot, Failure> {
         let now = traffic::observe(app).await?;
+        if let Some(share) = now.share {
+            return Err(serves(app, now, share));
+        }
         if now == live {
             return Ok(IdleSlot::of(live.color.other()));
         }
@@ -61,7 +64,9 @@ impl IdleSlot {
     /// that gives no answer follows the link once it is there again.
     pub async fn unless_live(app: &App, color: Color) -> Option<IdleSlot> {
         let Observe { link, nginx } = traffic::look(app).await;
-        let live = link.ok().filter(|live| live.color != color)?;
+        let live = link
+            .ok()
+            .filter(|live| live.color != color && live.share.is_none())?;
         nginx
             .map_or(true, |route| route == live)
             .then(|| IdleSlot::of(color))
@@ -98,4 +103,24 @@ impl IdleSlot {
     pub fn color(&self) -> Color {
         self.color
     }
+}
+
+/// In a canary no slot is idle.
+fn serves(app: &App, route: Route, share: Share) -> Failure {
+    Failure::failed(format!(
+        "a canary is under way: {share} of the visitors get {}",
+        route.color.other()
+    ))
+    .hint("`bg promote` sends more there, `bg abort` sends all back")
+    .with_traffic(Traffic::Unchanged {
+        live: traffic::deployment(app, route.color),
+    })
+}
+
+/// Whether a slot is free to be used, on `route`.
+///
+/// # Errors
+/// In a canary both serve visitors.
+pub fn is_none_in_use(app: &App, route: Route) -> Result<(), Failure> {
+    route.share.map_or(Ok(()), |share| Err(serves(app, route, share)))
 }

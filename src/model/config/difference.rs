@@ -11,13 +11,14 @@ use crate::password::{is_secret_name, without_password};
 
 /// What `bg setup` writes to the host. Everything else a deploy takes into its snapshot, and so
 /// it does with [`ASKED`].
-const SETUP: [&str; 7] = [
+const SETUP: [&str; 8] = [
     "app",
     "root",
     "owner",
     "process.name",
     "process.ports",
     "nginx",
+    "canary.cookie",
     "pm2",
 ];
 

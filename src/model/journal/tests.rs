@@ -15,6 +15,7 @@ fn commit(verb: Verb, live: u8, was: Option<u8>) -> Record {
             release: Some(release(live)),
         },
         maintenance: false,
+        share: None,
         was: was.map(release),
         summary: String::new(),
         doubt: false,

@@ -36,7 +36,7 @@ impl ReloadViaSudo {
     /// The command line that points the link at `to`. A password is never asked for.
     #[must_use]
     pub fn command(&self, to: Route) -> Command {
-        self.sudo(["-n", "--"]).args([self.app.as_str(), to.folder()])
+        self.sudo(["-n", "--"]).args([self.app.as_str(), &to.folder()])
     }
 
     fn sudo<const N: usize>(&self, options: [&str; N]) -> Command {
@@ -70,7 +70,7 @@ impl ReloadViaSudo {
                 true => self.sudo(["-n", "-l", "--"]),
                 false => self.sudo(["-n", "-l", "-U", &owner.name, "--"]),
             };
-            let command = sudo.args([self.app.as_str(), to.folder()]);
+            let command = sudo.args([self.app.as_str(), &to.folder()]);
             let output = command.finish().await?;
             if !output.status.success() {
                 return Err(AskError::Failed {

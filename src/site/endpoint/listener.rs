@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{COOKIE, HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use web::http::{Client, Connector, HttpError};
 
@@ -72,6 +72,15 @@ impl Endpoint {
         let secret = self.secret.as_deref().and_then(Secret::read);
         headers.extend(secret.and_then(|secret| secret.header()));
         headers
+    }
+}
+
+/// Beside those that the site's own front wants.
+pub(super) fn add_cookie(headers: &mut HeaderMap, cookie: &str) {
+    let before = headers.get(COOKIE).and_then(|before| before.to_str().ok());
+    let all = before.map_or(cookie.to_owned(), |before| format!("{before}; {cookie}"));
+    if let Ok(all) = HeaderValue::from_str(&all) {
+        headers.insert(COOKIE, all);
     }
 }
 

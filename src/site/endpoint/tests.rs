@@ -225,6 +225,7 @@ fn wanted(route: Route) -> Expectation {
         release: Some("r2".into()),
         upstream: new(),
         fresh: 2,
+        cookie: None,
     }
 }
 
@@ -292,6 +293,7 @@ async fn in_maintenance_the_route_alone_is_the_proof() {
     let route = Route {
         color: Color::Green,
         maintenance: true,
+        share: None,
     };
     let deadline = Duration::from_secs(20);
     let proven = verify_all(&endpoints, &["/".into()], &wanted(route), deadline).await;

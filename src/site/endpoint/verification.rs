@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use web::http::{Answer, Client, HttpError};
 
+use crate::endpoint::listener;
 use crate::endpoint::{
     Endpoint, EndpointError, LiveAnswer, Mismatch, Nonce, NotVerified, PROOF_HEADER, Sick,
     VerificationFailed, live_answer,
@@ -44,6 +45,8 @@ pub struct Expectation {
     pub upstream: SocketAddr,
     /// How many requests in a row, on fresh connections, per path and listener.
     pub fresh: u32,
+    /// A cookie that they carry, `name=value`: in a canary, that of the visitors who get the slot.
+    pub cookie: Option<String>,
 }
 
 /// One path on one listener is proven.
@@ -82,9 +85,24 @@ pub async fn verify(
     fresh: u32,
     nonce: &Nonce,
 ) -> Result<Verified, NotVerified> {
+    verify_with(endpoint, path, app, expected, fresh, nonce, None).await
+}
+
+async fn verify_with(
+    endpoint: &Endpoint,
+    path: &str,
+    app: &str,
+    expected: SocketAddr,
+    fresh: u32,
+    nonce: &Nonce,
+    cookie: Option<&str>,
+) -> Result<Verified, NotVerified> {
     let series = async {
         let client = endpoint.client().map_err(Mismatch::NoAnswer)?;
-        let headers = endpoint.headers();
+        let mut headers = endpoint.headers();
+        if let Some(cookie) = cookie {
+            listener::add_cookie(&mut headers, cookie);
+        }
         let mut proven = Verified {
             requests: 0,
             status: 0,
@@ -180,7 +198,7 @@ pub async fn verify_route(
     release: Option<&str>,
 ) -> Result<LiveAnswer, NotVerified> {
     let answer = live_answer(endpoint, app).await?;
-    if answer.route() != route {
+    if answer.route() != route.without_share() {
         return Err(NotVerified::OtherRoute {
             endpoint: endpoint.clone(),
             found: answer.route(),
@@ -213,14 +231,18 @@ impl Claim {
             release,
             upstream,
             fresh,
+            cookie,
         } = proof;
         match &self.path {
             None => verify_route(&self.endpoint, app, *route, release.as_deref())
                 .await
                 .map(|_| None),
-            Some(path) => verify(&self.endpoint, path, app, *upstream, *fresh, &Nonce::fresh())
-                .await
-                .map(|proven| proven.sick),
+            Some(path) => {
+                let (nonce, cookie) = (Nonce::fresh(), cookie.as_deref());
+                verify_with(&self.endpoint, path, app, *upstream, *fresh, &nonce, cookie)
+                    .await
+                    .map(|proven| proven.sick)
+            }
         }
     }
 

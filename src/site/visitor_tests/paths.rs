@@ -132,6 +132,7 @@ async fn nothing_reaches_the_app_past_the_maintenance_page_but_one_token() {
             let closed = Route {
                 color: Color::Green,
                 maintenance: true,
+                share: None,
             };
             r.switch(closed).await;
             let below = [

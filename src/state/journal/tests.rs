@@ -102,6 +102,7 @@ fn deploy(number: usize) -> [Record; 2] {
             release: Some(id(number)),
         },
         maintenance: false,
+        share: None,
         was: Some(id(number - 1)),
         summary: format!("deployed {number}"),
         doubt: false,

@@ -205,6 +205,7 @@ fn write_history(app: &App, record: &Record) -> Result<(), Failure> {
             release: Some(record.release.clone()),
         },
         maintenance: false,
+        share: None,
         was: Some(record.release.clone()),
         summary: format!(
             "{} ({} adopted as it runs)",

@@ -26,6 +26,8 @@ pub struct Ask {
     pub no_switch: bool,
     /// Show to whoever has a link what was stopped with.
     pub preview: Option<Previewed>,
+    /// Send the first share of the visitors to what was stopped with.
+    pub canary: bool,
     /// Go past a gate that was not passed, with this reason.
     pub force_gate: Option<String>,
     /// Back the database up, whether a migration is due or not.

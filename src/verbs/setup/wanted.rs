@@ -14,6 +14,7 @@ use sys::store;
 use super::facts::HostFacts;
 use super::programs::{self, Programs};
 use super::{names, nginx as in_nginx, owner, secret};
+use crate::text::counted;
 
 /// What there is to write.
 pub struct Wanted {
@@ -40,7 +41,17 @@ impl Wanted {
             false => format!("create {}, owned by `{owner}`", path.display()),
         };
         lines.extend(self.folders.iter().map(made));
-        for change in self.shown.iter().chain(&self.nginx) {
+        let (marks, shown): (Vec<&Change>, Vec<&Change>) =
+            self.shown.iter().partition(|change| is_label(change));
+        let missing = marks.iter().filter(|mark| mark.kind == Kind::Create).count();
+        if missing > 0 {
+            let folder = app.nginx_files.link_folder().display();
+            lines.push(format!(
+                "write {} for the labels of a canary into {folder}",
+                counted(missing, "empty file")
+            ));
+        }
+        for change in shown.into_iter().chain(&self.nginx) {
             match change.kind {
                 Kind::Create => lines.push(format!("write {}", change.path.display())),
                 Kind::Update if self.theirs.contains(&change.path) => lines.push(format!(
@@ -93,6 +104,12 @@ impl Wanted {
             in_nginx::backups(app).display()
         )))
     }
+}
+
+/// One of two hundred that are all alike.
+fn is_label(change: &Change) -> bool {
+    let name = change.path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with("green-"))
 }
 
 pub fn wanted(app: &App, facts: &HostFacts) -> Result<Wanted, Failure> {

@@ -6,6 +6,7 @@ use engine::workers::WorkerStatus;
 use jiff::Timestamp;
 use model::preview::Preview;
 
+use super::super::canary::Stepped;
 use super::{Health, RollbackStatus, SlotStatus, Status};
 use crate::text::{self, CARE, GOOD, Show, sign};
 
@@ -36,6 +37,9 @@ impl Show for Status {
                     .as_ref()
                     .is_some_and(|live| live.color == slot.color && live.release.is_some()),
             ));
+        }
+        if let Some(canary) = &self.canary {
+            text.push_str(&canary_line(canary));
         }
         self.workers
             .iter()
@@ -125,6 +129,15 @@ fn slot_line(slot: &SlotStatus, live: bool) -> String {
         true => sign(GOOD, "●", &text),
         false => format!("  ○ {text}\n"),
     }
+}
+
+fn canary_line(canary: &Stepped) -> String {
+    let share = canary.share.map_or(String::new(), |share| share.to_string());
+    let next = canary.next.map_or("all".to_owned(), |next| next.to_string());
+    format!(
+        "  canary: {share} of the visitors get {}; `bg promote` goes to {next}, `bg abort` back to none\n",
+        canary.other
+    )
 }
 
 fn preview_line(preview: &Preview, now: Timestamp) -> String {

@@ -39,7 +39,7 @@ fn result_of(outcome: &Outcome) -> Value {
 }
 
 /// The commands whose results `docs/json.md` shows.
-const SHOWN: [&str; 20] = [
+const SHOWN: [&str; 21] = [
     "check",
     "setup --plan",
     "setup",
@@ -48,6 +48,7 @@ const SHOWN: [&str; 20] = [
     "deploy mian",
     "switch green",
     "rollback",
+    "canary 5%",
     "compare --paths pages.txt",
     "preview",
     "maintenance on",
@@ -206,6 +207,9 @@ fn every_command_ends_with_one_result_whose_exit_code_is_its_own() {
     tell(&["rollback"], 0);
     fs::write(sandbox.config().with_file_name("pages.txt"), "/\n").unwrap();
     tell(&["compare", "--paths", "pages.txt"], 0);
+    tell(&["canary", "5%"], 0);
+    tell(&["promote"], 0);
+    tell(&["abort"], 0);
     tell(&["preview", "--off"], 0);
     tell(&["preview"], 0);
     tell(&["maintenance", "on"], 0);
@@ -224,7 +228,7 @@ fn every_command_ends_with_one_result_whose_exit_code_is_its_own() {
     tell(&["switch", "purple"], 2);
     tell(&["remove"], 0);
     assert_eq!(sandbox.live_color(), Some(Color::Blue));
-    assert_eq!(tried, 34);
+    assert_eq!(tried, 37);
     page.is_as_shown();
 }
 

@@ -72,7 +72,7 @@ impl Scene {
 
     fn point(&self, seen: Seen) {
         match self.route(seen) {
-            Some(route) => point_link(&self.sandbox, route.folder()),
+            Some(route) => point_link(&self.sandbox, &route.folder()),
             None => fs::remove_file(self.sandbox.link_folder().join("live")).unwrap(),
         }
     }
@@ -200,7 +200,7 @@ impl Scene {
         }
         assert_eq!(
             Some(self.sandbox.link().as_str()),
-            at.map(Route::folder),
+            at.map(Route::folder).as_deref(),
             "{row}: {repair}"
         );
         let record = last_record(&self.sandbox);

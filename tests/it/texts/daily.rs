@@ -95,3 +95,16 @@ pub fn previewing(book: &mut Book, sandbox: &Sandbox, port: &Port) {
     book.when("there is none any more");
     book.types(sandbox, "preview --off").assert_code(0);
 }
+
+/// Sends the idle color some of the visitors, more, and none again.
+pub fn sharing(book: &mut Book, sandbox: &Sandbox) {
+    book.page("canary");
+    book.types(sandbox, "canary 1%").assert_code(0);
+    book.types(sandbox, "status").assert_code(0);
+    book.follows(sandbox, "promote").assert_code(0);
+    book.when("while both colors serve visitors");
+    book.types(sandbox, "deploy").assert_code(1);
+    book.follows(sandbox, "abort").assert_code(0);
+    book.when("there is no canary any more");
+    book.types(sandbox, "promote").assert_code(1);
+}

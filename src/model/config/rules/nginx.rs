@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::super::hashed::Hashed;
-use super::super::{Nginx, Ports};
+use super::super::{Canary, Nginx, Ports};
 use super::findings::Findings;
 use super::value::{
     Verdict, absolute, no_way_up, program, relative, safe_in_nginx, text, url_path, word, wrong,
@@ -34,6 +34,31 @@ pub(super) fn check(nginx: &Nginx, ports: Ports, findings: &mut Findings<'_, '_>
     findings.value("nginx.max_body_size", size(&nginx.max_body_size));
     if let Some(port) = nginx.loopback_port {
         findings.value("nginx.loopback_port", loopback_port(port, nginx, ports));
+    }
+}
+
+pub(super) fn canary(canary: &Canary, findings: &mut Findings<'_, '_>) {
+    let mut before = None;
+    for (index, step) in canary.steps.iter().enumerate() {
+        if before >= Some(*step) {
+            let verdict = wrong(
+                "is no more than the one before",
+                "write rising shares, as `[\"5%\", \"25%\", \"50%\"]`",
+            );
+            findings.value(&format!("canary.steps.{index}"), verdict);
+        }
+        before = Some(*step);
+    }
+    let is_name = |name: &String| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        !name.is_empty() && name.bytes().all(fits)
+    };
+    if canary.cookie.as_ref().is_some_and(|name| !is_name(name)) {
+        let verdict = wrong(
+            "is no name that NGINX can look for",
+            "write the name of a cookie of letters, digits and `_`",
+        );
+        findings.value("canary.cookie", verdict);
     }
 }
 

@@ -185,6 +185,7 @@ async fn a_tls_listener_is_asked_by_name() {
         release: Some("r-blue".into()),
         upstream: blue.address,
         fresh: 3,
+        cookie: None,
     };
     let proven = verify_all(&[endpoint], &["/a".into()], &wanted, Duration::from_secs(20)).await;
     assert_eq!(
