@@ -270,7 +270,7 @@ async fn swap(
         Ok(()) => match goal {
             // Whoever sends fewer visitors to a color that fails wants just that.
             Goal::Fewer(_) => verify_live(app, to).await,
-            _ => match verify(app, to, !matches!(goal, Goal::Page { .. })).await {
+            _ => match verify(app, to, passed.is_some()).await {
                 Ok(proof) => as_healthy(run, to, proof).await,
                 Err(unverified) => Err(unverified),
             },

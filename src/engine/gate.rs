@@ -8,7 +8,7 @@ use keeper::pm2::Proc;
 use model::color::Color;
 use model::config::Config;
 use model::event::{Event, Note, Sink, millis};
-use model::failure::Deployment;
+use model::failure::{Deployment, Failure};
 use model::release::ReleaseId;
 
 use crate::app::{App, site_host};
@@ -272,6 +272,21 @@ pub async fn brief(app: &App, running: &Running) -> Result<Gated, Refusal> {
     let mut refusal = Refusal::of_checks("its checks did not pass", &round.probes);
     refusal.log = slot::log_since(app, running);
     Err(refusal.without_secrets(app, running))
+}
+
+/// The same for a release that a color shall hold, where NGINX asks for it; `hint` is what helps where
+/// it does not run.
+///
+/// # Errors
+/// What is wrong with it.
+pub async fn brief_of(app: &App, color: Color, release: &ReleaseId, hint: &str) -> Result<Gated, Failure> {
+    let manifest = slot::read_manifest(app, release)?;
+    slot::is_where_nginx_asks(app, color, &manifest)?;
+    let running = warm(app, color, manifest)
+        .await
+        .map_err(|why| Failure::failed(format!("{color} does not run: {why}")).hint(hint))?;
+    let passed = brief(app, &running).await;
+    passed.map_err(|refusal| refusal.into_failure(color))
 }
 
 async fn round(running: &Running, times: u32, pace: Pace) -> Round {

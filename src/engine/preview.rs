@@ -187,7 +187,7 @@ pub fn withdraw(app: &App, token: &Token) -> Result<(), FileError> {
 /// When one cannot be removed.
 pub fn forget_all(app: &App) -> Result<(), FileError> {
     let folder = app.nginx_files.previews();
-    for name in names(&folder)? {
+    for name in store::names(&folder)? {
         remove(&folder.join(name)).map_err(|error| FileError {
             path: folder.clone(),
             ..error
@@ -241,7 +241,7 @@ fn forget(app: &App) -> Result<(), FileError> {
     let folder = app.nginx_files.previews();
     let now = SystemTime::now();
     let mut left = false;
-    for name in names(&folder)? {
+    for name in store::names(&folder)? {
         let path = folder.join(&name);
         let is_past = || {
             let changed = fs::symlink_metadata(&path).and_then(|about| about.modified());
@@ -268,21 +268,8 @@ fn special(app: &App) -> impl Iterator<Item = PathBuf> {
 }
 
 fn tokens(app: &App) -> Result<Vec<Token>, FileError> {
-    let names = names(&app.nginx_files.previews())?;
+    let names = store::names(&app.nginx_files.previews())?;
     Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
-}
-
-fn names(folder: &Path) -> Result<Vec<String>, FileError> {
-    let failed = |error: io::Error| FileError::at("list", folder)(error);
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed(error)),
-    };
-    entries
-        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-        .collect::<io::Result<_>>()
-        .map_err(failed)
 }
 
 fn terms(app: &App, token: &Token) -> Option<Terms> {

@@ -20,26 +20,14 @@ pub struct Observe {
 
 /// Looks at both.
 pub async fn look(app: &App) -> Observe {
-    let nginx = nginx_route(app).await;
     let link = app.link.read();
     // NGINX looks at the link's target with each request, and says whose is the rest of the
     // visitors, not how many those are.
-    let same = |link: Route| {
-        move |nginx: Route| {
-            if link.without_share() == nginx {
-                link
-            } else {
-                nginx
-            }
-        }
-    };
-    Observe {
-        nginx: match &link {
-            Ok(link) => nginx.map(same(*link)),
-            Err(_) => nginx,
-        },
-        link,
-    }
+    let nginx = nginx_route(app).await.map(|nginx| match &link {
+        Ok(link) if link.without_share() == nginx => *link,
+        _ => nginx,
+    });
+    Observe { link, nginx }
 }
 
 async fn nginx_route(app: &App) -> Result<Route, EndpointError> {

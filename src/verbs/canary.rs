@@ -42,12 +42,17 @@ impl Show for Stepped {
         let Some(share) = share else {
             return format!("all visitors get {live}; {other} stays warm\n");
         };
-        let next = next.map_or("all".to_owned(), |next| next.to_string());
+        let next = next_words(*next);
         format!(
             "{share} of the visitors get {other}, the others {live}\n\
              `bg promote` goes to {next}, `bg promote --all` to all, `bg abort` back to none\n"
         )
     }
+}
+
+/// Where `bg promote` goes.
+pub(super) fn next_words(next: Option<Share>) -> String {
+    next.map_or("all".to_owned(), |next| next.to_string())
 }
 
 /// Has `share` of the visitors get the other color, be it more or fewer than before.
@@ -156,9 +161,8 @@ fn stepped(run: &Run<'_>, share: Option<Share>) -> Stepped {
 /// The other color, where it could take all of the traffic.
 async fn ready(run: &Run<'_>) -> Result<Gated, Failure> {
     let (app, color) = (run.app, run.idle());
-    let nothing = |what: String| {
-        Failure::failed(what).hint("`bg deploy --canary` puts a release there, and sends it visitors")
-    };
+    let hint = "`bg deploy --canary` puts a release there, and sends it visitors";
+    let nothing = |what: String| Failure::failed(what).hint(hint);
     let Some(release) = releases::slot(&app.layout, color) else {
         return Err(nothing(format!(
             "{color} is empty: there is nothing to send visitors to"
@@ -168,15 +172,8 @@ async fn ready(run: &Run<'_>) -> Result<Gated, Failure> {
         return Err(nothing("nothing is live yet".to_owned()));
     }
     contract::guard(run, &release, None)?;
-    let manifest = slot::read_manifest(app, &release)?;
-    slot::is_where_nginx_asks(app, color, &manifest)?;
     slot::is_ours_to_take(app, color).await?;
-    let running = gate::warm(app, color, manifest)
-        .await
-        .map_err(|why| nothing(format!("{color} does not run: {why}")))?;
-    gate::brief(app, &running)
-        .await
-        .map_err(|refusal| refusal.into_failure(color))
+    gate::brief_of(app, color, &release, hint).await
 }
 
 /// Whether there can be one.

@@ -7,7 +7,7 @@ use engine::app::App;
 use engine::gate::{self, Gated};
 use engine::health;
 use engine::run::Run;
-use engine::{slot, traffic};
+use engine::traffic;
 use model::color::Color;
 use model::compare::Page;
 use model::event::{Event, Note, Sink};
@@ -148,21 +148,11 @@ pub async fn compare(app: &App, source: &Source) -> Result<Compared, Failure> {
 }
 
 async fn answers(app: &App, deployment: &Deployment) -> Result<(), Failure> {
+    let hint = "`bg deploy --no-switch` puts a release beside the live one";
     let Deployment { color, release } = deployment;
-    let nothing = |what: String| {
-        Failure::failed(what).hint("`bg deploy --no-switch` puts a release beside the live one")
-    };
-    let Some(release) = release else {
-        return Err(nothing(format!("{color} is empty: there is nothing to compare")));
-    };
-    let manifest = slot::read_manifest(app, release)?;
-    slot::is_where_nginx_asks(app, *color, &manifest)?;
-    let running = gate::warm(app, *color, manifest)
-        .await
-        .map_err(|why| nothing(format!("{color} does not run: {why}")))?;
-    match gate::brief(app, &running).await {
-        Ok(_) => Ok(()),
-        Err(refusal) => Err(refusal.into_failure(*color)),
+    match release {
+        Some(release) => gate::brief_of(app, *color, release, hint).await.map(drop),
+        None => Err(Failure::failed(format!("{color} is empty: there is nothing to compare")).hint(hint)),
     }
 }
 

@@ -7,7 +7,7 @@ use engine::app::App;
 use engine::begin::begin;
 use engine::caller::Caller;
 use engine::run::Run;
-use engine::{gate, preview, resolve, slot};
+use engine::{gate, preview, resolve};
 use jiff::{SignedDuration, Timestamp};
 use model::color::Color;
 use model::config::duration::Span;
@@ -15,7 +15,7 @@ use model::event::Sink;
 use model::failure::{Failure, Kind, in_one_line};
 use model::journal::Verb;
 use model::preview::{PreviewKey, Terms, Token};
-use model::release::{Manifest, ReleaseId};
+use model::release::ReleaseId;
 use nginx::dump::Dump;
 use nginx::syntax::Span as Place;
 use serde::{Deserialize, Serialize};
@@ -246,16 +246,9 @@ async fn ready(app: &App, color: Color) -> Result<ReleaseId, Failure> {
                 .hint("`bg deploy --preview` puts a release there, and opens a preview of it"),
         );
     };
-    let manifest: Manifest = slot::read_manifest(app, &release)?;
-    slot::is_where_nginx_asks(app, color, &manifest)?;
-    let running = gate::warm(app, color, manifest).await.map_err(|why| {
-        Failure::failed(format!("{color} does not run: {why}"))
-            .hint("`bg deploy --preview` starts a release there, and opens a preview of it")
-    })?;
-    match gate::brief(app, &running).await {
-        Ok(_) => Ok(release),
-        Err(refusal) => Err(refusal.into_failure(color)),
-    }
+    let hint = "`bg deploy --preview` starts a release there, and opens a preview of it";
+    gate::brief_of(app, color, &release, hint).await?;
+    Ok(release)
 }
 
 /// Opens one under a run, and has seen it.
@@ -389,6 +382,12 @@ pub async fn end_in(app: &App, after: Duration, sink: &dyn Sink) -> Result<(), F
     preview::settle(app, live.color, sink).map_err(failed)
 }
 
+/// The listener that visitors are led to: an encrypted one if there is one.
+pub(super) fn front(endpoints: &[Endpoint]) -> Option<&Endpoint> {
+    let encrypted = endpoints.iter().find(|endpoint| endpoint.tls);
+    encrypted.or(endpoints.first())
+}
+
 /// Where visitors reach the site: its public URL, or its first listener, an encrypted one if there
 /// is one.
 fn site_url(app: &App) -> String {
@@ -402,10 +401,9 @@ fn site_url(app: &App) -> String {
         let name = rest.split(['/', '?', '#']).next().unwrap_or(rest);
         return format!("{scheme}://{name}");
     }
-    let encrypted = app.endpoints.iter().find(|endpoint| endpoint.tls);
     let Some(Endpoint {
         address, tls, host, ..
-    }) = encrypted.or(app.endpoints.first())
+    }) = front(&app.endpoints)
     else {
         return String::new();
     };

@@ -7,7 +7,7 @@ use engine::app::App;
 use engine::begin::begin;
 use engine::caller::Caller;
 use engine::run::Run;
-use engine::{gate, preview as previews, resolve, slot};
+use engine::{gate, preview as previews, resolve};
 use jiff::{SignedDuration, Timestamp};
 use model::color::Color;
 use model::config::duration::Span;
@@ -87,13 +87,12 @@ async fn play(run: &Run<'_>) -> Result<Compared, Failure> {
         );
     }
     let (target, idle) = switch::rollback_target(run)?;
-    warm(app, idle, &target).await?;
+    let hint = "a rollback would start it first: there is nothing warm to rehearse with";
+    gate::brief_of(app, idle, &target, hint).await?;
     let link = preview::show(run, idle, target.clone(), LASTS, None).await?;
     let token: Option<Token> = link.header.and_then(|header| header.parse().ok());
     let endpoints = app.paced_doors();
-    let encrypted = endpoints.iter().find(|endpoint| endpoint.tls);
-    let endpoint = encrypted.or(endpoints.first());
-    let (Some(token), Some(endpoint)) = (token, endpoint) else {
+    let (Some(token), Some(endpoint)) = (token, preview::front(&endpoints)) else {
         return Err(Failure::failed("the site has no listener"));
     };
     // Without a log that can be read there are still the paths of bg.toml.
@@ -121,18 +120,6 @@ async fn play(run: &Run<'_>) -> Result<Compared, Failure> {
         },
     )?;
     Ok(compared)
-}
-
-async fn warm(app: &App, color: Color, release: &ReleaseId) -> Result<(), Failure> {
-    let manifest = slot::read_manifest(app, release)?;
-    let running = gate::warm(app, color, manifest).await.map_err(|why| {
-        Failure::failed(format!("{color} does not run: {why}"))
-            .hint("a rollback would start it first: there is nothing warm to rehearse with")
-    })?;
-    match gate::brief(app, &running).await {
-        Ok(_) => Ok(()),
-        Err(refusal) => Err(refusal.into_failure(color)),
-    }
 }
 
 fn keep(app: &App, rehearsal: &Rehearsal) -> Result<(), Failure> {

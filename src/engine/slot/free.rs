@@ -74,8 +74,6 @@ pub async fn finish_requests(app: &App, color: Color, sink: &dyn Sink) -> Result
 /// When PM2 does not let go.
 pub async fn clear(app: &App, idle: &IdleSlot, finished: Finished, sink: &dyn Sink) -> Result<(), Failure> {
     let color = idle.color();
-    preview::end_of(app, color, sink)
-        .map_err(|error| Failure::failed(format!("the preview of {color} cannot be ended")).because(error))?;
     let adopted = adopted::in_slot(app, color);
     stop(app, idle, &finished.old).await?;
     adopted

@@ -6,7 +6,7 @@ use engine::workers::WorkerStatus;
 use jiff::Timestamp;
 use model::preview::Preview;
 
-use super::super::canary::Stepped;
+use super::super::canary::{Stepped, next_words};
 use super::{Health, RollbackStatus, SlotStatus, Status};
 use crate::text::{self, CARE, GOOD, Show, sign};
 
@@ -133,7 +133,7 @@ fn slot_line(slot: &SlotStatus, live: bool) -> String {
 
 fn canary_line(canary: &Stepped) -> String {
     let share = canary.share.map_or(String::new(), |share| share.to_string());
-    let next = canary.next.map_or("all".to_owned(), |next| next.to_string());
+    let next = next_words(canary.next);
     format!(
         "  canary: {share} of the visitors get {}; `bg promote` goes to {next}, `bg abort` back to none\n",
         canary.other
