@@ -4,6 +4,7 @@
 pub mod adopt;
 pub mod assets;
 pub mod backup;
+pub mod bake;
 pub mod build;
 pub mod canary;
 pub mod check;
@@ -41,6 +42,7 @@ pub mod standby;
 pub mod starter;
 pub mod status;
 pub mod switch;
+pub mod watch;
 
 #[cfg(test)]
 mod hostile_tests;

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::candidates;
 use super::checks::Checks;
 pub use adopt::Adopt;
-pub use choices::{DataAction, OnOff, Pages, Patience, PromptShell, Shown};
+pub use choices::{DataAction, OnOff, Pages, Patience, PromptShell, Shown, Watched};
 use examples::examples;
 pub use options::Args;
 pub use origin::Origin;
@@ -90,6 +90,10 @@ pub enum Verb {
         #[command(flatten)]
         #[serde(default)]
         preview: Shown,
+        /// How the release is watched after the switch
+        #[command(flatten)]
+        #[serde(default)]
+        bake: Watched,
         /// Show what would be done, change nothing
         #[arg(long)]
         plan: bool,
@@ -403,6 +407,9 @@ pub enum Verb {
         /// The shell
         shell: PromptShell,
     },
+    /// Watch what became live, until there is a verdict
+    #[command(hide = true)]
+    WatchRelease,
     /// End previews when their time is over
     #[command(hide = true)]
     EndPreviews {
@@ -501,6 +508,7 @@ impl Verb {
             Verb::Init { .. }
             | Verb::StopStandby { .. }
             | Verb::EndPreviews { .. }
+            | Verb::WatchRelease
             | Verb::Observe
             | Verb::Outcome { .. }
             | Verb::Receive { .. }

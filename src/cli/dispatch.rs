@@ -27,7 +27,7 @@ use crate::verbs::source::Wanted;
 use crate::verbs::switch::Promoted;
 use crate::verbs::{
     Answer, canary, compare, data, history, init, list, maintenance, observe, plan, preview, rehearse,
-    releases, remove, repair, setup, standby, status, switch,
+    releases, remove, repair, setup, standby, status, switch, watch,
 };
 
 /// How long `bg status --watch` rests between two looks.
@@ -66,6 +66,7 @@ pub async fn dispatch(
             no_switch,
             canary,
             preview,
+            bake,
             plan,
             force_gate,
             backup,
@@ -89,6 +90,8 @@ pub async fn dispatch(
                     lasts,
                     key: preview.key,
                 }),
+                bake: bake.lasts(),
+                wait_bake: bake.wait_bake,
                 force_gate,
                 backup,
                 contract,
@@ -241,6 +244,10 @@ pub async fn dispatch(
         Verb::Completions { shell } => return print(ui, &complete::script(shell)),
         Verb::Man => return print(ui, &man()?),
         Verb::ShellInit { shell } => return print(ui, &shell::init(shell, &command::public())),
+        Verb::WatchRelease => {
+            watch::to_its_end(&context.open()?, caller).await?;
+            return Ok(None);
+        }
         Verb::EndPreviews { after } => {
             preview::end_in(&context.open()?, after.0, caller).await?;
             return Ok(None);

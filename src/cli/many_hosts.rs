@@ -11,7 +11,7 @@ use model::release::ReleaseId;
 use model::wire::{ClientMessage, Expected, Failed, Participant, Request};
 use tokio::sync::watch;
 
-use super::args::{Patience, Shown, Verb};
+use super::args::{Patience, Shown, Verb, Watched};
 use super::checks::Checks;
 use super::client_hooks;
 use super::invocation::{Invocation, left};
@@ -308,6 +308,7 @@ async fn requests(
             no_switch: false,
             canary: false,
             preview: Shown::default(),
+            bake: Watched::default(),
             plan: true,
             force_gate: None,
             backup: false,

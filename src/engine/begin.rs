@@ -14,7 +14,7 @@ use sys::command;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::run::{Run, interrupted, open};
-use crate::{drift, preview, recover, traffic};
+use crate::{drift, preview, recover, traffic, watch};
 
 /// Takes the lock, finishes or undoes what a killed run left, looks where traffic is,
 /// and begins.
@@ -48,6 +48,12 @@ pub async fn begin<'a>(
     if let Err(error) = preview::settle(app, from.color, caller) {
         caller.emit(Event::Warned(Warning::StepFailed {
             step: Step::Previews,
+            problem: in_one_line(&error),
+        }));
+    }
+    if let Err(error) = watch::settle(app, from.color) {
+        caller.emit(Event::Warned(Warning::StepFailed {
+            step: Step::Watch,
             problem: in_one_line(&error),
         }));
     }

@@ -5,7 +5,7 @@
 use std::fs::{self, File, FileTimes, Permissions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use sys::store::FileError;
 use sys::{fault, store};
 
 use crate::app::App;
+use crate::marks::{self, make_empty, remove};
 
 /// In front of the token of one that is over.
 const OVER: &str = ".over-";
@@ -77,7 +78,7 @@ pub fn open(app: &App, token: &Token, terms: &Terms) -> Result<(), FileError> {
         })
         .and_then(|()| {
             let mut marks = special(app);
-            marks.try_for_each(|mark| make_empty(&mark))
+            marks.try_for_each(|(_, mark)| make_empty(&mark))
         });
     if opened.is_err() {
         withdraw(app, token)?;
@@ -237,7 +238,7 @@ fn tell(ended: &Ended, sink: &dyn Sink) {
 }
 
 /// Forgets those that were over long enough ago; after the last one NGINX looks at no cookie.
-fn forget(app: &App) -> Result<(), FileError> {
+pub(crate) fn forget(app: &App) -> Result<(), FileError> {
     let folder = app.nginx_files.previews();
     let now = SystemTime::now();
     let mut left = false;
@@ -257,14 +258,18 @@ fn forget(app: &App) -> Result<(), FileError> {
     }
     match left {
         true => Ok(()),
-        false => special(app).try_for_each(|mark| remove(&mark)),
+        false => special(app).try_for_each(|(color, mark)| match marks::is_watched(app, color) {
+            true => Ok(()),
+            false => remove(&mark),
+        }),
     }
 }
 
 /// The marks by which NGINX looks for a token. During maintenance it does so anyway.
-fn special(app: &App) -> impl Iterator<Item = PathBuf> {
-    let open = Route::ALL.into_iter().filter(|route| !route.maintenance);
-    open.map(|route| app.nginx_files.special(route))
+fn special(app: &App) -> impl Iterator<Item = (Color, PathBuf)> {
+    Color::BOTH
+        .into_iter()
+        .map(|color| (color, app.nginx_files.special(Route::to(color))))
 }
 
 fn tokens(app: &App) -> Result<Vec<Token>, FileError> {
@@ -276,23 +281,4 @@ fn terms(app: &App, token: &Token) -> Option<Terms> {
     let path = app.nginx_files.previews().join(token.to_string());
     let bytes = store::read_plain(&path, LONGEST).ok()?;
     serde_json::from_slice(&bytes).ok()
-}
-
-fn make_empty(path: &Path) -> Result<(), FileError> {
-    let made = fault::file("mark", path).and_then(|()| {
-        let mut options = File::options();
-        options.write(true).create(true).truncate(false).open(path)
-    });
-    made.map(drop).map_err(FileError::at("create", path))
-}
-
-fn remove(path: &Path) -> Result<(), FileError> {
-    // Where nothing can be written there may be nothing to remove.
-    if fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-        return Ok(());
-    }
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(FileError::at("remove", path)(error)),
-        _ => Ok(()),
-    }
 }

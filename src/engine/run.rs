@@ -33,6 +33,9 @@ use stop::Stop;
 /// How long children of an interrupted run may take to end.
 const CHILD_GRACE: Duration = Duration::from_secs(5);
 
+/// How long the process that watches a release is waited for at least.
+const BRIEFLY: Duration = Duration::from_secs(10);
+
 /// A command that holds the lock and has told the journal.
 pub struct Run<'a> {
     /// The app.
@@ -405,10 +408,16 @@ pub async fn open(
     sink: &dyn Sink,
 ) -> Result<(Lock, Journal), Failure> {
     let holder = Holder::this(command);
+    let path = app.layout.lock();
     let waiting = |holder| sink.emit(Event::Waiting { holder });
-    let lock = Lock::wait(&app.layout.lock(), &holder, patience, waiting)
-        .await
-        .map_err(|error| lock_failure(app, error))?;
+    let taken = match Lock::wait(&path, &holder, patience, waiting).await {
+        // The process that watches a release has it for a moment, and nobody asked for that.
+        Err(LockError::Held { .. }) if lock::is_about(&path, &Verb::Bake.to_string()) => {
+            Lock::wait(&path, &holder, BRIEFLY, |_| ()).await
+        }
+        taken => taken,
+    };
+    let lock = taken.map_err(|error| lock_failure(app, error))?;
     let journal = Journal::open(&app.layout.journal()).map_err(|error| journal_failure(app, error))?;
     for damage in journal.damage() {
         sink.emit(Event::Warned(Warning::JournalDamaged(damage.clone())));

@@ -177,7 +177,9 @@ pub async fn verify_live(app: &App, route: Route) -> Result<Verification, Unveri
 fn shown(app: &App, route: Route) -> Vec<(Color, Option<String>)> {
     let asking = |group: &str| Some(endpoint::group_cookie(app.name(), group));
     match route.share {
-        None => vec![(route.color, None)],
+        None if app.config.nginx.loopback_port.is_none() => vec![(route.color, None)],
+        // Whose requests are not led by a server of NGINX's own, which would answer for the slot.
+        None => vec![(route.color, asking("out"))],
         Some(Share::ALL) => vec![(route.color.other(), asking("in"))],
         Some(_) => vec![(route.color, asking("out")), (route.color.other(), asking("in"))],
     }

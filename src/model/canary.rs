@@ -5,11 +5,23 @@ use crate::color::{Color, Route, Share};
 /// How many labels there are: one for each percent.
 pub const LABELS: u8 = 100;
 
-/// Every group that a visitor can be in: the labels of `upstreams.conf.tera`, and the two that one
-/// can ask for.
+/// Every group that a visitor can be in: the labels of `upstreams.conf.tera`, the two that one can
+/// ask for, and that of `bg` itself where it looks whether facts arrive.
 pub fn groups() -> impl Iterator<Item = String> {
     let labels = (0..LABELS).map(label);
-    labels.chain(["in", "out"].map(str::to_owned))
+    labels.chain(["in", "out", "facts"].map(str::to_owned))
+}
+
+/// The groups of `share` of the visitors whose requests are written down while a release is
+/// watched, and that of `bg` itself: labels that lie evenly among those of a canary, wherever that
+/// begins.
+#[must_use]
+pub fn watched(share: Share) -> Vec<String> {
+    // Has no factor in common with a hundred, and is near the golden section of it.
+    const STEP: u32 = 61;
+    let nth = |n: u8| u8::try_from(u32::from(n) * STEP % u32::from(LABELS)).unwrap_or_default();
+    let labels = (0..share.percent()).map(|n| label(nth(n)));
+    labels.chain(["facts".to_owned()]).collect()
 }
 
 /// A label as NGINX writes it.
@@ -28,7 +40,7 @@ pub fn marks(route: Route, share: Share, first: u8) -> Vec<String> {
     let mut marks: Vec<String> = labels.map(|number| format!("green-{}", label(number))).collect();
     // Who asked to be in it is, and who asked to be out of it never, as `bg` itself, which wants to
     // know what is live.
-    let groups = [("green-in", true), ("green-out", false)];
+    let groups = [("green-in", true), ("green-out", false), ("green-facts", false)];
     marks.extend(
         groups
             .iter()
@@ -64,7 +76,7 @@ mod tests {
                 for share in 1..=100 {
                     let labels = at(share)
                         .iter()
-                        .filter(|mark| !["green-in", "green-out"].contains(&mark.as_str()))
+                        .filter(|mark| mark.ends_with(|last: char| last.is_ascii_digit()))
                         .count();
                     let expected = if to == "green" { share } else { 100 - share };
                     assert_eq!(labels, usize::from(expected), "{share} {to}");
@@ -83,8 +95,8 @@ mod tests {
             ["green-00", "green-99", "green-in"]
         );
         let last = greens("green-to-blue-99", 0);
-        assert_eq!(last, ["green-99", "green-out"]);
-        assert_eq!(greens("green-to-blue-100", 0), ["green-out"]);
+        assert_eq!(last, ["green-99", "green-out", "green-facts"]);
+        assert_eq!(greens("green-to-blue-100", 0), ["green-out", "green-facts"]);
         assert_eq!(greens("blue-to-green-100", 5).len(), 101);
     }
 }

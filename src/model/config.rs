@@ -2,6 +2,7 @@
 //! what is wrong with a file lives in [`crate::config::read`].
 
 pub mod backup;
+mod bake;
 mod canary;
 mod defaults;
 pub mod difference;
@@ -36,6 +37,7 @@ use serde::{Deserialize, Serialize};
 use crate::color::Color;
 use crate::path::plain;
 pub use backup::Backup;
+pub use bake::{Act, Bake};
 pub use canary::Canary;
 use duration::Span;
 pub use fleet::Fleet;
@@ -99,6 +101,9 @@ pub struct Config {
     /// A share of the visitors first.
     #[serde(default)]
     pub canary: Canary,
+    /// How a release is watched.
+    #[serde(default)]
+    pub bake: Bake,
     /// What is kept for a rollback.
     #[serde(default)]
     pub keep: Keep,

@@ -73,6 +73,8 @@ pub enum Verb {
     Rehearse,
     /// A step of a canary, up or down.
     Canary,
+    /// What came of watching a release.
+    Bake,
 }
 
 impl fmt::Display for Verb {
@@ -87,6 +89,7 @@ impl fmt::Display for Verb {
             Verb::Preview => "preview",
             Verb::Rehearse => "rehearse",
             Verb::Canary => "canary",
+            Verb::Bake => "watch",
         })
     }
 }
@@ -324,7 +327,12 @@ impl JournalState {
                 // The page, a preview, or a candidate that is only made ready, ends no doubt.
                 let stays = matches!(
                     verb,
-                    Verb::Deploy | Verb::Maintenance | Verb::Preview | Verb::Rehearse | Verb::Canary
+                    Verb::Deploy
+                        | Verb::Maintenance
+                        | Verb::Preview
+                        | Verb::Rehearse
+                        | Verb::Canary
+                        | Verb::Bake
                 );
                 if *doubt || *was != live.release || !stays {
                     self.doubt = doubt.then(|| run.clone());

@@ -195,6 +195,16 @@ impl Layout {
     pub fn journal(&self) -> PathBuf {
         self.state().join("journal.jsonl")
     }
+    /// The release that is watched, or was last.
+    #[must_use]
+    pub fn bake(&self) -> PathBuf {
+        self.state().join("bake.json")
+    }
+    /// Held by the process that watches.
+    #[must_use]
+    pub fn watching(&self) -> PathBuf {
+        self.state().join("watching.lock")
+    }
     /// How the last rehearsal of a rollback went.
     #[must_use]
     pub fn rehearsal(&self) -> PathBuf {
@@ -377,10 +387,30 @@ impl NginxLayout {
     pub fn special(&self, route: Route) -> PathBuf {
         self.target(route).join("is-special")
     }
+    /// While it is in a route's target, requests that go by NGINX's own servers are written down.
+    #[must_use]
+    pub fn watched(&self, route: Route) -> PathBuf {
+        self.target(route).join("is-watched")
+    }
+    /// While it is in the target of a color, the other one answers what that fails.
+    #[must_use]
+    pub fn netted(&self, color: Color) -> PathBuf {
+        self.target(Route::to(color)).join(format!("net-{color}"))
+    }
     /// While it is in the target of a route with the maintenance page, previewers get that too.
     #[must_use]
     pub fn closed(&self, route: Route) -> PathBuf {
         self.target(route).join("is-closed")
+    }
+    /// The folder of the facts, root's: a link in their place would be followed with root's rights.
+    #[must_use]
+    pub fn facts_folder(&self) -> PathBuf {
+        self.folder().join("facts")
+    }
+    /// Where NGINX writes down the requests that are watched.
+    #[must_use]
+    pub fn facts(&self) -> PathBuf {
+        self.facts_folder().join("requests")
     }
     /// The folder of the previews: a file for each, whose name is its token. NGINX's user may look
     /// for a name there and not list them.

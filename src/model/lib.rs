@@ -3,6 +3,7 @@
 
 pub mod adopted;
 pub mod attempt;
+pub mod bake;
 pub mod canary;
 pub mod color;
 pub mod compare;
@@ -13,6 +14,7 @@ pub mod failure;
 pub mod gunicorn;
 pub mod instance;
 pub mod journal;
+pub mod judge;
 pub mod layout;
 pub mod listen;
 pub mod password;

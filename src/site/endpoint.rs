@@ -292,6 +292,27 @@ pub fn group_cookie(app: &str, group: &str) -> String {
     format!("bg_{}_canary={group}", app.replace('-', "_"))
 }
 
+/// Asks for `path` as a visitor of `app` who is watched, with `nonce` to be found in what NGINX
+/// writes down.
+///
+/// # Errors
+/// When there is no answer within `limit`.
+pub async fn watched(
+    endpoint: &Endpoint,
+    app: &str,
+    path: &str,
+    nonce: &Nonce,
+    limit: Duration,
+) -> Result<Answer, HttpError> {
+    let client = endpoint.client()?;
+    endpoint.turn().await;
+    let mut headers = endpoint.manner.headers();
+    listener::add_cookie(&mut headers, &group_cookie(app, "facts"));
+    let value = HeaderValue::from_str(nonce.as_str()).ok();
+    headers.extend(value.map(|value| (HeaderName::from_static("x-bg-proof"), value)));
+    client.ask("GET", path, headers, limit).await
+}
+
 /// What a previewer gets, by NGINX's own word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shown {

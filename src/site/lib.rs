@@ -22,3 +22,5 @@ mod render_tests;
 mod route_tests;
 #[cfg(test)]
 mod visitor_tests;
+#[cfg(test)]
+mod watch_tests;

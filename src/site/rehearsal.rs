@@ -139,6 +139,7 @@ impl Rehearsal {
         }
         files::apply(files::plan(&all).unwrap(), &files.folder().join("backup")).unwrap();
         std::fs::create_dir_all(files.previews()).unwrap();
+        std::fs::create_dir_all(files.facts_folder()).unwrap();
         std::fs::create_dir_all(files.answers()).unwrap();
         for color in Color::BOTH {
             serve_color(color, config.process.ports.of(color));
@@ -155,8 +156,15 @@ impl Rehearsal {
         let until = Instant::now() + PATIENCE;
         let up = |r: &Rehearsal| r.nginx.master().is_ok_and(|master| !master.workers().is_empty());
         while !up(self) {
-            let log = std::fs::read_to_string(self.error_log()).unwrap_or_default();
-            assert!(Instant::now() < until, "NGINX does not start: {log}");
+            let tested = || {
+                let test = std::process::Command::new(&self.nginx.bin)
+                    .arg("-t")
+                    .arg("-c")
+                    .arg(&self.nginx.conf)
+                    .output();
+                String::from_utf8(test.unwrap().stderr).unwrap()
+            };
+            assert!(Instant::now() < until, "NGINX does not start: {}", tested());
             // Another test's connection may have its port for a moment.
             if self
                 .child

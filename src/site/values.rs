@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path};
 
-use model::canary::{LABELS, label};
+use model::canary::{self, LABELS, label};
 use model::config::hashed::Hashed;
 use model::config::{Config, Ports, StaticFiles, SwitchStrategy};
 use model::layout::{Layout, NginxLayout};
@@ -43,8 +43,14 @@ pub(super) struct Values {
     /// The servers of NGINX's own behind a preview; none where there are no previews.
     previews: Vec<Inner>,
     loopback_port: Option<u16>,
+    /// Where what is watched is written down.
+    facts: String,
+    /// Paths that no request is asked twice for.
+    net_except: Vec<String>,
     /// Those of a canary's visitors.
     labels: Vec<String>,
+    /// The groups of visitors that are watched.
+    watched: Vec<String>,
     /// The app's cookie that tells them apart.
     canary_cookie: Option<String>,
     /// Where a previewer begins.
@@ -64,22 +70,27 @@ struct Inner {
     address: &'static str,
     /// The color that it shows, without one that the preview is over.
     color: Option<&'static str>,
+    /// Whether visitors come through it, while a release is watched.
+    is_watched: bool,
+}
+
+impl Inner {
+    const fn new(address: &'static str, color: Option<&'static str>, is_watched: bool) -> Inner {
+        Inner {
+            address,
+            color,
+            is_watched,
+        }
+    }
 }
 
 /// The addresses are those of the upstreams in `upstreams.conf.tera`.
-const INNER: [Inner; 3] = [
-    Inner {
-        address: "127.0.0.1",
-        color: None,
-    },
-    Inner {
-        address: "127.0.0.2",
-        color: Some("blue"),
-    },
-    Inner {
-        address: "127.0.0.3",
-        color: Some("green"),
-    },
+const INNER: [Inner; 5] = [
+    Inner::new("127.0.0.1", None, false),
+    Inner::new("127.0.0.2", Some("blue"), false),
+    Inner::new("127.0.0.3", Some("green"), false),
+    Inner::new("127.0.0.4", Some("blue"), true),
+    Inner::new("127.0.0.5", Some("green"), true),
 ];
 
 /// What a site is made of.
@@ -161,7 +172,15 @@ impl Values {
                 None => Vec::new(),
             },
             loopback_port: config.nginx.loopback_port,
+            facts: included("the folder of what is watched", &nginx.facts())?,
+            net_except: config
+                .bake
+                .net_except
+                .iter()
+                .map(|path| url("bake.net_except", path.trim_end_matches('/')))
+                .collect::<Result<_, _>>()?,
             labels: (0..LABELS).map(label).collect(),
+            watched: canary::watched(config.bake.share),
             canary_cookie: config.canary.cookie.clone(),
             landing: landing(&config.nginx.paths)?,
             own_name: names.own,

@@ -216,6 +216,13 @@ pub fn current_holder(path: &Path) -> Option<String> {
     Some(holder + &stranger.map(end_it).unwrap_or_default())
 }
 
+/// Whether whoever wrote into the lock last was about `command`.
+#[must_use]
+pub fn is_about(path: &Path, command: &str) -> bool {
+    let written = open_to_look(path).ok().and_then(|file| read_holder(&file));
+    written.is_some_and(|written| written.command == command)
+}
+
 fn open_to_look(path: &Path) -> std::io::Result<File> {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     OpenOptions::new()

@@ -14,7 +14,9 @@ use state::releases;
 
 use super::deployed::Deployed;
 use super::finish::finish;
-use super::{assets, build, canary, check, compare, data, disk, hooks, memory, migrate, preflight, preview};
+use super::{
+    assets, bake, build, canary, check, compare, data, disk, hooks, memory, migrate, preflight, preview,
+};
 
 pub mod ask;
 
@@ -31,7 +33,13 @@ const BG_TOML: &str = "bg.toml";
 pub async fn deploy(app: &App, ask: &Ask, caller: &Caller<'_>) -> Result<Deployed, Failure> {
     let run = begin(app, Verb::Deploy, ask.patience, caller).await?;
     let done = release(&run, ask).await;
-    hooks::after(&run, resolve::unless_done(&run, done).await).await
+    let deployed = hooks::after(&run, resolve::unless_done(&run, done).await).await?;
+    if ask.wait_bake && deployed.watched.is_some() {
+        // The verdict needs the lock.
+        drop(run);
+        bake::wait(app, &deployed.live).await?;
+    }
+    Ok(deployed)
 }
 
 async fn release(run: &Run<'_>, ask: &Ask) -> Result<Deployed, Failure> {
@@ -42,8 +50,12 @@ async fn release(run: &Run<'_>, ask: &Ask) -> Result<Deployed, Failure> {
     if ask.no_switch {
         return park(run, &passed, ask).await;
     }
-    let switched = cutover::cutover(run, passed).await?;
-    finish(run, switched).await
+    let lasts = ask.bake.unwrap_or(run.app.config.bake.lasts);
+    let to = passed.deployment();
+    bake::lay_out(run, &to, lasts);
+    let switched = cutover::cutover(run, passed).await;
+    let switched = switched.inspect_err(|_| bake::give_up(run, &to))?;
+    finish(run, switched, lasts).await
 }
 
 /// What is looked at before anything is made, for a release beside what `route` names.

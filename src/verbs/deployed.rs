@@ -2,6 +2,7 @@
 
 use engine::run::Run;
 use engine::workers::{self, WorkerStatus};
+use model::config::duration::Span;
 use model::failure::Deployment;
 use model::journal::Verb;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,9 @@ pub struct Deployed {
     /// The preview of what was staged, with `--preview`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<Box<Link>>,
+    /// How long at most it is watched from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched: Option<Span>,
     /// The run's name in the history.
     pub run: String,
 }
@@ -60,6 +64,7 @@ impl Deployed {
             doubt: run.is_in_doubt(),
             canary: None,
             preview: None,
+            watched: None,
             run: run.id.to_string(),
         }
     }
@@ -80,7 +85,7 @@ impl Show for Deployed {
             Verb::Rollback => format!("bg switch {}", other.color),
             _ => "bg rollback".to_owned(),
         };
-        match &other.release {
+        let said = match &other.release {
             Some(_) if self.contract => format!(
                 "{} is live. {other} does not work with the database as it is now: `{back}` refuses.\n",
                 live.color
@@ -94,6 +99,12 @@ impl Show for Deployed {
                 live.color
             ),
             None => format!("{live} is live\n"),
+        };
+        match self.watched {
+            Some(lasts) => {
+                format!("{said}It is watched for up to {lasts}: `bg status` shows what is seen.\n")
+            }
+            None => said,
         }
     }
 }

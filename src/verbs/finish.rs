@@ -4,21 +4,23 @@
 use engine::app::{App, read_config};
 use engine::cutover::{Recorded, Switched};
 use engine::run::Run;
-use engine::{canary, preview};
+use engine::{canary, preview, watch};
 use model::config::Config;
+use model::config::duration::Span;
 use model::failure::{Failure, Traffic};
 use model::journal::Verb;
 use sys::store;
 
 use super::deployed::Deployed;
-use super::{prune, standby};
+use super::{bake, prune, standby};
 
-/// Records the switch, and does what is left: the old color is kept or stopped, and of a deploy
+/// Records the switch, and does what is left: the release is watched for as long as `lasts` at most,
+/// the old color is kept or stopped, and of a deploy
 /// its configuration is kept and what nobody needs any more is deleted.
 ///
 /// # Errors
 /// Exit 6, the first that failed with the others below it.
-pub async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failure> {
+pub async fn finish(run: &Run<'_>, switched: Switched, lasts: Span) -> Result<Deployed, Failure> {
     let app = run.app;
     let Recorded {
         live,
@@ -38,6 +40,16 @@ pub async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failu
     if run.from.share.is_some() {
         canary::forget(app);
     }
+    ends.push(
+        watch::end(app, live.color.other())
+            .map_err(|error| Failure::failed("requests are still written down").because(error)),
+    );
+    let watched = bake::begin(run, &live, &replaced, lasts);
+    let (watched, unwatched) = match watched {
+        Ok(watched) => (watched, Ok(())),
+        Err(failure) => (None, Err(failure)),
+    };
+    ends.push(unwatched);
     ends.push(standby::down(app, &idle, &run.sink).await);
     if is_new {
         ends.push(prune::prune(run).await);
@@ -45,7 +57,10 @@ pub async fn finish(run: &Run<'_>, switched: Switched) -> Result<Deployed, Failu
     let failures = ends.into_iter().filter_map(Result::err);
     match failures.reduce(Failure::and) {
         Some(failure) => Err(failure.with_traffic(Traffic::Moved { live })),
-        None => Ok(Deployed::of(run, live, replaced, true)),
+        None => Ok(Deployed {
+            watched,
+            ..Deployed::of(run, live, replaced, true)
+        }),
     }
 }
 

@@ -2,7 +2,8 @@
 //! whose effect is seen, put back when it is not. A second time there is nothing to change.
 
 pub mod facts;
-pub(super) mod link;
+pub(super) mod facts_file;
+mod link;
 pub mod names;
 pub(super) mod nginx;
 pub(super) mod owner;

@@ -4,6 +4,7 @@ use engine::app::App;
 use engine::traffic::{self, Observe};
 use engine::workers::{self, WorkerStatus};
 use engine::{adopted, drift, gate, preview, recover, slot};
+use model::bake::Bake;
 use model::color::Color;
 use model::config::SwitchStrategy;
 use model::failure::Deployment;
@@ -14,6 +15,7 @@ use state::journal::Journal;
 use state::releases;
 use sys::lock;
 
+use super::bake;
 use super::canary::Stepped;
 use super::contract;
 use super::rehearse::{self, Rehearsal};
@@ -45,6 +47,9 @@ pub struct Status {
     pub previews: Vec<Preview>,
     /// What a rollback would do.
     pub rollback: RollbackStatus,
+    /// How what is live is watched, or was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bake: Option<Bake>,
     /// How the last rehearsal of that went.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rehearsal: Option<Rehearsal>,
@@ -160,6 +165,7 @@ pub async fn status(app: &App) -> Status {
         app: app.name().to_owned(),
         workers,
         previews: preview::shown(app),
+        bake: bake::of_live(app, live.as_ref()),
         rehearsal: live.as_ref().and_then(|live| rehearse::last(app, live.color)),
         rollback: match route.filter(|route| route.share.is_some()) {
             Some(_) => RollbackStatus::Nothing {

@@ -21,7 +21,7 @@ use state::releases;
 
 use super::deployed::Deployed;
 use super::finish::finish;
-use super::{canary, contract, data, hooks, memory};
+use super::{bake, canary, contract, data, hooks, memory};
 
 /// How often an adopted process that is being brought back is looked at.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -298,12 +298,16 @@ async fn go(run: &Run<'_>, color: Color, release: ReleaseId) -> Result<Deployed,
         Ok((participant::ready(run, passed).await?, works?))
     };
     let (passed, works) = run.until_interrupted(staged).await?;
+    let lasts = run.app.config.bake.lasts;
+    let to = passed.deployment();
+    bake::lay_out(run, &to, lasts);
     // A color that had to be started, and hosts that had to be waited for, take longer.
     let switched = match works.is_fresh() {
-        true => cutover::tested(run, passed, works).await?,
-        false => cutover::cutover(run, passed).await?,
+        true => cutover::tested(run, passed, works).await,
+        false => cutover::cutover(run, passed).await,
     };
-    finish(run, switched).await
+    let switched = switched.inspect_err(|_| bake::give_up(run, &to))?;
+    finish(run, switched, lasts).await
 }
 
 /// The brief gate; a color that has died is started from its release first and put through
@@ -425,5 +429,5 @@ async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
         })
         .await?;
     let switched = cutover::cutover(run, passed).await?;
-    finish(run, switched).await
+    finish(run, switched, Span::seconds(0)).await
 }

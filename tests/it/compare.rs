@@ -139,7 +139,10 @@ fn pages_that_visitors_asked_for_are_held_against_the_live_color() {
 #[test]
 fn a_rollback_is_rehearsed_through_the_front_door_while_no_visitor_moves() {
     let port = Port::free();
-    let sandbox = Sandbox::with(|config| set(config, "nginx", "loopback_port", i64::from(port.number())));
+    let sandbox = Sandbox::with(|config| {
+        set(config, "nginx", "loopback_port", i64::from(port.number()));
+        set(config, "bake", "for", "0s");
+    });
     commit_with_cart(&sandbox, "a cart", "return \"one shirt\"");
     sandbox.bg(&["setup"]).assert_code(0);
     sandbox.bg(&["deploy"]).assert_code(0);

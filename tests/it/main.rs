@@ -58,4 +58,5 @@ mod umask;
 mod upgrade;
 mod user;
 mod walk;
+mod watch;
 mod worker;

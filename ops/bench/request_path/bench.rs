@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -130,6 +131,9 @@ fn write_conf(folder: &Path, servers: &str) -> PathBuf {
     conf
 }
 
+/// How long one gets to end before it is asked again.
+const AGAIN: Duration = Duration::from_millis(100);
+
 /// A program that ends when asked to, or when this is dropped.
 struct Process(Child);
 
@@ -154,7 +158,12 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        kill(Pid::from_raw(i32::try_from(self.id()).unwrap()), Signal::SIGTERM).ok();
-        self.0.wait().ok();
+        let pid = Pid::from_raw(i32::try_from(self.id()).unwrap());
+        // Asked again: without a process above it NGINX misses a signal that comes just before it
+        // waits for the next event.
+        while self.0.try_wait().is_ok_and(|ended| ended.is_none()) {
+            kill(pid, Signal::SIGTERM).ok();
+            std::thread::sleep(AGAIN);
+        }
     }
 }

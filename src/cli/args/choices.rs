@@ -78,6 +78,30 @@ pub struct Shown {
     pub key: Option<PreviewKey>,
 }
 
+/// How a release is watched after the switch.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, clap::Args)]
+pub struct Watched {
+    /// Watch the release for so long at most [default: `bake.for`]
+    #[arg(long, value_name = "TIME", conflicts_with = "no_bake")]
+    bake: Option<Span>,
+    /// Do not watch it
+    #[arg(long, conflicts_with = "wait_bake")]
+    no_bake: bool,
+    /// Stay until there is a verdict; exit 5 where the release was taken back
+    #[arg(long)]
+    pub wait_bake: bool,
+}
+
+impl Watched {
+    /// How long at most, where that is said.
+    pub fn lasts(&self) -> Option<Span> {
+        match self.no_bake {
+            true => Some(Span::seconds(0)),
+            false => self.bake,
+        }
+    }
+}
+
 /// What to do with data in a release's own folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
 #[serde(rename_all = "snake_case")]

@@ -16,7 +16,7 @@ use crate::slot::end::end;
 use crate::slot::idle::IdleSlot;
 use crate::slot::port::port_of_old;
 use crate::slot::running::Running;
-use crate::{adopted, preview, traffic};
+use crate::{adopted, preview, traffic, watch};
 
 /// How long `connections = "wait"` waits: an hour, so that a forgotten websocket does not
 /// hold a deploy for ever.
@@ -50,6 +50,12 @@ pub async fn finish_requests(app: &App, color: Color, sink: &dyn Sink) -> Result
     // Or its previewers would be among those who are waited for.
     preview::end_of(app, color, sink).map_err(|error| {
         Failure::failed(format!("the preview of {color} cannot be ended"))
+            .because(error)
+            .with_traffic(traffic::unchanged(app))
+    })?;
+    // Or the net of what is live would go on to send it requests.
+    watch::end(app, color.other()).map_err(|error| {
+        Failure::failed(format!("{color} cannot be taken from under {}", color.other()))
             .because(error)
             .with_traffic(traffic::unchanged(app))
     })?;

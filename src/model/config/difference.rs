@@ -11,7 +11,7 @@ use crate::password::{is_secret_name, without_password};
 
 /// What `bg setup` writes to the host. Everything else a deploy takes into its snapshot, and so
 /// it does with [`ASKED`].
-const SETUP: [&str; 8] = [
+const SETUP: [&str; 10] = [
     "app",
     "root",
     "owner",
@@ -19,6 +19,8 @@ const SETUP: [&str; 8] = [
     "process.ports",
     "nginx",
     "canary.cookie",
+    "bake.share",
+    "bake.net_except",
     "pm2",
 ];
 

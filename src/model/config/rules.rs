@@ -33,6 +33,7 @@ pub(super) fn broken(config: &Config, places: &Places<'_>) -> Vec<Mistake> {
     health::check(config, &mut findings);
     nginx::check(&config.nginx, config.process.ports, &mut findings);
     nginx::canary(&config.canary, &mut findings);
+    nginx::bake(&config.bake, &mut findings);
     fleet::check(config, &mut findings);
     worker::check(config, &mut findings);
     hooks::check(config, &mut findings);

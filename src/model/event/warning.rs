@@ -228,6 +228,8 @@ pub enum Step {
     Notify,
     /// Ending previews, or closing the site to them.
     Previews,
+    /// Watching a release.
+    Watch,
 }
 
 /// A worker that does not run as it should.

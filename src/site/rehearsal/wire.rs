@@ -68,7 +68,7 @@ pub async fn raw(from: IpAddr, to: SocketAddr, request: &str) -> Answer {
     }
 }
 
-/// An app that answers with its color and what it was asked.
+/// An app that answers with its color and what it was asked; with 500 where it is told to fail.
 pub fn serve_color(color: Color, port: u16) {
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     std::thread::spawn(move || {
@@ -96,7 +96,13 @@ fn answer(color: Color, stream: TcpStream) -> Option<()> {
         let text = head + &String::from_utf8_lossy(&body);
         let length = text.len();
         // In one piece: the kernel would wait with a second one for a word about the first.
-        let head = format!("HTTP/1.1 200 OK\r\nX-Color: {color}\r\nContent-Length: {length}\r\n\r\n");
-        stream.write_all((head + &text).as_bytes()).ok()?;
+        let fails = [format!("X-Fail: {color}\r\n"), "X-Fail: both\r\n".to_owned()];
+        let status = match fails.iter().any(|line| text.contains(line)) {
+            true => "500 Internal Server Error",
+            false => "200 OK",
+        };
+        let body = if text.starts_with("HEAD ") { "" } else { &text };
+        let head = format!("HTTP/1.1 {status}\r\nX-Color: {color}\r\nContent-Length: {length}\r\n\r\n{body}");
+        stream.write_all(head.as_bytes()).ok()?;
     }
 }

@@ -150,6 +150,7 @@ fn failed(step: Step, problem: &str) -> String {
         Step::OnFailure => format!("{problem}; the rest of the run is not affected"),
         Step::Notify => format!("no notification was sent: {problem}"),
         Step::Previews => format!("previewers may see more than they should: {problem}"),
+        Step::Watch => format!("the release is not watched: {problem}"),
         Step::RecordProof
         | Step::RecordEnd
         | Step::RestoreSlot

@@ -28,6 +28,10 @@ pub struct Ask {
     pub preview: Option<Previewed>,
     /// Send the first share of the visitors to what was stopped with.
     pub canary: bool,
+    /// How long at most the release is watched after the switch. Default: as bg.toml says.
+    pub bake: Option<Span>,
+    /// Stay until there is a verdict.
+    pub wait_bake: bool,
     /// Go past a gate that was not passed, with this reason.
     pub force_gate: Option<String>,
     /// Back the database up, whether a migration is due or not.

@@ -11,7 +11,7 @@ use nginx::files::{self, Change, Kind, Rendered};
 use nginx::switcher;
 
 use super::facts::HostFacts;
-use super::{link, secret};
+use super::{facts_file, link, secret};
 
 /// The link folder and NGINX's files, from one way to the other: while NGINX parses what lies
 /// in the folder, by the old files or by the new ones, that is not its owner's.
@@ -30,6 +30,7 @@ pub async fn change_over(
     let counts = needs_reload(app, facts, &nginx);
     link::lay_out(app, facts, targets, kept)?;
     secret::keep(app, facts)?;
+    facts_file::keep(app, facts)?;
     let applied = apply(app, facts, nginx, counts, sink).await;
     let still_kept = if applied.is_ok() { app.reloads() } else { parsed };
     let handed_over = match still_kept == kept {

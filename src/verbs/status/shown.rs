@@ -6,6 +6,7 @@ use engine::workers::WorkerStatus;
 use jiff::Timestamp;
 use model::preview::Preview;
 
+use super::super::bake;
 use super::super::canary::{Stepped, next_words};
 use super::{Health, RollbackStatus, SlotStatus, Status};
 use crate::text::{self, CARE, GOOD, Show, sign};
@@ -47,6 +48,9 @@ impl Show for Status {
         self.previews
             .iter()
             .for_each(|preview| text.push_str(&preview_line(preview, Timestamp::now())));
+        if let Some(bake) = &self.bake {
+            text.push_str(&bake::line(bake, Timestamp::now()));
+        }
         text.push_str(&match &self.rollback {
             RollbackStatus::Ready { to } => {
                 let rehearsed = self.rehearsal.as_ref().map_or(String::new(), |rehearsal| {

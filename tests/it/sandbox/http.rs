@@ -1,7 +1,7 @@
 //! One request on a fresh connection, as plain as can be.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// What came back.
@@ -32,7 +32,25 @@ pub fn get(address: SocketAddr, host: &str, path: &str) -> io::Result<Answer> {
 
 /// The same with more headers.
 pub fn get_with(address: SocketAddr, host: &str, path: &str, headers: &[(&str, &str)]) -> io::Result<Answer> {
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+    let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+    ask(stream, host, path, headers)
+}
+
+/// The same as somebody at another address of this machine.
+pub fn get_from(from: Ipv4Addr, address: SocketAddr, host: &str, path: &str) -> io::Result<Answer> {
+    let alone = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let stream = alone.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from((from, 0)))?;
+        socket.connect(address).await?.into_std()
+    })?;
+    stream.set_nonblocking(false)?;
+    ask(stream, host, path, &[])
+}
+
+fn ask(mut stream: TcpStream, host: &str, path: &str, headers: &[(&str, &str)]) -> io::Result<Answer> {
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let more: String = headers
         .iter()

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::super::hashed::Hashed;
-use super::super::{Canary, Nginx, Ports};
+use super::super::{Bake, Canary, Nginx, Ports};
 use super::findings::Findings;
 use super::value::{
     Verdict, absolute, no_way_up, program, relative, safe_in_nginx, text, url_path, word, wrong,
@@ -59,6 +59,22 @@ pub(super) fn canary(canary: &Canary, findings: &mut Findings<'_, '_>) {
             "write the name of a cookie of letters, digits and `_`",
         );
         findings.value("canary.cookie", verdict);
+    }
+}
+
+pub(super) fn bake(bake: &Bake, findings: &mut Findings<'_, '_>) {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-.~".contains(&byte);
+    for (index, path) in bake.net_except.iter().enumerate() {
+        if path.trim_matches('/').is_empty() {
+            let verdict = wrong("is every path", "write `net = false`");
+            findings.value(&format!("bake.net_except.{index}"), verdict);
+        } else if !path.starts_with('/') || !path.bytes().all(fits) {
+            let verdict = wrong(
+                "is no path that NGINX can be given here",
+                "write one that begins with `/`, of letters, digits and `/_-.~`",
+            );
+            findings.value(&format!("bake.net_except.{index}"), verdict);
+        }
     }
 }
 

@@ -1,0 +1,296 @@
+//! A release that is watched: what NGINX wrote down of a request, and what is known so far.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::color::Color;
+use crate::config::Act;
+use crate::failure::Deployment;
+use crate::judge::{Counts, Evidence};
+
+/// The longest path that NGINX writes down, cut there.
+const LONGEST: usize = 300;
+
+/// How many different visitors must have met what no other color was asked for.
+const SEVERAL: usize = 3;
+
+/// How many paths that failed are kept.
+const PATHS: usize = 5;
+
+/// A request as `upstreams.conf.tera` has it written down.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact<'a> {
+    /// When it was answered, in seconds since 1970.
+    pub at: f64,
+    /// The color that was to answer.
+    pub color: Color,
+    /// What each color that was asked answered, that one first; none where it was not asked.
+    pub upstream: Vec<u16>,
+    /// Who asked, as one of a hundred.
+    pub who: &'a str,
+    /// What `bg` sent along to find it here.
+    pub nonce: &'a str,
+    /// The path: its beginning, or all of it where a color failed.
+    pub path: &'a str,
+}
+
+impl<'a> Fact<'a> {
+    /// Reads one, `None` where it is none.
+    #[must_use]
+    pub fn read(line: &'a str) -> Option<Fact<'a>> {
+        let mut fields = line.splitn(10, '|');
+        let mut next = || fields.next();
+        let at = next()?.parse().ok()?;
+        let color = next()?.parse().ok()?;
+        let (_status, upstream) = (next()?, next()?);
+        let (_time, _method, _completion) = (next()?, next()?, next()?);
+        let upstream = upstream.split(", ").filter(|status| *status != "-");
+        Some(Fact {
+            at,
+            color,
+            upstream: upstream
+                .map(|status| status.parse().ok())
+                .collect::<Option<_>>()?,
+            who: next()?,
+            nonce: next()?,
+            path: next()?,
+        })
+    }
+
+    /// Whether an answer is a failure of the app.
+    #[must_use]
+    pub fn failed(status: u16) -> bool {
+        matches!(status, 500 | 502..=504)
+    }
+
+    /// The path as it can be asked for: NGINX has decoded it, and then written some of its bytes as
+    /// `\xHH`. `None` where it is not whole.
+    #[must_use]
+    pub fn path_to_ask(path: &str) -> Option<String> {
+        let mut asked = String::new();
+        let mut rest = path.as_bytes();
+        while let Some((first, after)) = rest.split_first() {
+            let (byte, after) = match (first, after) {
+                (b'\\', [b'x', high, low, after @ ..]) => {
+                    let digits = [*high, *low];
+                    let digits = str::from_utf8(&digits).ok()?;
+                    (u8::from_str_radix(digits, 16).ok()?, after)
+                }
+                _ => (*first, after),
+            };
+            rest = after;
+            match byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
+                true => asked.push(char::from(byte)),
+                false => asked.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        (path.len() < LONGEST).then_some(asked)
+    }
+
+    /// What it says about the color that was to answer.
+    #[must_use]
+    pub fn says(&self) -> Said {
+        match self.upstream.as_slice() {
+            // A websocket is one line at its end, and a visitor who went away before is none.
+            [] | [101, ..] => Said::Nothing,
+            [status] if Fact::failed(*status) => Said::Failed { caught: false },
+            [status, ..] if !Fact::failed(*status) => Said::Fine,
+            // The other one does not answer at all, which says nothing about this one.
+            [.., 502 | 504] => Said::Failed { caught: false },
+            // It fails as well: it is not the release.
+            [.., last] if Fact::failed(*last) => Said::BothFailed,
+            _ => Said::Failed { caught: true },
+        }
+    }
+}
+
+/// What a request says about the color that was to answer it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// Nothing.
+    Nothing,
+    /// It answered.
+    Fine,
+    /// It failed; with the net, the other one answered.
+    Failed {
+        /// Whether the visitor got that answer.
+        caught: bool,
+    },
+    /// Both failed.
+    BothFailed,
+}
+
+/// How a bake ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ended", rename_all = "snake_case")]
+pub enum Verdict {
+    /// A release in which one request of twenty fails would have shown.
+    Clean,
+    /// The time is over, and nothing was found.
+    Over,
+    /// Too little was seen to say anything.
+    NoData {
+        /// Why.
+        why: String,
+    },
+    /// It is worse than the one before, and was taken back.
+    TakenBack,
+    /// It is worse, and nothing was done.
+    Told {
+        /// Why not.
+        why: String,
+    },
+    /// Traffic moved, or the slot changed, before there was one.
+    Superseded,
+}
+
+/// A bake, as it is kept while it goes on and after.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bake {
+    /// What is watched.
+    pub release: Deployment,
+    /// What was live before.
+    pub before: Deployment,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when at most.
+    pub until: Timestamp,
+    /// What is done when it is worse.
+    pub act: Act,
+    /// How many of this app's releases were watched to an end before.
+    pub earlier: u32,
+    /// Whether the release before answers what this one fails.
+    pub net: bool,
+    /// What was counted, and what that says.
+    pub evidence: Evidence,
+    /// All requests and failures, whatever they say.
+    pub seen: Counts,
+    /// How many of the failures a visitor met.
+    pub met: u64,
+    /// How many the net caught.
+    pub caught: u64,
+    /// How often both colors failed.
+    pub both: u64,
+    /// The paths that failed, and how often.
+    pub paths: BTreeMap<String, u64>,
+    /// Who met what the other color was not asked for, as one of a hundred.
+    pub by: BTreeSet<String>,
+    /// Up to where the facts were read.
+    pub read: u64,
+    /// How often the evidence was dropped because the release before failed as well.
+    pub acquitted: u32,
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+}
+
+impl Bake {
+    /// Takes in a request.
+    pub fn take(&mut self, fact: &Fact<'_>, counts: bool) {
+        if fact.color != self.release.color {
+            return;
+        }
+        let said = fact.says();
+        let failed = match said {
+            Said::Nothing => return,
+            Said::Fine => false,
+            Said::BothFailed => {
+                self.both += 1;
+                false
+            }
+            Said::Failed { caught } => {
+                match caught {
+                    true => self.caught += 1,
+                    false => {
+                        self.met += 1;
+                        self.by.insert(fact.who.to_owned());
+                    }
+                }
+                if self.paths.len() < PATHS || self.paths.contains_key(fact.path) {
+                    *self.paths.entry(fact.path.to_owned()).or_default() += 1;
+                }
+                true
+            }
+        };
+        self.seen.requests += 1;
+        self.seen.failed += u64::from(failed);
+        if counts || !failed {
+            self.evidence.add(Counts {
+                requests: 1,
+                failed: u64::from(failed),
+            });
+        }
+    }
+
+    /// Whether the release is found guilty. One visitor alone cannot bring that about: what the other
+    /// color was not asked for may be what was asked.
+    #[must_use]
+    pub fn convicts(&self) -> bool {
+        let is_proven = self.caught >= SEVERAL as u64 || self.by.len() >= SEVERAL;
+        is_proven && self.evidence.convicts()
+    }
+
+    /// Begins anew with what is counted: the other color fails as well.
+    pub fn acquit(&mut self) {
+        self.acquitted += 1;
+        self.evidence = Evidence::against(self.evidence.limit());
+        self.paths.clear();
+        self.by.clear();
+    }
+
+    /// Whether a release in which one request of twenty fails would rather have shown than not.
+    #[must_use]
+    pub fn says_something(&self) -> bool {
+        self.evidence.finds(0.05) >= 0.5 || self.evidence.is_clean()
+    }
+
+    /// Whether it is still watched.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        self.verdict.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(upstream: &str) -> Option<Said> {
+        let line = format!("1796072460.123|green|200|{upstream}|0.002|GET|OK|0714||/a|b");
+        let fact = Fact::read(&line)?;
+        assert_eq!((fact.color, fact.who, fact.path), (Color::Green, "0714", "/a|b"));
+        Some(fact.says())
+    }
+
+    #[test]
+    fn a_line_says_what_became_of_a_request() {
+        let caught = |caught| Some(Said::Failed { caught });
+        assert_eq!(said("200"), Some(Said::Fine));
+        assert_eq!(said("404"), Some(Said::Fine));
+        assert_eq!(said("501"), Some(Said::Fine));
+        assert_eq!(said("-"), Some(Said::Nothing));
+        assert_eq!(said("101"), Some(Said::Nothing));
+        assert_eq!(said("500"), caught(false));
+        assert_eq!(said("502"), caught(false));
+        assert_eq!(said("500, 200"), caught(true));
+        assert_eq!(said("504, 404"), caught(true));
+        assert_eq!(said("500, 502"), caught(false));
+        assert_eq!(said("500, 500"), Some(Said::BothFailed));
+        assert_eq!(said("x"), None);
+        for torn in [
+            "",
+            "1|green",
+            "1|red|200|200|1|GET|OK|0000||/",
+            "x|green|200|200|1|GET|OK|0000||/",
+        ] {
+            assert_eq!(Fact::read(torn), None, "{torn}");
+        }
+        let asked = |path: &str| Fact::path_to_ask(path);
+        assert_eq!(asked("/a b/c.d").as_deref(), Some("/a%20b/c.d"));
+        assert_eq!(asked("/caf\\xC3\\xA9?").as_deref(), Some("/caf%C3%A9%3F"));
+        assert_eq!(asked("/\\xZZ"), None);
+        assert_eq!(asked(&"/a".repeat(150)), None);
+    }
+}

@@ -1,0 +1,242 @@
+//! When a release is worse than the one before: a sequential test on counts. Requests are trials,
+//! each of which failed or did not, and a limit says how often they may. The evidence is a mixture
+//! of likelihood ratios against that limit; while the true rate is at most the limit, it ever
+//! reaches `1 / alpha` with a probability of at most `alpha`, however often one looks (Ville's
+//! inequality; Howard et al., "Time-uniform, nonparametric, nonasymptotic confidence sequences",
+//! 2021; Lindon and Malek, "Anytime-valid inference for multinomial count data", 2022).
+
+use serde::{Deserialize, Serialize};
+
+/// The evidence at which something is done: one bake in a hundred in vain, at most.
+pub const ACT: f64 = 100.0;
+
+/// The evidence at which somebody is told.
+pub const WARN: f64 = 20.0;
+
+/// Fewer failures than these are no verdict.
+const FEWEST: u64 = 3;
+
+/// How many rates the evidence is a mixture of.
+const RATES: usize = 8;
+
+/// The rate that is allowed whatever the release before did.
+const FLOOR: f64 = 0.002;
+
+/// The highest rate that is tested for.
+const CEILING: f64 = 0.95;
+
+/// From how many requests the release before is known well enough.
+const KNOWN: u64 = 300;
+
+/// How often requests fail, so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// How many there were.
+    pub requests: u64,
+    /// How many of them failed.
+    pub failed: u64,
+}
+
+/// How often a release may fail, from how often the one before did.
+#[must_use]
+pub fn limit(before: Counts) -> f64 {
+    match before.requests >= KNOWN {
+        true => (1.5 * upper(before)).clamp(FLOOR, 0.4),
+        false => FLOOR,
+    }
+}
+
+/// The upper 80 % limit of the rate (Wilson's, which is near that of Clopper and Pearson at these
+/// numbers and needs no special functions).
+fn upper(counts: Counts) -> f64 {
+    const Z: f64 = 0.8416;
+    let n = counts.requests as f64;
+    let p = counts.failed as f64 / n;
+    let middle = p + Z * Z / (2.0 * n);
+    let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+    (middle + half) / (1.0 + Z * Z / n)
+}
+
+/// The evidence that requests fail more often than a limit allows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    limit: f64,
+    rates: [f64; RATES],
+    logs: [f64; RATES],
+    counts: Counts,
+}
+
+impl Evidence {
+    /// None yet.
+    #[must_use]
+    pub fn against(limit: f64) -> Evidence {
+        let (low, high) = ((2.0 * limit).min(CEILING).ln(), CEILING.ln());
+        let step = (high - low) / (RATES - 1) as f64;
+        let rates = std::array::from_fn(|k| (low + step * k as f64).exp());
+        Evidence {
+            limit,
+            rates,
+            logs: [0.0; RATES],
+            counts: Counts::default(),
+        }
+    }
+
+    /// Takes in what else was seen.
+    pub fn add(&mut self, more: Counts) {
+        let failed = more.failed.min(more.requests);
+        let (bad, good) = (failed as f64, (more.requests - failed) as f64);
+        let weights = self.rates.map(|rate| self.weighs(rate));
+        for (log, (bad_weighs, good_weighs)) in self.logs.iter_mut().zip(weights) {
+            *log += bad * bad_weighs + good * good_weighs;
+        }
+        self.counts.requests += more.requests;
+        self.counts.failed += failed;
+    }
+
+    /// How strong it is: 1 for none.
+    #[must_use]
+    pub fn strength(&self) -> f64 {
+        let sum: f64 = self.logs.iter().map(|log| log.exp()).sum();
+        sum / RATES as f64
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The limit.
+    #[must_use]
+    pub fn limit(&self) -> f64 {
+        self.limit
+    }
+
+    /// Whether it is enough to act.
+    #[must_use]
+    pub fn convicts(&self) -> bool {
+        self.counts.failed >= FEWEST && self.strength() >= ACT
+    }
+
+    /// Whether it is enough to tell somebody.
+    #[must_use]
+    pub fn warns(&self) -> bool {
+        self.strength() >= WARN
+    }
+
+    /// Whether a release in which one request of twenty fails would have shown by now: what was seen
+    /// is twenty times as likely of one that keeps to the limit.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        let rate = (2.0 * self.limit).max(0.05);
+        let (bad, good) = self.weighs(rate);
+        let failed = self.counts.failed as f64;
+        let passed = (self.counts.requests - self.counts.failed) as f64;
+        failed * bad + passed * good <= -WARN.ln() && !self.warns()
+    }
+
+    /// How much a failure and a success say for `rate` against the limit.
+    fn weighs(&self, rate: f64) -> (f64, f64) {
+        ((rate / self.limit).ln(), ((1.0 - rate) / (1.0 - self.limit)).ln())
+    }
+
+    /// How likely a release whose requests fail at `rate` would have been found after as many
+    /// requests, about: the number of failures that convicts among so many, and how likely as many
+    /// come, from the normal law or, of few, Poisson's.
+    #[must_use]
+    pub fn finds(&self, rate: f64) -> f64 {
+        let needed = self.needed();
+        let mean = self.counts.requests as f64 * rate;
+        // The law of Poisson: the probability of at least `needed`.
+        let mut term = (-mean).exp();
+        let mut below = 0.0;
+        if term == 0.0 {
+            let z = (needed as f64 - 0.5 - mean) / mean.sqrt();
+            return if z < 0.0 { 1.0 } else { 0.0 };
+        }
+        for k in 0..needed {
+            below += term;
+            term *= mean / (k + 1) as f64;
+        }
+        (1.0 - below).clamp(0.0, 1.0)
+    }
+
+    /// How many failures among as many requests convict.
+    fn needed(&self) -> u64 {
+        let requests = self.counts.requests;
+        let convicts = |failed: u64| {
+            let mut other = Evidence::against(self.limit);
+            other.add(Counts { requests, failed });
+            other.convicts()
+        };
+        // It grows with the failures: halved between none and all.
+        let (mut low, mut high) = (0, requests + 1);
+        while low + 1 < high {
+            let middle = low.midpoint(high);
+            match convicts(middle) {
+                true => high = middle,
+                false => low = middle,
+            }
+        }
+        high
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(limit: f64, requests: u64, failed: u64) -> Evidence {
+        let mut evidence = Evidence::against(limit);
+        evidence.add(Counts { requests, failed });
+        evidence
+    }
+
+    #[test]
+    fn evidence_is_the_same_in_one_piece_and_in_many() {
+        let mut many = Evidence::against(0.002);
+        for n in 0..1000 {
+            many.add(Counts {
+                requests: 1,
+                failed: u64::from(n % 100 == 0),
+            });
+        }
+        let one = after(0.002, 1000, 10);
+        assert!((many.strength() / one.strength() - 1.0).abs() < 1e-9);
+        assert_eq!(many.counts(), one.counts());
+        assert!((Evidence::against(0.002).strength() - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn three_failures_in_a_row_convict_and_two_do_not() {
+        assert!(!after(0.002, 2, 2).convicts());
+        assert!(after(0.002, 3, 3).convicts());
+        assert!(after(0.002, 61, 5).convicts());
+        assert!(!after(0.002, 10_000, 20).warns());
+        assert!(!after(0.002, 10_000, 0).warns());
+    }
+
+    #[test]
+    fn what_the_release_before_did_is_allowed_and_half_more() {
+        let at = |requests, failed| limit(Counts { requests, failed });
+        assert_eq!(at(299, 200), 0.002);
+        assert_eq!(at(3600, 0), 0.002);
+        let one_in_fifty = at(3600, 72);
+        assert!((0.030..0.035).contains(&one_in_fifty), "{one_in_fifty}");
+        assert_eq!(at(1000, 900), 0.4);
+    }
+
+    #[test]
+    fn a_clean_release_is_known_when_one_failure_in_twenty_would_have_shown() {
+        assert!(!after(0.002, 60, 0).is_clean());
+        assert!(after(0.002, 61, 0).is_clean());
+        assert!(!after(0.002, 61, 1).is_clean());
+        assert!(after(0.002, 200, 1).is_clean());
+        assert!(!after(0.002, 60, 3).is_clean());
+        let power = |rate| after(0.002, 612, 0).finds(rate);
+        assert!(power(0.05) > 0.999, "{}", power(0.05));
+        assert!((0.1..0.9).contains(&power(0.01)), "{}", power(0.01));
+        assert!(power(0.001) < 0.05, "{}", power(0.001));
+        assert!(after(0.002, 1_000_000, 0).finds(0.01) > 0.99);
+    }
+}

@@ -1,0 +1,227 @@
+//! A release that is watched after a switch, as commands see it: what is laid out for it, what is
+//! kept, and what there is to say of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::time::Duration;
+
+use engine::app::App;
+use engine::run::Run;
+use engine::{marks, watch};
+use jiff::{SignedDuration, Timestamp};
+use model::bake::{Bake, Verdict};
+use model::config::Act;
+use model::config::duration::Span;
+use model::event::{Event, Sink, Step, Warning};
+use model::failure::{Deployment, Failure, Traffic, in_one_line};
+use model::journal::Verb;
+use model::judge::{self, Counts, Evidence};
+
+use super::{contract, standby};
+use crate::text::{counted, rough};
+
+/// How long after its end a bake that has no verdict is waited for: another run may go on.
+const LATE: SignedDuration = SignedDuration::from_mins(15);
+
+/// How often a verdict is looked for that is waited for.
+const GLANCE: Duration = Duration::from_millis(250);
+
+/// What goes before traffic moves to `color`: from its first request on it is watched. What cannot
+/// be watched can be released all the same.
+pub(super) fn lay_out(run: &Run<'_>, to: &Deployment, lasts: Span) {
+    if lasts.0.is_zero() || !is_wanted(run) {
+        return;
+    }
+    let app = run.app;
+    let past = to.release.as_ref().zip(run.live().release);
+    let is_contract = past.is_some_and(|(new, old)| contract::between(&app.layout, new, &old).is_some());
+    let net = app.config.bake.net && !is_contract;
+    if let Err(error) = watch::lay_out(app, to.color, net) {
+        watch::end(app, to.color).ok();
+        run.sink.emit(Event::Warned(Warning::StepFailed {
+            step: Step::Watch,
+            problem: in_one_line(&error),
+        }));
+    }
+}
+
+/// Traffic did not stay there.
+pub(super) fn give_up(run: &Run<'_>, to: &Deployment) {
+    watch::end(run.app, to.color).ok();
+}
+
+fn is_wanted(run: &Run<'_>) -> bool {
+    let app = run.app;
+    let is_new = matches!(run.verb, Verb::Deploy | Verb::Switch | Verb::Canary);
+    let can_be =
+        app.config.nginx.loopback_port.is_some() && !app.reloads() && app.nginx_files.facts().exists();
+    // Held against nothing it would never be acquitted, and there would be no way back.
+    let has_twin = run.live().release.is_some() && standby::stays_warm(app);
+    is_new && can_be && has_twin && !run.from.maintenance
+}
+
+/// After the switch: keeps what is watched, and starts the process that does. How long at most.
+///
+/// # Errors
+/// When that cannot be kept or started.
+pub(super) fn begin(
+    run: &Run<'_>,
+    live: &Deployment,
+    before: &Deployment,
+    lasts: Span,
+) -> Result<Option<Span>, Failure> {
+    let app = run.app;
+    if lasts.0.is_zero() || !marks::is_watched(app, live.color) {
+        return Ok(None);
+    }
+    let failed = || Failure::failed(format!("{live} is not watched"));
+    let config = &app.config.bake;
+    let since = Timestamp::now();
+    let longest = SignedDuration::try_from(lasts.0).unwrap_or(SignedDuration::from_hours(24));
+    let last = watch::last(app);
+    let earlier = last.as_ref().map_or(0, |last| {
+        last.earlier + u32::from(last.verdict.as_ref().is_some_and(is_judged))
+    });
+    let known = last.filter(|last| last.release.release == before.release);
+    let bake = Bake {
+        release: live.clone(),
+        before: before.clone(),
+        since,
+        until: since
+            .checked_add(longest)
+            .map_err(|error| failed().because(error))?,
+        act: match run.caller.fleet.is_some() {
+            // One host of several would stand alone.
+            true => Act::Tell,
+            false => config.act,
+        },
+        earlier,
+        net: app.nginx_files.netted(live.color).exists(),
+        evidence: Evidence::against(judge::limit(known.map_or(Counts::default(), |known| known.seen))),
+        seen: Counts::default(),
+        met: 0,
+        caught: 0,
+        both: 0,
+        paths: BTreeMap::new(),
+        by: BTreeSet::new(),
+        read: 0,
+        acquitted: 0,
+        verdict: None,
+    };
+    let kept = watch::keep(app, &bake).map_err(|error| failed().because(error));
+    let started = kept.and_then(|()| watch::start(app).map_err(|error| failed().because(error)));
+    if started.is_err() {
+        watch::end(app, live.color).ok();
+    }
+    started.map(|()| Some(lasts))
+}
+
+/// Whether it says something about the app.
+fn is_judged(verdict: &Verdict) -> bool {
+    !matches!(verdict, Verdict::NoData { .. } | Verdict::Superseded)
+}
+
+/// Waits for the verdict about what was just released.
+///
+/// # Errors
+/// Exit 5 where it was taken back.
+pub async fn wait(app: &App, live: &Deployment) -> Result<(), Failure> {
+    let none = || {
+        Failure::failed(format!("there is no verdict about {live}"))
+            .hint("`bg status` shows what is live, `bg history` what was done")
+            .with_traffic(Traffic::Moved { live: live.clone() })
+    };
+    loop {
+        let bake = watch::last(app).filter(|bake| bake.release == *live);
+        let Some(bake) = bake else { return Err(none()) };
+        match bake.verdict {
+            None if Timestamp::now().duration_since(bake.until) > LATE => return Err(none()),
+            None => tokio::time::sleep(GLANCE).await,
+            Some(Verdict::TakenBack) => {
+                return Err(Failure::failed(said(&bake)).with_traffic(Traffic::PutBack { live: bake.before }));
+            }
+            Some(_) => return Ok(()),
+        }
+    }
+}
+
+/// What was seen, what it cost, and what could not have been seen.
+#[must_use]
+pub fn said(bake: &Bake) -> String {
+    let Counts { requests, failed } = bake.seen;
+    let mut text = match &bake.verdict {
+        None => format!("{} is watched", bake.release),
+        Some(Verdict::Clean | Verdict::Over) => format!("{} was watched and is no worse", bake.release),
+        Some(Verdict::NoData { why }) => {
+            format!("{} was watched, and nothing can be said: {why}", bake.release)
+        }
+        Some(Verdict::TakenBack) => format!(
+            "{} is worse than {} and was taken back",
+            bake.release, bake.before
+        ),
+        Some(Verdict::Told { why }) => format!(
+            "{} is worse than {} and was not taken back: {why}",
+            bake.release, bake.before
+        ),
+        Some(Verdict::Superseded) => format!("{} was watched until traffic moved on", bake.release),
+    };
+    write!(
+        text,
+        "; {failed} of {} failed",
+        counted(count(requests), "request")
+    )
+    .ok();
+    if failed > 0 {
+        write!(
+            text,
+            ", {} met by visitors, {} caught by the net",
+            bake.met, bake.caught
+        )
+        .ok();
+        let paths: Vec<&str> = bake.paths.keys().map(String::as_str).collect();
+        write!(text, " ({})", paths.join(", ")).ok();
+    }
+    if bake.both > 0 {
+        write!(text, "; {} failed on both colors", bake.both).ok();
+    }
+    if bake.acquitted > 0 {
+        let times = counted(count(bake.acquitted.into()), "time");
+        write!(text, "; {} failed as well, {times}", bake.before).ok();
+    }
+    let found = |rate: f64| (bake.evidence.finds(rate) * 100.0).floor();
+    write!(
+        text,
+        "; of 100 such releases that fail 1 in 20 it would have found {}, of 1 in 100 {}",
+        found(0.05),
+        found(0.01)
+    )
+    .ok();
+    text
+}
+
+fn count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// The bake of what is live, for `bg status`.
+#[must_use]
+pub fn of_live(app: &App, live: Option<&Deployment>) -> Option<Bake> {
+    watch::last(app).filter(|bake| Some(&bake.release) == live)
+}
+
+/// A line of `bg status`.
+#[must_use]
+pub fn line(bake: &Bake, now: Timestamp) -> String {
+    let mark = match bake.verdict {
+        Some(Verdict::Told { .. } | Verdict::NoData { .. }) => "! ",
+        _ => "",
+    };
+    let left = match bake.goes_on() {
+        true => {
+            let left = bake.until.duration_since(now).max(SignedDuration::ZERO);
+            format!("for another {} at most; ", rough(left.unsigned_abs()))
+        }
+        false => String::new(),
+    };
+    format!("  {mark}watched: {left}{}\n", said(bake))
+}

@@ -1,0 +1,303 @@
+//! A release is watched after a switch: what becomes of visitors' requests is held against what the
+//! release before did, and one that is worse is taken back.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use engine::app::App;
+use engine::begin::begin;
+use engine::caller::Caller;
+use engine::control::ControlChannel;
+use engine::watch::{self, Facts};
+use engine::{gate, health, marks};
+use jiff::{SignedDuration, Timestamp};
+use model::bake::{Bake, Fact, Said, Verdict};
+use model::config::Act;
+use model::event::Sink;
+use model::failure::{Deployment, Failure, Traffic, in_one_line};
+use model::journal::Verb;
+use model::wire::Expected;
+use reqwest::header::{HeaderName, HeaderValue};
+use site::endpoint::{self, Nonce};
+use state::releases;
+use sys::lock::{self, Holder, Lock, LockError};
+
+use super::bake::said;
+use super::switch;
+
+/// How often the facts are looked at.
+const GLANCE: Duration = Duration::from_millis(250);
+
+/// How often what is known is kept for `bg status`.
+const KEPT: SignedDuration = SignedDuration::from_secs(2);
+
+/// How long a clean release is watched at least.
+const SHORTEST: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long NGINX may take to write down a request: it flushes its buffer each second.
+const ARRIVES: Duration = Duration::from_secs(10);
+
+/// Failures of one visitor at one path in so many seconds count once.
+const BURST: f64 = 10.0;
+
+/// How often the release before is asked for a path that failed.
+const TRIES: usize = 5;
+
+/// How often the evidence is dropped because the release before fails as well.
+const ACQUITTED: u32 = 3;
+
+/// Of so many releases of an app a verdict is only told, unless `bake.act` says otherwise.
+const DRY: u32 = 3;
+
+/// How long the verdict waits for a command that runs just then.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Goes along with what is asked of the release before.
+const HEADER: HeaderName = HeaderName::from_static("x-bg-compare");
+
+/// Watches what is kept as watched, to its end. The process of an earlier release has that to end
+/// first.
+///
+/// # Errors
+/// When the verdict cannot be kept.
+pub async fn to_its_end(app: &App, sink: &dyn Sink) -> Result<(), Failure> {
+    let (watching, mut bake) = loop {
+        let Some(bake) = watch::last(app).filter(Bake::goes_on) else {
+            return Ok(());
+        };
+        let path = app.layout.watching();
+        let this = format!("{} since {}", watch::PROCESS, bake.since);
+        match Lock::take(&path, &Holder::this(&this)) {
+            // The bake may have changed while that was free.
+            Ok(watching) if watch::last(app).as_ref() == Some(&bake) => break (watching, bake),
+            Ok(_) => {}
+            // Another process does.
+            Err(LockError::Held { .. }) if lock::is_about(&path, &this) => return Ok(()),
+            Err(LockError::Held { .. }) => tokio::time::sleep(GLANCE).await,
+            Err(error) => return Err(Failure::failed("the release is not watched").because(error)),
+        }
+    };
+    let verdict = match look(app, &mut bake).await {
+        Ok(verdict) => verdict,
+        Err(_) if !is_still_live(app, &bake) => Verdict::Superseded,
+        Err(why) => Verdict::NoData { why },
+    };
+    let verdict = match verdict {
+        Verdict::TakenBack => take_back(app, &bake, sink).await,
+        other => other,
+    };
+    let is_past = verdict == Verdict::Superseded;
+    bake.verdict = Some(verdict);
+    watch::update(app, &bake).map_err(|error| Failure::failed("the verdict is not kept").because(error))?;
+    // Another release may be watched in its place while the record is waited for.
+    drop(watching);
+    match is_past {
+        true => Ok(()),
+        // What is over is unmarked with it.
+        false => on_record(app, &bake, sink).await,
+    }
+}
+
+/// Looks at the facts until there is a verdict; `TakenBack` where the release is to be.
+async fn look(app: &App, bake: &mut Bake) -> Result<Verdict, String> {
+    let failed = |error: &dyn std::error::Error| format!("what NGINX writes down cannot be read: {error}");
+    let mut facts = Facts::from(app, bake.read).map_err(|error| failed(&error))?;
+    let mut bursts: HashMap<(String, String), f64> = HashMap::new();
+    let mut fresh: Vec<String> = Vec::new();
+    // The page stands in front of it for a while.
+    while app.link.read().is_ok_and(|live| live.maintenance) {
+        tokio::time::sleep(GLANCE).await;
+    }
+    arrive(app, &mut facts, |line| fresh.push(line.to_owned())).await?;
+    let mut kept = Timestamp::UNIX_EPOCH;
+    loop {
+        facts
+            .next(|line| fresh.push(line.to_owned()))
+            .map_err(|error| failed(&error))?;
+        for line in fresh.drain(..) {
+            if let Some(fact) = Fact::read(&line).filter(|fact| fact.nonce.is_empty()) {
+                let counts = !is_of_a_burst(&mut bursts, &fact);
+                bake.take(&fact, counts);
+            }
+        }
+        if !is_still_live(app, bake) && !stays_live(app, bake).await {
+            return Ok(Verdict::Superseded);
+        }
+        if bake.convicts() {
+            match fails_as_well(app, bake).await {
+                true => {
+                    bake.acquit();
+                    if bake.acquitted >= ACQUITTED {
+                        let before = &bake.before;
+                        return Ok(Verdict::Told {
+                            why: format!("{before} fails as well, each time that it is asked"),
+                        });
+                    }
+                }
+                false => return Ok(acts(bake)),
+            }
+        }
+        let now = Timestamp::now();
+        let is_clean = bake.evidence.is_clean() && now.duration_since(bake.since) >= SHORTEST;
+        if is_clean {
+            return Ok(Verdict::Clean);
+        }
+        if now >= bake.until {
+            return Ok(match bake.says_something() {
+                true => Verdict::Over,
+                false => Verdict::NoData {
+                    why: "too few visitors came".to_owned(),
+                },
+            });
+        }
+        if now.duration_since(kept) >= KEPT {
+            bake.read = facts.read();
+            // What cannot be kept is seen anew.
+            watch::update(app, bake).ok();
+            kept = now;
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+}
+
+fn is_of_a_burst(bursts: &mut HashMap<(String, String), f64>, fact: &Fact<'_>) -> bool {
+    if !matches!(fact.says(), Said::Failed { .. }) {
+        return false;
+    }
+    bursts.retain(|_, last| fact.at - *last < BURST);
+    let key = (fact.who.to_owned(), fact.path.to_owned());
+    let is_again = bursts.contains_key(&key);
+    if !is_again {
+        bursts.insert(key, fact.at);
+    }
+    is_again
+}
+
+/// What is done with a release that is worse.
+fn acts(bake: &Bake) -> Verdict {
+    match bake.act {
+        Act::Always => Verdict::TakenBack,
+        Act::Rollback if bake.earlier >= DRY => Verdict::TakenBack,
+        Act::Rollback => Verdict::Told {
+            why: format!("of an app's first {DRY} watched releases it is only told"),
+        },
+        Act::Tell => Verdict::Told {
+            why: "`bake.act` or a fleet of several hosts says so".to_owned(),
+        },
+    }
+}
+
+fn is_still_live(app: &App, bake: &Bake) -> bool {
+    let Deployment { color, release } = &bake.release;
+    let live = app.link.read().ok();
+    // The page stands in front of it for a while. A slot that is about to change ends the marks.
+    live.is_some_and(|live| live.color == *color && live.share.is_none())
+        && marks::is_watched(app, *color)
+        && releases::slot(&app.layout, *color).as_ref() == release.as_ref()
+}
+
+/// The same once no run goes on: a switch that is put back moves the link for a moment.
+async fn stays_live(app: &App, bake: &Bake) -> bool {
+    while lock::current_holder(&app.layout.lock()).is_some() {
+        tokio::time::sleep(GLANCE).await;
+    }
+    is_still_live(app, bake)
+}
+
+/// A request of ours is found in what NGINX writes down, on every listener and path: no line must
+/// never be taken for no failure.
+async fn arrive(app: &App, facts: &mut Facts, mut each: impl FnMut(&str)) -> Result<(), String> {
+    let nonce = Nonce::fresh();
+    let limit = app.config.gate.attempt.0;
+    let mut missing: HashMap<String, String> = HashMap::new();
+    let endpoints = app.paced_doors();
+    let paths = &app.config.nginx.paths;
+    let asked = endpoints
+        .iter()
+        .flat_map(|endpoint| paths.iter().map(move |path| (endpoint, path)));
+    for (n, (endpoint, path)) in asked.enumerate() {
+        let nonce = nonce.nth(n as u64);
+        endpoint::watched(endpoint, app.name(), path, &nonce, limit)
+            .await
+            .map_err(|error| in_one_line(&error))?;
+        missing.insert(nonce.as_str().to_owned(), format!("{path} on {endpoint}"));
+    }
+    let found = async {
+        while !missing.is_empty() {
+            let read = facts.next(|line| match Fact::read(line) {
+                Some(fact) if !fact.nonce.is_empty() => {
+                    missing.remove(fact.nonce);
+                }
+                _ => each(line),
+            });
+            if read.is_err() {
+                return;
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+    };
+    tokio::time::timeout(ARRIVES, found).await.ok();
+    match missing.values().next() {
+        None => Ok(()),
+        Some(place) => Err(format!("NGINX wrote down no request of ours for {place}")),
+    }
+}
+
+/// Whether what failed fails on the release before as well: then it is not this one.
+async fn fails_as_well(app: &App, bake: &Bake) -> bool {
+    let color = bake.before.color;
+    let target = gate::target(&app.config, app.config.process.ports.of(color));
+    let mut often: Vec<_> = bake.paths.iter().collect();
+    often.sort_by_key(|(_, times)| std::cmp::Reverse(**times));
+    let paths: Vec<String> = often
+        .into_iter()
+        .filter_map(|(path, _)| Fact::path_to_ask(path))
+        .collect();
+    if paths.is_empty() {
+        return false;
+    }
+    for path in paths.iter().cycle().take(TRIES.max(paths.len())) {
+        let header = (HEADER, HeaderValue::from_static("1"));
+        let answer = health::page(&target, path, header, app.config.gate.attempt.0).await;
+        // One that does not answer says nothing about the release.
+        if answer.is_ok_and(|answer| Fact::failed(answer.status)) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_secs(1) / 5).await;
+    }
+    false
+}
+
+/// A rollback as anybody would type it, to what was live before, if that is still there; what was
+/// judged must be live.
+async fn take_back(app: &App, bake: &Bake, sink: &dyn Sink) -> Verdict {
+    if !is_still_live(app, bake) {
+        return Verdict::Superseded;
+    }
+    let Deployment { color, release } = &bake.before;
+    let held = releases::slot(&app.layout, *color);
+    let Some(before) = release.clone().filter(|release| held.as_ref() == Some(release)) else {
+        return Verdict::Told {
+            why: format!("{color} no longer holds what was live before"),
+        };
+    };
+    let expected = Expected {
+        live: bake.release.release.clone(),
+    };
+    let caller = Caller::afar(sink, ControlChannel::none(), Some(expected), None);
+    match switch::rollback(app, Some(before), None, PATIENCE, &caller).await {
+        Ok(_) => Verdict::TakenBack,
+        // Traffic is back, and something after that failed.
+        Err(failure) if matches!(failure.traffic, Traffic::Moved { .. }) => Verdict::TakenBack,
+        Err(_) if !is_still_live(app, bake) => Verdict::Superseded,
+        Err(failure) => Verdict::Told { why: failure.what },
+    }
+}
+
+/// The verdict as a run of its own in the history.
+async fn on_record(app: &App, bake: &Bake, sink: &dyn Sink) -> Result<(), Failure> {
+    let caller = Caller::here(sink);
+    let run = begin(app, Verb::Bake, PATIENCE, &caller).await?;
+    run.commit(run.live(), run.from.maintenance, said(bake))
+        .map_err(|failure| failure.with_traffic(Traffic::Unchanged { live: run.live() }))
+}
