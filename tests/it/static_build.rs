@@ -90,7 +90,13 @@ struct Empty {
 impl Empty {
     fn new() -> Empty {
         let folder = Folder::new();
-        fs::copy(static_program(), folder.join("bluegreen")).unwrap();
+        // By a process of its own: one that another test forks meanwhile would have the copy open for
+        // writing, and nobody could run it.
+        let copied = Command::new("cp")
+            .arg(static_program())
+            .arg(folder.join("bluegreen"))
+            .status();
+        assert!(copied.unwrap().success());
         Empty { folder }
     }
 
