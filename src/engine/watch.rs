@@ -50,10 +50,14 @@ pub fn lay_out(app: &App, color: Color, net: bool) -> Result<(), FileError> {
 /// # Errors
 /// When a mark cannot be removed.
 pub fn end(app: &App, color: Color) -> Result<(), FileError> {
-    // One that was not laid out to its end has some of them.
-    marks::remove(&app.nginx_files.netted(color))?;
-    marks::remove(&app.nginx_files.watched(Route::to(color)))?;
+    unmark(app, color)?;
     preview::forget(app)
+}
+
+/// One that was not laid out to its end has some of them.
+fn unmark(app: &App, color: Color) -> Result<(), FileError> {
+    marks::remove(&app.nginx_files.netted(color))?;
+    marks::remove(&app.nginx_files.watched(Route::to(color)))
 }
 
 /// The bake that goes on, or was the last one.
@@ -89,13 +93,13 @@ pub fn keep(app: &App, bake: &Bake) -> Result<(), FileError> {
 /// # Errors
 /// When a mark cannot be removed.
 pub fn settle(app: &App, live: Color) -> Result<(), FileError> {
-    end(app, live.other())?;
     let goes_on = last(app).is_some_and(|bake| bake.goes_on() && bake.release.color == live);
     if !goes_on {
-        return end(app, live);
+        unmark(app, live)?;
     }
-    let is_gone = lock::current_holder(&app.layout.watching()).is_none();
-    if is_gone && marks::is_watched(app, live) {
+    end(app, live.other())?;
+    let is_gone = || lock::current_holder(&app.layout.watching()).is_none();
+    if goes_on && marks::is_watched(app, live) && is_gone() {
         start(app).ok();
     }
     Ok(())

@@ -250,18 +250,26 @@ pub(super) async fn between(
     compared
 }
 
+/// What a color answers without NGINX in between; the app is told by a header that no visitor asks.
+///
+/// # Errors
+/// When there is no answer.
+pub(super) async fn directly(app: &App, color: Color, path: &str) -> Result<Answer, HttpError> {
+    let target = gate::target(&app.config, app.config.process.ports.of(color));
+    health::page(&target, path, header(), app.config.gate.attempt.0).await
+}
+
+fn header() -> (HeaderName, HeaderValue) {
+    (HEADER, HeaderValue::from_static("1"))
+}
+
 async fn ask(app: &App, way: Way<'_>, color: Color, path: &str) -> Result<Answer, HttpError> {
     let began = Instant::now();
-    let header = (HEADER, HeaderValue::from_static("1"));
-    let limit = app.config.gate.attempt.0;
     let answer = match way {
-        Way::Directly => {
-            let target = gate::target(&app.config, app.config.process.ports.of(color));
-            health::page(&target, path, header, limit).await
-        }
+        Way::Directly => directly(app, color, path).await,
         Way::Through(endpoint, token) => {
             let token = Some(token).filter(|token| token.color == color);
-            endpoint::page(endpoint, path, token, Some(header), limit).await
+            endpoint::page(endpoint, path, token, Some(header()), app.config.gate.attempt.0).await
         }
     };
     // Half of the time is the visitors'.

@@ -8,8 +8,8 @@ use engine::app::App;
 use engine::begin::begin;
 use engine::caller::Caller;
 use engine::control::ControlChannel;
+use engine::marks;
 use engine::watch::{self, Facts};
-use engine::{gate, health, marks};
 use jiff::{SignedDuration, Timestamp};
 use model::bake::{Bake, Fact, Said, Verdict};
 use model::config::Act;
@@ -17,13 +17,12 @@ use model::event::Sink;
 use model::failure::{Deployment, Failure, Traffic, in_one_line};
 use model::journal::Verb;
 use model::wire::Expected;
-use reqwest::header::{HeaderName, HeaderValue};
 use site::endpoint::{self, Nonce};
 use state::releases;
 use sys::lock::{self, Holder, Lock, LockError};
 
 use super::bake::said;
-use super::switch;
+use super::{compare, switch};
 
 /// How often the facts are looked at.
 const GLANCE: Duration = Duration::from_millis(250);
@@ -51,9 +50,6 @@ const DRY: u32 = 3;
 
 /// How long the verdict waits for a command that runs just then.
 const PATIENCE: Duration = Duration::from_secs(600);
-
-/// Goes along with what is asked of the release before.
-const HEADER: HeaderName = HeaderName::from_static("x-bg-compare");
 
 /// Watches what is kept as watched, to its end. The process of an earlier release has that to end
 /// first.
@@ -245,8 +241,6 @@ async fn arrive(app: &App, facts: &mut Facts, mut each: impl FnMut(&str)) -> Res
 
 /// Whether what failed fails on the release before as well: then it is not this one.
 async fn fails_as_well(app: &App, bake: &Bake) -> bool {
-    let color = bake.before.color;
-    let target = gate::target(&app.config, app.config.process.ports.of(color));
     let mut often: Vec<_> = bake.paths.iter().collect();
     often.sort_by_key(|(_, times)| std::cmp::Reverse(**times));
     let paths: Vec<String> = often
@@ -257,8 +251,7 @@ async fn fails_as_well(app: &App, bake: &Bake) -> bool {
         return false;
     }
     for path in paths.iter().cycle().take(TRIES.max(paths.len())) {
-        let header = (HEADER, HeaderValue::from_static("1"));
-        let answer = health::page(&target, path, header, app.config.gate.attempt.0).await;
+        let answer = compare::directly(app, bake.before.color, path).await;
         // One that does not answer says nothing about the release.
         if answer.is_ok_and(|answer| Fact::failed(answer.status)) {
             return true;
