@@ -4,6 +4,7 @@ mod adopt;
 mod choices;
 pub mod command;
 mod examples;
+mod kind;
 mod options;
 mod origin;
 mod worker;
@@ -22,6 +23,7 @@ use super::checks::Checks;
 pub use adopt::Adopt;
 pub use choices::{DataAction, OnOff, Pages, Patience, PromptShell, Shown, Watched};
 use examples::examples;
+pub use kind::Kind;
 pub use options::Args;
 pub use origin::Origin;
 pub use worker::Worker;
@@ -169,6 +171,16 @@ pub enum Verb {
         /// All visitors at once
         #[arg(long)]
         all: bool,
+        /// How long to wait for another run
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// Have a canary stay at its step, until it is promoted
+    #[command(after_help = examples(
+        "pause", "it goes no further by itself",
+        "pause --wait=1m", "the same, once another run has ended",
+    ))]
+    Pause {
         /// How long to wait for another run
         #[command(flatten)]
         patience: Patience,
@@ -472,31 +484,10 @@ pub enum Verb {
     },
 }
 
-/// Where a command runs, and with whose rights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// Here, with any rights: prints a text, or begins with what another part of this program
-    /// has decided.
-    AnyUser,
-    /// Here alone.
-    Local,
-    /// On the hosts, as the app's owner.
-    OnHost,
-    /// The same, recorded as a run.
-    Run,
-    /// A run that several hosts do together or not at all.
-    FleetRun,
-    /// As the owner, until another program takes over from it, with its standard input and output.
-    Exec,
-    /// As root where root asks: looks as setup does, and then becomes the owner before it starts
-    /// what the configuration names.
-    Inspect,
-    /// What only root can do, which reads the owner's files with the owner's rights.
-    Root,
-}
-
 impl Verb {
-    fn kind(&self) -> Kind {
+    /// Where it runs, and with whose rights.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
         match self {
             Verb::Schema
             | Verb::Completions { .. }
@@ -526,6 +517,7 @@ impl Verb {
             | Verb::Preview { .. }
             | Verb::Canary { .. }
             | Verb::Promote { .. }
+            | Verb::Pause { .. }
             | Verb::Abort { .. }
             | Verb::Rollback { rehearse: true, .. } => Kind::Run,
             Verb::Deploy { .. } | Verb::Switch { .. } | Verb::Rollback { .. } => Kind::FleetRun,
@@ -533,48 +525,6 @@ impl Verb {
             Verb::Check { .. } => Kind::Inspect,
             Verb::Adopt(_) | Verb::Setup { .. } | Verb::Remove { .. } => Kind::Root,
         }
-    }
-
-    /// Whether it never goes to another machine.
-    #[must_use]
-    pub fn is_for_here(&self) -> bool {
-        matches!(self.kind(), Kind::AnyUser | Kind::Local)
-    }
-
-    /// Whether nobody's rights are given up for it.
-    #[must_use]
-    pub fn needs_no_rights(&self) -> bool {
-        self.kind() == Kind::AnyUser
-    }
-
-    /// Whether root goes on as root with it.
-    #[must_use]
-    pub fn stays_root(&self) -> bool {
-        matches!(self.kind(), Kind::Inspect | Kind::Root)
-    }
-
-    /// Whether it may need root's rights on the host.
-    #[must_use]
-    pub fn needs_root(&self) -> bool {
-        self.kind() == Kind::Root
-    }
-
-    /// Whether another program takes over from it.
-    #[must_use]
-    pub fn becomes_a_program(&self) -> bool {
-        self.kind() == Kind::Exec
-    }
-
-    /// Whether it is recorded as a run.
-    #[must_use]
-    pub fn changes(&self) -> bool {
-        matches!(self.kind(), Kind::Run | Kind::FleetRun)
-    }
-
-    /// Whether several hosts do it together or not at all.
-    #[must_use]
-    pub fn is_coordinated(&self) -> bool {
-        self.kind() == Kind::FleetRun
     }
 
     /// Whether traffic goes to another color by it.
@@ -589,6 +539,6 @@ impl Verb {
             } => *no_switch || *canary || preview.lasts.is_some(),
             _ => false,
         };
-        self.is_coordinated() && !stops_before
+        self.kind().is_coordinated() && !stops_before
     }
 }

@@ -38,7 +38,7 @@ pub async fn before(invocation: &Invocation) -> Result<(), Failure> {
 
 /// When a single host has ended: as it did, or exit 6 where a hook fails after traffic moved.
 pub async fn after(invocation: &Invocation, finished: Finished) -> Finished {
-    if !invocation.verb.is_coordinated() {
+    if !invocation.verb.kind().is_coordinated() {
         return finished;
     }
     let finished = match &finished.result {
@@ -56,7 +56,7 @@ pub async fn after(invocation: &Invocation, finished: Finished) -> Finished {
 
 /// The same for several, which have one page for all of them.
 pub async fn after_all(invocation: &Invocation, fleet: &mut Fleet) {
-    if !invocation.verb.is_coordinated() {
+    if !invocation.verb.kind().is_coordinated() {
         return;
     }
     let done = fleet.hosts.iter().find_map(|host| match host.answer.as_deref() {

@@ -198,6 +198,9 @@ pub async fn dispatch(
                 Promoted::All(deployed) => Answer::Deployed(deployed),
             }
         }
+        Verb::Pause { patience } => {
+            Answer::Stepped(canary::pause(&context.open()?, time(&patience), caller).await?)
+        }
         Verb::Abort { patience } => {
             Answer::Stepped(canary::abort(&context.open()?, time(&patience), caller).await?)
         }

@@ -60,7 +60,7 @@ async fn answer(request: Request, rest: File, ui: Ui) -> u8 {
         return receive(&context, commit, *bytes, rest, ui);
     }
     // A command in a release takes over, with what is left of standard input.
-    let control = match verb.becomes_a_program() {
+    let control = match verb.kind().becomes_a_program() {
         true => ControlChannel::none(),
         false => ControlChannel::from(rest),
     };

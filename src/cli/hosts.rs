@@ -52,7 +52,7 @@ pub fn choose(
     verb: &Verb,
     context: &Context,
 ) -> Result<Option<Chosen>, Failure> {
-    if local || verb.is_for_here() {
+    if local || verb.kind().is_for_here() {
         return Ok(None);
     }
     let config = context.whole_config()?;

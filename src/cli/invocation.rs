@@ -84,7 +84,7 @@ impl Invocation {
     #[must_use]
     pub fn request_to_remember(&self, host: &str) -> Request {
         Request {
-            request_id: self.verb.changes().then(request_id),
+            request_id: self.verb.kind().changes().then(request_id),
             ..self.request(host)
         }
     }

@@ -32,7 +32,7 @@ use settle::settle;
 
 /// Does the command on all of its hosts; returns the exit code.
 pub async fn run(invocation: &Invocation, way: &Way) -> u8 {
-    if invocation.verb.becomes_a_program() {
+    if invocation.verb.kind().becomes_a_program() {
         let one = Failure::new(Kind::Usage, "this command runs on one host at a time")
             .hint("`--hosts HOST` names it");
         return invocation.ui.end(Err(one));
@@ -52,7 +52,7 @@ pub async fn run(invocation: &Invocation, way: &Way) -> u8 {
     .await;
     let fleet = match all(reached) {
         // Whoever only looks is shown what can be seen.
-        Err(reached) if !invocation.verb.is_coordinated() && !invocation.verb.changes() => {
+        Err(reached) if !invocation.verb.kind().is_coordinated() && !invocation.verb.kind().changes() => {
             look(invocation, reached, &onlookers, Interrupts::listen()).await
         }
         Err(reached) => nobody(invocation, reached),
@@ -60,7 +60,7 @@ pub async fn run(invocation: &Invocation, way: &Way) -> u8 {
             let fleet = match invocation.verb {
                 _ if invocation.bundle.is_some() => upload_first(invocation, &hosts, &onlookers).await,
                 Verb::Status { watch: true } => watch_over(invocation, &hosts, &onlookers).await,
-                _ if invocation.verb.is_coordinated() => {
+                _ if invocation.verb.kind().is_coordinated() => {
                     switch_together(invocation, &hosts, &onlookers).await
                 }
                 _ => {
@@ -195,7 +195,7 @@ async fn look(
         })
         .collect();
     let parallel = invocation.chosen.fleet.parallel;
-    let work = lockstep::each(&members, invocation.verb.needs_root(), parallel, &messages);
+    let work = lockstep::each(&members, invocation.verb.kind().needs_root(), parallel, &messages);
     let done = tokio::select! {
         done = work => done,
         () = stop => Vec::new(),
@@ -219,7 +219,9 @@ async fn upload_first(invocation: &Invocation, hosts: &[Host], onlookers: &[OneO
     });
     match all(join_all(each).await) {
         Err(results) => nobody(invocation, results),
-        Ok(_) if invocation.verb.is_coordinated() => switch_together(invocation, hosts, onlookers).await,
+        Ok(_) if invocation.verb.kind().is_coordinated() => {
+            switch_together(invocation, hosts, onlookers).await
+        }
         Ok(_) => {
             let reached = hosts.iter().cloned().map(Ok).collect();
             look(invocation, reached, onlookers, Interrupts::listen()).await

@@ -25,7 +25,7 @@ pub fn settle(
     hosts: &[String],
     local: bool,
 ) -> Result<Option<Chosen>, Failure> {
-    if !Uid::effective().is_root() || verb.needs_no_rights() {
+    if !Uid::effective().is_root() || verb.kind().needs_no_rights() {
         return hosts::choose(hosts, local, verb, context);
     }
     let source = match verb {
@@ -43,7 +43,7 @@ pub fn settle(
         Some(author) if !matches!(verb, Verb::Init { .. }) => registered(context, author)?,
         _ => None,
     };
-    if verb.stays_root() || packs_roots_own(verb) {
+    if verb.kind().stays_root() || packs_roots_own(verb) {
         return Ok(None);
     }
     become_owner_or(context.author.as_ref(), registered)?;
@@ -74,7 +74,7 @@ pub fn settle_sent(context: &mut Context, verb: &Verb) -> Result<(), Failure> {
     }
     context.author = Some(caller.clone());
     let registered = registered(context, &caller)?;
-    match verb.stays_root() {
+    match verb.kind().stays_root() {
         true => Ok(()),
         false => become_owner_or(context.author.as_ref(), registered),
     }

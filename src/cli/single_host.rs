@@ -21,7 +21,7 @@ pub async fn run(invocation: &Invocation, name: &str, way: &Way) -> u8 {
         Ok(host) => host,
         Err(failure) => return ui.end(Err(failure)),
     };
-    let code = if invocation.verb.becomes_a_program() {
+    let code = if invocation.verb.kind().becomes_a_program() {
         remote_exec::exec(&host, &invocation.request(name), ui).await
     } else {
         let world = invocation.world_before().await;
@@ -41,7 +41,7 @@ async fn carry_out(invocation: &Invocation, host: &Host, onlooker: &AsIfHere) ->
         return failure.into();
     }
     let mut request = invocation.request_to_remember(&host.name);
-    if invocation.verb.changes() {
+    if invocation.verb.kind().changes() {
         // Without a sight the verb itself says what is wrong.
         request.expected = invocation.observe(host).await.ok().map(|observed| Expected {
             live: observed.live.release,
@@ -50,13 +50,19 @@ async fn carry_out(invocation: &Invocation, host: &Host, onlooker: &AsIfHere) ->
     let mut interrupts = Interrupts::listen();
     let mut second = interrupts.clone();
     let (message, messages) = watch::channel(None);
-    let work = relay::carry_out(host, &request, invocation.verb.needs_root(), messages, onlooker);
+    let work = relay::carry_out(
+        host,
+        &request,
+        invocation.verb.kind().needs_root(),
+        messages,
+        onlooker,
+    );
     tokio::pin!(work);
     loop {
         tokio::select! {
             finished = &mut work => return finished,
             () = interrupts.first(), if message.borrow().is_none() => {
-                if invocation.verb.changes() {
+                if invocation.verb.kind().changes() {
                     let on = host.name.clone();
                     onlooker.event(Event::Noted(Note::AskedHostToStop { on }));
                 }

@@ -51,7 +51,7 @@ pub async fn begin<'a>(
             problem: in_one_line(&error),
         }));
     }
-    if let Err(error) = watch::settle(app, from.color) {
+    if let Err(error) = watch::settle(app, from) {
         caller.emit(Event::Warned(Warning::StepFailed {
             step: Step::Watch,
             problem: in_one_line(&error),

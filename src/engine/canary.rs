@@ -10,16 +10,38 @@ use model::canary::{LABELS, marks};
 use model::color::{Color, Route, Share};
 use model::failure::Failure;
 use sys::fault;
+use sys::store::{self, FileError};
 
 use crate::app::App;
 use crate::{preview, traffic};
+
+/// How a step is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watched {
+    /// Not at all.
+    No,
+    /// What becomes of requests is written down.
+    Yes,
+    /// And the live color answers what the other one fails.
+    WithNet,
+}
+
+impl Watched {
+    fn marks(self, color: Color) -> Vec<String> {
+        match self {
+            Watched::No => Vec::new(),
+            Watched::Yes => vec!["is-watched".to_owned()],
+            Watched::WithNet => vec!["is-watched".to_owned(), format!("net-{color}")],
+        }
+    }
+}
 
 /// Makes the target of `share` beside the color that is live, and its twin with the maintenance
 /// page, and the links that will point there.
 ///
 /// # Errors
 /// When a file cannot be made: nothing points there yet.
-pub fn lay_out(app: &App, from: Route, share: Share) -> Result<(), Failure> {
+pub fn lay_out(app: &App, from: Route, share: Share, watched: Watched) -> Result<(), Failure> {
     let first = first_label(app, from.color);
     for maintenance in [false, true] {
         let route = Route {
@@ -29,6 +51,9 @@ pub fn lay_out(app: &App, from: Route, share: Share) -> Result<(), Failure> {
         };
         let folder = app.nginx_files.target(route);
         let mut names = marks(route, share, first);
+        if !maintenance {
+            names.extend(watched.marks(from.color.other()));
+        }
         if maintenance && preview::is_closed(app, Route { maintenance, ..from }) {
             names.push("is-closed".to_owned());
         }
@@ -48,6 +73,7 @@ pub fn lay_out(app: &App, from: Route, share: Share) -> Result<(), Failure> {
 
 /// Forgets the targets of a canary that is over. What cannot be removed is in nobody's way.
 pub fn forget(app: &App) {
+    go_on(app);
     let link_folder = app.nginx_files.link_folder();
     let live = app.link.read().ok();
     let names = fs::read_dir(link_folder).into_iter().flatten().flatten();
@@ -59,6 +85,34 @@ pub fn forget(app: &App) {
             fs::remove_dir_all(entry.path()).ok();
         }
     }
+}
+
+/// Has a canary stay at its step until somebody promotes it.
+///
+/// # Errors
+/// When that cannot be kept.
+pub fn pause(app: &App, step: Route) -> Result<(), FileError> {
+    store::write_whole(&app.layout.pause(), kept(step).as_bytes(), 0o640)
+}
+
+/// Whether it stays at this one.
+#[must_use]
+pub fn is_paused(app: &App, step: Route) -> bool {
+    store::read_plain(&app.layout.pause(), 1 << 8).is_ok_and(|bytes| bytes == kept(step).as_bytes())
+}
+
+/// Has it go on; a step that is not there any more says nothing by itself.
+pub fn go_on(app: &App) {
+    fs::remove_file(app.layout.pause()).ok();
+}
+
+/// A step, with the maintenance page or without.
+fn kept(step: Route) -> String {
+    let step = Route {
+        maintenance: false,
+        ..step
+    };
+    step.folder()
 }
 
 /// At which label a canary begins: another one for each release, or the same visitors would be the

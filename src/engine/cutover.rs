@@ -11,6 +11,7 @@ use nginx::switcher::SwitchError;
 use state::releases;
 
 use crate::app::App;
+use crate::canary::Watched;
 use crate::gate::Gated;
 use crate::probe_traffic::{Counted, ProbeTraffic, Running};
 use crate::reload_works::{ReloadWorks, reload_would_work};
@@ -218,20 +219,21 @@ pub async fn page(run: &Run<'_>, on: bool) -> Result<(), Failure> {
 ///
 /// ```compile_fail,E0308
 /// # use model::color::{Color, Share};
+/// # use engine::canary::Watched;
 /// # use engine::cutover;
 /// # use engine::run::Run;
 /// async fn without_a_gate(run: &Run<'_>, share: Share) {
-///     cutover::step(run, Color::Green, share).await.ok();
+///     cutover::step(run, Color::Green, share, Watched::No).await.ok();
 /// }
 /// ```
 ///
 /// # Errors
 /// When that was not proven: then none more is sent there.
-pub async fn step(run: &Run<'_>, passed: &Gated, share: Share) -> Result<(), Failure> {
+pub async fn step(run: &Run<'_>, passed: &Gated, share: Share, watched: Watched) -> Result<(), Failure> {
     if passed.color() == run.from.color || run.from.share.is_some_and(|before| before > share) {
         return Err(Failure::failed(format!("{share} is no step up on {}", run.from)));
     }
-    canary::lay_out(run.app, run.from, share)?;
+    canary::lay_out(run.app, run.from, share, watched)?;
     let works = reload_would_work(run.app).await?;
     swap(run, Goal::More(passed, share), None, works).await
 }
@@ -240,9 +242,9 @@ pub async fn step(run: &Run<'_>, passed: &Gated, share: Share) -> Result<(), Fai
 ///
 /// # Errors
 /// When that was not proven.
-pub async fn step_down(run: &Run<'_>, share: Option<Share>) -> Result<(), Failure> {
+pub async fn step_down(run: &Run<'_>, share: Option<Share>, watched: Watched) -> Result<(), Failure> {
     if let Some(share) = share {
-        canary::lay_out(run.app, run.from, share)?;
+        canary::lay_out(run.app, run.from, share, watched)?;
     }
     let works = reload_would_work(run.app).await?;
     swap(run, Goal::Fewer(share), None, works).await

@@ -5,16 +5,16 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::Path;
 
-use model::color::{Color, Route};
+use model::color::Route;
 use sys::fault;
 use sys::store::FileError;
 
 use crate::app::App;
 
-/// Whether the visitors of `color` are watched where the link points there.
+/// Whether visitors are watched where the link points to `route`.
 #[must_use]
-pub fn is_watched(app: &App, color: Color) -> bool {
-    app.nginx_files.watched(Route::to(color)).exists()
+pub fn is_watched(app: &App, route: Route) -> bool {
+    app.nginx_files.watched(route).exists()
 }
 
 /// Makes one, where it is not there yet.

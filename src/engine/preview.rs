@@ -258,7 +258,7 @@ pub(crate) fn forget(app: &App) -> Result<(), FileError> {
     }
     match left {
         true => Ok(()),
-        false => special(app).try_for_each(|(color, mark)| match marks::is_watched(app, color) {
+        false => special(app).try_for_each(|(color, mark)| match marks::is_watched(app, Route::to(color)) {
             true => Ok(()),
             false => remove(&mark),
         }),

@@ -6,6 +6,7 @@ mod record;
 mod stop;
 
 use std::future::Future;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -412,7 +413,7 @@ pub async fn open(
     let waiting = |holder| sink.emit(Event::Waiting { holder });
     let taken = match Lock::wait(&path, &holder, patience, waiting).await {
         // The process that watches a release has it for a moment, and nobody asked for that.
-        Err(LockError::Held { .. }) if lock::is_about(&path, &Verb::Bake.to_string()) => {
+        Err(LockError::Held { .. }) if is_the_watchers(app, &path) => {
             Lock::wait(&path, &holder, BRIEFLY, |_| ()).await
         }
         taken => taken,
@@ -423,6 +424,11 @@ pub async fn open(
         sink.emit(Event::Warned(Warning::JournalDamaged(damage.clone())));
     }
     Ok((lock, journal))
+}
+
+/// It acts while it watches, and puts its verdict on record after that.
+fn is_the_watchers(app: &App, path: &Path) -> bool {
+    lock::are_of_one(path, &app.layout.watching()) || lock::is_about(path, &Verb::Bake.to_string())
 }
 
 fn lock_failure(app: &App, error: LockError) -> Failure {

@@ -30,34 +30,44 @@ pub fn lay_out(app: &App, color: Color, net: bool) -> Result<(), FileError> {
     let files = &app.nginx_files;
     let route = Route::to(color);
     match net {
-        true => marks::make_empty(&files.netted(color))?,
-        false => marks::remove(&files.netted(color))?,
+        true => marks::make_empty(&files.netted(route, color))?,
+        false => marks::remove(&files.netted(route, color))?,
     }
-    // What is there is of earlier bakes. NGINX goes on at the end, which is the beginning now.
-    let facts = files.facts();
-    let cut = File::options()
-        .write(true)
-        .open(&facts)
-        .and_then(|file| file.set_len(0));
-    cut.map_err(FileError::at("empty", &facts))?;
+    begin_anew(app)?;
     marks::make_empty(&files.watched(route))?;
     // The last one: NGINX looks at nothing else before.
     marks::make_empty(&files.special(route))
 }
 
-/// Watches the visitors of `color` no longer.
+/// Empties what NGINX has written down: that is of earlier bakes. NGINX goes on at the end, which is
+/// the beginning then.
+///
+/// # Errors
+/// When it cannot be emptied.
+pub fn begin_anew(app: &App) -> Result<(), FileError> {
+    let facts = app.nginx_files.facts();
+    let cut = File::options()
+        .write(true)
+        .open(&facts)
+        .and_then(|file| file.set_len(0));
+    cut.map_err(FileError::at("empty", &facts))
+}
+
+/// Watches the visitors of `route` no longer.
 ///
 /// # Errors
 /// When a mark cannot be removed.
-pub fn end(app: &App, color: Color) -> Result<(), FileError> {
-    unmark(app, color)?;
+pub fn end(app: &App, route: Route) -> Result<(), FileError> {
+    unmark(app, route)?;
     preview::forget(app)
 }
 
 /// One that was not laid out to its end has some of them.
-fn unmark(app: &App, color: Color) -> Result<(), FileError> {
-    marks::remove(&app.nginx_files.netted(color))?;
-    marks::remove(&app.nginx_files.watched(Route::to(color)))
+fn unmark(app: &App, route: Route) -> Result<(), FileError> {
+    for color in Color::BOTH {
+        marks::remove(&app.nginx_files.netted(route, color))?;
+    }
+    marks::remove(&app.nginx_files.watched(route))
 }
 
 /// The bake that goes on, or was the last one.
@@ -92,12 +102,16 @@ pub fn keep(app: &App, bake: &Bake) -> Result<(), FileError> {
 ///
 /// # Errors
 /// When a mark cannot be removed.
-pub fn settle(app: &App, live: Color) -> Result<(), FileError> {
-    let goes_on = last(app).is_some_and(|bake| bake.goes_on() && bake.release.color == live);
+pub fn settle(app: &App, from: Route) -> Result<(), FileError> {
+    let live = Route {
+        maintenance: false,
+        ..from
+    };
+    let goes_on = last(app).is_some_and(|bake| bake.goes_on() && bake.route() == live);
     if !goes_on {
         unmark(app, live)?;
     }
-    end(app, live.other())?;
+    end(app, Route::to(live.color.other()))?;
     let is_gone = || lock::current_holder(&app.layout.watching()).is_none();
     if goes_on && marks::is_watched(app, live) && is_gone() {
         start(app).ok();

@@ -5,16 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::color::Color;
+use crate::color::{Color, Route, Share};
 use crate::config::Act;
 use crate::failure::Deployment;
-use crate::judge::{Counts, Evidence};
+use crate::judge::{self, Counts, Evidence};
 
 /// The longest path that NGINX writes down, cut there.
 const LONGEST: usize = 300;
 
 /// How many different visitors must have met what no other color was asked for.
 const SEVERAL: usize = 3;
+
+/// As many requests as this is the share of a canary worth that it is meant to have, beside those
+/// that were counted.
+const MEANT: f64 = 100.0;
 
 /// How many paths that failed are kept.
 const PATHS: usize = 5;
@@ -137,6 +141,13 @@ pub enum Verdict {
     },
     /// It is worse than the one before, and was taken back.
     TakenBack,
+    /// A step of a canary is over without a fault: the next one comes.
+    NextStep,
+    /// Nothing was found, and the canary stays at its step all the same.
+    Stays {
+        /// Why.
+        why: String,
+    },
     /// It is worse, and nothing was done.
     Told {
         /// Why not.
@@ -146,13 +157,25 @@ pub enum Verdict {
     Superseded,
 }
 
+/// A step of a canary that is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    /// How many of the visitors get the release.
+    pub share: Share,
+    /// Whether the next step comes by itself, when the time is over.
+    pub goes_on: bool,
+}
+
 /// A bake, as it is kept while it goes on and after.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bake {
     /// What is watched.
     pub release: Deployment,
-    /// What was live before.
+    /// What was live before; in a canary, what still is.
     pub before: Deployment,
+    /// The step of a canary; none where all visitors get the release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
     /// Since when.
     pub since: Timestamp,
     /// Until when at most.
@@ -167,6 +190,9 @@ pub struct Bake {
     pub evidence: Evidence,
     /// All requests and failures, whatever they say.
     pub seen: Counts,
+    /// Those of what was live before, in a canary.
+    #[serde(default)]
+    pub beside: Counts,
     /// How many of the failures a visitor met.
     pub met: u64,
     /// How many the net caught.
@@ -179,6 +205,9 @@ pub struct Bake {
     pub by: BTreeSet<String>,
     /// Up to where the facts were read.
     pub read: u64,
+    /// When this was last kept, which says for how long it was watched.
+    #[serde(default)]
+    pub kept: Timestamp,
     /// How often the evidence was dropped because the release before failed as well.
     pub acquitted: u32,
     /// How it ended.
@@ -189,10 +218,10 @@ pub struct Bake {
 impl Bake {
     /// Takes in a request.
     pub fn take(&mut self, fact: &Fact<'_>, counts: bool) {
-        if fact.color != self.release.color {
-            return;
-        }
         let said = fact.says();
+        if fact.color != self.release.color {
+            return self.take_beside(said, counts);
+        }
         let failed = match said {
             Said::Nothing => return,
             Said::Fine => false,
@@ -214,13 +243,93 @@ impl Bake {
                 true
             }
         };
+        let one = Counts {
+            requests: 1,
+            failed: u64::from(failed),
+        };
+        match self.stage {
+            None if counts || !failed => self.evidence.add(one),
+            Some(_) if counts && failed => self.evidence.add_at(self.limit(), one),
+            _ => {}
+        }
         self.seen.requests += 1;
         self.seen.failed += u64::from(failed);
-        if counts || !failed {
-            self.evidence.add(Counts {
+    }
+
+    /// Takes over what was known of the same canary at an earlier step.
+    pub fn goes_on_from(&mut self, last: Bake) {
+        self.evidence = last.evidence;
+        (self.seen, self.beside) = (last.seen, last.beside);
+        (self.met, self.caught, self.both) = (last.met, last.caught, last.both);
+        (self.paths, self.by) = (last.paths, last.by);
+        self.acquitted = last.acquitted;
+    }
+
+    /// In a canary each failure is a trial, and the other color's speaks for the release.
+    fn take_beside(&mut self, said: Said, counts: bool) {
+        let failed = matches!(said, Said::Failed { .. } | Said::BothFailed);
+        if self.stage.is_none() || said == Said::Nothing {
+            return;
+        }
+        if failed && counts {
+            let one = Counts {
                 requests: 1,
-                failed: u64::from(failed),
-            });
+                failed: 0,
+            };
+            self.evidence.add_at(self.limit(), one);
+        }
+        self.beside.requests += 1;
+        self.beside.failed += u64::from(failed);
+    }
+
+    /// What the evidence is held against: in a canary that depends on how many requests the release
+    /// gets, which is not the share of its visitors.
+    fn limit(&self) -> f64 {
+        let Some(stage) = self.stage else {
+            return self.evidence.limit();
+        };
+        let meant = f64::from(stage.share.percent()) / 100.0 * MEANT;
+        let all = self.seen.requests + self.beside.requests;
+        judge::limit_beside((meant + self.seen.requests as f64) / (MEANT + all as f64))
+    }
+
+    /// How likely a release whose requests fail at `rate` would have been found by now.
+    #[must_use]
+    pub fn finds(&self, rate: f64) -> f64 {
+        match self.stage {
+            None => self.evidence.finds(rate),
+            Some(_) => self.evidence.finds_beside(self.limit(), self.seen.requests, rate),
+        }
+    }
+
+    /// Whether a release in which one request of twenty fails would have shown by now.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        match self.stage {
+            None => self.evidence.is_clean(),
+            Some(_) => self.finds(0.05) >= 0.95 && !self.evidence.warns(),
+        }
+    }
+
+    /// Where the live link points while it is watched.
+    #[must_use]
+    pub fn route(&self) -> Route {
+        match self.stage {
+            None => Route::to(self.release.color),
+            Some(stage) => Route {
+                share: Some(stage.share),
+                ..Route::to(self.before.color)
+            },
+        }
+    }
+
+    /// What was counted of a release, `None` where it was neither of the two.
+    #[must_use]
+    pub fn of(&self, release: &Deployment) -> Option<Counts> {
+        match &release.release {
+            held if *held == self.release.release => Some(self.seen),
+            held if *held == self.before.release && self.stage.is_some() => Some(self.beside),
+            _ => None,
         }
     }
 
@@ -243,7 +352,7 @@ impl Bake {
     /// Whether a release in which one request of twenty fails would rather have shown than not.
     #[must_use]
     pub fn says_something(&self) -> bool {
-        self.evidence.finds(0.05) >= 0.5 || self.evidence.is_clean()
+        self.finds(0.05) >= 0.5 || self.is_clean()
     }
 
     /// Whether it is still watched.

@@ -38,7 +38,7 @@ use crate::color::Color;
 use crate::path::plain;
 pub use backup::Backup;
 pub use bake::{Act, Bake};
-pub use canary::Canary;
+pub use canary::{Canary, CanaryStep};
 use duration::Span;
 pub use fleet::Fleet;
 pub use gate::{Gate, HealthCheck, JsonCheck, Preflight};

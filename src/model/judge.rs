@@ -25,6 +25,9 @@ const FLOOR: f64 = 0.002;
 /// The highest rate that is tested for.
 const CEILING: f64 = 0.95;
 
+/// The highest limit: above it nothing would be found.
+const HIGHEST: f64 = 0.9;
+
 /// From how many requests the release before is known well enough.
 const KNOWN: u64 = 300;
 
@@ -46,6 +49,14 @@ pub fn limit(before: Counts) -> f64 {
     }
 }
 
+/// How many of the failures on two colors may be those of the one that gets `share` of the requests,
+/// from 0 to 1: as many as if it failed twice as often. It fails as often where both meet the same
+/// outage.
+#[must_use]
+pub fn limit_beside(share: f64) -> f64 {
+    (2.0 * share / (1.0 + share)).min(HIGHEST)
+}
+
 /// The upper 80 % limit of the rate (Wilson's, which is near that of Clopper and Pearson at these
 /// numbers and needs no special functions).
 fn upper(counts: Counts) -> f64 {
@@ -61,7 +72,6 @@ fn upper(counts: Counts) -> f64 {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     limit: f64,
-    rates: [f64; RATES],
     logs: [f64; RATES],
     counts: Counts,
 }
@@ -70,12 +80,8 @@ impl Evidence {
     /// None yet.
     #[must_use]
     pub fn against(limit: f64) -> Evidence {
-        let (low, high) = ((2.0 * limit).min(CEILING).ln(), CEILING.ln());
-        let step = (high - low) / (RATES - 1) as f64;
-        let rates = std::array::from_fn(|k| (low + step * k as f64).exp());
         Evidence {
             limit,
-            rates,
             logs: [0.0; RATES],
             counts: Counts::default(),
         }
@@ -83,9 +89,14 @@ impl Evidence {
 
     /// Takes in what else was seen.
     pub fn add(&mut self, more: Counts) {
+        self.add_at(self.limit, more);
+    }
+
+    /// Takes in what else was seen under a limit of its own, which must have been known before it was.
+    pub fn add_at(&mut self, limit: f64, more: Counts) {
         let failed = more.failed.min(more.requests);
         let (bad, good) = (failed as f64, (more.requests - failed) as f64);
-        let weights = self.rates.map(|rate| self.weighs(rate));
+        let weights = rates(limit).map(|rate| weighs(rate, limit));
         for (log, (bad_weighs, good_weighs)) in self.logs.iter_mut().zip(weights) {
             *log += bad * bad_weighs + good * good_weighs;
         }
@@ -129,57 +140,81 @@ impl Evidence {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         let rate = (2.0 * self.limit).max(0.05);
-        let (bad, good) = self.weighs(rate);
+        let (bad, good) = weighs(rate, self.limit);
         let failed = self.counts.failed as f64;
         let passed = (self.counts.requests - self.counts.failed) as f64;
         failed * bad + passed * good <= -WARN.ln() && !self.warns()
     }
 
-    /// How much a failure and a success say for `rate` against the limit.
-    fn weighs(&self, rate: f64) -> (f64, f64) {
-        ((rate / self.limit).ln(), ((1.0 - rate) / (1.0 - self.limit)).ln())
-    }
-
     /// How likely a release whose requests fail at `rate` would have been found after as many
-    /// requests, about: the number of failures that convicts among so many, and how likely as many
-    /// come, from the normal law or, of few, Poisson's.
+    /// requests, about.
     #[must_use]
     pub fn finds(&self, rate: f64) -> f64 {
-        let needed = self.needed();
-        let mean = self.counts.requests as f64 * rate;
-        // The law of Poisson: the probability of at least `needed`.
-        let mut term = (-mean).exp();
-        let mut below = 0.0;
-        if term == 0.0 {
-            let z = (needed as f64 - 0.5 - mean) / mean.sqrt();
-            return if z < 0.0 { 1.0 } else { 0.0 };
-        }
-        for k in 0..needed {
-            below += term;
-            term *= mean / (k + 1) as f64;
-        }
-        (1.0 - below).clamp(0.0, 1.0)
-    }
-
-    /// How many failures among as many requests convict.
-    fn needed(&self) -> u64 {
         let requests = self.counts.requests;
-        let convicts = |failed: u64| {
+        let needed = fewest(requests, |failed| {
             let mut other = Evidence::against(self.limit);
             other.add(Counts { requests, failed });
             other.convicts()
-        };
-        // It grows with the failures: halved between none and all.
-        let (mut low, mut high) = (0, requests + 1);
-        while low + 1 < high {
-            let middle = low.midpoint(high);
-            match convicts(middle) {
-                true => high = middle,
-                false => low = middle,
-            }
-        }
-        high
+        });
+        at_least(needed, requests as f64 * rate)
     }
+
+    /// The same where trials are failures: how likely it would have been found among `requests` that
+    /// it was asked, beside the failures of the other color.
+    #[must_use]
+    pub fn finds_beside(&self, limit: f64, requests: u64, rate: f64) -> f64 {
+        let others = self.counts.requests - self.counts.failed;
+        let needed = fewest(requests, |failed| {
+            let mut other = Evidence::against(limit);
+            other.add(Counts {
+                requests: others + failed,
+                failed,
+            });
+            other.convicts()
+        });
+        at_least(needed, requests as f64 * rate)
+    }
+}
+
+/// The rates that the evidence against a limit is a mixture of.
+fn rates(limit: f64) -> [f64; RATES] {
+    let (low, high) = ((2.0 * limit).min(CEILING).ln(), CEILING.ln());
+    let step = (high - low) / (RATES - 1) as f64;
+    std::array::from_fn(|k| (low + step * k as f64).exp())
+}
+
+/// How much a failure and a success say for `rate` against the limit.
+fn weighs(rate: f64, limit: f64) -> (f64, f64) {
+    ((rate / limit).ln(), ((1.0 - rate) / (1.0 - limit)).ln())
+}
+
+/// The least number that convicts, up to `most`; it grows with the failures.
+fn fewest(most: u64, convicts: impl Fn(u64) -> bool) -> u64 {
+    let (mut low, mut high) = (0, most + 1);
+    while low + 1 < high {
+        let middle = low.midpoint(high);
+        match convicts(middle) {
+            true => high = middle,
+            false => low = middle,
+        }
+    }
+    high
+}
+
+/// How likely at least `needed` come where `mean` are to be expected: by the law of Poisson, or of
+/// many by the normal one.
+fn at_least(needed: u64, mean: f64) -> f64 {
+    let mut term = (-mean).exp();
+    let mut below = 0.0;
+    if term == 0.0 {
+        let z = (needed as f64 - 0.5 - mean) / mean.sqrt();
+        return if z < 0.0 { 1.0 } else { 0.0 };
+    }
+    for k in 0..needed {
+        below += term;
+        term *= mean / (k + 1) as f64;
+    }
+    (1.0 - below).clamp(0.0, 1.0)
 }
 
 #[cfg(test)]
@@ -224,6 +259,28 @@ mod tests {
         let one_in_fifty = at(3600, 72);
         assert!((0.030..0.035).contains(&one_in_fifty), "{one_in_fifty}");
         assert_eq!(at(1000, 900), 0.4);
+    }
+
+    #[test]
+    fn beside_another_color_it_is_the_share_of_the_failures_that_convicts() {
+        let mut both = Evidence::against(limit_beside(0.05));
+        let failed = |failed: u64| Counts { requests: 1, failed };
+        let at = limit_beside(0.05);
+        // An outage that hits both, however long it is.
+        for n in 0..10_000 {
+            both.add_at(at, failed(u64::from(n % 20 == 0)));
+            assert!(!both.convicts(), "{n}");
+        }
+        let mut new = Evidence::against(at);
+        for _ in 0..3 {
+            assert!(!new.convicts());
+            new.add_at(at, failed(1));
+        }
+        assert!(new.convicts());
+        let power = |requests, rate| Evidence::against(at).finds_beside(at, requests, rate);
+        assert!(power(126, 0.05) > 0.94, "{}", power(126, 0.05));
+        assert!(power(20, 0.05) < 0.2, "{}", power(20, 0.05));
+        assert!((0.66..0.67).contains(&limit_beside(0.5)));
     }
 
     #[test]

@@ -200,6 +200,11 @@ impl Layout {
     pub fn bake(&self) -> PathBuf {
         self.state().join("bake.json")
     }
+    /// The step that a canary stays at until somebody promotes it.
+    #[must_use]
+    pub fn pause(&self) -> PathBuf {
+        self.state().join("canary-paused")
+    }
     /// Held by the process that watches.
     #[must_use]
     pub fn watching(&self) -> PathBuf {
@@ -392,10 +397,10 @@ impl NginxLayout {
     pub fn watched(&self, route: Route) -> PathBuf {
         self.target(route).join("is-watched")
     }
-    /// While it is in the target of a color, the other one answers what that fails.
+    /// While it is in a route's target, the other color answers what `color` fails.
     #[must_use]
-    pub fn netted(&self, color: Color) -> PathBuf {
-        self.target(Route::to(color)).join(format!("net-{color}"))
+    pub fn netted(&self, route: Route, color: Color) -> PathBuf {
+        self.target(route).join(format!("net-{color}"))
     }
     /// While it is in the target of a route with the maintenance page, previewers get that too.
     #[must_use]

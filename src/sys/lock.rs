@@ -219,8 +219,18 @@ pub fn current_holder(path: &Path) -> Option<String> {
 /// Whether whoever wrote into the lock last was about `command`.
 #[must_use]
 pub fn is_about(path: &Path, command: &str) -> bool {
-    let written = open_to_look(path).ok().and_then(|file| read_holder(&file));
-    written.is_some_and(|written| written.command == command)
+    written(path).is_some_and(|written| written.command == command)
+}
+
+/// Whether it was one process that wrote into both locks last.
+#[must_use]
+pub fn are_of_one(path: &Path, other: &Path) -> bool {
+    let pid = |path| written(path).map(|written| written.pid);
+    pid(path).is_some() && pid(path) == pid(other)
+}
+
+fn written(path: &Path) -> Option<Holder> {
+    open_to_look(path).ok().and_then(|file| read_holder(&file))
 }
 
 fn open_to_look(path: &Path) -> std::io::Result<File> {

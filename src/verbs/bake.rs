@@ -1,4 +1,4 @@
-//! A release that is watched after a switch, as commands see it: what is laid out for it, what is
+//! A release that is watched, as commands see it: what is laid out for it, what is
 //! kept, and what there is to say of it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,16 +6,19 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use engine::app::App;
+use engine::canary::{self, Watched};
 use engine::run::Run;
-use engine::{marks, watch};
+use engine::{marks, traffic, watch};
 use jiff::{SignedDuration, Timestamp};
-use model::bake::{Bake, Verdict};
+use model::bake::{Bake, Stage, Verdict};
+use model::color::Route;
 use model::config::Act;
 use model::config::duration::Span;
 use model::event::{Event, Sink, Step, Warning};
 use model::failure::{Deployment, Failure, Traffic, in_one_line};
 use model::journal::Verb;
 use model::judge::{self, Counts, Evidence};
+use sys::store::FileError;
 
 use super::{contract, standby};
 use crate::text::{counted, rough};
@@ -29,25 +32,51 @@ const GLANCE: Duration = Duration::from_millis(250);
 /// What goes before traffic moves to `color`: from its first request on it is watched. What cannot
 /// be watched can be released all the same.
 pub(super) fn lay_out(run: &Run<'_>, to: &Deployment, lasts: Span) {
-    if lasts.0.is_zero() || !is_wanted(run) {
+    let app = run.app;
+    // Held against nothing it would never be acquitted, and there would be no way back.
+    if lasts.0.is_zero() || !is_wanted(run) || !standby::stays_warm(app) {
         return;
     }
-    let app = run.app;
-    let past = to.release.as_ref().zip(run.live().release);
-    let is_contract = past.is_some_and(|(new, old)| contract::between(&app.layout, new, &old).is_some());
-    let net = app.config.bake.net && !is_contract;
-    if let Err(error) = watch::lay_out(app, to.color, net) {
-        watch::end(app, to.color).ok();
-        run.sink.emit(Event::Warned(Warning::StepFailed {
-            step: Step::Watch,
-            problem: in_one_line(&error),
-        }));
+    if let Err(error) = watch::lay_out(app, to.color, has_net(run, to)) {
+        watch::end(app, Route::to(to.color)).ok();
+        warn(run, &error);
     }
+}
+
+/// The same before `share` of the visitors go to `to`: how they are watched there.
+pub(super) fn of_share(run: &Run<'_>, to: &Deployment, lasts: Span) -> Watched {
+    if lasts.0.is_zero() || !is_wanted(run) {
+        return Watched::No;
+    }
+    // The step before goes on, and one look at another's lines is no harm.
+    if let Err(error) = watch::begin_anew(run.app) {
+        warn(run, &error);
+        return Watched::No;
+    }
+    match has_net(run, to) {
+        true => Watched::WithNet,
+        false => Watched::Yes,
+    }
+}
+
+fn warn(run: &Run<'_>, error: &FileError) {
+    run.sink.emit(Event::Warned(Warning::StepFailed {
+        step: Step::Watch,
+        problem: in_one_line(error),
+    }));
 }
 
 /// Traffic did not stay there.
 pub(super) fn give_up(run: &Run<'_>, to: &Deployment) {
-    watch::end(run.app, to.color).ok();
+    watch::end(run.app, Route::to(to.color)).ok();
+}
+
+/// Whether what is live may answer in place of `to`: not where that is a contract.
+fn has_net(run: &Run<'_>, to: &Deployment) -> bool {
+    let layout = &run.app.layout;
+    let past = to.release.as_ref().zip(run.live().release);
+    let is_contract = past.is_some_and(|(new, old)| contract::between(layout, new, &old).is_some());
+    run.app.config.bake.net && !is_contract
 }
 
 fn is_wanted(run: &Run<'_>) -> bool {
@@ -55,50 +84,50 @@ fn is_wanted(run: &Run<'_>) -> bool {
     let is_new = matches!(run.verb, Verb::Deploy | Verb::Switch | Verb::Canary);
     let can_be =
         app.config.nginx.loopback_port.is_some() && !app.reloads() && app.nginx_files.facts().exists();
-    // Held against nothing it would never be acquitted, and there would be no way back.
-    let has_twin = run.live().release.is_some() && standby::stays_warm(app);
-    is_new && can_be && has_twin && !run.from.maintenance
+    is_new && can_be && run.live().release.is_some() && !run.from.maintenance
 }
 
-/// After the switch: keeps what is watched, and starts the process that does. How long at most.
+/// After the switch, or a step of a canary: keeps what is watched, and starts the process that does.
+/// How long at most.
 ///
 /// # Errors
 /// When that cannot be kept or started.
 pub(super) fn begin(
     run: &Run<'_>,
-    live: &Deployment,
+    release: &Deployment,
     before: &Deployment,
+    stage: Option<Stage>,
     lasts: Span,
 ) -> Result<Option<Span>, Failure> {
     let app = run.app;
-    if lasts.0.is_zero() || !marks::is_watched(app, live.color) {
-        return Ok(None);
-    }
-    let failed = || Failure::failed(format!("{live} is not watched"));
-    let config = &app.config.bake;
+    let failed = || Failure::failed(format!("{release} is not watched"));
     let since = Timestamp::now();
     let longest = SignedDuration::try_from(lasts.0).unwrap_or(SignedDuration::from_hours(24));
     let last = watch::last(app);
+    let known = last.as_ref().and_then(|last| last.of(before));
     let earlier = last.as_ref().map_or(0, |last| {
-        last.earlier + u32::from(last.verdict.as_ref().is_some_and(is_judged))
+        let is_another = last.release.release != release.release;
+        last.earlier + u32::from(is_another && last.verdict.as_ref().is_some_and(is_judged))
     });
-    let known = last.filter(|last| last.release.release == before.release);
-    let bake = Bake {
-        release: live.clone(),
+    let mut bake = Bake {
+        release: release.clone(),
         before: before.clone(),
+        stage,
         since,
         until: since
             .checked_add(longest)
             .map_err(|error| failed().because(error))?,
+        kept: since,
         act: match run.caller.fleet.is_some() {
             // One host of several would stand alone.
             true => Act::Tell,
-            false => config.act,
+            false => app.config.bake.act,
         },
         earlier,
-        net: app.nginx_files.netted(live.color).exists(),
-        evidence: Evidence::against(judge::limit(known.map_or(Counts::default(), |known| known.seen))),
+        net: false,
+        evidence: Evidence::against(judge::limit(known.unwrap_or_default())),
         seen: Counts::default(),
+        beside: Counts::default(),
         met: 0,
         caught: 0,
         both: 0,
@@ -108,17 +137,36 @@ pub(super) fn begin(
         acquitted: 0,
         verdict: None,
     };
+    let route = bake.route();
+    if lasts.0.is_zero() || !marks::is_watched(app, route) {
+        return Ok(None);
+    }
+    bake.net = app.nginx_files.netted(route, release.color).exists();
+    if let Some(last) = last.filter(|last| is_same_canary(last, &bake)) {
+        bake.goes_on_from(last);
+    }
     let kept = watch::keep(app, &bake).map_err(|error| failed().because(error));
     let started = kept.and_then(|()| watch::start(app).map_err(|error| failed().because(error)));
     if started.is_err() {
-        watch::end(app, live.color).ok();
+        watch::end(app, route).ok();
     }
     started.map(|()| Some(lasts))
 }
 
+/// Steps of one canary are one test, as one may look as often as one likes, unless it was told what
+/// came of it and somebody goes on all the same.
+fn is_same_canary(last: &Bake, now: &Bake) -> bool {
+    let is_told = matches!(last.verdict, Some(Verdict::Told { .. } | Verdict::TakenBack));
+    let both = last.stage.is_some() && now.stage.is_some();
+    both && last.release == now.release && last.before == now.before && !is_told
+}
+
 /// Whether it says something about the app.
 fn is_judged(verdict: &Verdict) -> bool {
-    !matches!(verdict, Verdict::NoData { .. } | Verdict::Superseded)
+    !matches!(
+        verdict,
+        Verdict::NoData { .. } | Verdict::Superseded | Verdict::NextStep
+    )
 }
 
 /// Waits for the verdict about what was just released.
@@ -151,6 +199,11 @@ pub fn said(bake: &Bake) -> String {
     let Counts { requests, failed } = bake.seen;
     let mut text = match &bake.verdict {
         None => format!("{} is watched", bake.release),
+        Some(Verdict::Stays { why }) => format!(
+            "{} was watched and is no worse, and stays at its step: {why}",
+            bake.release
+        ),
+        Some(Verdict::NextStep) => format!("{} went on to its next step", bake.release),
         Some(Verdict::Clean | Verdict::Over) => format!("{} was watched and is no worse", bake.release),
         Some(Verdict::NoData { why }) => {
             format!("{} was watched, and nothing can be said: {why}", bake.release)
@@ -188,7 +241,17 @@ pub fn said(bake: &Bake) -> String {
         let times = counted(count(bake.acquitted.into()), "time");
         write!(text, "; {} failed as well, {times}", bake.before).ok();
     }
-    let found = |rate: f64| (bake.evidence.finds(rate) * 100.0).floor();
+    if bake.stage.is_some() {
+        let Counts { requests, failed } = bake.beside;
+        write!(
+            text,
+            ", and {failed} of {} of {}",
+            counted(count(requests), "request"),
+            bake.before
+        )
+        .ok();
+    }
+    let found = |rate: f64| (bake.finds(rate) * 100.0).floor();
     write!(
         text,
         "; of 100 such releases that fail 1 in 20 it would have found {}, of 1 in 100 {}",
@@ -203,17 +266,34 @@ fn count(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// The bake of what is live, for `bg status`.
+/// The bake of what visitors get, for `bg status`.
 #[must_use]
-pub fn of_live(app: &App, live: Option<&Deployment>) -> Option<Bake> {
-    watch::last(app).filter(|bake| Some(&bake.release) == live)
+pub fn of_live(app: &App, route: Option<Route>) -> Option<Bake> {
+    let bake = watch::last(app)?;
+    let is_there = route.is_some_and(|route| {
+        let route = Route {
+            maintenance: false,
+            ..route
+        };
+        route == bake.route() && traffic::deployment(app, bake.release.color) == bake.release
+    });
+    is_there.then_some(bake)
+}
+
+/// After how long the canary on `route` goes on by itself; none where it waits for somebody.
+#[must_use]
+pub fn goes_on_in(app: &App, route: Route) -> Option<Span> {
+    let bake = of_live(app, Some(route)).filter(Bake::goes_on)?;
+    let goes_on = bake.stage.is_some_and(|stage| stage.goes_on) && !canary::is_paused(app, route);
+    let left = bake.until.duration_since(Timestamp::now());
+    goes_on.then(|| Span(Duration::from_secs(left.as_secs().max(0).unsigned_abs())))
 }
 
 /// A line of `bg status`.
 #[must_use]
 pub fn line(bake: &Bake, now: Timestamp) -> String {
     let mark = match bake.verdict {
-        Some(Verdict::Told { .. } | Verdict::NoData { .. }) => "! ",
+        Some(Verdict::Told { .. } | Verdict::NoData { .. } | Verdict::Stays { .. }) => "! ",
         _ => "",
     };
     let left = match bake.goes_on() {

@@ -5,17 +5,21 @@ use std::time::Duration;
 use engine::app::App;
 use engine::begin::begin;
 use engine::caller::Caller;
+use engine::canary::Watched;
 use engine::gate::{self, Gated};
 use engine::run::Run;
 use engine::{canary as targets, cutover, resolve, slot, verification};
+use model::bake::Stage;
 use model::color::{Color, Route, Share};
+use model::config::CanaryStep;
+use model::config::duration::Span;
 use model::event::{Event, Note, Sink};
 use model::failure::{Deployment, Failure, Traffic};
 use model::journal::Verb;
 use serde::{Deserialize, Serialize};
 use state::releases;
 
-use super::{contract, preview};
+use super::{bake, contract, preview};
 use crate::text::Show;
 
 /// What came of a step.
@@ -29,6 +33,9 @@ pub struct Stepped {
     pub share: Option<Share>,
     /// The next step; none where everybody comes next.
     pub next: Option<Share>,
+    /// After how long the next step comes by itself; none where it waits for `bg promote`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<Span>,
 }
 
 impl Show for Stepped {
@@ -38,14 +45,18 @@ impl Show for Stepped {
             other,
             share,
             next,
+            lasts,
         } = self;
         let Some(share) = share else {
             return format!("all visitors get {live}; {other} stays warm\n");
         };
         let next = next_words(*next);
+        let by_itself = lasts.map_or(String::new(), |lasts| {
+            format!("After {lasts} without a fault it goes to {next} by itself; `bg pause` keeps it here.\n")
+        });
         format!(
             "{share} of the visitors get {other}, the others {live}\n\
-             `bg promote` goes to {next}, `bg promote --all` to all, `bg abort` back to none\n"
+             {by_itself}`bg promote` goes to {next}, `bg promote --all` to all, `bg abort` back to none\n"
         )
     }
 }
@@ -67,8 +78,32 @@ pub async fn canary(
 ) -> Result<Stepped, Failure> {
     can_be_had(app)?;
     let run = begin(app, Verb::Canary, patience, caller).await?;
-    let done = to_share(&run, share).await;
+    let step = CanaryStep { share, lasts: None };
+    let done = to_share(&run, step).await;
     resolve::unless_done(&run, done).await
+}
+
+/// Has a canary stay at its step until somebody promotes it.
+///
+/// # Errors
+/// Where there is none, and as [`begin`].
+pub async fn pause(app: &App, patience: Duration, caller: &Caller<'_>) -> Result<Stepped, Failure> {
+    let run = begin(app, Verb::Canary, patience, caller).await?;
+    let share = resolve::unless_done(&run, under_way(&run)).await?;
+    if targets::is_paused(app, run.from) {
+        run.was_needless();
+        return Ok(stepped(&run, Some(share)));
+    }
+    let paused = targets::pause(app, run.from).map_err(|error| {
+        Failure::failed("that it stays is not kept: it may go on")
+            .because(error)
+            .with_traffic(Traffic::Unchanged { live: run.live() })
+    });
+    resolve::unless_done(&run, paused).await?;
+    let summary = format!("{share} of the visitors, until it is promoted");
+    run.commit_share(run.live(), run.from.maintenance, Some(share), summary)
+        .map_err(|failure| failure.with_traffic(Traffic::Unchanged { live: run.live() }))?;
+    Ok(stepped(&run, Some(share)))
 }
 
 /// What there is to go on with.
@@ -99,12 +134,43 @@ pub async fn abort(app: &App, patience: Duration, caller: &Caller<'_>) -> Result
     resolve::unless_done(&run, done).await
 }
 
+/// The same for what is watched at `step`, where it is still there.
+///
+/// # Errors
+/// As a switch, and where it is not.
+pub(super) async fn give_up(
+    app: &App,
+    step: Route,
+    patience: Duration,
+    caller: &Caller<'_>,
+) -> Result<Stepped, Failure> {
+    let run = begin(app, Verb::Canary, patience, caller).await?;
+    let done = async {
+        is_at(&run, step)?;
+        back(&run).await
+    };
+    let done = done.await;
+    resolve::unless_done(&run, done).await
+}
+
+/// Nobody has moved the canary since it was looked at.
+///
+/// # Errors
+/// When that is otherwise.
+pub(super) fn is_at(run: &Run<'_>, step: Route) -> Result<(), Failure> {
+    let is_there = run.from == step;
+    is_there.then_some(()).ok_or_else(|| {
+        Failure::failed(format!("the canary is not at {step} any more"))
+            .with_traffic(Traffic::Unchanged { live: run.live() })
+    })
+}
+
 /// Leaves nobody on the other color.
 ///
 /// # Errors
 /// As a switch.
 pub(super) async fn back(run: &Run<'_>) -> Result<Stepped, Failure> {
-    cutover::step_down(run, None).await?;
+    cutover::step_down(run, None, Watched::No).await?;
     let stepped = on_record(run, None)?;
     targets::forget(run.app);
     Ok(stepped)
@@ -114,27 +180,57 @@ pub(super) async fn back(run: &Run<'_>) -> Result<Stepped, Failure> {
 ///
 /// # Errors
 /// As a switch.
-pub(super) async fn to_share(run: &Run<'_>, share: Share) -> Result<Stepped, Failure> {
+pub(super) async fn to_share(run: &Run<'_>, step: CanaryStep) -> Result<Stepped, Failure> {
+    let share = step.share;
     if run.from.share == Some(share) {
         run.was_needless();
         return Ok(stepped(run, Some(share)));
     }
+    let lasts = run.app.config.bake.lasts;
     if run.from.share.is_some_and(|before| before > share) {
-        cutover::step_down(run, Some(share)).await?;
-        return on_record(run, Some(share));
+        let watched = bake::of_share(run, &other(run), lasts);
+        cutover::step_down(run, Some(share), watched).await?;
+        return watch(run, step, lasts);
     }
     verification::can_be_had(run.app, run.from).await?;
     let passed = run.until_interrupted(ready(run)).await?;
-    up(run, &passed, share).await
+    up(run, &passed, step, lasts).await
 }
 
-/// Sends `share` to what has passed the gate, and puts that on record.
+/// Sends the share of `step` to what has passed the gate, puts that on record, and has it watched for
+/// as long as `lasts` at most, or as long as the step takes.
 ///
 /// # Errors
 /// As a switch.
-pub(super) async fn up(run: &Run<'_>, passed: &Gated, share: Share) -> Result<Stepped, Failure> {
-    cutover::step(run, passed, share).await?;
-    on_record(run, Some(share))
+pub(super) async fn up(
+    run: &Run<'_>,
+    passed: &Gated,
+    step: CanaryStep,
+    lasts: Span,
+) -> Result<Stepped, Failure> {
+    let watched = bake::of_share(run, &passed.deployment(), lasts);
+    cutover::step(run, passed, step.share, watched).await?;
+    watch(run, step, lasts)
+}
+
+/// What comes after a step: its record, and whoever watches it.
+fn watch(run: &Run<'_>, step: CanaryStep, lasts: Span) -> Result<Stepped, Failure> {
+    targets::go_on(run.app);
+    let stage = Stage {
+        share: step.share,
+        goes_on: step.lasts.is_some(),
+    };
+    let lasts = match step.lasts {
+        Some(time) if !lasts.0.is_zero() => time,
+        _ => lasts,
+    };
+    let stepped = on_record(run, Some(step.share))?;
+    let watched = bake::begin(run, &other(run), &run.live(), Some(stage), lasts)
+        .map_err(|failure| failure.with_traffic(Traffic::Moved { live: run.live() }))?;
+    Ok(Stepped {
+        lasts: watched.filter(|_| stage.goes_on),
+        ..stepped
+    })
 }
 
 fn on_record(run: &Run<'_>, share: Option<Share>) -> Result<Stepped, Failure> {
@@ -149,12 +245,18 @@ fn on_record(run: &Run<'_>, share: Option<Share>) -> Result<Stepped, Failure> {
     Ok(stepped)
 }
 
+fn other(run: &Run<'_>) -> Deployment {
+    engine::traffic::deployment(run.app, run.idle())
+}
+
 fn stepped(run: &Run<'_>, share: Option<Share>) -> Stepped {
+    let next = run.app.config.canary.after(share);
     Stepped {
         live: run.live(),
-        other: engine::traffic::deployment(run.app, run.idle()),
+        other: other(run),
         share,
-        next: run.app.config.canary.after(share),
+        next: next.map(|step| step.share),
+        lasts: None,
     }
 }
 

@@ -7,6 +7,7 @@ use engine::gate::{self, Gated};
 use engine::run::Run;
 use engine::{adopted, cutover, participant, process_list, resolve, resurrect, slot, verification};
 use model::color::{Route, Share};
+use model::config::CanaryStep;
 use model::event::Sink;
 use model::failure::{Failure, Traffic};
 use model::journal::Verb;
@@ -45,7 +46,7 @@ pub async fn deploy(app: &App, ask: &Ask, caller: &Caller<'_>) -> Result<Deploye
 async fn release(run: &Run<'_>, ask: &Ask) -> Result<Deployed, Failure> {
     let passed = run.until_interrupted(stage(run, ask)).await?;
     if ask.canary {
-        return first_share(run, &passed).await;
+        return first_share(run, &passed, ask).await;
     }
     if ask.no_switch {
         return park(run, &passed, ask).await;
@@ -144,11 +145,16 @@ async fn stage(run: &Run<'_>, ask: &Ask) -> Result<Gated, Failure> {
 }
 
 /// `--canary`: the candidate gets the first visitors.
-async fn first_share(run: &Run<'_>, passed: &Gated) -> Result<Deployed, Failure> {
+async fn first_share(run: &Run<'_>, passed: &Gated, ask: &Ask) -> Result<Deployed, Failure> {
     let save = process_list::for_a_reboot(run).await;
     let save = save.map(|saved| run.sink.emit(saved));
-    let steps = &run.app.config.canary;
-    let stepped = canary::up(run, passed, steps.after(None).unwrap_or(Share::ALL)).await?;
+    let config = &run.app.config;
+    let first = config.canary.after(None).unwrap_or(CanaryStep {
+        share: Share::ALL,
+        lasts: None,
+    });
+    let lasts = ask.bake.unwrap_or(config.bake.lasts);
+    let stepped = canary::up(run, passed, first, lasts).await?;
     let deployed = Deployed::of(run, stepped.live.clone(), stepped.other.clone(), false);
     save.map(|()| Deployed {
         canary: Some(Box::new(stepped)),

@@ -5,6 +5,7 @@ use engine::app::{App, read_config};
 use engine::cutover::{Recorded, Switched};
 use engine::run::Run;
 use engine::{canary, preview, watch};
+use model::color::Route;
 use model::config::Config;
 use model::config::duration::Span;
 use model::failure::{Failure, Traffic};
@@ -15,8 +16,8 @@ use super::deployed::Deployed;
 use super::{bake, prune, standby};
 
 /// Records the switch, and does what is left: the release is watched for as long as `lasts` at most,
-/// the old color is kept or stopped, and of a deploy
-/// its configuration is kept and what nobody needs any more is deleted.
+/// the old color is kept or stopped, and of a deploy its configuration is kept and what nobody needs
+/// any more is deleted.
 ///
 /// # Errors
 /// Exit 6, the first that failed with the others below it.
@@ -41,10 +42,10 @@ pub async fn finish(run: &Run<'_>, switched: Switched, lasts: Span) -> Result<De
         canary::forget(app);
     }
     ends.push(
-        watch::end(app, live.color.other())
+        watch::end(app, Route::to(live.color.other()))
             .map_err(|error| Failure::failed("requests are still written down").because(error)),
     );
-    let watched = bake::begin(run, &live, &replaced, lasts);
+    let watched = bake::begin(run, &live, &replaced, None, lasts);
     let (watched, unwatched) = match watched {
         Ok(watched) => (watched, Ok(())),
         Err(failure) => (None, Err(failure)),

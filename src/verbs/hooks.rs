@@ -79,6 +79,12 @@ pub async fn after(run: &Run<'_>, done: Result<Deployed, Failure>) -> Result<Dep
     done
 }
 
+/// The same for a verdict about a release that is watched: nothing was done by `run` itself.
+pub async fn guilty(run: &Run<'_>, verdict: Failure) {
+    failed(run, &verdict).await;
+    notify::tell(run, &Err(verdict)).await;
+}
+
 async fn moved(run: &Run<'_>, deployed: Deployed) -> Result<Deployed, Failure> {
     let moment = match run.verb {
         Verb::Rollback => Moment::AfterRollback,

@@ -6,7 +6,7 @@ use engine::app::App;
 use engine::slot::{self, IdleSlot};
 use engine::{adopted, marks, preview, process_list};
 use jiff::Timestamp;
-use model::color::Color;
+use model::color::{Color, Route};
 use model::config::KeepWarm;
 use model::event::Sink;
 use model::failure::Failure;
@@ -67,7 +67,7 @@ pub async fn later(app: &App, color: Color, after: Duration, sink: &dyn Sink) ->
     let held = releases::slot(&app.layout, color);
     tokio::time::sleep(after).await;
     let (finished, _lock) = loop {
-        while preview_left(app, color).is_some() || marks::is_watched(app, color.other()) {
+        while preview_left(app, color).is_some() || marks::is_watched(app, Route::to(color.other())) {
             tokio::time::sleep(GLANCE).await;
         }
         let finished = slot::finish_requests(app, color, sink).await?;
@@ -80,7 +80,7 @@ pub async fn later(app: &App, color: Color, after: Duration, sink: &dyn Sink) ->
         .await
         .map_err(|error| Failure::failed(format!("{color} was not stopped")).because(error))?;
         // One may have been opened meanwhile.
-        if preview_left(app, color).is_none() && !marks::is_watched(app, color.other()) {
+        if preview_left(app, color).is_none() && !marks::is_watched(app, Route::to(color.other())) {
             break (finished, lock);
         }
     };

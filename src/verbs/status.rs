@@ -165,7 +165,7 @@ pub async fn status(app: &App) -> Status {
         app: app.name().to_owned(),
         workers,
         previews: preview::shown(app),
-        bake: bake::of_live(app, live.as_ref()),
+        bake: bake::of_live(app, route),
         rehearsal: live.as_ref().and_then(|live| rehearse::last(app, live.color)),
         rollback: match route.filter(|route| route.share.is_some()) {
             Some(_) => RollbackStatus::Nothing {
@@ -180,7 +180,8 @@ pub async fn status(app: &App) -> Status {
             live: traffic::deployment(app, route.color),
             other: traffic::deployment(app, route.color.other()),
             share: route.share,
-            next: app.config.canary.after(route.share),
+            next: app.config.canary.after(route.share).map(|step| step.share),
+            lasts: bake::goes_on_in(app, route),
         }),
         slots,
         switch: app.entry.switch,

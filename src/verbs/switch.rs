@@ -9,7 +9,9 @@ use engine::gate::{self, Gated, Refusal};
 use engine::reload_works::reload_would_work;
 use engine::run::{self, Run};
 use engine::slot::{self, Running};
-use engine::{adopted, cutover, participant, recover, resolve, resurrect, traffic, verification};
+use engine::{
+    adopted, canary as targets, cutover, participant, recover, resolve, resurrect, traffic, verification,
+};
 use model::color::{Color, Route};
 use model::config::duration::Span;
 use model::event::{Event, Note, Repair, Sink, Warning};
@@ -165,15 +167,40 @@ pub async fn promote(
     caller: &Caller<'_>,
 ) -> Result<Promoted, Failure> {
     let run = begin(app, Verb::Canary, patience, caller).await?;
-    let next = canary::under_way(&run).map(|share| app.config.canary.after(Some(share)).filter(|_| !all));
-    match resolve::unless_done(&run, next).await? {
+    to_next(&run, all).await
+}
+
+/// The same by itself, from `step`, where that has gone without a fault and nobody keeps it there.
+///
+/// # Errors
+/// Where something else is there by now, and as [`promote`].
+pub(super) async fn goes_on(
+    app: &App,
+    step: Route,
+    patience: Duration,
+    caller: &Caller<'_>,
+) -> Result<Promoted, Failure> {
+    let run = begin(app, Verb::Canary, patience, caller).await?;
+    let there = canary::is_at(&run, step).and_then(|()| match targets::is_paused(app, step) {
+        false => Ok(()),
+        true => Err(Failure::failed("the canary stays at its step")
+            .with_traffic(Traffic::Unchanged { live: run.live() })),
+    });
+    resolve::unless_done(&run, there).await?;
+    to_next(&run, false).await
+}
+
+async fn to_next(run: &Run<'_>, all: bool) -> Result<Promoted, Failure> {
+    let steps = &run.app.config.canary;
+    let next = canary::under_way(run).map(|share| steps.after(Some(share)).filter(|_| !all));
+    match resolve::unless_done(run, next).await? {
         Some(next) => {
-            let done = canary::to_share(&run, next).await;
-            resolve::unless_done(&run, done).await.map(Promoted::Step)
+            let done = canary::to_share(run, next).await;
+            resolve::unless_done(run, done).await.map(Promoted::Step)
         }
         None => {
-            let done = to_color(&run, run.idle(), None).await;
-            let done = hooks::after(&run, resolve::unless_done(&run, done).await).await;
+            let done = to_color(run, run.idle(), None).await;
+            let done = hooks::after(run, resolve::unless_done(run, done).await).await;
             done.map(Promoted::All)
         }
     }

@@ -1,5 +1,6 @@
-//! A release is watched after a switch: what becomes of visitors' requests is held against what the
-//! release before did, and one that is worse is taken back.
+//! A release is watched: what becomes of visitors' requests is held against what the release before
+//! did, or does beside it in a canary. One that is worse is taken back, and a canary that is not goes
+//! on.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,10 +9,11 @@ use engine::app::App;
 use engine::begin::begin;
 use engine::caller::Caller;
 use engine::control::ControlChannel;
-use engine::marks;
 use engine::watch::{self, Facts};
+use engine::{canary, marks};
 use jiff::{SignedDuration, Timestamp};
 use model::bake::{Bake, Fact, Said, Verdict};
+use model::color::Route;
 use model::config::Act;
 use model::event::Sink;
 use model::failure::{Deployment, Failure, Traffic, in_one_line};
@@ -22,7 +24,7 @@ use state::releases;
 use sys::lock::{self, Holder, Lock, LockError};
 
 use super::bake::said;
-use super::{compare, switch};
+use super::{canary as steps, compare, hooks, switch};
 
 /// How often the facts are looked at.
 const GLANCE: Duration = Duration::from_millis(250);
@@ -65,7 +67,13 @@ pub async fn to_its_end(app: &App, sink: &dyn Sink) -> Result<(), Failure> {
         let this = format!("{} since {}", watch::PROCESS, bake.since);
         match Lock::take(&path, &Holder::this(&this)) {
             // The bake may have changed while that was free.
-            Ok(watching) if watch::last(app).as_ref() == Some(&bake) => break (watching, bake),
+            Ok(watching) if watch::last(app).as_ref() == Some(&bake) => {
+                // Nobody watched since another process last did.
+                let gap = Timestamp::now().duration_since(bake.kept);
+                let mut bake = bake;
+                bake.until = bake.until.checked_add(gap).unwrap_or(bake.until);
+                break (watching, bake);
+            }
             Ok(_) => {}
             // Another process does.
             Err(LockError::Held { .. }) if lock::is_about(&path, &this) => return Ok(()),
@@ -80,9 +88,10 @@ pub async fn to_its_end(app: &App, sink: &dyn Sink) -> Result<(), Failure> {
     };
     let verdict = match verdict {
         Verdict::TakenBack => take_back(app, &bake, sink).await,
+        Verdict::NextStep => next_step(app, &bake, sink).await,
         other => other,
     };
-    let is_past = verdict == Verdict::Superseded;
+    let is_past = matches!(verdict, Verdict::Superseded | Verdict::NextStep);
     bake.verdict = Some(verdict);
     watch::update(app, &bake).map_err(|error| Failure::failed("the verdict is not kept").because(error))?;
     // Another release may be watched in its place while the record is waited for.
@@ -134,26 +143,36 @@ async fn look(app: &App, bake: &mut Bake) -> Result<Verdict, String> {
             }
         }
         let now = Timestamp::now();
-        let is_clean = bake.evidence.is_clean() && now.duration_since(bake.since) >= SHORTEST;
-        if is_clean {
-            return Ok(Verdict::Clean);
-        }
-        if now >= bake.until {
-            return Ok(match bake.says_something() {
-                true => Verdict::Over,
-                false => Verdict::NoData {
-                    why: "too few visitors came".to_owned(),
-                },
-            });
+        if let Some(verdict) = is_over(app, bake, now) {
+            return Ok(verdict);
         }
         if now.duration_since(kept) >= KEPT {
             bake.read = facts.read();
+            bake.kept = now;
             // What cannot be kept is seen anew.
             watch::update(app, bake).ok();
             kept = now;
         }
         tokio::time::sleep(GLANCE).await;
     }
+}
+
+/// The verdict where nothing was found, once it is time.
+fn is_over(app: &App, bake: &Bake, now: Timestamp) -> Option<Verdict> {
+    if bake.stage.is_some_and(|stage| stage.goes_on) {
+        // Its time is what somebody wrote down, however little came.
+        let goes_on = now >= bake.until && !canary::is_paused(app, bake.route());
+        return goes_on.then_some(Verdict::NextStep);
+    }
+    if bake.is_clean() && now.duration_since(bake.since) >= SHORTEST {
+        return Some(Verdict::Clean);
+    }
+    (now >= bake.until).then(|| match bake.says_something() {
+        true => Verdict::Over,
+        false => Verdict::NoData {
+            why: "too few visitors came".to_owned(),
+        },
+    })
 }
 
 fn is_of_a_burst(bursts: &mut HashMap<(String, String), f64>, fact: &Fact<'_>) -> bool {
@@ -177,7 +196,10 @@ fn acts(bake: &Bake) -> Verdict {
         Act::Rollback => Verdict::Told {
             why: format!("of an app's first {DRY} watched releases it is only told"),
         },
-        Act::Tell => Verdict::Told {
+        Act::Pause if bake.stage.is_some() => Verdict::Told {
+            why: "`bake.act` says that it stays at its step".to_owned(),
+        },
+        Act::Tell | Act::Pause => Verdict::Told {
             why: "`bake.act` or a fleet of several hosts says so".to_owned(),
         },
     }
@@ -185,10 +207,14 @@ fn acts(bake: &Bake) -> Verdict {
 
 fn is_still_live(app: &App, bake: &Bake) -> bool {
     let Deployment { color, release } = &bake.release;
-    let live = app.link.read().ok();
-    // The page stands in front of it for a while. A slot that is about to change ends the marks.
-    live.is_some_and(|live| live.color == *color && live.share.is_none())
-        && marks::is_watched(app, *color)
+    let live = app.link.read().map(|live| Route {
+        // The page stands in front of it for a while.
+        maintenance: false,
+        ..live
+    });
+    // A slot that is about to change ends the marks.
+    live.is_ok_and(|live| live == bake.route())
+        && marks::is_watched(app, bake.route())
         && releases::slot(&app.layout, *color).as_ref() == release.as_ref()
 }
 
@@ -261,8 +287,8 @@ async fn fails_as_well(app: &App, bake: &Bake) -> bool {
     false
 }
 
-/// A rollback as anybody would type it, to what was live before, if that is still there; what was
-/// judged must be live.
+/// A rollback as anybody would type it, to what was live before, if that is still there; or the end of
+/// a canary. What was judged must be where it was.
 async fn take_back(app: &App, bake: &Bake, sink: &dyn Sink) -> Verdict {
     if !is_still_live(app, bake) {
         return Verdict::Superseded;
@@ -274,16 +300,47 @@ async fn take_back(app: &App, bake: &Bake, sink: &dyn Sink) -> Verdict {
             why: format!("{color} no longer holds what was live before"),
         };
     };
-    let expected = Expected {
-        live: bake.release.release.clone(),
+    let caller = as_watched(bake, sink);
+    let done = match bake.stage {
+        None => switch::rollback(app, Some(before), None, PATIENCE, &caller)
+            .await
+            .map(drop),
+        Some(_) => steps::give_up(app, bake.route(), PATIENCE, &caller)
+            .await
+            .map(drop),
     };
-    let caller = Caller::afar(sink, ControlChannel::none(), Some(expected), None);
-    match switch::rollback(app, Some(before), None, PATIENCE, &caller).await {
-        Ok(_) => Verdict::TakenBack,
-        // Traffic is back, and something after that failed.
-        Err(failure) if matches!(failure.traffic, Traffic::Moved { .. }) => Verdict::TakenBack,
+    done.map_or_else(|failure| otherwise(app, bake, failure), |()| Verdict::TakenBack)
+}
+
+/// The next step of a canary, as `bg promote` takes it.
+async fn next_step(app: &App, bake: &Bake, sink: &dyn Sink) -> Verdict {
+    let caller = as_watched(bake, sink);
+    match switch::goes_on(app, bake.route(), PATIENCE, &caller).await {
+        Ok(_) => Verdict::NextStep,
         Err(_) if !is_still_live(app, bake) => Verdict::Superseded,
-        Err(failure) => Verdict::Told { why: failure.what },
+        Err(failure) => Verdict::Stays { why: failure.what },
+    }
+}
+
+/// Whoever acts for the watcher has seen this live.
+fn as_watched<'a>(bake: &Bake, sink: &'a dyn Sink) -> Caller<'a> {
+    let live = match bake.stage {
+        None => &bake.release,
+        Some(_) => &bake.before,
+    };
+    let expected = Expected {
+        live: live.release.clone(),
+    };
+    Caller::afar(sink, ControlChannel::none(), Some(expected), None)
+}
+
+/// What there is to say where the way back failed.
+fn otherwise(app: &App, bake: &Bake, failure: Failure) -> Verdict {
+    match failure.traffic {
+        // Traffic is back, and something after that failed.
+        Traffic::Moved { .. } => Verdict::TakenBack,
+        _ if !is_still_live(app, bake) => Verdict::Superseded,
+        _ => Verdict::Told { why: failure.what },
     }
 }
 
@@ -292,5 +349,16 @@ async fn on_record(app: &App, bake: &Bake, sink: &dyn Sink) -> Result<(), Failur
     let caller = Caller::here(sink);
     let run = begin(app, Verb::Bake, PATIENCE, &caller).await?;
     run.commit(run.live(), run.from.maintenance, said(bake))
-        .map_err(|failure| failure.with_traffic(Traffic::Unchanged { live: run.live() }))
+        .map_err(|failure| failure.with_traffic(Traffic::Unchanged { live: run.live() }))?;
+    if let Some(release) = &bake.release.release {
+        run.works_on(release);
+    }
+    let live = run.live();
+    let traffic = match bake.verdict {
+        Some(Verdict::TakenBack) => Traffic::PutBack { live },
+        Some(Verdict::Told { .. }) => Traffic::Unchanged { live },
+        _ => return Ok(()),
+    };
+    hooks::guilty(&run, Failure::failed(said(bake)).with_traffic(traffic)).await;
+    Ok(())
 }

@@ -88,7 +88,15 @@ fn verdict(sandbox: &Sandbox) -> serde_json::Value {
 
 #[test]
 fn a_release_that_is_worse_is_taken_back_and_no_visitor_sees_it_fail() {
-    let (sandbox, _port) = ready(|config| set(config, "bake", "act", "always"));
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("told");
+    let (sandbox, _port) = ready(|config| {
+        set(config, "bake", "act", "always");
+        for (moment, what) in [("after_rollback", "BG_VERB"), ("on_failure", "BG_FAILURE")] {
+            let line = format!("sh -c 'echo \"$BG_HOOK: ${what}\" >> {}'", told.display());
+            set(config, "hooks", moment, vec![line]);
+        }
+    });
     let first = sandbox.live_release();
     commit_a_bad_one(&sandbox);
     let visitors = Visitors::come(&sandbox);
@@ -104,8 +112,12 @@ fn a_release_that_is_worse_is_taken_back_and_no_visitor_sees_it_fail() {
     wait_until(PATIENCE, "the verdict's record", || {
         sandbox.bg(&["history"]).stdout.contains("was taken back")
     });
+    wait_until(PATIENCE, "the hooks of a verdict", || {
+        let told = fs::read_to_string(&told).unwrap_or_default();
+        told.starts_with("after_rollback: rollback\n") && told.contains("on_failure: green (")
+    });
     assert_unwatched(&sandbox);
-    assert!(sandbox.lock_is_free());
+    wait_until(PATIENCE, "the end of its record", || sandbox.lock_is_free());
 }
 
 #[test]
@@ -159,6 +171,94 @@ fn what_fails_on_both_colors_is_not_the_releases_fault() {
     // Traffic moves on, and nothing is watched any more.
     sandbox.bg(&["rollback"]).assert_code(0);
     assert_unwatched(&sandbox);
+}
+
+/// What is known was kept after the time was over.
+fn has_looked_past_its_time(sandbox: &Sandbox) -> bool {
+    let bake = verdict(sandbox);
+    let at = |key: &str| bake[key].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    at("kept") > at("until")
+}
+
+#[test]
+fn a_canary_goes_on_by_itself_while_nothing_is_wrong_unless_it_is_paused() {
+    let (sandbox, _port) = ready(|config| {
+        set(config, "canary", "steps", vec!["5% 2s", "25% 2s", "50% 1h"]);
+    });
+    sandbox.commit_edit("another greeting", "Good day", "Hello");
+    let visitors = Visitors::come(&sandbox);
+    let begun = sandbox.bg(&["deploy", "--canary"]);
+    begun.assert_code(0);
+    assert!(
+        begun
+            .stdout
+            .contains("After 2s without a fault it goes to 25% by itself"),
+        "{begun}"
+    );
+    wait_until(PATIENCE, "the last step", || {
+        let status = sandbox.bg(&["status"]).stdout;
+        status.contains("canary: 50%") && status.contains("; goes to all by itself in ")
+    });
+    sandbox.bg(&["canary", "5%"]).assert_code(0);
+    // Its steps are those of somebody's hand now.
+    assert!(!sandbox.bg(&["status"]).stdout.contains("by itself"));
+    sandbox.bg(&["abort"]).assert_code(0);
+    sandbox
+        .bg(&["pause"])
+        .assert_code(1)
+        .assert_says("no canary is under way");
+
+    sandbox.commit_edit("another farewell", "Hello", "Good evening");
+    sandbox.bg(&["deploy", "--canary"]).assert_code(0);
+    sandbox.bg(&["pause"]).assert_code(0);
+    let link = sandbox.link();
+    wait_until(PATIENCE, "the end of the step's time", || {
+        has_looked_past_its_time(&sandbox)
+    });
+    assert_eq!(sandbox.link(), link);
+    sandbox.bg(&["promote"]).assert_code(0);
+    wait_until(PATIENCE, "the last step", || sandbox.link() == "blue-to-green-50");
+    let (asked, failed) = visitors.go();
+    assert_eq!(failed, 0, "of {asked}");
+    sandbox.bg(&["promote"]).assert_code(0);
+    assert_eq!(sandbox.link(), "green");
+    assert_eq!(verdict(&sandbox).get("stage"), None);
+    sandbox.bg(&["rollback"]).assert_code(0);
+    assert_unwatched(&sandbox);
+}
+
+#[test]
+fn a_canary_that_is_worse_is_given_up_or_stays_where_it_is() {
+    let (sandbox, _port) = ready(|config| {
+        set(config, "canary", "steps", vec!["50% 1h"]);
+        set(config, "bake", "act", "always");
+    });
+    commit_a_bad_one(&sandbox);
+    let visitors = Visitors::come(&sandbox);
+    sandbox.bg(&["deploy", "--canary"]).assert_code(0);
+    wait_until(PATIENCE, "the end of the canary", || {
+        verdict(&sandbox)["verdict"]["ended"] == "taken_back"
+    });
+    assert_eq!(sandbox.link(), "blue");
+    wait_until(PATIENCE, "the verdict's record", || {
+        sandbox.bg(&["history"]).stdout.contains("was taken back")
+    });
+    let bake = verdict(&sandbox);
+    assert_eq!((&bake["met"], &bake["beside"]["failed"]), (&0.into(), &0.into()));
+    assert!(bake["beside"]["requests"].as_u64() > Some(0), "{bake}");
+
+    sandbox.configure(|config| set(config, "bake", "act", "pause"));
+    sandbox.bg(&["deploy", "--canary"]).assert_code(0);
+    wait_until(PATIENCE, "a verdict", || {
+        verdict(&sandbox)["verdict"]["ended"] == "told"
+    });
+    let status = sandbox.bg(&["status"]);
+    assert!(status.stdout.contains("it stays at its step"), "{status}");
+    assert_eq!(sandbox.link(), "blue-to-green-50");
+    sandbox.bg(&["abort"]).assert_code(0);
+    assert_unwatched(&sandbox);
+    let (asked, failed) = visitors.go();
+    assert_eq!(failed, 0, "of {asked}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use keeper::pm2::Pm2Error;
-use model::color::Color;
+use model::color::{Color, Route};
 use model::config::OpenConnections;
 use model::event::{Event, Note, Sink, Warning, millis};
 use model::failure::Failure;
@@ -54,7 +54,7 @@ pub async fn finish_requests(app: &App, color: Color, sink: &dyn Sink) -> Result
             .with_traffic(traffic::unchanged(app))
     })?;
     // Or the net of what is live would go on to send it requests.
-    watch::end(app, color.other()).map_err(|error| {
+    watch::end(app, Route::to(color.other())).map_err(|error| {
         Failure::failed(format!("{color} cannot be taken from under {}", color.other()))
             .because(error)
             .with_traffic(traffic::unchanged(app))

@@ -1,4 +1,4 @@
-//! `[bake]`: how a release is watched after it has got all of the traffic.
+//! `[bake]`: how a release is watched once it has got visitors.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,8 @@ pub struct Bake {
 pub enum Act {
     /// It is told.
     Tell,
+    /// A canary stays at its step; with all of the visitors it is told.
+    Pause,
     /// The release is taken back; of an app's first three that were watched to an end it is only
     /// told.
     #[default]

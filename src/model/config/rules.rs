@@ -32,7 +32,7 @@ pub(super) fn broken(config: &Config, places: &Places<'_>) -> Vec<Mistake> {
     process::check(config, &mut findings);
     health::check(config, &mut findings);
     nginx::check(&config.nginx, config.process.ports, &mut findings);
-    nginx::canary(&config.canary, &mut findings);
+    nginx::canary(&config.canary, &config.bake, &mut findings);
     nginx::bake(&config.bake, &mut findings);
     fleet::check(config, &mut findings);
     worker::check(config, &mut findings);

@@ -138,8 +138,11 @@ fn slot_line(slot: &SlotStatus, live: bool) -> String {
 fn canary_line(canary: &Stepped) -> String {
     let share = canary.share.map_or(String::new(), |share| share.to_string());
     let next = next_words(canary.next);
+    let by_itself = canary.lasts.map_or(String::new(), |left| {
+        format!("; goes to {next} by itself in {}", text::rough(left.0))
+    });
     format!(
-        "  canary: {share} of the visitors get {}; `bg promote` goes to {next}, `bg abort` back to none\n",
+        "  canary: {share} of the visitors get {}{by_itself}; `bg promote` goes to {next}, `bg abort` back to none\n",
         canary.other
     )
 }

@@ -37,17 +37,25 @@ pub(super) fn check(nginx: &Nginx, ports: Ports, findings: &mut Findings<'_, '_>
     }
 }
 
-pub(super) fn canary(canary: &Canary, findings: &mut Findings<'_, '_>) {
+pub(super) fn canary(canary: &Canary, bake: &Bake, findings: &mut Findings<'_, '_>) {
     let mut before = None;
     for (index, step) in canary.steps.iter().enumerate() {
-        if before >= Some(*step) {
+        let key = format!("canary.steps.{index}");
+        if before >= Some(step.share) {
             let verdict = wrong(
                 "is no more than the one before",
                 "write rising shares, as `[\"5%\", \"25%\", \"50%\"]`",
             );
-            findings.value(&format!("canary.steps.{index}"), verdict);
+            findings.value(&key, verdict);
         }
-        before = Some(*step);
+        if step.lasts.is_some() && bake.lasts.0.is_zero() {
+            let verdict = wrong(
+                "goes on by itself, and `bake.for` says that nobody watches",
+                "write a time there, or none here",
+            );
+            findings.value(&key, verdict);
+        }
+        before = Some(step.share);
     }
     let is_name = |name: &String| {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
