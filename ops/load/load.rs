@@ -113,16 +113,16 @@ impl Drop for Load {
 async fn all_workers(plan: Plan, ending: Arc<AtomicBool>, tally: Arc<Mutex<Tally>>) {
     let plan = Arc::new(plan);
     let mut workers = tokio::task::JoinSet::new();
-    for &(kind, connections) in &plan.workers {
-        for _ in 0..connections {
-            workers.spawn(work(kind, plan.clone(), ending.clone(), tally.clone()));
-        }
+    let kinds = plan.workers.iter();
+    let kinds = kinds.flat_map(|&(kind, connections)| (0..connections).map(move |_| kind));
+    for (kind, nth) in kinds.zip((1..=u8::MAX).cycle()) {
+        workers.spawn(work(kind, nth, plan.clone(), ending.clone(), tally.clone()));
     }
     workers.join_all().await;
 }
 
-async fn work(kind: Kind, plan: Arc<Plan>, ending: Arc<AtomicBool>, tally: Arc<Mutex<Tally>>) {
-    let mut connection = Connection::new(plan.address, &plan.host);
+async fn work(kind: Kind, nth: u8, plan: Arc<Plan>, ending: Arc<AtomicBool>, tally: Arc<Mutex<Tally>>) {
+    let mut connection = Connection::new(plan.address, nth, &plan.host);
     while !ending.load(Ordering::Relaxed) {
         let asked: Asked = connection.ask(kind, plan.patience).await;
         locked(&tally).add(kind, &asked, &plan.accept);

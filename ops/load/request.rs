@@ -13,7 +13,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{HOST, HeaderMap};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::time::Sleep;
 
 /// What a connection asks for, again and again.
@@ -114,15 +114,20 @@ pub struct Answer {
 /// A connection, opened when it is needed.
 pub struct Connection {
     address: SocketAddr,
+    /// From where, on this machine, as each is a visitor of its own.
+    from: Option<SocketAddr>,
     host: String,
     open: Option<SendRequest<Payload>>,
 }
 
 impl Connection {
-    /// Not opened yet.
-    pub fn new(address: SocketAddr, host: &str) -> Connection {
+    /// Not opened yet, that of the `nth` visitor.
+    pub fn new(address: SocketAddr, nth: u8, host: &str) -> Connection {
+        let is_here = address.is_ipv4() && address.ip().is_loopback();
+        let own = SocketAddr::from(([127, 0, 1, nth], 0));
         Connection {
             address,
+            from: is_here.then_some(own),
             host: host.to_owned(),
             open: None,
         }
@@ -191,7 +196,14 @@ impl Connection {
     }
 
     async fn connect(&self) -> Result<SendRequest<Payload>, Box<dyn Error + Send + Sync>> {
-        let stream = TcpStream::connect(self.address).await?;
+        let socket = match self.address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        if let Some(from) = self.from {
+            socket.bind(from)?;
+        }
+        let stream = socket.connect(self.address).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         // Its errors come back through the sender.

@@ -63,6 +63,15 @@ impl<'a> Fact<'a> {
         })
     }
 
+    /// The beginning of the path, as it is written down of what did not fail.
+    #[must_use]
+    pub fn place(&self) -> &'a str {
+        const LONGEST: usize = 80;
+        let end = self.path.bytes().skip(1).take(LONGEST);
+        let end = end.take_while(|byte| *byte != b'/').count();
+        self.path.get(..=end).unwrap_or(self.path)
+    }
+
     /// Whether an answer is a failure of the app.
     #[must_use]
     pub fn failed(status: u16) -> bool {
@@ -248,7 +257,7 @@ impl Bake {
             failed: u64::from(failed),
         };
         match self.stage {
-            None if counts || !failed => self.evidence.add(one),
+            None if counts => self.evidence.add(one),
             Some(_) if counts && failed => self.evidence.add_at(self.limit(), one),
             _ => {}
         }
@@ -370,6 +379,7 @@ mod tests {
         let line = format!("1796072460.123|green|200|{upstream}|0.002|GET|OK|0714||/a|b");
         let fact = Fact::read(&line)?;
         assert_eq!((fact.color, fact.who, fact.path), (Color::Green, "0714", "/a|b"));
+        assert_eq!(fact.place(), "/a|b");
         Some(fact.says())
     }
 
@@ -396,6 +406,12 @@ mod tests {
         ] {
             assert_eq!(Fact::read(torn), None, "{torn}");
         }
+        let line = |path: &str| format!("1|green|500|500|1|GET|OK|00||{path}");
+        for (path, place) in [("/", "/"), ("/a", "/a"), ("/a/b/c", "/a"), ("//b", "/"), ("", "")] {
+            assert_eq!(Fact::read(&line(path)).unwrap().place(), place);
+        }
+        let long = line(&format!("/{}/b", "x".repeat(90)));
+        assert_eq!(Fact::read(&long).unwrap().place().len(), 81);
         let asked = |path: &str| Fact::path_to_ask(path);
         assert_eq!(asked("/a b/c.d").as_deref(), Some("/a%20b/c.d"));
         assert_eq!(asked("/caf\\xC3\\xA9?").as_deref(), Some("/caf%C3%A9%3F"));

@@ -38,7 +38,9 @@ const SHORTEST: SignedDuration = SignedDuration::from_secs(60);
 /// How long NGINX may take to write down a request: it flushes its buffer each second.
 const ARRIVES: Duration = Duration::from_secs(10);
 
-/// Failures of one visitor at one path in so many seconds count once.
+/// For so many seconds after a failure that counts, nothing does that the same visitor meets at the
+/// same place, be it good or bad: somebody tries again, and what is left out must not depend on how
+/// that goes.
 const BURST: f64 = 10.0;
 
 /// How often the release before is asked for a path that failed.
@@ -176,16 +178,15 @@ fn is_over(app: &App, bake: &Bake, now: Timestamp) -> Option<Verdict> {
 }
 
 fn is_of_a_burst(bursts: &mut HashMap<(String, String), f64>, fact: &Fact<'_>) -> bool {
-    if !matches!(fact.says(), Said::Failed { .. }) {
-        return false;
+    let key = (fact.who.to_owned(), fact.place().to_owned());
+    if bursts.get(&key).is_some_and(|began| fact.at - began < BURST) {
+        return true;
     }
-    bursts.retain(|_, last| fact.at - *last < BURST);
-    let key = (fact.who.to_owned(), fact.path.to_owned());
-    let is_again = bursts.contains_key(&key);
-    if !is_again {
+    if matches!(fact.says(), Said::Failed { .. }) {
+        bursts.retain(|_, began| fact.at - *began < BURST);
         bursts.insert(key, fact.at);
     }
-    is_again
+    false
 }
 
 /// What is done with a release that is worse.
@@ -361,4 +362,29 @@ async fn on_record(app: &App, bake: &Bake, sink: &dyn Sink) -> Result<(), Failur
     };
     hooks::guilty(&run, Failure::failed(said(bake)).with_traffic(traffic)).await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_failure_nothing_counts_for_a_while_that_the_same_visitor_meets_there() {
+        let mut bursts = HashMap::new();
+        let mut counts = |at: f64, status: u16, who: &str, path: &str| {
+            let line = format!("{at}|green|200|{status}|0.002|GET|OK|{who}||{path}");
+            !is_of_a_burst(&mut bursts, &Fact::read(&line).unwrap())
+        };
+        assert!(counts(0.0, 200, "07", "/a"));
+        assert!(counts(1.0, 500, "07", "/a/b"));
+        for (at, status) in [(1.1, 500), (2.0, 200), (10.9, 500)] {
+            assert!(!counts(at, status, "07", "/a"), "{at}");
+        }
+        // What was left out did not begin another one.
+        assert!(counts(11.1, 200, "07", "/a"));
+        assert!(counts(2.0, 500, "08", "/a"));
+        assert!(counts(2.0, 500, "07", "/b"));
+        assert!(counts(11.2, 500, "07", "/a"));
+        assert!(!counts(11.3, 200, "07", "/a"));
+    }
 }

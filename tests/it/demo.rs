@@ -25,6 +25,7 @@ fn the_tour_loses_no_request_and_leaves_nothing() {
         (&sums["deploys"], &sums["refused"], &sums["rollbacks"]),
         (&2.into(), &1.into(), &1.into())
     );
+    assert_eq!(sums["taken_back"], 1, "{whole}");
     assert!(sums["switch_ms"].is_u64(), "{sums}");
     assert!(
         whole.contains("No module named 'payments_that_nobody_installed'"),

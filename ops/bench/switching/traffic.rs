@@ -170,7 +170,7 @@ async fn all_clients(mix: Mix, errand: Arc<Errand>) {
 }
 
 async fn ask_on(kind: Kind, errand: Arc<Errand>) {
-    let mut connection = Connection::new(errand.site.plain, &errand.site.host);
+    let mut connection = Connection::new(errand.site.plain, 1, &errand.site.host);
     while errand.goes_on() {
         let asked = connection.ask(kind, PATIENCE).await;
         errand.with_record(|record| record.reopened += u64::from(asked.reopened));
