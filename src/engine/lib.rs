@@ -10,6 +10,7 @@ pub mod cutover;
 pub mod drift;
 pub mod gate;
 pub mod health;
+pub mod ledger;
 pub mod marks;
 pub mod migration;
 pub mod participant;

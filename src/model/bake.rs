@@ -32,6 +32,8 @@ pub struct Fact<'a> {
     pub color: Color,
     /// What each color that was asked answered, that one first; none where it was not asked.
     pub upstream: Vec<u16>,
+    /// How long that one took, in milliseconds, to the end of its answer.
+    pub took_ms: Option<f64>,
     /// Who asked, as one of a hundred.
     pub who: &'a str,
     /// What `bg` sent along to find it here.
@@ -49,7 +51,8 @@ impl<'a> Fact<'a> {
         let at = next()?.parse().ok()?;
         let color = next()?.parse().ok()?;
         let (_status, upstream) = (next()?, next()?);
-        let (_time, _method, _completion) = (next()?, next()?, next()?);
+        let (took, _method, _completion) = (next()?, next()?, next()?);
+        let own = took.split(", ").next().and_then(|took| took.parse().ok());
         let upstream = upstream.split(", ").filter(|status| *status != "-");
         Some(Fact {
             at,
@@ -57,6 +60,7 @@ impl<'a> Fact<'a> {
             upstream: upstream
                 .map(|status| status.parse().ok())
                 .collect::<Option<_>>()?,
+            took_ms: own.map(|took: f64| took * 1000.0),
             who: next()?,
             nonce: next()?,
             path: next()?,
@@ -166,6 +170,18 @@ pub enum Verdict {
     Superseded,
 }
 
+/// A place at which a release is slower than the one before, visitors' requests and those that asked
+/// both in turn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slow {
+    /// The beginning of the path.
+    pub place: String,
+    /// What 95 of 100 requests took at most before, in milliseconds.
+    pub before_ms: u64,
+    /// What they take now.
+    pub now_ms: u64,
+}
+
 /// A step of a canary that is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stage {
@@ -219,6 +235,9 @@ pub struct Bake {
     pub kept: Timestamp,
     /// How often the evidence was dropped because the release before failed as well.
     pub acquitted: u32,
+    /// Where it is slower.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow: Option<Slow>,
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
@@ -329,16 +348,6 @@ impl Bake {
                 share: Some(stage.share),
                 ..Route::to(self.before.color)
             },
-        }
-    }
-
-    /// What was counted of a release, `None` where it was neither of the two.
-    #[must_use]
-    pub fn of(&self, release: &Deployment) -> Option<Counts> {
-        match &release.release {
-            held if *held == self.release.release => Some(self.seen),
-            held if *held == self.before.release && self.stage.is_some() => Some(self.beside),
-            _ => None,
         }
     }
 

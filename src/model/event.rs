@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::color::{Color, Share};
 use crate::failure::Deployment;
 use crate::journal::Verb;
+use crate::judge::Counts;
+use crate::ledger::Behavior;
 use crate::release::ReleaseId;
 
 pub use note::{ChangedFile, FleetStage, Note, Remote, RepairStep, TriedBy};
@@ -275,6 +277,15 @@ pub enum Event {
         releases: Vec<String>,
         /// Python environments deleted.
         environments: usize,
+    },
+    /// What became of a release's requests for as long as it was watched, in `bg history RUN`.
+    Behaved {
+        /// The release.
+        release: ReleaseId,
+        /// How many requests there were, and how many failed.
+        counts: Counts,
+        /// The same by the beginning of the path, the most asked for first.
+        places: Vec<Behavior>,
     },
     /// The maintenance page was put up or taken away.
     MaintenanceSet {

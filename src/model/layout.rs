@@ -205,6 +205,16 @@ impl Layout {
     pub fn pause(&self) -> PathBuf {
         self.state().join("canary-paused")
     }
+    /// What became of releases' requests: a file for each.
+    #[must_use]
+    pub fn ledgers(&self) -> PathBuf {
+        self.state().join("ledger")
+    }
+    /// What became of a release's requests.
+    #[must_use]
+    pub fn ledger(&self, release: &ReleaseId) -> PathBuf {
+        self.ledgers().join(format!("{release}.json"))
+    }
     /// Held by the process that watches.
     #[must_use]
     pub fn watching(&self) -> PathBuf {

@@ -16,6 +16,7 @@ pub mod instance;
 pub mod journal;
 pub mod judge;
 pub mod layout;
+pub mod ledger;
 pub mod listen;
 pub mod password;
 pub mod path;

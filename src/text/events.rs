@@ -5,6 +5,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use model::event::Event;
 use model::failure::{Deployment, Failure};
+use model::judge::Counts;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -74,6 +75,7 @@ fn line(event: &Event) -> String {
             let past = format!("went back past the contract release {contract}, forced ({reason})");
             return sign(CARE, "!", &past);
         }
+        Event::Behaved { .. } => return behaved(event),
         Event::PutBack { live, reason } => {
             return sign(BAD, "✗", &format!("{reason}; traffic put back to {live}"));
         }
@@ -265,6 +267,7 @@ fn done(event: &Event) -> String {
         | Event::GateForced { .. }
         | Event::HookSaid { .. }
         | Event::HookFailed { .. }
+        | Event::Behaved { .. }
         | Event::ContractForced { .. }
         | Event::PutBack { .. }
         | Event::Counted { .. }
@@ -310,6 +313,35 @@ fn worker_words(worker: &str, gap_ms: Option<u64>) -> String {
         Some(gap) => format!("worker {worker} handed over, {gap} ms without a running worker"),
         None => format!("worker {worker} handed over"),
     }
+}
+
+fn behaved(event: &Event) -> String {
+    const SHOWN: usize = 10;
+    let Event::Behaved {
+        release,
+        counts,
+        places,
+    } = event
+    else {
+        return String::new();
+    };
+    let requests = |counts: &Counts| {
+        let all = usize::try_from(counts.requests).unwrap_or(usize::MAX);
+        format!("{}, {} failed", super::counted(all, "request"), counts.failed)
+    };
+    let mut text = format!(
+        "  · {} while it was watched: {}\n",
+        release.short(),
+        requests(counts)
+    );
+    for place in places.iter().take(SHOWN) {
+        let took = place.p50_ms.zip(place.p95_ms);
+        let took = took.map_or(String::new(), |(half, most)| {
+            format!(", half within {half} ms, 95 of 100 within {most} ms")
+        });
+        writeln!(text, "      {}: {}{took}", place.place, requests(&place.counts)).ok();
+    }
+    text
 }
 
 fn counted(event: &Event, style: Style, mark: &str) -> String {

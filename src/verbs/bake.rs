@@ -8,9 +8,9 @@ use std::time::Duration;
 use engine::app::App;
 use engine::canary::{self, Watched};
 use engine::run::Run;
-use engine::{marks, traffic, watch};
+use engine::{ledger, marks, traffic, watch};
 use jiff::{SignedDuration, Timestamp};
-use model::bake::{Bake, Stage, Verdict};
+use model::bake::{Bake, Slow, Stage, Verdict};
 use model::color::Route;
 use model::config::Act;
 use model::config::duration::Span;
@@ -104,7 +104,7 @@ pub(super) fn begin(
     let since = Timestamp::now();
     let longest = SignedDuration::try_from(lasts.0).unwrap_or(SignedDuration::from_hours(24));
     let last = watch::last(app);
-    let known = last.as_ref().and_then(|last| last.of(before));
+    let known = before.release.as_ref().map(|release| ledger::of(app, release));
     let earlier = last.as_ref().map_or(0, |last| {
         let is_another = last.release.release != release.release;
         last.earlier + u32::from(is_another && last.verdict.as_ref().is_some_and(is_judged))
@@ -125,7 +125,7 @@ pub(super) fn begin(
         },
         earlier,
         net: false,
-        evidence: Evidence::against(judge::limit(known.unwrap_or_default())),
+        evidence: Evidence::against(judge::limit(known.unwrap_or_default().counts())),
         seen: Counts::default(),
         beside: Counts::default(),
         met: 0,
@@ -135,6 +135,7 @@ pub(super) fn begin(
         by: BTreeSet::new(),
         read: 0,
         acquitted: 0,
+        slow: None,
         verdict: None,
     };
     let route = bake.route();
@@ -233,6 +234,18 @@ pub fn said(bake: &Bake) -> String {
         .ok();
         let paths: Vec<&str> = bake.paths.keys().map(String::as_str).collect();
         write!(text, " ({})", paths.join(", ")).ok();
+    }
+    if let Some(slow) = &bake.slow {
+        let Slow {
+            place,
+            before_ms,
+            now_ms,
+        } = slow;
+        write!(
+            text,
+            "; at {place} 95 of 100 took up to {now_ms} ms where they took {before_ms}, and both asked in turn say the same"
+        )
+        .ok();
     }
     if bake.both > 0 {
         write!(text, "; {} failed on both colors", bake.both).ok();

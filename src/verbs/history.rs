@@ -3,11 +3,13 @@
 use std::fmt::Write;
 
 use engine::app::App;
-use engine::run;
+use engine::{ledger, run};
 use jiff::Timestamp;
+use model::event::Event;
 use model::failure::Failure;
 use model::journal::Record;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use state::journal::Journal;
 use sys::lock;
 
@@ -146,7 +148,31 @@ pub fn log_of(app: &App, run: &str) -> Result<RunLog, Failure> {
         line.get_mut("event").map(notices::add_sentence);
         Some(line)
     });
-    Ok(RunLog(lines.collect()))
+    let mut lines: Vec<_> = lines.collect();
+    if let Some(behaved) = behaved(app, run) {
+        let ms = lines.last().and_then(|line| line.get("ms")).cloned();
+        lines.push(json!({"ms": ms, "event": behaved}));
+    }
+    Ok(RunLog(lines))
+}
+
+/// How the release that a run made live has behaved since.
+fn behaved(app: &App, run: &str) -> Option<Event> {
+    let is_there = |records: &[Record]| records.iter().any(|record| record.run().0 == run);
+    let records = Journal::latest(&app.layout.journal(), is_there).ok()?;
+    let release = records.iter().find_map(|record| match record {
+        Record::Commit {
+            run: this, live, was, ..
+        } if this.0 == run && live.release != *was => live.release.clone(),
+        _ => None,
+    })?;
+    let ledger = ledger::of(app, &release);
+    ledger.until?;
+    Some(Event::Behaved {
+        counts: ledger.counts(),
+        places: ledger.behavior(),
+        release,
+    })
 }
 
 /// One step of a run, as `bg history RUN --timings` lists it.

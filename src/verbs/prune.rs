@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 
+use engine::ledger;
 use engine::run::Run;
 use model::color::Color;
 use model::event::{Event, Note, Sink};
@@ -61,6 +62,7 @@ pub async fn prune(run: &Run<'_>) -> Result<(), Failure> {
             }));
         }
     }
+    ledger::forget(app).map_err(|error| kept(error.into()))?;
     source::forget(app).await?;
     assets::prune(&app.layout, &app.config.nginx.static_files)
         .map_err(|error| Failure::failed("files of old releases were not deleted").because(error))?;

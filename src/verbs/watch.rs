@@ -3,6 +3,7 @@
 //! on.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::time::Duration;
 
 use engine::app::App;
@@ -10,18 +11,21 @@ use engine::begin::begin;
 use engine::caller::Caller;
 use engine::control::ControlChannel;
 use engine::watch::{self, Facts};
-use engine::{canary, marks};
+use engine::{canary, ledger, marks};
 use jiff::{SignedDuration, Timestamp};
-use model::bake::{Bake, Fact, Said, Verdict};
+use model::bake::{Bake, Fact, Said, Slow, Verdict};
 use model::color::Route;
 use model::config::Act;
 use model::event::Sink;
 use model::failure::{Deployment, Failure, Traffic, in_one_line};
 use model::journal::Verb;
+use model::ledger::Ledger;
 use model::wire::Expected;
 use site::endpoint::{self, Nonce};
 use state::releases;
 use sys::lock::{self, Holder, Lock, LockError};
+
+mod slow;
 
 use super::bake::said;
 use super::{canary as steps, compare, hooks, switch};
@@ -105,12 +109,58 @@ pub async fn to_its_end(app: &App, sink: &dyn Sink) -> Result<(), Failure> {
     }
 }
 
+/// What is kept of the two releases.
+struct Books {
+    release: Ledger,
+    before: Ledger,
+}
+
+impl Books {
+    fn of(app: &App, bake: &Bake) -> Books {
+        let of = |deployment: &Deployment| {
+            let release = deployment.release.as_ref();
+            release.map_or_else(Ledger::default, |release| ledger::of(app, release))
+        };
+        Books {
+            release: of(&bake.release),
+            before: of(&bake.before),
+        }
+    }
+
+    fn take(&mut self, bake: &Bake, fact: &Fact<'_>) {
+        match fact.color == bake.release.color {
+            true => self.release.take(fact),
+            false => self.before.take(fact),
+        }
+    }
+
+    /// What cannot be kept is missing in the history.
+    fn keep(&self, app: &App, bake: &Bake) {
+        for (deployment, ledger) in [(&bake.release, &self.release), (&bake.before, &self.before)] {
+            if let Some(release) = &deployment.release
+                && ledger.until.is_some()
+            {
+                ledger::keep(app, release, ledger).ok();
+            }
+        }
+    }
+}
+
 /// Looks at the facts until there is a verdict; `TakenBack` where the release is to be.
 async fn look(app: &App, bake: &mut Bake) -> Result<Verdict, String> {
+    let mut books = Books::of(app, bake);
+    let verdict = look_on(app, bake, &mut books).await;
+    books.keep(app, bake);
+    verdict
+}
+
+async fn look_on(app: &App, bake: &mut Bake, books: &mut Books) -> Result<Verdict, String> {
     let failed = |error: &dyn std::error::Error| format!("what NGINX writes down cannot be read: {error}");
     let mut facts = Facts::from(app, bake.read).map_err(|error| failed(&error))?;
     let mut bursts: HashMap<(String, String), f64> = HashMap::new();
     let mut fresh: Vec<String> = Vec::new();
+    let mut pace = slow::Pace::default();
+    let mut asking: Option<Pin<Box<dyn Future<Output = Option<Slow>>>>> = None;
     // The page stands in front of it for a while.
     while app.link.read().is_ok_and(|live| live.maintenance) {
         tokio::time::sleep(GLANCE).await;
@@ -125,6 +175,8 @@ async fn look(app: &App, bake: &mut Bake) -> Result<Verdict, String> {
             if let Some(fact) = Fact::read(&line).filter(|fact| fact.nonce.is_empty()) {
                 let counts = !is_of_a_burst(&mut bursts, &fact);
                 bake.take(&fact, counts);
+                books.take(bake, &fact);
+                pace.take(bake, &fact);
             }
         }
         if !is_still_live(app, bake) && !stays_live(app, bake).await {
@@ -153,9 +205,27 @@ async fn look(app: &App, bake: &mut Bake) -> Result<Verdict, String> {
             bake.kept = now;
             // What cannot be kept is seen anew.
             watch::update(app, bake).ok();
+            books.keep(app, bake);
             kept = now;
+            if asking.is_none()
+                && let Some(slow) = pace.suspect(app, bake)
+            {
+                let bake = bake.clone();
+                asking = Some(Box::pin(async move { slow::is_so(app, &bake, slow).await }));
+            }
         }
-        tokio::time::sleep(GLANCE).await;
+        let Some(answer) = &mut asking else {
+            tokio::time::sleep(GLANCE).await;
+            continue;
+        };
+        // Visitors are looked at meanwhile.
+        if let Ok(answer) = tokio::time::timeout(GLANCE, answer).await {
+            asking = None;
+            bake.slow = answer.or(bake.slow.take());
+            if bake.slow.is_some() {
+                return Ok(acts(bake));
+            }
+        }
     }
 }
 

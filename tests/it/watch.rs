@@ -139,6 +139,35 @@ fn of_the_first_releases_a_verdict_is_told_and_nothing_done() {
         status.stdout.contains("! watched: green (") && status.stdout.contains("it is only told"),
         "{status}"
     );
+    let runs = sandbox.bg(&["history", "--json"]).result()["answer"].take();
+    let mut runs = runs.as_array().unwrap().iter();
+    let deploy = runs.find(|run| run["verb"] == "deploy").unwrap();
+    let told = sandbox.bg(&["history", deploy["run"].as_str().unwrap()]);
+    let seen = verdict(&sandbox)["seen"].take();
+    let expected = format!(
+        "while it was watched: {} requests, {} failed\n      /whoami: ",
+        seen["requests"], seen["failed"]
+    );
+    assert!(told.stdout.contains(&expected), "{expected}: {told}");
+}
+
+#[test]
+fn a_release_that_became_slow_is_taken_back_where_both_asked_in_turn_say_so() {
+    let (sandbox, _port) = ready(|config| set(config, "bake", "act", "always"));
+    let visitors = Visitors::come(&sandbox);
+    sandbox.commit_edit("another greeting", "Good day", "Hello");
+    sandbox.bg(&["deploy"]).assert_code(0);
+    wait_until(PATIENCE, "what the release before did", || {
+        verdict(&sandbox)["seen"]["requests"].as_u64() > Some(60)
+    });
+    sandbox.commit_edit(
+        "a release that takes its time",
+        "def whoami():\n",
+        "def whoami():\n    time.sleep(0.2)\n",
+    );
+    let deployed = sandbox.bg(&["deploy", "--wait-bake"]);
+    visitors.go();
+    sandbox.assert_five(&deployed, 5, "; at /whoami 95 of 100 took up to ", Color::Green);
 }
 
 #[test]

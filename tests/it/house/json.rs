@@ -14,7 +14,7 @@ use super::lexicon::snake;
 use super::source_folder;
 
 /// One line for each event, as it is printed, but for those that carry a notice.
-const SAMPLES: [&str; 28] = [
+const SAMPLES: [&str; 29] = [
     r#"{"event":"began","app":"shop","verb":"deploy","live":{"color":"blue","release":"20261124T091500Z-3f6f782"},"color":"green","release":null,"subject":"Take payments"}"#,
     r#"{"event":"opened","run":"20261125T101500123Z-4711"}"#,
     r#"{"event":"ready","color":"green","release":"20261125T101502Z-a1b2c3d"}"#,
@@ -41,6 +41,7 @@ const SAMPLES: [&str; 28] = [
     r#"{"event":"backed_up","file":"/srv/shop/backups/20261125T101503Z.dump","bytes":104857,"took_ms":930}"#,
     r#"{"event":"contract_forced","contract":"20261125T101502Z-a1b2c3d","reason":"the column is still there"}"#,
     r#"{"event":"pruned","releases":["20261110T080000Z-0c1d2e3"],"environments":1}"#,
+    r#"{"event":"behaved","release":"20261125T101502Z-a1b2c3d","counts":{"requests":612,"failed":3},"places":[{"place":"/cart","counts":{"requests":200,"failed":3},"p50_ms":12,"p95_ms":40}]}"#,
     r#"{"event":"maintenance_set","on":true}"#,
     r#"{"event":"stepped","color":"green","share":"25%","paths":1,"listeners":2,"took_ms":48}"#,
 ];
