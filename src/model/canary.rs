@@ -68,6 +68,26 @@ mod tests {
         marks
     }
 
+    /// A request that has passed the page's look just before that came reads its label behind it.
+    #[test]
+    fn behind_the_page_each_visitor_has_the_same_color() {
+        for (route, share) in [
+            ("blue-to-green-5", 5),
+            ("green-to-blue-50", 50),
+            ("blue-to-green-100", 100),
+        ] {
+            let open = Route::from_folder(route).unwrap();
+            let page = Route {
+                maintenance: true,
+                ..open
+            };
+            let share = format!("{share}%").parse().unwrap();
+            let mut expected = marks(open, share, 37);
+            expected.push("is-maintenance".to_owned());
+            assert_eq!(marks(page, share, 37), expected);
+        }
+    }
+
     #[test]
     fn each_step_has_the_visitors_of_the_one_before() {
         for first in [0, 37, 99] {

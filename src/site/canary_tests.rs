@@ -75,7 +75,7 @@ async fn moved(r: &Rehearsal, visitors: usize, from: Color) -> Vec<usize> {
 #[tokio::test]
 async fn each_visitor_keeps_the_color_and_each_step_has_those_of_the_one_before() {
     let r = start(Scene::default()).await;
-    let visitors = 200;
+    let visitors = std::env::var("BG_VISITORS").map_or(200, |count| count.parse().unwrap());
     for from in Color::BOTH {
         let mut before = Vec::new();
         for percent in [0, 1, 10, 50, 99, 100] {

@@ -135,6 +135,68 @@ async fn the_app_never_gets_the_token_however_the_cookie_is_written() {
     live(&r.ask("GET", "/", &theirs, "").await, Color::Blue);
 }
 
+/// Asks by HTTP/2, whose clients send each cookie as a header of its own.
+async fn ask_by_http2(port: u16, headers: &[(&'static str, &str)]) -> (u16, Option<String>, String) {
+    use http_body_util::{BodyExt, Empty};
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.unwrap();
+    tokio::spawn(connection);
+    let mut request = hyper::Request::get("http://shop.example/");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Empty::<&[u8]>::new()).unwrap();
+    let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+    let previewed = head.headers.get("x-bg-preview");
+    let previewed = previewed.map(|color| color.to_str().unwrap().to_owned());
+    let body = body.collect().await.unwrap().to_bytes();
+    (
+        head.status.as_u16(),
+        previewed,
+        String::from_utf8_lossy(&body).into_owned(),
+    )
+}
+
+#[tokio::test]
+async fn http2_makes_no_difference() {
+    let r = start(Scene {
+        site: Some(
+            "server { listen 0.0.0.0:{port} http2; server_name shop.example; include {bg}/route.conf; \
+             location / { include {bg}/proxy.conf; } }",
+        ),
+        ..Scene::default()
+    })
+    .await;
+    let ours = format!("bg_shop_preview={GREEN}");
+    let crumbs = [
+        vec![("cookie", "a=b"), ("cookie", &ours), ("cookie", "c=d")],
+        vec![("cookie", &ours)],
+        vec![("cookie", "a=b"), ("cookie", &ours)],
+        vec![("x-bg-preview", GREEN)],
+    ];
+    for headers in crumbs {
+        let (status, previewed, body) = ask_by_http2(r.port, &headers).await;
+        assert_eq!(
+            (status, previewed.as_deref()),
+            (200, Some("green")),
+            "{headers:?}: {body}"
+        );
+        assert!(!body.contains("bg_shop_preview"), "{body}");
+        assert_eq!(body.contains("a=b"), headers[0].1 == "a=b", "{body}");
+    }
+    let (status, previewed, body) = ask_by_http2(r.port, &[("cookie", "a=b"), ("cookie", "c=d")]).await;
+    assert_eq!((status, previewed), (200, None), "{body}");
+    let over = format!("bg_shop_preview={UNKNOWN}");
+    assert_eq!(
+        ask_by_http2(r.port, &[("cookie", "a=b"), ("cookie", &over)])
+            .await
+            .0,
+        410
+    );
+}
+
 #[tokio::test]
 async fn a_sites_limits_count_a_previewer_once() {
     let r = start(Scene {

@@ -36,8 +36,8 @@ const GLANCE: Duration = Duration::from_millis(250);
 /// How often what is known is kept for `bg status`.
 const KEPT: SignedDuration = SignedDuration::from_secs(2);
 
-/// How long a clean release is watched at least.
-const SHORTEST: SignedDuration = SignedDuration::from_secs(60);
+/// How long a clean release is watched at least: what leaks does not fail at once.
+const SHORTEST: SignedDuration = SignedDuration::from_secs(120);
 
 /// How long NGINX may take to write down a request: it flushes its buffer each second.
 const ARRIVES: Duration = Duration::from_secs(10);

@@ -219,7 +219,7 @@ fn a_step_that_fails_half_way_is_finished_or_undone() {
     sandbox.bg(&["abort"]).assert_code(0);
     let steps = fs::read_to_string(&trace).unwrap();
     let mine = |line: &&str| {
-        ["journal", "swap", "lay out"]
+        ["journal", "swap", "lay out", "bake.json"]
             .iter()
             .any(|part| line.contains(part))
     };

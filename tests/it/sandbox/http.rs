@@ -38,6 +38,12 @@ pub fn get_with(address: SocketAddr, host: &str, path: &str, headers: &[(&str, &
 
 /// The same as somebody at another address of this machine.
 pub fn get_from(from: Ipv4Addr, address: SocketAddr, host: &str, path: &str) -> io::Result<Answer> {
+    let stream = connect_from(from, address)?;
+    ask(stream, host, path, &[])
+}
+
+/// A connection from another address of this machine.
+pub fn connect_from(from: Ipv4Addr, address: SocketAddr) -> io::Result<TcpStream> {
     let alone = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()?;
@@ -47,7 +53,7 @@ pub fn get_from(from: Ipv4Addr, address: SocketAddr, host: &str, path: &str) -> 
         socket.connect(address).await?.into_std()
     })?;
     stream.set_nonblocking(false)?;
-    ask(stream, host, path, &[])
+    Ok(stream)
 }
 
 fn ask(mut stream: TcpStream, host: &str, path: &str, headers: &[(&str, &str)]) -> io::Result<Answer> {

@@ -1,16 +1,18 @@
 //! The host that is walked on, what must be live on it, and the client that watches its door.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bluegreen::model::color::Color;
+use bluegreen::model::color::{Color, Route};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::load::{Count, Kind, Load, Plan};
 use crate::sandbox::answering::Answering;
 use crate::sandbox::outcome::{Outcome, Running};
-use crate::sandbox::{HOST, Sandbox, http, set};
+use crate::sandbox::ports::Port;
+use crate::sandbox::wait::wait_until;
+use crate::sandbox::{HOST, Sandbox, http, processes, set};
 
 use super::Walked;
 use super::step::Verb;
@@ -40,6 +42,7 @@ pub struct Ground {
     /// What ran when PM2's daemon was killed: it goes on serving, and PM2 has lost it.
     lost: Vec<Answering>,
     way: &'static str,
+    _port: Port,
     load: Option<Load>,
     counted: Vec<Count>,
     commits: u32,
@@ -48,8 +51,14 @@ pub struct Ground {
 impl Ground {
     /// Two releases, the second live, under load.
     pub fn new(way: &'static str) -> Ground {
+        let port = Port::free();
         let sandbox = Sandbox::deployed_with(|config| {
             set(config, "nginx", "switch", way);
+            // Releases are watched, and canaries can be had.
+            if way == "live" {
+                set(config, "nginx", "loopback_port", i64::from(port.number()));
+                set(config, "canary", "steps", vec!["5% 1s", "50% 1s"]);
+            }
             // A release that is refused is refused soon, one that is slow is not.
             set(config, "gate", "timeout", "10s");
             // Each deploy finds releases that nobody needs any more.
@@ -66,6 +75,7 @@ impl Ground {
             live,
             lost: Vec::new(),
             way,
+            _port: port,
             load: None,
             counted: Vec::new(),
             commits: 0,
@@ -156,6 +166,33 @@ impl Ground {
         self.sandbox.bg_start(args)
     }
 
+    /// Whether there can be a canary.
+    pub fn is_live_way(&self) -> bool {
+        self.way == "live"
+    }
+
+    /// Whether some of the visitors get the other color.
+    pub fn in_canary(&self) -> bool {
+        self.sandbox.link().contains("-to-")
+    }
+
+    /// The processes that watch a release are killed.
+    pub fn kill_watchers(&self) {
+        let all = processes::of(self.sandbox.root());
+        let watch = all.into_iter().filter(|(_, line)| line.contains("watch-release"));
+        watch.for_each(|(pid, _)| {
+            kill(Pid::from_raw(pid), Signal::SIGKILL).ok();
+        });
+    }
+
+    /// A canary goes on by itself until all visitors are there.
+    pub fn goes_on(&mut self) {
+        let other = self.live.color.other().name();
+        let sandbox = &self.sandbox;
+        let is_over = || sandbox.link().ends_with(other) && sandbox.lock_is_free();
+        wait_until(BACK, "the end of a canary", is_over);
+    }
+
     /// PM2's daemon is killed.
     pub fn kill_pm2(&mut self) {
         let running = Color::BOTH.into_iter().filter_map(|color| self.of(color));
@@ -196,6 +233,7 @@ impl Ground {
     /// Everything ends and is started again, as at boot.
     pub fn reboot(&mut self) {
         self.close();
+        self.kill_watchers();
         self.sandbox.front.stop();
         self.sandbox.pm2(&["kill"]);
         self.sandbox.pm2(&["resurrect"]);
@@ -206,8 +244,8 @@ impl Ground {
 
     /// A reboot ends when both colors answer again.
     fn wait_until_warm(&self) {
-        let until = std::time::Instant::now() + BACK;
-        while std::time::Instant::now() < until {
+        let until = Instant::now() + BACK;
+        while Instant::now() < until {
             let all = Color::BOTH.iter().all(|color| {
                 http::get(self.sandbox.slot_address(*color), HOST, "/health")
                     .is_ok_and(|answer| answer.status == 200)
@@ -235,6 +273,8 @@ impl Ground {
     /// A deploy and a switch go well; a rollback may have nothing to go to.
     pub fn may_end(&mut self, verb: Verb, outcome: &Outcome) {
         match verb {
+            // Nothing is idle in a canary.
+            Verb::Deploy if self.in_canary() => self.ended(outcome, &[1]),
             Verb::Deploy | Verb::Switch => self.ended(outcome, &[0]),
             Verb::Rollback => self.ended(outcome, &[0, 1]),
         }
@@ -305,7 +345,8 @@ impl Ground {
     fn look(&mut self, may: &[Answering]) {
         let link = self.sandbox.link();
         let status = self.sandbox.status();
-        let color = link.trim_start_matches("maintenance-").parse().unwrap();
+        let route = Route::from_folder(&link).unwrap();
+        let color = route.color;
         let Some(now) = self.of(color) else {
             return self.violated(format!("{color} is live and empty: {status}"));
         };
@@ -329,11 +370,12 @@ impl Ground {
             if !answer.as_ref().is_ok_and(|answer| answer.status == 503) {
                 self.violated(format!("the page is not up: {answer:?}"));
             }
-        } else if Answering::at_the_door(&self.sandbox).as_ref() != Some(&now) {
-            self.violated(format!(
-                "{:?} answers, and {now:?} is live",
-                Answering::at_the_door(&self.sandbox)
-            ));
+        } else {
+            let beside = route.share.and_then(|_| self.of(color.other()));
+            let at_the_door = Answering::at_the_door(&self.sandbox);
+            if at_the_door.is_none() || (at_the_door.as_ref() != Some(&now) && at_the_door != beside) {
+                self.violated(format!("{at_the_door:?} answers, {now:?} is live on {link}"));
+            }
         }
         for color in Color::BOTH {
             let folder = self.sandbox.app_root().join("slots").join(color.name());
@@ -341,8 +383,14 @@ impl Ground {
                 self.violated(format!("the release of {color} is gone: {status}"));
             }
         }
-        if !self.sandbox.lock_is_free() {
-            self.violated("the lock is held".to_owned());
+        // Whoever watches may put something on record.
+        let until = Instant::now() + BACK;
+        while !self.sandbox.lock_is_free() {
+            if Instant::now() > until {
+                self.violated("the lock is held".to_owned());
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
         }
         self.live = now;
     }

@@ -56,6 +56,22 @@ pub enum Step {
     Reboot,
     /// Two operators at once.
     Two(Verb, Verb),
+    /// So many of the visitors get the other color.
+    Canary(u8),
+    /// A canary is given up, or there is none.
+    Abort,
+    /// It goes on by hand, or there is none.
+    Promote,
+    /// A release of which the first visitors come by command, and all others by themselves.
+    DeployCanary,
+    /// The same, and the command is killed; then it is given up.
+    KillCanary(u64),
+    /// The next step is killed.
+    KillPromote(u64),
+    /// A preview is opened, and perhaps ended.
+    Preview(bool),
+    /// Whatever watches a release is killed.
+    WatcherKilled,
 }
 
 fn verb() -> impl Strategy<Value = Verb> {
@@ -79,6 +95,14 @@ pub fn any() -> impl Strategy<Value = Step> {
         1 => verb().prop_map(Step::ForeignReload),
         1 => Just(Step::Reboot),
         1 => (verb(), verb()).prop_map(|(one, other)| Step::Two(one, other)),
+        3 => (1_u8..=100).prop_map(Step::Canary),
+        1 => Just(Step::Abort),
+        1 => Just(Step::Promote),
+        1 => Just(Step::DeployCanary),
+        2 => (0_u64..2500).prop_map(Step::KillCanary),
+        2 => (0_u64..800).prop_map(Step::KillPromote),
+        1 => proptest::bool::ANY.prop_map(Step::Preview),
+        1 => Just(Step::WatcherKilled),
     ]
 }
 
@@ -88,8 +112,25 @@ impl Step {
         matches!(self, Step::Kill(..) | Step::KillMaintenance(..))
     }
 
+    /// Whether it needs the live way.
+    fn is_of_a_canary(&self) -> bool {
+        matches!(
+            self,
+            Step::Canary(_)
+                | Step::Abort
+                | Step::Promote
+                | Step::DeployCanary
+                | Step::KillCanary(_)
+                | Step::KillPromote(_)
+                | Step::Preview(_)
+        )
+    }
+
     /// Takes it, and looks whether all is as it must be.
     pub fn take(&self, ground: &mut Ground) {
+        if self.is_of_a_canary() && !ground.is_live_way() {
+            return;
+        }
         match self {
             Step::Do(verb) => good(ground, *verb),
             Step::DeployBad => {
@@ -101,8 +142,8 @@ impl Step {
             Step::DeploySlow => {
                 ground.commit_slow();
                 let outcome = ground.bg(&["deploy"]);
-                ground.ended(&outcome, &[0]);
-                ground.moved_or_stays(true);
+                ground.may_end(Verb::Deploy, &outcome);
+                ground.moved_or_stays(outcome.code == Some(0));
                 ground.pruned();
             }
             Step::Maintenance(on) => {
@@ -153,6 +194,8 @@ impl Step {
                 ground.repaired();
                 ground.stays();
             }
+            // It has visitors.
+            Step::WarmKilled if ground.in_canary() => {}
             Step::WarmKilled => {
                 ground.kill_warm();
                 ground.repaired();
@@ -160,29 +203,100 @@ impl Step {
             }
             Step::ForeignReload(verb) => {
                 ground.prepare(*verb);
+                let may_move = moves(ground, *verb);
                 let running = ground.start(&[verb.word()]);
                 ground.reload_nginx();
                 let outcome = running.wait();
                 ground.may_end(*verb, &outcome);
-                ground.moved_or_stays(outcome.code == Some(0));
+                ground.moved_or_stays(may_move && outcome.code == Some(0));
             }
             Step::Reboot => {
                 ground.reboot();
                 ground.stays();
             }
             Step::Two(one, other) => two(ground, *one, *other),
+            Step::Canary(share) => {
+                // What a rollback came from may be cold, and is refused.
+                let outcome = ground.bg(&["canary", &format!("{share}%")]);
+                ground.ended(&outcome, &[0, 1]);
+                ground.stays();
+            }
+            Step::Abort => {
+                let outcome = ground.bg(&["abort"]);
+                ground.ended(&outcome, &[0]);
+                ground.stays();
+            }
+            Step::Promote => {
+                let was = ground.in_canary();
+                let outcome = ground.bg(&["promote", "--all"]);
+                ground.ended(&outcome, if was { &[0, 1] } else { &[1] });
+                ground.moved_or_stays(outcome.code == Some(0));
+            }
+            Step::DeployCanary => {
+                ground.prepare(Verb::Deploy);
+                let was = ground.in_canary();
+                let outcome = ground.bg(&["deploy", "--canary"]);
+                ground.ended(&outcome, if was { &[1] } else { &[0] });
+                // Nothing is watched behind the page, and nothing goes on by itself.
+                match !was && !ground.maintenance && outcome.code == Some(0) {
+                    true => {
+                        ground.goes_on();
+                        ground.moved_or_stays(true);
+                    }
+                    false => ground.stays(),
+                }
+            }
+            Step::KillCanary(after) => until_killed(*after, |after| {
+                ground.prepare(Verb::Deploy);
+                let ended = killed(ground, &["deploy", "--canary"], after);
+                ground.somebody_answers();
+                ground.repaired();
+                // Or it goes on by itself.
+                let outcome = ground.bg(&["abort"]);
+                ground.ended(&outcome, &[0]);
+                ground.whatever_moved();
+                // Nothing is killed where it was refused, as in a canary.
+                ended.filter(|_| !ground.in_canary())
+            }),
+            Step::KillPromote(after) => until_killed(*after, |after| {
+                let was = ground.in_canary();
+                let ended = killed(ground, &["promote", "--all"], after);
+                ground.somebody_answers();
+                ground.repaired();
+                ground.whatever_moved();
+                ended.filter(|_| was && ground.in_canary())
+            }),
+            Step::Preview(ends) => {
+                let opened = ground.bg(&["preview"]);
+                ground.ended(&opened, &[0, 1]);
+                if *ends {
+                    let ended = ground.bg(&["preview", "--off"]);
+                    ground.ended(&ended, &[0]);
+                }
+                ground.stays();
+            }
+            Step::WatcherKilled => {
+                ground.kill_watchers();
+                ground.stays();
+            }
         }
     }
 }
 
 fn good(ground: &mut Ground, verb: Verb) {
     ground.prepare(verb);
+    let may_move = moves(ground, verb);
     let outcome = ground.bg(&[verb.word()]);
     ground.may_end(verb, &outcome);
-    ground.moved_or_stays(outcome.code == Some(0));
+    ground.moved_or_stays(may_move && outcome.code == Some(0));
     if verb == Verb::Deploy {
         ground.pruned();
     }
+}
+
+/// A rollback from a canary gives that up.
+fn moves(ground: &Ground, verb: Verb) -> bool {
+    !(verb == Verb::Rollback && ground.in_canary())
 }
 
 fn page(on: bool) -> [&'static str; 2] {
@@ -217,12 +331,16 @@ fn killed(ground: &mut Ground, args: &[&str], after: u64) -> Option<u64> {
 
 fn two(ground: &mut Ground, one: Verb, other: Verb) {
     ground.prepare(Verb::Deploy);
+    let was_canary = ground.in_canary();
     let (first, second) = (ground.start(&[one.word()]), ground.start(&[other.word()]));
     for (verb, running) in [(one, first), (other, second)] {
         let outcome = running.wait();
         // The second is refused while the first goes on, and may find other things after it.
-        if outcome.code != Some(4) {
-            ground.may_end(verb, &outcome);
+        match outcome.code {
+            Some(4) => {}
+            // One may be refused because of what the other one ends.
+            _ if was_canary => ground.ended(&outcome, &[0, 1]),
+            _ => ground.may_end(verb, &outcome),
         }
     }
     ground.whatever_moved();
