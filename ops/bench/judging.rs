@@ -8,7 +8,7 @@
     reason = "a measurement that meets the unexpected ends there and says so"
 )]
 
-use model::judge::{Counts, Evidence, limit};
+use model::judge::{Counts, Evidence, limit, limit_beside};
 use serde_json::json;
 
 /// How long a bake goes on, in ticks of a quarter of a second as the watcher's.
@@ -55,6 +55,42 @@ fn bake(random: &mut fastrand::Rng, per_second: u64, before: f64, now: f64) -> O
         if evidence.convicts() {
             return Some(f64::from(tick) / 4.0);
         }
+    }
+    None
+}
+
+/// When a canary comes to a verdict, in seconds; none where it reaches its end. Both colors fail with
+/// the chances given.
+fn canary(random: &mut fastrand::Rng, per_second: f64, live: f64, new: f64) -> Option<f64> {
+    /// The share in percent, and for how many seconds.
+    const STEPS: [(u32, u32); 3] = [(5, 600), (25, 300), (50, 300)];
+    let mut evidence = Evidence::against(limit(Counts::default()));
+    let mut passed = 0;
+    for (percent, seconds) in STEPS {
+        let meant = f64::from(percent) / 100.0;
+        let (mut own, mut all) = (0.0, 0.0);
+        for tick in 1..=4 * seconds {
+            let at = limit_beside((meant * 100.0 + own) / (100.0 + all));
+            // What comes in a quarter of a second, whole requests in the long run.
+            let due = |of: f64, tick: u32| (f64::from(tick) * of / 4.0) as u64;
+            let came = |of: f64| due(of, tick) - due(of, tick - 1);
+            let [news, lives] = [meant * per_second, (1.0 - meant) * per_second].map(came);
+            let failed = failures(random, news, new);
+            let others = failures(random, lives, live);
+            (own, all) = (own + news as f64, all + (news + lives) as f64);
+            let Some(at) = at else { continue };
+            evidence.add_beside(
+                at,
+                Counts {
+                    requests: failed + others,
+                    failed,
+                },
+            );
+            if evidence.convicts() {
+                return Some(f64::from(passed + tick) / 4.0);
+            }
+        }
+        passed += 4 * seconds;
     }
     None
 }
@@ -108,6 +144,34 @@ fn main() {
                 true => format!("{median:.2} s"),
                 false => format!("{share:.1} %, {median:.0} s"),
             }
+        });
+        say(format!("| {:.0} % | {} |", bad * 100.0, cells.join(" / ")));
+    }
+    say(
+        "\n| a canary, 5% 10m, 25% 5m, 50% 5m: fails, both alike | found guilty at 1 / 10 / 100 |\n|---|---|"
+            .to_owned(),
+    );
+    for rate in [0.001, 0.005, 0.01, 0.05, 0.5] {
+        let shares = [1.0, 10.0, 100.0].map(|per_second| {
+            let guilty = (0..runs / 5)
+                .filter(|_| canary(&mut random, per_second, rate, rate).is_some())
+                .count();
+            guilty as f64 / f64::from(runs / 5) * 100.0
+        });
+        worst = shares.into_iter().fold(worst, f64::max);
+        let shares = shares.map(|share| format!("{share:.2}"));
+        say(format!("| {:.1} % | {} % |", rate * 100.0, shares.join(" / ")));
+    }
+    say("\n| the canary fails, the live color 0.1 % | found, and the median of when, at 1 / 10 / 100 |\n|---|---|".to_owned());
+    for bad in BAD {
+        let cells = [1.0, 10.0, 100.0].map(|per_second| {
+            let mut times: Vec<f64> = (0..runs / 20)
+                .filter_map(|_| canary(&mut random, per_second, 0.001, bad))
+                .collect();
+            times.sort_by(f64::total_cmp);
+            let share = times.len() as f64 / f64::from(runs / 20) * 100.0;
+            let median = times.get(times.len() / 2).copied().unwrap_or(f64::NAN);
+            format!("{share:.0} %, {median:.0} s")
         });
         say(format!("| {:.0} % | {} |", bad * 100.0, cells.join(" / ")));
     }

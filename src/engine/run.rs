@@ -413,7 +413,7 @@ pub async fn open(
     let waiting = |holder| sink.emit(Event::Waiting { holder });
     let taken = match Lock::wait(&path, &holder, patience, waiting).await {
         // The process that watches a release has it for a moment, and nobody asked for that.
-        Err(LockError::Held { .. }) if is_the_watchers(app, &path) => {
+        Err(LockError::Held { .. }) if is_the_watchers(app, &path) || lock::is_of_the_dead(&path) => {
             Lock::wait(&path, &holder, BRIEFLY, |_| ()).await
         }
         taken => taken,

@@ -107,9 +107,17 @@ pub fn settle(app: &App, from: Route) -> Result<(), FileError> {
         maintenance: false,
         ..from
     };
-    let goes_on = last(app).is_some_and(|bake| bake.goes_on() && bake.route() == live);
-    if !goes_on {
-        unmark(app, live)?;
+    let here = last(app).filter(|bake| bake.route() == live);
+    let goes_on = here.as_ref().is_some_and(Bake::goes_on);
+    match here {
+        Some(_) if goes_on => {}
+        // Whatever was found, its visitors are still there.
+        Some(_) if live.share.is_some() => marks::remove(&app.nginx_files.watched(live))?,
+        _ => unmark(app, live)?,
+    }
+    if live.share.is_some() {
+        // Traffic may go back there without another look.
+        end(app, Route::to(live.color))?;
     }
     end(app, Route::to(live.color.other()))?;
     let is_gone = || lock::current_holder(&app.layout.watching()).is_none();

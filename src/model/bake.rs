@@ -207,6 +207,9 @@ pub struct Bake {
     pub until: Timestamp,
     /// What is done when it is worse.
     pub act: Act,
+    /// Whether this is one host of several, which does nothing alone.
+    #[serde(default)]
+    pub one_of_several: bool,
     /// How many of this app's releases were watched to an end before.
     pub earlier: u32,
     /// Whether the release before answers what this one fails.
@@ -218,6 +221,9 @@ pub struct Bake {
     /// Those of what was live before, in a canary.
     #[serde(default)]
     pub beside: Counts,
+    /// How many requests there were at this step of a canary, of the release and of both.
+    #[serde(default)]
+    pub at_step: [u64; 2],
     /// How many of the failures a visitor met.
     pub met: u64,
     /// How many the net caught.
@@ -277,9 +283,10 @@ impl Bake {
         };
         match self.stage {
             None if counts => self.evidence.add(one),
-            Some(_) if counts && failed => self.evidence.add_at(self.limit(), one),
+            Some(_) if counts && failed => self.add_beside(one),
             _ => {}
         }
+        self.at_step = self.at_step.map(|count| count + 1);
         self.seen.requests += 1;
         self.seen.failed += u64::from(failed);
     }
@@ -304,29 +311,37 @@ impl Bake {
                 requests: 1,
                 failed: 0,
             };
-            self.evidence.add_at(self.limit(), one);
+            self.add_beside(one);
         }
+        let [own, all] = self.at_step;
+        self.at_step = [own, all + 1];
         self.beside.requests += 1;
         self.beside.failed += u64::from(failed);
     }
 
-    /// What the evidence is held against: in a canary that depends on how many requests the release
-    /// gets, which is not the share of its visitors.
-    fn limit(&self) -> f64 {
-        let Some(stage) = self.stage else {
-            return self.evidence.limit();
-        };
-        let meant = f64::from(stage.share.percent()) / 100.0 * MEANT;
-        let all = self.seen.requests + self.beside.requests;
-        judge::limit_beside((meant + self.seen.requests as f64) / (MEANT + all as f64))
+    /// Where so few are left beside it that nothing can be told, nothing is.
+    fn add_beside(&mut self, one: Counts) {
+        if let Some(limit) = self.limit_beside() {
+            self.evidence.add_beside(limit, one);
+        }
+    }
+
+    /// What the failures of a canary are held against: how many requests it gets at this step, which is
+    /// not the share of its visitors.
+    fn limit_beside(&self) -> Option<f64> {
+        let meant = f64::from(self.stage?.share.percent()) / 100.0 * MEANT;
+        let [own, all] = self.at_step.map(|count| count as f64);
+        judge::limit_beside((meant + own) / (MEANT + all))
     }
 
     /// How likely a release whose requests fail at `rate` would have been found by now.
     #[must_use]
     pub fn finds(&self, rate: f64) -> f64 {
-        match self.stage {
-            None => self.evidence.finds(rate),
-            Some(_) => self.evidence.finds_beside(self.limit(), self.seen.requests, rate),
+        let requests = self.seen.requests;
+        match (self.stage, self.limit_beside()) {
+            (None, _) => self.evidence.finds(rate),
+            (_, Some(limit)) => self.evidence.finds_beside(limit, requests, rate),
+            (_, None) => 0.0,
         }
     }
 

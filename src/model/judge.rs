@@ -25,7 +25,7 @@ const FLOOR: f64 = 0.002;
 /// The highest rate that is tested for.
 const CEILING: f64 = 0.95;
 
-/// The highest limit: above it nothing would be found.
+/// The highest limit beside another color: above it nothing would be found.
 const HIGHEST: f64 = 0.9;
 
 /// From how many requests the release before is known well enough.
@@ -51,10 +51,10 @@ pub fn limit(before: Counts) -> f64 {
 
 /// How many of the failures on two colors may be those of the one that gets `share` of the requests,
 /// from 0 to 1: as many as if it failed twice as often. It fails as often where both meet the same
-/// outage.
+/// outage. None where the share is so high that nothing could be told.
 #[must_use]
-pub fn limit_beside(share: f64) -> f64 {
-    (2.0 * share / (1.0 + share)).min(HIGHEST)
+pub fn limit_beside(share: f64) -> Option<f64> {
+    Some(2.0 * share / (1.0 + share)).filter(|limit| *limit <= HIGHEST)
 }
 
 /// The upper 80 % limit of the rate (Wilson's, which is near that of Clopper and Pearson at these
@@ -89,14 +89,20 @@ impl Evidence {
 
     /// Takes in what else was seen.
     pub fn add(&mut self, more: Counts) {
-        self.add_at(self.limit, more);
+        let limit = self.limit;
+        self.weigh(limit, rates(limit), more);
     }
 
-    /// Takes in what else was seen under a limit of its own, which must have been known before it was.
-    pub fn add_at(&mut self, limit: f64, more: Counts) {
+    /// Takes in failures beside another color, under a limit of its own, which must have been known
+    /// before they came.
+    pub fn add_beside(&mut self, limit: f64, more: Counts) {
+        self.weigh(limit, rates_beside(limit), more);
+    }
+
+    fn weigh(&mut self, limit: f64, rates: [f64; RATES], more: Counts) {
         let failed = more.failed.min(more.requests);
         let (bad, good) = (failed as f64, (more.requests - failed) as f64);
-        let weights = rates(limit).map(|rate| weighs(rate, limit));
+        let weights = rates.map(|rate| weighs(rate, limit));
         for (log, (bad_weighs, good_weighs)) in self.logs.iter_mut().zip(weights) {
             *log += bad * bad_weighs + good * good_weighs;
         }
@@ -166,10 +172,11 @@ impl Evidence {
         let others = self.counts.requests - self.counts.failed;
         let needed = fewest(requests, |failed| {
             let mut other = Evidence::against(limit);
-            other.add(Counts {
+            let counts = Counts {
                 requests: others + failed,
                 failed,
-            });
+            };
+            other.add_beside(limit, counts);
             other.convicts()
         });
         at_least(needed, requests as f64 * rate)
@@ -181,6 +188,18 @@ fn rates(limit: f64) -> [f64; RATES] {
     let (low, high) = ((2.0 * limit).min(CEILING).ln(), CEILING.ln());
     let step = (high - low) / (RATES - 1) as f64;
     std::array::from_fn(|k| (low + step * k as f64).exp())
+}
+
+/// The same beside another color: evenly between half as often again and nearly always, by the odds, as
+/// the limit may be high.
+fn rates_beside(limit: f64) -> [f64; RATES] {
+    const HIGHEST: f64 = 999.0;
+    let (low, high) = ((1.5 * limit / (1.0 - limit)).ln(), HIGHEST.ln());
+    let step = (high - low) / (RATES - 1) as f64;
+    std::array::from_fn(|k| {
+        let odds = (low + step * k as f64).exp();
+        odds / (1.0 + odds)
+    })
 }
 
 /// How much a failure and a success say for `rate` against the limit.
@@ -263,24 +282,29 @@ mod tests {
 
     #[test]
     fn beside_another_color_it_is_the_share_of_the_failures_that_convicts() {
-        let mut both = Evidence::against(limit_beside(0.05));
+        let at = limit_beside(0.05).unwrap();
+        let mut both = Evidence::against(at);
         let failed = |failed: u64| Counts { requests: 1, failed };
-        let at = limit_beside(0.05);
         // An outage that hits both, however long it is.
         for n in 0..10_000 {
-            both.add_at(at, failed(u64::from(n % 20 == 0)));
+            both.add_beside(at, failed(u64::from(n % 20 == 0)));
             assert!(!both.convicts(), "{n}");
         }
-        let mut new = Evidence::against(at);
-        for _ in 0..3 {
-            assert!(!new.convicts());
-            new.add_at(at, failed(1));
-        }
-        assert!(new.convicts());
+        let in_a_row = |share: f64| {
+            let at = limit_beside(share).unwrap();
+            let mut new = Evidence::against(at);
+            let mut count = 0;
+            while !new.convicts() {
+                new.add_beside(at, failed(1));
+                count += 1;
+            }
+            count
+        };
+        assert_eq!([0.05, 0.25, 0.5].map(in_a_row), [3, 6, 13]);
+        assert_eq!(limit_beside(0.9), None);
         let power = |requests, rate| Evidence::against(at).finds_beside(at, requests, rate);
         assert!(power(126, 0.05) > 0.94, "{}", power(126, 0.05));
         assert!(power(20, 0.05) < 0.2, "{}", power(20, 0.05));
-        assert!((0.66..0.67).contains(&limit_beside(0.5)));
     }
 
     #[test]

@@ -466,6 +466,9 @@ async fn a_cache_in_front_is_not_given_what_a_previewer_sees() {
 /// How many requests of previewers there are to be; `BG_PREVIEWED` asks for more.
 const PREVIEWED: u64 = 2_000;
 
+/// How often everything moves meanwhile, at least.
+const TURNS: usize = 100;
+
 /// What they send, where they are counted, and which answers are right.
 type Visitors<'a> = (String, &'a Arc<AtomicU64>, fn(&Answer) -> bool);
 
@@ -528,7 +531,7 @@ async fn nobody_else_is_shown_the_idle_color_while_everything_moves() {
     };
     std::fs::write(r.files.closed(page), "").unwrap();
     let mut turns = 0;
-    while previews.load(Ordering::Relaxed) < wanted {
+    while previews.load(Ordering::Relaxed) < wanted || turns <= TURNS {
         r.route([page, Route::to(Color::Blue)][turns % 2]);
         let blue = r.files.previews().join(BLUE);
         match turns % 3 {
@@ -550,5 +553,4 @@ async fn nobody_else_is_shown_the_idle_color_while_everything_moves() {
     }
     let counts = [visits, previews, rest].map(|count| count.load(Ordering::Relaxed));
     println!("{turns} turns; requests of visitors, previewers, others: {counts:?}");
-    assert!(turns > 100, "{turns}");
 }

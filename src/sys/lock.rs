@@ -15,6 +15,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use serde::{Deserialize, Serialize};
 
+use crate::process;
 use who::Who;
 
 /// Who holds a lock.
@@ -229,6 +230,13 @@ pub fn are_of_one(path: &Path, other: &Path) -> bool {
     pid(path).is_some() && pid(path) == pid(other)
 }
 
+/// Whether whoever wrote into the lock last is gone: what it has just forked holds it until that has
+/// become another program.
+#[must_use]
+pub fn is_of_the_dead(path: &Path) -> bool {
+    written(path).is_some_and(|written| process::Process::of(written.pid).is_none())
+}
+
 fn written(path: &Path) -> Option<Holder> {
     open_to_look(path).ok().and_then(|file| read_holder(&file))
 }
@@ -305,6 +313,23 @@ mod tests {
         drop(first);
         assert!(current_holder(&path).is_none());
         Lock::take(&path, &Holder::this("switch")).unwrap();
+    }
+
+    #[test]
+    fn what_a_dead_process_wrote_is_known_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let holder = Holder {
+            pid: child.id(),
+            ..Holder::this("deploy")
+        };
+        let lock = Lock::take(&path, &holder).unwrap();
+        child.wait().unwrap();
+        assert!(is_of_the_dead(&path));
+        drop(lock);
+        let _lock = Lock::take(&path, &Holder::this("deploy")).unwrap();
+        assert!(!is_of_the_dead(&path));
     }
 
     #[test]

@@ -8,17 +8,16 @@ use std::time::Duration;
 use engine::app::App;
 use engine::canary::{self, Watched};
 use engine::run::Run;
-use engine::{ledger, marks, traffic, watch};
+use engine::{ledger, traffic, watch};
 use jiff::{SignedDuration, Timestamp};
 use model::bake::{Bake, Slow, Stage, Verdict};
 use model::color::Route;
-use model::config::Act;
 use model::config::duration::Span;
 use model::event::{Event, Sink, Step, Warning};
 use model::failure::{Deployment, Failure, Traffic, in_one_line};
 use model::journal::Verb;
 use model::judge::{self, Counts, Evidence};
-use sys::store::FileError;
+use sys::lock;
 
 use super::{contract, standby};
 use crate::text::{counted, rough};
@@ -29,105 +28,90 @@ const LATE: SignedDuration = SignedDuration::from_mins(15);
 /// How often a verdict is looked for that is waited for.
 const GLANCE: Duration = Duration::from_millis(250);
 
-/// What goes before traffic moves to `color`: from its first request on it is watched. What cannot
-/// be watched can be released all the same.
-pub(super) fn lay_out(run: &Run<'_>, to: &Deployment, lasts: Span) {
+/// What is laid out before visitors come to a release: from the first request on it is watched, and a
+/// command that dies is followed by whoever takes that up. Nothing, where it is not to be watched or
+/// cannot be: it can be released all the same.
+#[derive(Default)]
+pub struct Laid {
+    watch: Option<(Bake, Span)>,
+    /// What is kept again where traffic does not stay there.
+    last: Option<Bake>,
+}
+
+/// Before traffic moves to `to`.
+pub(super) fn lay_out(run: &Run<'_>, to: &Deployment, lasts: Span) -> Laid {
     let app = run.app;
     // Held against nothing it would never be acquitted, and there would be no way back.
-    if lasts.0.is_zero() || !is_wanted(run) || !standby::stays_warm(app) {
-        return;
+    if !is_wanted(run, lasts) || !standby::stays_warm(app) {
+        return Laid::default();
     }
-    if let Err(error) = watch::lay_out(app, to.color, has_net(run, to)) {
-        watch::end(app, Route::to(to.color)).ok();
-        warn(run, &error);
-    }
+    let marked = watch::lay_out(app, to.color, has_net(run, to));
+    marked.map_or_else(
+        |error| {
+            watch::end(app, Route::to(to.color)).ok();
+            warn(run, in_one_line(&error));
+            Laid::default()
+        },
+        |()| keep(run, to, None, lasts),
+    )
 }
 
-/// The same before `share` of the visitors go to `to`: how they are watched there.
-pub(super) fn of_share(run: &Run<'_>, to: &Deployment, lasts: Span) -> Watched {
-    if lasts.0.is_zero() || !is_wanted(run) {
-        return Watched::No;
+/// Before a share of the visitors goes to `to`.
+pub(super) fn of_share(run: &Run<'_>, to: &Deployment, stage: Stage, lasts: Span) -> Laid {
+    if !is_wanted(run, lasts) {
+        return Laid::default();
     }
     // The step before goes on, and one look at another's lines is no harm.
-    if let Err(error) = watch::begin_anew(run.app) {
-        warn(run, &error);
-        return Watched::No;
+    match watch::begin_anew(run.app) {
+        Ok(()) => keep(run, to, Some(stage), lasts),
+        Err(error) => {
+            warn(run, in_one_line(&error));
+            Laid::default()
+        }
     }
-    match has_net(run, to) {
-        true => Watched::WithNet,
-        false => Watched::Yes,
+}
+
+fn keep(run: &Run<'_>, to: &Deployment, stage: Option<Stage>, lasts: Span) -> Laid {
+    let last = watch::last(run.app);
+    let bake = new(run, to, stage, lasts, last.as_ref());
+    match watch::keep(run.app, &bake) {
+        Ok(()) => Laid {
+            watch: Some((bake, lasts)),
+            last,
+        },
+        Err(error) => {
+            watch::end(run.app, bake.route()).ok();
+            warn(run, in_one_line(&error));
+            Laid::default()
+        }
     }
 }
 
-fn warn(run: &Run<'_>, error: &FileError) {
-    run.sink.emit(Event::Warned(Warning::StepFailed {
-        step: Step::Watch,
-        problem: in_one_line(error),
-    }));
-}
-
-/// Traffic did not stay there.
-pub(super) fn give_up(run: &Run<'_>, to: &Deployment) {
-    watch::end(run.app, Route::to(to.color)).ok();
-}
-
-/// Whether what is live may answer in place of `to`: not where that is a contract.
-fn has_net(run: &Run<'_>, to: &Deployment) -> bool {
-    let layout = &run.app.layout;
-    let past = to.release.as_ref().zip(run.live().release);
-    let is_contract = past.is_some_and(|(new, old)| contract::between(layout, new, &old).is_some());
-    run.app.config.bake.net && !is_contract
-}
-
-fn is_wanted(run: &Run<'_>) -> bool {
+fn new(run: &Run<'_>, to: &Deployment, stage: Option<Stage>, lasts: Span, last: Option<&Bake>) -> Bake {
     let app = run.app;
-    let is_new = matches!(run.verb, Verb::Deploy | Verb::Switch | Verb::Canary);
-    let can_be =
-        app.config.nginx.loopback_port.is_some() && !app.reloads() && app.nginx_files.facts().exists();
-    is_new && can_be && run.live().release.is_some() && !run.from.maintenance
-}
-
-/// After the switch, or a step of a canary: keeps what is watched, and starts the process that does.
-/// How long at most.
-///
-/// # Errors
-/// When that cannot be kept or started.
-pub(super) fn begin(
-    run: &Run<'_>,
-    release: &Deployment,
-    before: &Deployment,
-    stage: Option<Stage>,
-    lasts: Span,
-) -> Result<Option<Span>, Failure> {
-    let app = run.app;
-    let failed = || Failure::failed(format!("{release} is not watched"));
+    let before = run.live();
     let since = Timestamp::now();
     let longest = SignedDuration::try_from(lasts.0).unwrap_or(SignedDuration::from_hours(24));
-    let last = watch::last(app);
     let known = before.release.as_ref().map(|release| ledger::of(app, release));
-    let earlier = last.as_ref().map_or(0, |last| {
-        let is_another = last.release.release != release.release;
+    let earlier = last.map_or(0, |last| {
+        let is_another = last.release.release != to.release;
         last.earlier + u32::from(is_another && last.verdict.as_ref().is_some_and(is_judged))
     });
     let mut bake = Bake {
-        release: release.clone(),
-        before: before.clone(),
+        release: to.clone(),
+        before,
         stage,
         since,
-        until: since
-            .checked_add(longest)
-            .map_err(|error| failed().because(error))?,
+        until: since.checked_add(longest).unwrap_or(Timestamp::MAX),
         kept: since,
-        act: match run.caller.fleet.is_some() {
-            // One host of several would stand alone.
-            true => Act::Tell,
-            false => app.config.bake.act,
-        },
+        act: app.config.bake.act,
+        one_of_several: is_one_of_several(run, to),
         earlier,
-        net: false,
+        net: has_net(run, to),
         evidence: Evidence::against(judge::limit(known.unwrap_or_default().counts())),
         seen: Counts::default(),
         beside: Counts::default(),
+        at_step: [0; 2],
         met: 0,
         caught: 0,
         both: 0,
@@ -138,20 +122,78 @@ pub(super) fn begin(
         slow: None,
         verdict: None,
     };
-    let route = bake.route();
-    if lasts.0.is_zero() || !marks::is_watched(app, route) {
-        return Ok(None);
+    if let Some(last) = last.filter(|last| run.from.share.is_some() && is_same_canary(last, &bake)) {
+        bake.goes_on_from(last.clone());
     }
-    bake.net = app.nginx_files.netted(route, release.color).exists();
-    if let Some(last) = last.filter(|last| is_same_canary(last, &bake)) {
-        bake.goes_on_from(last);
+    bake
+}
+
+impl Laid {
+    /// What the target of a canary's step says of it.
+    pub(super) fn marks(&self) -> Watched {
+        match &self.watch {
+            None => Watched::No,
+            Some((bake, _)) if bake.net => Watched::WithNet,
+            Some(_) => Watched::Yes,
+        }
     }
-    let kept = watch::keep(app, &bake).map_err(|error| failed().because(error));
-    let started = kept.and_then(|()| watch::start(app).map_err(|error| failed().because(error)));
-    if started.is_err() {
-        watch::end(app, route).ok();
+
+    /// Traffic did not stay there.
+    pub(super) fn give_up(&self, run: &Run<'_>) {
+        let Some((bake, _)) = &self.watch else { return };
+        watch::end(run.app, bake.route()).ok();
+        if let Some(last) = &self.last {
+            // Where it cannot be kept again, nothing is known of it.
+            watch::keep(run.app, last).ok();
+        }
     }
-    started.map(|()| Some(lasts))
+
+    /// Visitors are there: starts the process that watches. How long at most.
+    ///
+    /// # Errors
+    /// When that cannot be started.
+    pub(super) fn begin(self, run: &Run<'_>) -> Result<Option<Span>, Failure> {
+        let Some((bake, lasts)) = self.watch else {
+            return Ok(None);
+        };
+        match watch::start(run.app) {
+            Ok(()) => Ok(Some(lasts)),
+            Err(error) => {
+                watch::end(run.app, bake.route()).ok();
+                Err(Failure::failed(format!("{} is not watched", bake.release)).because(error))
+            }
+        }
+    }
+}
+
+pub(super) fn warn(run: &Run<'_>, problem: String) {
+    run.sink.emit(Event::Warned(Warning::StepFailed {
+        step: Step::Watch,
+        problem,
+    }));
+}
+
+/// Whether what is live may answer in place of `to`: not where that is a contract.
+fn has_net(run: &Run<'_>, to: &Deployment) -> bool {
+    let layout = &run.app.layout;
+    let past = to.release.as_ref().zip(run.live().release);
+    let is_contract = past.is_some_and(|(new, old)| contract::between(layout, new, &old).is_some());
+    run.app.config.bake.net && !is_contract
+}
+
+fn is_wanted(run: &Run<'_>, lasts: Span) -> bool {
+    let app = run.app;
+    let is_new = matches!(run.verb, Verb::Deploy | Verb::Switch | Verb::Canary);
+    let can_be =
+        app.config.nginx.loopback_port.is_some() && !app.reloads() && app.nginx_files.facts().exists();
+    let is_seen = run.live().release.is_some() && !run.from.maintenance;
+    is_new && can_be && is_seen && !lasts.0.is_zero()
+}
+
+/// Whether the release came to several hosts, by this command or, in a canary, by an earlier one.
+pub(super) fn is_one_of_several(run: &Run<'_>, release: &Deployment) -> bool {
+    let last = watch::last(run.app).filter(|last| last.release == *release);
+    run.caller.fleet.is_some() || last.is_some_and(|last| last.one_of_several)
 }
 
 /// Steps of one canary are one test, as one may look as often as one likes, unless it was told what
@@ -297,7 +339,9 @@ pub fn of_live(app: &App, route: Option<Route>) -> Option<Bake> {
 #[must_use]
 pub fn goes_on_in(app: &App, route: Route) -> Option<Span> {
     let bake = of_live(app, Some(route)).filter(Bake::goes_on)?;
-    let goes_on = bake.stage.is_some_and(|stage| stage.goes_on) && !canary::is_paused(app, route);
+    let is_watched = lock::current_holder(&app.layout.watching()).is_some();
+    let goes_on =
+        bake.stage.is_some_and(|stage| stage.goes_on) && is_watched && !canary::is_paused(app, route);
     let left = bake.until.duration_since(Timestamp::now());
     goes_on.then(|| Span(Duration::from_secs(left.as_secs().max(0).unsigned_abs())))
 }
@@ -309,11 +353,9 @@ pub fn line(bake: &Bake, now: Timestamp) -> String {
         Some(Verdict::Told { .. } | Verdict::NoData { .. } | Verdict::Stays { .. }) => "! ",
         _ => "",
     };
-    let left = match bake.goes_on() {
-        true => {
-            let left = bake.until.duration_since(now).max(SignedDuration::ZERO);
-            format!("for another {} at most; ", rough(left.unsigned_abs()))
-        }
+    let left = bake.until.duration_since(now);
+    let left = match bake.goes_on() && left.is_positive() {
+        true => format!("for another {} at most; ", rough(left.unsigned_abs())),
         false => String::new(),
     };
     format!("  {mark}watched: {left}{}\n", said(bake))

@@ -19,6 +19,7 @@ use model::journal::Verb;
 use serde::{Deserialize, Serialize};
 use state::releases;
 
+use super::bake::Laid;
 use super::{bake, contract, preview};
 use crate::text::Show;
 
@@ -153,12 +154,12 @@ pub(super) async fn give_up(
     resolve::unless_done(&run, done).await
 }
 
-/// Nobody has moved the canary since it was looked at.
+/// Nobody has moved the canary since it was looked at; the page may stand before it.
 ///
 /// # Errors
 /// When that is otherwise.
 pub(super) fn is_at(run: &Run<'_>, step: Route) -> Result<(), Failure> {
-    let is_there = run.from == step;
+    let is_there = run.from.share == step.share && run.from.color == step.color;
     is_there.then_some(()).ok_or_else(|| {
         Failure::failed(format!("the canary is not at {step} any more"))
             .with_traffic(Traffic::Unchanged { live: run.live() })
@@ -188,9 +189,10 @@ pub(super) async fn to_share(run: &Run<'_>, step: CanaryStep) -> Result<Stepped,
     }
     let lasts = run.app.config.bake.lasts;
     if run.from.share.is_some_and(|before| before > share) {
-        let watched = bake::of_share(run, &other(run), lasts);
-        cutover::step_down(run, Some(share), watched).await?;
-        return watch(run, step, lasts);
+        let laid = lay_out(run, &other(run), step, lasts);
+        let stepped = cutover::step_down(run, Some(share), laid.marks()).await;
+        stepped.inspect_err(|_| laid.give_up(run))?;
+        return watch(run, step, laid);
     }
     verification::can_be_had(run.app, run.from).await?;
     let passed = run.until_interrupted(ready(run)).await?;
@@ -208,27 +210,40 @@ pub(super) async fn up(
     step: CanaryStep,
     lasts: Span,
 ) -> Result<Stepped, Failure> {
-    let watched = bake::of_share(run, &passed.deployment(), lasts);
-    cutover::step(run, passed, step.share, watched).await?;
-    watch(run, step, lasts)
+    let laid = lay_out(run, &passed.deployment(), step, lasts);
+    let stepped = cutover::step(run, passed, step.share, laid.marks()).await;
+    stepped.inspect_err(|_| laid.give_up(run))?;
+    watch(run, step, laid)
+}
+
+fn lay_out(run: &Run<'_>, to: &Deployment, step: CanaryStep, lasts: Span) -> Laid {
+    let stage = Stage {
+        share: step.share,
+        goes_on: goes_on(run, to, step),
+    };
+    let time = step.lasts.filter(|_| stage.goes_on && !lasts.0.is_zero());
+    bake::of_share(run, to, stage, time.unwrap_or(lasts))
+}
+
+/// One host of several would stand alone at its next step.
+fn goes_on(run: &Run<'_>, to: &Deployment, step: CanaryStep) -> bool {
+    step.lasts.is_some() && !bake::is_one_of_several(run, to)
 }
 
 /// What comes after a step: its record, and whoever watches it.
-fn watch(run: &Run<'_>, step: CanaryStep, lasts: Span) -> Result<Stepped, Failure> {
+fn watch(run: &Run<'_>, step: CanaryStep, laid: Laid) -> Result<Stepped, Failure> {
     targets::go_on(run.app);
-    let stage = Stage {
-        share: step.share,
-        goes_on: step.lasts.is_some(),
-    };
-    let lasts = match step.lasts {
-        Some(time) if !lasts.0.is_zero() => time,
-        _ => lasts,
-    };
+    let goes_on = goes_on(run, &other(run), step);
     let stepped = on_record(run, Some(step.share))?;
-    let watched = bake::begin(run, &other(run), &run.live(), Some(stage), lasts)
+    let watched = laid
+        .begin(run)
         .map_err(|failure| failure.with_traffic(Traffic::Moved { live: run.live() }))?;
+    if step.lasts.is_some() && (watched.is_none() || !goes_on) {
+        let why = "the canary does not go on by itself: `bg promote` takes its next step";
+        bake::warn(run, why.to_owned());
+    }
     Ok(Stepped {
-        lasts: watched.filter(|_| stage.goes_on),
+        lasts: watched.filter(|_| goes_on),
         ..stepped
     })
 }

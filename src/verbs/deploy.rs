@@ -53,10 +53,10 @@ async fn release(run: &Run<'_>, ask: &Ask) -> Result<Deployed, Failure> {
     }
     let lasts = ask.bake.unwrap_or(run.app.config.bake.lasts);
     let to = passed.deployment();
-    bake::lay_out(run, &to, lasts);
+    let laid = bake::lay_out(run, &to, lasts);
     let switched = cutover::cutover(run, passed).await;
-    let switched = switched.inspect_err(|_| bake::give_up(run, &to))?;
-    finish(run, switched, lasts).await
+    let switched = switched.inspect_err(|_| laid.give_up(run))?;
+    finish(run, switched, laid).await
 }
 
 /// What is looked at before anything is made, for a release beside what `route` names.

@@ -7,21 +7,21 @@ use engine::run::Run;
 use engine::{canary, preview, watch};
 use model::color::Route;
 use model::config::Config;
-use model::config::duration::Span;
 use model::failure::{Failure, Traffic};
 use model::journal::Verb;
 use sys::store;
 
+use super::bake::Laid;
 use super::deployed::Deployed;
-use super::{bake, prune, standby};
+use super::{prune, standby};
 
-/// Records the switch, and does what is left: the release is watched for as long as `lasts` at most,
+/// Records the switch, and does what is left: the release is watched as it was `laid` out,
 /// the old color is kept or stopped, and of a deploy its configuration is kept and what nobody needs
 /// any more is deleted.
 ///
 /// # Errors
 /// Exit 6, the first that failed with the others below it.
-pub async fn finish(run: &Run<'_>, switched: Switched, lasts: Span) -> Result<Deployed, Failure> {
+pub async fn finish(run: &Run<'_>, switched: Switched, laid: Laid) -> Result<Deployed, Failure> {
     let app = run.app;
     let Recorded {
         live,
@@ -45,7 +45,7 @@ pub async fn finish(run: &Run<'_>, switched: Switched, lasts: Span) -> Result<De
         watch::end(app, Route::to(live.color.other()))
             .map_err(|error| Failure::failed("requests are still written down").because(error)),
     );
-    let watched = bake::begin(run, &live, &replaced, None, lasts);
+    let watched = laid.begin(run);
     let (watched, unwatched) = match watched {
         Ok(watched) => (watched, Ok(())),
         Err(failure) => (None, Err(failure)),

@@ -181,9 +181,10 @@ pub(super) async fn goes_on(
     caller: &Caller<'_>,
 ) -> Result<Promoted, Failure> {
     let run = begin(app, Verb::Canary, patience, caller).await?;
-    let there = canary::is_at(&run, step).and_then(|()| match targets::is_paused(app, step) {
+    let waits = targets::is_paused(app, step) || run.from.maintenance;
+    let there = canary::is_at(&run, step).and_then(|()| match waits {
         false => Ok(()),
-        true => Err(Failure::failed("the canary stays at its step")
+        true => Err(Failure::failed("the canary stays at its step for now")
             .with_traffic(Traffic::Unchanged { live: run.live() })),
     });
     resolve::unless_done(&run, there).await?;
@@ -327,14 +328,14 @@ async fn go(run: &Run<'_>, color: Color, release: ReleaseId) -> Result<Deployed,
     let (passed, works) = run.until_interrupted(staged).await?;
     let lasts = run.app.config.bake.lasts;
     let to = passed.deployment();
-    bake::lay_out(run, &to, lasts);
+    let laid = bake::lay_out(run, &to, lasts);
     // A color that had to be started, and hosts that had to be waited for, take longer.
     let switched = match works.is_fresh() {
         true => cutover::tested(run, passed, works).await,
         false => cutover::cutover(run, passed).await,
     };
-    let switched = switched.inspect_err(|_| bake::give_up(run, &to))?;
-    finish(run, switched, lasts).await
+    let switched = switched.inspect_err(|_| laid.give_up(run))?;
+    finish(run, switched, laid).await
 }
 
 /// The brief gate; a color that has died is started from its release first and put through
@@ -456,5 +457,5 @@ async fn bring_back(run: &Run<'_>, target: ReleaseId) -> Result<Deployed, Failur
         })
         .await?;
     let switched = cutover::cutover(run, passed).await?;
-    finish(run, switched, Span::seconds(0)).await
+    finish(run, switched, bake::Laid::default()).await
 }

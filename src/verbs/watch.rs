@@ -17,7 +17,7 @@ use model::bake::{Bake, Fact, Said, Slow, Verdict};
 use model::color::Route;
 use model::config::Act;
 use model::event::Sink;
-use model::failure::{Deployment, Failure, Traffic, in_one_line};
+use model::failure::{Deployment, Failure, Kind, Traffic, in_one_line};
 use model::journal::Verb;
 use model::ledger::Ledger;
 use model::wire::Expected;
@@ -59,6 +59,19 @@ const DRY: u32 = 3;
 /// How long the verdict waits for a command that runs just then.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// The next step of a canary waits for less: visitors are looked at meanwhile.
+const BRIEFLY: Duration = Duration::from_secs(2);
+
+/// What came of doing something.
+enum Acted {
+    /// That.
+    Done(Verdict),
+    /// Something was in the way for a while.
+    Later,
+    /// This process is to end, as the host does.
+    Interrupted,
+}
+
 /// Watches what is kept as watched, to its end. The process of an earlier release has that to end
 /// first.
 ///
@@ -87,15 +100,24 @@ pub async fn to_its_end(app: &App, sink: &dyn Sink) -> Result<(), Failure> {
             Err(error) => return Err(Failure::failed("the release is not watched").because(error)),
         }
     };
-    let verdict = match look(app, &mut bake).await {
-        Ok(verdict) => verdict,
-        Err(_) if !is_still_live(app, &bake) => Verdict::Superseded,
-        Err(why) => Verdict::NoData { why },
-    };
-    let verdict = match verdict {
-        Verdict::TakenBack => take_back(app, &bake, sink).await,
-        Verdict::NextStep => next_step(app, &bake, sink).await,
-        other => other,
+    let verdict = loop {
+        let verdict = match look(app, &mut bake).await {
+            Ok(verdict) => verdict,
+            Err(_) if !is_still_live(app, &bake) => Verdict::Superseded,
+            Err(_) if is_behind_the_page(app) => continue,
+            Err(why) => Verdict::NoData { why },
+        };
+        let acted = match verdict {
+            Verdict::TakenBack => take_back(app, &bake, sink).await,
+            Verdict::NextStep => next_step(app, &bake, sink).await,
+            other => Acted::Done(other),
+        };
+        match acted {
+            Acted::Done(verdict) => break verdict,
+            Acted::Later => tokio::time::sleep(GLANCE).await,
+            // Whoever takes it up begins where this one was.
+            Acted::Interrupted => return Ok(()),
+        }
     };
     let is_past = matches!(verdict, Verdict::Superseded | Verdict::NextStep);
     bake.verdict = Some(verdict);
@@ -148,29 +170,37 @@ impl Books {
 
 /// Looks at the facts until there is a verdict; `TakenBack` where the release is to be.
 async fn look(app: &App, bake: &mut Bake) -> Result<Verdict, String> {
+    let mut facts = Facts::from(app, bake.read).map_err(|error| unread(&error))?;
     let mut books = Books::of(app, bake);
-    let verdict = look_on(app, bake, &mut books).await;
+    let verdict = look_on(app, bake, (&mut facts, &mut books)).await;
     books.keep(app, bake);
+    bake.read = facts.read();
+    bake.kept = Timestamp::now();
+    // The next step of a canary goes on from there.
+    watch::update(app, bake).ok();
     verdict
 }
 
-async fn look_on(app: &App, bake: &mut Bake, books: &mut Books) -> Result<Verdict, String> {
-    let failed = |error: &dyn std::error::Error| format!("what NGINX writes down cannot be read: {error}");
-    let mut facts = Facts::from(app, bake.read).map_err(|error| failed(&error))?;
+fn unread(error: &dyn std::error::Error) -> String {
+    format!("what NGINX writes down cannot be read: {error}")
+}
+
+async fn look_on(
+    app: &App,
+    bake: &mut Bake,
+    (facts, books): (&mut Facts, &mut Books),
+) -> Result<Verdict, String> {
     let mut bursts: HashMap<(String, String), f64> = HashMap::new();
     let mut fresh: Vec<String> = Vec::new();
     let mut pace = slow::Pace::default();
     let mut asking: Option<Pin<Box<dyn Future<Output = Option<Slow>>>>> = None;
-    // The page stands in front of it for a while.
-    while app.link.read().is_ok_and(|live| live.maintenance) {
-        tokio::time::sleep(GLANCE).await;
-    }
-    arrive(app, &mut facts, |line| fresh.push(line.to_owned())).await?;
+    page_is_gone(app, bake).await;
+    arrive(app, facts, |line| fresh.push(line.to_owned())).await?;
     let mut kept = Timestamp::UNIX_EPOCH;
     loop {
         facts
             .next(|line| fresh.push(line.to_owned()))
-            .map_err(|error| failed(&error))?;
+            .map_err(|error| unread(&error))?;
         for line in fresh.drain(..) {
             if let Some(fact) = Fact::read(&line).filter(|fact| fact.nonce.is_empty()) {
                 let counts = !is_of_a_burst(&mut bursts, &fact);
@@ -182,6 +212,7 @@ async fn look_on(app: &App, bake: &mut Bake, books: &mut Books) -> Result<Verdic
         if !is_still_live(app, bake) && !stays_live(app, bake).await {
             return Ok(Verdict::Superseded);
         }
+        page_is_gone(app, bake).await;
         if bake.convicts() {
             match fails_as_well(app, bake).await {
                 true => {
@@ -229,6 +260,20 @@ async fn look_on(app: &App, bake: &mut Bake, books: &mut Books) -> Result<Verdic
     }
 }
 
+/// The page stands before it for a while: nobody is seen, and no time goes by.
+async fn page_is_gone(app: &App, bake: &mut Bake) {
+    let began = Timestamp::now();
+    while is_still_live(app, bake) && is_behind_the_page(app) {
+        tokio::time::sleep(GLANCE).await;
+    }
+    let gap = Timestamp::now().duration_since(began);
+    bake.until = bake.until.checked_add(gap).unwrap_or(bake.until);
+}
+
+fn is_behind_the_page(app: &App) -> bool {
+    app.link.read().is_ok_and(|live| live.maintenance)
+}
+
 /// The verdict where nothing was found, once it is time.
 fn is_over(app: &App, bake: &Bake, now: Timestamp) -> Option<Verdict> {
     if bake.stage.is_some_and(|stage| stage.goes_on) {
@@ -261,6 +306,11 @@ fn is_of_a_burst(bursts: &mut HashMap<(String, String), f64>, fact: &Fact<'_>) -
 
 /// What is done with a release that is worse.
 fn acts(bake: &Bake) -> Verdict {
+    if bake.one_of_several {
+        return Verdict::Told {
+            why: "one host of several does nothing alone".to_owned(),
+        };
+    }
     match bake.act {
         Act::Always => Verdict::TakenBack,
         Act::Rollback if bake.earlier >= DRY => Verdict::TakenBack,
@@ -271,7 +321,7 @@ fn acts(bake: &Bake) -> Verdict {
             why: "`bake.act` says that it stays at its step".to_owned(),
         },
         Act::Tell | Act::Pause => Verdict::Told {
-            why: "`bake.act` or a fleet of several hosts says so".to_owned(),
+            why: "`bake.act` says so".to_owned(),
         },
     }
 }
@@ -360,16 +410,16 @@ async fn fails_as_well(app: &App, bake: &Bake) -> bool {
 
 /// A rollback as anybody would type it, to what was live before, if that is still there; or the end of
 /// a canary. What was judged must be where it was.
-async fn take_back(app: &App, bake: &Bake, sink: &dyn Sink) -> Verdict {
+async fn take_back(app: &App, bake: &Bake, sink: &dyn Sink) -> Acted {
     if !is_still_live(app, bake) {
-        return Verdict::Superseded;
+        return Acted::Done(Verdict::Superseded);
     }
     let Deployment { color, release } = &bake.before;
     let held = releases::slot(&app.layout, *color);
     let Some(before) = release.clone().filter(|release| held.as_ref() == Some(release)) else {
-        return Verdict::Told {
+        return Acted::Done(Verdict::Told {
             why: format!("{color} no longer holds what was live before"),
-        };
+        });
     };
     let caller = as_watched(bake, sink);
     let done = match bake.stage {
@@ -380,16 +430,31 @@ async fn take_back(app: &App, bake: &Bake, sink: &dyn Sink) -> Verdict {
             .await
             .map(drop),
     };
-    done.map_or_else(|failure| otherwise(app, bake, failure), |()| Verdict::TakenBack)
+    match done {
+        Ok(()) => Acted::Done(Verdict::TakenBack),
+        // Traffic is back, and something after that failed.
+        Err(failure) if matches!(failure.traffic, Traffic::Moved { .. }) => Acted::Done(Verdict::TakenBack),
+        Err(failure) => otherwise(app, bake, failure, |why| Verdict::Told { why }),
+    }
 }
 
 /// The next step of a canary, as `bg promote` takes it.
-async fn next_step(app: &App, bake: &Bake, sink: &dyn Sink) -> Verdict {
+async fn next_step(app: &App, bake: &Bake, sink: &dyn Sink) -> Acted {
     let caller = as_watched(bake, sink);
-    match switch::goes_on(app, bake.route(), PATIENCE, &caller).await {
-        Ok(_) => Verdict::NextStep,
-        Err(_) if !is_still_live(app, bake) => Verdict::Superseded,
-        Err(failure) => Verdict::Stays { why: failure.what },
+    match switch::goes_on(app, bake.route(), BRIEFLY, &caller).await {
+        Ok(_) => Acted::Done(Verdict::NextStep),
+        Err(_) if is_behind_the_page(app) || canary::is_paused(app, bake.route()) => Acted::Later,
+        // What visitors meet meanwhile is looked at.
+        Err(failure) if failure.kind == Kind::Locked => Acted::Later,
+        Err(failure) => otherwise(app, bake, failure, |why| Verdict::Stays { why }),
+    }
+}
+
+fn otherwise(app: &App, bake: &Bake, failure: Failure, verdict: fn(String) -> Verdict) -> Acted {
+    match failure.kind {
+        Kind::Interrupted => Acted::Interrupted,
+        _ if !is_still_live(app, bake) => Acted::Done(Verdict::Superseded),
+        _ => Acted::Done(verdict(failure.what)),
     }
 }
 
@@ -405,16 +470,6 @@ fn as_watched<'a>(bake: &Bake, sink: &'a dyn Sink) -> Caller<'a> {
     Caller::afar(sink, ControlChannel::none(), Some(expected), None)
 }
 
-/// What there is to say where the way back failed.
-fn otherwise(app: &App, bake: &Bake, failure: Failure) -> Verdict {
-    match failure.traffic {
-        // Traffic is back, and something after that failed.
-        Traffic::Moved { .. } => Verdict::TakenBack,
-        _ if !is_still_live(app, bake) => Verdict::Superseded,
-        _ => Verdict::Told { why: failure.what },
-    }
-}
-
 /// The verdict as a run of its own in the history.
 async fn on_record(app: &App, bake: &Bake, sink: &dyn Sink) -> Result<(), Failure> {
     let caller = Caller::here(sink);
@@ -427,7 +482,7 @@ async fn on_record(app: &App, bake: &Bake, sink: &dyn Sink) -> Result<(), Failur
     let live = run.live();
     let traffic = match bake.verdict {
         Some(Verdict::TakenBack) => Traffic::PutBack { live },
-        Some(Verdict::Told { .. }) => Traffic::Unchanged { live },
+        Some(Verdict::Told { .. } | Verdict::Stays { .. }) => Traffic::Unchanged { live },
         _ => return Ok(()),
     };
     hooks::guilty(&run, Failure::failed(said(bake)).with_traffic(traffic)).await;

@@ -257,6 +257,31 @@ fn a_canary_goes_on_by_itself_while_nothing_is_wrong_unless_it_is_paused() {
 }
 
 #[test]
+fn behind_the_page_a_canary_waits_and_what_was_watched_before_it_is_not_any_more() {
+    let (sandbox, _port) = ready(|config| set(config, "canary", "steps", vec!["5% 2s"]));
+    sandbox.commit_edit("another greeting", "Good day", "Hello");
+    sandbox.bg(&["deploy", "--canary"]).assert_code(0);
+    sandbox.bg(&["maintenance", "on"]).assert_code(0);
+    let until = verdict(&sandbox)["until"].take();
+    let until: jiff::Timestamp = until.as_str().unwrap().parse().unwrap();
+    let late = until + jiff::SignedDuration::from_secs(1);
+    wait_until(PATIENCE, "the end of the step's time", || {
+        jiff::Timestamp::now() > late
+    });
+    assert_eq!(sandbox.link(), "maintenance-blue-to-green-5");
+    sandbox.bg(&["maintenance", "off"]).assert_code(0);
+    wait_until(PATIENCE, "all visitors", || {
+        sandbox.link() == "green" && sandbox.lock_is_free() && verdict(&sandbox).get("stage").is_none()
+    });
+    let watched = sandbox.link_folder().join("green/is-watched");
+    assert!(watched.exists());
+    sandbox.bg(&["canary", "20%"]).assert_code(0);
+    sandbox.bg(&["abort"]).assert_code(0);
+    assert_eq!(sandbox.link(), "green");
+    assert_unwatched(&sandbox);
+}
+
+#[test]
 fn a_canary_that_is_worse_is_given_up_or_stays_where_it_is() {
     let (sandbox, _port) = ready(|config| {
         set(config, "canary", "steps", vec!["50% 1h"]);

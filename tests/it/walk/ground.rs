@@ -273,8 +273,9 @@ impl Ground {
     /// A deploy and a switch go well; a rollback may have nothing to go to.
     pub fn may_end(&mut self, verb: Verb, outcome: &Outcome) {
         match verb {
-            // Nothing is idle in a canary.
+            // Nothing is idle in a canary: nothing is built, and what PM2 has lost is not started.
             Verb::Deploy if self.in_canary() => self.ended(outcome, &[1]),
+            Verb::Switch if self.in_canary() => self.ended(outcome, &[1]),
             Verb::Deploy | Verb::Switch => self.ended(outcome, &[0]),
             Verb::Rollback => self.ended(outcome, &[0, 1]),
         }

@@ -48,6 +48,10 @@ pub(super) fn canary(canary: &Canary, bake: &Bake, findings: &mut Findings<'_, '
             );
             findings.value(&key, verdict);
         }
+        if step.lasts.is_some_and(|lasts| lasts.0.is_zero()) {
+            let verdict = wrong("lasts no time", "write how long, or a share alone");
+            findings.value(&key, verdict);
+        }
         if step.lasts.is_some() && bake.lasts.0.is_zero() {
             let verdict = wrong(
                 "goes on by itself, and `bake.for` says that nobody watches",
