@@ -152,6 +152,25 @@ fn of_the_first_releases_a_verdict_is_told_and_nothing_done() {
 }
 
 #[test]
+fn where_nobody_comes_nothing_is_said_and_nothing_done() {
+    let (sandbox, _port) = ready(|config| set(config, "bake", "act", "always"));
+    commit_a_bad_one(&sandbox);
+    sandbox.bg(&["deploy", "--bake=2s", "--wait-bake"]).assert_code(0);
+    assert_eq!(sandbox.link(), "green");
+    let status = sandbox.bg(&["status"]);
+    assert!(
+        status
+            .stdout
+            .contains("nothing can be said: too few visitors came"),
+        "{status}"
+    );
+    wait_until(PATIENCE, "the verdict's record", || {
+        sandbox.bg(&["history"]).stdout.contains("nothing can be said")
+    });
+    assert_unwatched(&sandbox);
+}
+
+#[test]
 fn a_release_that_became_slow_is_taken_back_where_both_asked_in_turn_say_so() {
     let (sandbox, _port) = ready(|config| set(config, "bake", "act", "always"));
     let visitors = Visitors::come(&sandbox);

@@ -9,6 +9,7 @@ use toml::{Table, Value};
 use crate::hooks::script;
 use crate::load::{Kind, Load, Plan};
 use crate::migrate::{back_up_by, migrate_by};
+use crate::sandbox::ports::Port;
 use crate::sandbox::{HOST, Sandbox, set};
 use crate::worker::scene::{add, commit_script, let_beat, worker};
 
@@ -87,7 +88,8 @@ impl Part {
 
     /// Plays its cases, or this run's share of them.
     pub fn play(&self) {
-        let sandbox = self.ground();
+        let port = Port::free();
+        let sandbox = self.ground(&port);
         let cases = if self.around {
             let plain = self.steps(&sandbox);
             more_around(&sandbox);
@@ -135,10 +137,14 @@ impl Part {
         assert_eq!(count.failed, 0, "{:?}", count.failures);
     }
 
-    /// Two releases, the second live, the first warm; deadlines that a hanging step soon meets.
-    fn ground(&self) -> Sandbox {
+    /// Two releases, the second live, the first warm; deadlines that a hanging step soon meets. Where
+    /// that can be, releases are watched.
+    fn ground(&self, port: &Port) -> Sandbox {
         let sandbox = Sandbox::deployed_with(|config| {
             set(config, "nginx", "switch", self.way);
+            if self.way == "live" {
+                set(config, "nginx", "loopback_port", i64::from(port.number()));
+            }
             set(config, "timeouts", "fetch", "3s");
             set(config, "timeouts", "reload", "3s");
         });
