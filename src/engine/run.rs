@@ -37,6 +37,9 @@ const CHILD_GRACE: Duration = Duration::from_secs(5);
 /// How long the process that watches a release is waited for at least.
 const BRIEFLY: Duration = Duration::from_secs(10);
 
+/// How long what a dead command has just forked is waited for.
+const A_MOMENT: Duration = Duration::from_secs(1);
+
 /// A command that holds the lock and has told the journal.
 pub struct Run<'a> {
     /// The app.
@@ -413,8 +416,11 @@ pub async fn open(
     let waiting = |holder| sink.emit(Event::Waiting { holder });
     let taken = match Lock::wait(&path, &holder, patience, waiting).await {
         // The process that watches a release has it for a moment, and nobody asked for that.
-        Err(LockError::Held { .. }) if is_the_watchers(app, &path) || lock::is_of_the_dead(&path) => {
+        Err(LockError::Held { .. }) if is_the_watchers(app, &path) => {
             Lock::wait(&path, &holder, BRIEFLY, |_| ()).await
+        }
+        Err(LockError::Held { .. }) if lock::is_of_the_dead(&path) => {
+            Lock::wait(&path, &holder, A_MOMENT, |_| ()).await
         }
         taken => taken,
     };

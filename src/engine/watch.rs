@@ -107,7 +107,7 @@ pub fn settle(app: &App, from: Route) -> Result<(), FileError> {
         maintenance: false,
         ..from
     };
-    let here = last(app).filter(|bake| bake.route() == live);
+    let here = of(app, live)?;
     let goes_on = here.as_ref().is_some_and(Bake::goes_on);
     match here {
         Some(_) if goes_on => {}
@@ -125,6 +125,18 @@ pub fn settle(app: &App, from: Route) -> Result<(), FileError> {
         start(app).ok();
     }
     Ok(())
+}
+
+/// The bake of what `live` shows; that of before, where a command died before visitors came to its own.
+fn of(app: &App, live: Route) -> Result<Option<Bake>, FileError> {
+    let Some(bake) = last(app) else { return Ok(None) };
+    if bake.route() == live {
+        return Ok(Some(bake));
+    }
+    let before = bake.instead_of.filter(|before| before.route() == live);
+    let Some(before) = before else { return Ok(None) };
+    keep(app, &before)?;
+    Ok(Some(*before))
 }
 
 /// Has a process of its own watch, whatever becomes of this one.

@@ -241,6 +241,10 @@ pub struct Bake {
     pub kept: Timestamp,
     /// How often the evidence was dropped because the release before failed as well.
     pub acquitted: u32,
+    /// What was watched before, until visitors are proven to be here: it is so again where a command dies
+    /// before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<Box<Bake>>,
     /// Where it is slower.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow: Option<Slow>,
@@ -343,6 +347,12 @@ impl Bake {
             (_, Some(limit)) => self.evidence.finds_beside(limit, requests, rate),
             (_, None) => 0.0,
         }
+    }
+
+    /// Whether there is enough beside a canary to tell anything.
+    #[must_use]
+    pub fn has_a_measure(&self) -> bool {
+        self.stage.is_none() || self.limit_beside().is_some()
     }
 
     /// Whether a release in which one request of twenty fails would have shown by now.

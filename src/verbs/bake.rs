@@ -32,11 +32,7 @@ const GLANCE: Duration = Duration::from_millis(250);
 /// command that dies is followed by whoever takes that up. Nothing, where it is not to be watched or
 /// cannot be: it can be released all the same.
 #[derive(Default)]
-pub struct Laid {
-    watch: Option<(Bake, Span)>,
-    /// What is kept again where traffic does not stay there.
-    last: Option<Bake>,
-}
+pub struct Laid(Option<(Bake, Span)>);
 
 /// Before traffic moves to `to`.
 pub(super) fn lay_out(run: &Run<'_>, to: &Deployment, lasts: Span) -> Laid {
@@ -75,10 +71,7 @@ fn keep(run: &Run<'_>, to: &Deployment, stage: Option<Stage>, lasts: Span) -> La
     let last = watch::last(run.app);
     let bake = new(run, to, stage, lasts, last.as_ref());
     match watch::keep(run.app, &bake) {
-        Ok(()) => Laid {
-            watch: Some((bake, lasts)),
-            last,
-        },
+        Ok(()) => Laid(Some((bake, lasts))),
         Err(error) => {
             watch::end(run.app, bake.route()).ok();
             warn(run, in_one_line(&error));
@@ -119,6 +112,12 @@ fn new(run: &Run<'_>, to: &Deployment, stage: Option<Stage>, lasts: Span, last: 
         by: BTreeSet::new(),
         read: 0,
         acquitted: 0,
+        instead_of: last
+            .map(|last| Bake {
+                instead_of: None,
+                ..last.clone()
+            })
+            .map(Box::new),
         slow: None,
         verdict: None,
     };
@@ -131,18 +130,24 @@ fn new(run: &Run<'_>, to: &Deployment, stage: Option<Stage>, lasts: Span, last: 
 impl Laid {
     /// What the target of a canary's step says of it.
     pub(super) fn marks(&self) -> Watched {
-        match &self.watch {
+        match &self.0 {
             None => Watched::No,
             Some((bake, _)) if bake.net => Watched::WithNet,
             Some(_) => Watched::Yes,
         }
     }
 
-    /// Traffic did not stay there.
-    pub(super) fn give_up(&self, run: &Run<'_>) {
-        let Some((bake, _)) = &self.watch else { return };
-        watch::end(run.app, bake.route()).ok();
-        if let Some(last) = &self.last {
+    /// Traffic does not stay there, where that is known.
+    pub(super) fn give_up(&self, run: &Run<'_>, failure: &Failure) {
+        let stays = matches!(failure.traffic, Traffic::Unknown { .. } | Traffic::Moved { .. });
+        let Some((bake, _)) = self.0.as_ref().filter(|_| !stays) else {
+            return;
+        };
+        // Visitors of a canary are on their way back, and need the net until then.
+        if bake.stage.is_none() {
+            watch::end(run.app, bake.route()).ok();
+        }
+        if let Some(last) = &bake.instead_of {
             // Where it cannot be kept again, nothing is known of it.
             watch::keep(run.app, last).ok();
         }
@@ -151,18 +156,26 @@ impl Laid {
     /// Visitors are there: starts the process that watches. How long at most.
     ///
     /// # Errors
-    /// When that cannot be started.
+    /// When that cannot be kept or started.
     pub(super) fn begin(self, run: &Run<'_>) -> Result<Option<Span>, Failure> {
-        let Some((bake, lasts)) = self.watch else {
+        let Some((bake, lasts)) = self.0 else {
             return Ok(None);
         };
-        match watch::start(run.app) {
-            Ok(()) => Ok(Some(lasts)),
-            Err(error) => {
-                watch::end(run.app, bake.route()).ok();
-                Err(Failure::failed(format!("{} is not watched", bake.release)).because(error))
-            }
-        }
+        let app = run.app;
+        let failed = || Failure::failed(format!("{} is not watched", bake.release));
+        let mut bake = Bake {
+            instead_of: None,
+            ..bake.clone()
+        };
+        let kept = watch::keep(app, &bake).map_err(|error| failed().because(error));
+        let started = kept.and_then(|()| watch::start(app).map_err(|error| failed().because(error)));
+        started.map(|()| Some(lasts)).inspect_err(|failure| {
+            watch::end(app, bake.route()).ok();
+            bake.verdict = Some(Verdict::NoData {
+                why: failure.what.clone(),
+            });
+            watch::keep(app, &bake).ok();
+        })
     }
 }
 
@@ -225,6 +238,9 @@ pub async fn wait(app: &App, live: &Deployment) -> Result<(), Failure> {
     loop {
         let bake = watch::last(app).filter(|bake| bake.release == *live);
         let Some(bake) = bake else { return Err(none()) };
+        if bake.verdict.is_some() {
+            recorded(app).await;
+        }
         match bake.verdict {
             None if Timestamp::now().duration_since(bake.until) > LATE => return Err(none()),
             None => tokio::time::sleep(GLANCE).await,
@@ -234,6 +250,19 @@ pub async fn wait(app: &App, live: &Deployment) -> Result<(), Failure> {
             Some(_) => return Ok(()),
         }
     }
+}
+
+/// The verdict is put on record, and hooks hear of it.
+async fn recorded(app: &App) {
+    const LONGEST: Duration = Duration::from_secs(10);
+    let over = async {
+        // The one comes a moment after the other.
+        tokio::time::sleep(GLANCE).await;
+        while lock::current_holder(&app.layout.lock()).is_some() {
+            tokio::time::sleep(GLANCE).await;
+        }
+    };
+    tokio::time::timeout(LONGEST, over).await.ok();
 }
 
 /// What was seen, what it cost, and what could not have been seen.

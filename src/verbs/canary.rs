@@ -141,25 +141,25 @@ pub async fn abort(app: &App, patience: Duration, caller: &Caller<'_>) -> Result
 /// As a switch, and where it is not.
 pub(super) async fn give_up(
     app: &App,
-    step: Route,
+    (step, release): (Route, &Deployment),
     patience: Duration,
     caller: &Caller<'_>,
 ) -> Result<Stepped, Failure> {
     let run = begin(app, Verb::Canary, patience, caller).await?;
     let done = async {
-        is_at(&run, step)?;
+        is_at(&run, step, release)?;
         back(&run).await
     };
     let done = done.await;
     resolve::unless_done(&run, done).await
 }
 
-/// Nobody has moved the canary since it was looked at; the page may stand before it.
+/// Nobody has moved the canary of `release` since it was looked at; the page may stand before it.
 ///
 /// # Errors
 /// When that is otherwise.
-pub(super) fn is_at(run: &Run<'_>, step: Route) -> Result<(), Failure> {
-    let is_there = run.from.share == step.share && run.from.color == step.color;
+pub(super) fn is_at(run: &Run<'_>, step: Route, release: &Deployment) -> Result<(), Failure> {
+    let is_there = run.from.share == step.share && run.from.color == step.color && other(run) == *release;
     is_there.then_some(()).ok_or_else(|| {
         Failure::failed(format!("the canary is not at {step} any more"))
             .with_traffic(Traffic::Unchanged { live: run.live() })
@@ -191,7 +191,7 @@ pub(super) async fn to_share(run: &Run<'_>, step: CanaryStep) -> Result<Stepped,
     if run.from.share.is_some_and(|before| before > share) {
         let laid = lay_out(run, &other(run), step, lasts);
         let stepped = cutover::step_down(run, Some(share), laid.marks()).await;
-        stepped.inspect_err(|_| laid.give_up(run))?;
+        stepped.inspect_err(|failure| laid.give_up(run, failure))?;
         return watch(run, step, laid);
     }
     verification::can_be_had(run.app, run.from).await?;
@@ -212,7 +212,7 @@ pub(super) async fn up(
 ) -> Result<Stepped, Failure> {
     let laid = lay_out(run, &passed.deployment(), step, lasts);
     let stepped = cutover::step(run, passed, step.share, laid.marks()).await;
-    stepped.inspect_err(|_| laid.give_up(run))?;
+    stepped.inspect_err(|failure| laid.give_up(run, failure))?;
     watch(run, step, laid)
 }
 
@@ -234,10 +234,11 @@ fn goes_on(run: &Run<'_>, to: &Deployment, step: CanaryStep) -> bool {
 fn watch(run: &Run<'_>, step: CanaryStep, laid: Laid) -> Result<Stepped, Failure> {
     targets::go_on(run.app);
     let goes_on = goes_on(run, &other(run), step);
-    let stepped = on_record(run, Some(step.share))?;
-    let watched = laid
-        .begin(run)
-        .map_err(|failure| failure.with_traffic(Traffic::Moved { live: run.live() }))?;
+    let stepped = on_record(run, Some(step.share));
+    // They are there, whether that could be noted or not.
+    let watched = laid.begin(run);
+    let stepped = stepped?;
+    let watched = watched.map_err(|failure| failure.with_traffic(Traffic::Moved { live: run.live() }))?;
     if step.lasts.is_some() && (watched.is_none() || !goes_on) {
         let why = "the canary does not go on by itself: `bg promote` takes its next step";
         bake::warn(run, why.to_owned());

@@ -55,7 +55,7 @@ async fn release(run: &Run<'_>, ask: &Ask) -> Result<Deployed, Failure> {
     let to = passed.deployment();
     let laid = bake::lay_out(run, &to, lasts);
     let switched = cutover::cutover(run, passed).await;
-    let switched = switched.inspect_err(|_| laid.give_up(run))?;
+    let switched = switched.inspect_err(|failure| laid.give_up(run, failure))?;
     finish(run, switched, laid).await
 }
 

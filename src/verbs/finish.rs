@@ -28,7 +28,14 @@ pub async fn finish(run: &Run<'_>, switched: Switched, laid: Laid) -> Result<Dep
         replaced,
         idle,
         beside,
-    } = switched.record(run)?;
+    } = match switched.record(run) {
+        Ok(recorded) => recorded,
+        Err(failure) => {
+            // Visitors are there all the same.
+            laid.begin(run).ok();
+            return Err(failure);
+        }
+    };
     let is_new = run.verb == Verb::Deploy;
     let mut ends = Vec::from(beside);
     if is_new {

@@ -15,7 +15,7 @@ use engine::{
 use model::color::{Color, Route};
 use model::config::duration::Span;
 use model::event::{Event, Note, Repair, Sink, Warning};
-use model::failure::{Failure, Traffic};
+use model::failure::{Deployment, Failure, Traffic};
 use model::journal::{NoRollback, Verb};
 use model::release::{Manifest, ReleaseId};
 use state::journal::Journal;
@@ -176,13 +176,13 @@ pub async fn promote(
 /// Where something else is there by now, and as [`promote`].
 pub(super) async fn goes_on(
     app: &App,
-    step: Route,
+    (step, release): (Route, &Deployment),
     patience: Duration,
     caller: &Caller<'_>,
 ) -> Result<Promoted, Failure> {
     let run = begin(app, Verb::Canary, patience, caller).await?;
     let waits = targets::is_paused(app, step) || run.from.maintenance;
-    let there = canary::is_at(&run, step).and_then(|()| match waits {
+    let there = canary::is_at(&run, step, release).and_then(|()| match waits {
         false => Ok(()),
         true => Err(Failure::failed("the canary stays at its step for now")
             .with_traffic(Traffic::Unchanged { live: run.live() })),
@@ -334,7 +334,7 @@ async fn go(run: &Run<'_>, color: Color, release: ReleaseId) -> Result<Deployed,
         true => cutover::tested(run, passed, works).await,
         false => cutover::cutover(run, passed).await,
     };
-    let switched = switched.inspect_err(|_| laid.give_up(run))?;
+    let switched = switched.inspect_err(|failure| laid.give_up(run, failure))?;
     finish(run, switched, laid).await
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine::app::App;
 use engine::begin::begin;
@@ -72,39 +72,47 @@ enum Acted {
     Interrupted,
 }
 
-/// Watches what is kept as watched, to its end. The process of an earlier release has that to end
-/// first.
+/// Watches what is kept as watched, to its end, and what came in its place meanwhile without a process
+/// of its own, as this one was not seen to be over.
 ///
 /// # Errors
 /// When the verdict cannot be kept.
 pub async fn to_its_end(app: &App, sink: &dyn Sink) -> Result<(), Failure> {
+    let goes_on = || watch::last(app).is_some_and(|bake| bake.goes_on() && is_still_live(app, &bake));
+    while one(app, sink).await? && goes_on() {}
+    Ok(())
+}
+
+/// Watches one; whether it is over, and nobody else watches. The process of an earlier one has that to
+/// end first.
+async fn one(app: &App, sink: &dyn Sink) -> Result<bool, Failure> {
     let (watching, mut bake) = loop {
         let Some(bake) = watch::last(app).filter(Bake::goes_on) else {
-            return Ok(());
+            return Ok(false);
         };
         let path = app.layout.watching();
         let this = format!("{} since {}", watch::PROCESS, bake.since);
         match Lock::take(&path, &Holder::this(&this)) {
             // The bake may have changed while that was free.
             Ok(watching) if watch::last(app).as_ref() == Some(&bake) => {
-                // Nobody watched since another process last did.
-                let gap = Timestamp::now().duration_since(bake.kept);
+                // Nobody watched since another process last did; an earlier version did not say when.
+                let gap = Timestamp::now().duration_since(bake.kept.max(bake.since));
                 let mut bake = bake;
                 bake.until = bake.until.checked_add(gap).unwrap_or(bake.until);
                 break (watching, bake);
             }
             Ok(_) => {}
             // Another process does.
-            Err(LockError::Held { .. }) if lock::is_about(&path, &this) => return Ok(()),
+            Err(LockError::Held { .. }) if lock::is_about(&path, &this) => return Ok(false),
             Err(LockError::Held { .. }) => tokio::time::sleep(GLANCE).await,
             Err(error) => return Err(Failure::failed("the release is not watched").because(error)),
         }
     };
+    let mut eyes = None;
     let verdict = loop {
-        let verdict = match look(app, &mut bake).await {
+        let verdict = match look(app, &mut bake, &mut eyes).await {
             Ok(verdict) => verdict,
             Err(_) if !is_still_live(app, &bake) => Verdict::Superseded,
-            Err(_) if is_behind_the_page(app) => continue,
             Err(why) => Verdict::NoData { why },
         };
         let acted = match verdict {
@@ -116,7 +124,7 @@ pub async fn to_its_end(app: &App, sink: &dyn Sink) -> Result<(), Failure> {
             Acted::Done(verdict) => break verdict,
             Acted::Later => tokio::time::sleep(GLANCE).await,
             // Whoever takes it up begins where this one was.
-            Acted::Interrupted => return Ok(()),
+            Acted::Interrupted => return Ok(false),
         }
     };
     let is_past = matches!(verdict, Verdict::Superseded | Verdict::NextStep);
@@ -124,11 +132,11 @@ pub async fn to_its_end(app: &App, sink: &dyn Sink) -> Result<(), Failure> {
     watch::update(app, &bake).map_err(|error| Failure::failed("the verdict is not kept").because(error))?;
     // Another release may be watched in its place while the record is waited for.
     drop(watching);
-    match is_past {
-        true => Ok(()),
+    if !is_past {
         // What is over is unmarked with it.
-        false => on_record(app, &bake, sink).await,
+        on_record(app, &bake, sink).await?;
     }
+    Ok(true)
 }
 
 /// What is kept of the two releases.
@@ -168,47 +176,80 @@ impl Books {
     }
 }
 
-/// Looks at the facts until there is a verdict; `TakenBack` where the release is to be.
-async fn look(app: &App, bake: &mut Bake) -> Result<Verdict, String> {
-    let mut facts = Facts::from(app, bake.read).map_err(|error| unread(&error))?;
-    let mut books = Books::of(app, bake);
-    let verdict = look_on(app, bake, (&mut facts, &mut books)).await;
-    books.keep(app, bake);
-    bake.read = facts.read();
-    bake.kept = Timestamp::now();
-    // The next step of a canary goes on from there.
-    watch::update(app, bake).ok();
-    verdict
+/// What whoever watches has to look with, and what they remember.
+struct Eyes {
+    facts: Facts,
+    books: Books,
+    bursts: HashMap<(String, String), f64>,
+    pace: slow::Pace,
+    has_arrived: bool,
+}
+
+impl Eyes {
+    fn open(app: &App, bake: &Bake) -> Result<Eyes, String> {
+        Ok(Eyes {
+            facts: Facts::from(app, bake.read).map_err(|error| unread(&error))?,
+            books: Books::of(app, bake),
+            bursts: HashMap::new(),
+            pace: slow::Pace::default(),
+            has_arrived: false,
+        })
+    }
+
+    fn see(&mut self, bake: &mut Bake, line: &str) {
+        if let Some(fact) = Fact::read(line).filter(|fact| fact.nonce.is_empty()) {
+            let counts = !is_of_a_burst(&mut self.bursts, &fact);
+            bake.take(&fact, counts);
+            self.books.take(bake, &fact);
+            self.pace.take(bake, &fact);
+        }
+    }
+
+    fn keep(&self, app: &App, bake: &mut Bake, now: Timestamp) {
+        bake.read = self.facts.read();
+        bake.kept = now;
+        // What cannot be kept is seen anew.
+        watch::update(app, bake).ok();
+        self.books.keep(app, bake);
+    }
 }
 
 fn unread(error: &dyn std::error::Error) -> String {
     format!("what NGINX writes down cannot be read: {error}")
 }
 
-async fn look_on(
-    app: &App,
-    bake: &mut Bake,
-    (facts, books): (&mut Facts, &mut Books),
-) -> Result<Verdict, String> {
-    let mut bursts: HashMap<(String, String), f64> = HashMap::new();
-    let mut fresh: Vec<String> = Vec::new();
-    let mut pace = slow::Pace::default();
+/// Looks at the facts until there is a verdict; `TakenBack` where the release is to be.
+async fn look(app: &App, bake: &mut Bake, eyes: &mut Option<Eyes>) -> Result<Verdict, String> {
+    let eyes = match eyes {
+        Some(eyes) => eyes,
+        None => eyes.insert(Eyes::open(app, bake)?),
+    };
+    let verdict = look_on(app, bake, eyes).await;
+    // The next step of a canary goes on from there.
+    eyes.keep(app, bake, Timestamp::now());
+    verdict
+}
+
+async fn look_on(app: &App, bake: &mut Bake, eyes: &mut Eyes) -> Result<Verdict, String> {
     let mut asking: Option<Pin<Box<dyn Future<Output = Option<Slow>>>>> = None;
+    let mut fresh: Vec<String> = Vec::new();
     page_is_gone(app, bake).await;
-    arrive(app, facts, |line| fresh.push(line.to_owned())).await?;
+    while !eyes.has_arrived {
+        let began = Instant::now();
+        let arrived = arrive(app, &mut eyes.facts, |line| fresh.push(line.to_owned())).await;
+        eyes.has_arrived = arrived.is_ok();
+        fresh.drain(..).for_each(|line| eyes.see(bake, &line));
+        // The page has answered in its place.
+        if app.link.age() > began.elapsed() || !is_still_live(app, bake) {
+            arrived?;
+        }
+        page_is_gone(app, bake).await;
+    }
     let mut kept = Timestamp::UNIX_EPOCH;
     loop {
-        facts
-            .next(|line| fresh.push(line.to_owned()))
-            .map_err(|error| unread(&error))?;
-        for line in fresh.drain(..) {
-            if let Some(fact) = Fact::read(&line).filter(|fact| fact.nonce.is_empty()) {
-                let counts = !is_of_a_burst(&mut bursts, &fact);
-                bake.take(&fact, counts);
-                books.take(bake, &fact);
-                pace.take(bake, &fact);
-            }
-        }
+        let read = eyes.facts.next(|line| fresh.push(line.to_owned()));
+        read.map_err(|error| unread(&error))?;
+        fresh.drain(..).for_each(|line| eyes.see(bake, &line));
         if !is_still_live(app, bake) && !stays_live(app, bake).await {
             return Ok(Verdict::Superseded);
         }
@@ -232,14 +273,10 @@ async fn look_on(
             return Ok(verdict);
         }
         if now.duration_since(kept) >= KEPT {
-            bake.read = facts.read();
-            bake.kept = now;
-            // What cannot be kept is seen anew.
-            watch::update(app, bake).ok();
-            books.keep(app, bake);
+            eyes.keep(app, bake, now);
             kept = now;
             if asking.is_none()
-                && let Some(slow) = pace.suspect(app, bake)
+                && let Some(slow) = eyes.pace.suspect(app, bake)
             {
                 let bake = bake.clone();
                 asking = Some(Box::pin(async move { slow::is_so(app, &bake, slow).await }));
@@ -262,12 +299,21 @@ async fn look_on(
 
 /// The page stands before it for a while: nobody is seen, and no time goes by.
 async fn page_is_gone(app: &App, bake: &mut Bake) {
-    let began = Timestamp::now();
+    let (mut looked, mut kept) = (Timestamp::now(), Timestamp::UNIX_EPOCH);
     while is_still_live(app, bake) && is_behind_the_page(app) {
         tokio::time::sleep(GLANCE).await;
+        let now = Timestamp::now();
+        bake.until = bake
+            .until
+            .checked_add(now.duration_since(looked))
+            .unwrap_or(bake.until);
+        looked = now;
+        if now.duration_since(kept) >= KEPT {
+            bake.kept = now;
+            watch::update(app, bake).ok();
+            kept = now;
+        }
     }
-    let gap = Timestamp::now().duration_since(began);
-    bake.until = bake.until.checked_add(gap).unwrap_or(bake.until);
 }
 
 fn is_behind_the_page(app: &App) -> bool {
@@ -287,7 +333,10 @@ fn is_over(app: &App, bake: &Bake, now: Timestamp) -> Option<Verdict> {
     (now >= bake.until).then(|| match bake.says_something() {
         true => Verdict::Over,
         false => Verdict::NoData {
-            why: "too few visitors came".to_owned(),
+            why: match bake.has_a_measure() {
+                true => "too few visitors came".to_owned(),
+                false => "too few visitors get the live color beside it".to_owned(),
+            },
         },
     })
 }
@@ -426,7 +475,7 @@ async fn take_back(app: &App, bake: &Bake, sink: &dyn Sink) -> Acted {
         None => switch::rollback(app, Some(before), None, PATIENCE, &caller)
             .await
             .map(drop),
-        Some(_) => steps::give_up(app, bake.route(), PATIENCE, &caller)
+        Some(_) => steps::give_up(app, (bake.route(), &bake.release), PATIENCE, &caller)
             .await
             .map(drop),
     };
@@ -440,10 +489,14 @@ async fn take_back(app: &App, bake: &Bake, sink: &dyn Sink) -> Acted {
 
 /// The next step of a canary, as `bg promote` takes it.
 async fn next_step(app: &App, bake: &Bake, sink: &dyn Sink) -> Acted {
+    let waits = || is_behind_the_page(app) || canary::is_paused(app, bake.route());
+    if waits() {
+        return Acted::Later;
+    }
     let caller = as_watched(bake, sink);
-    match switch::goes_on(app, bake.route(), BRIEFLY, &caller).await {
+    match switch::goes_on(app, (bake.route(), &bake.release), BRIEFLY, &caller).await {
         Ok(_) => Acted::Done(Verdict::NextStep),
-        Err(_) if is_behind_the_page(app) || canary::is_paused(app, bake.route()) => Acted::Later,
+        Err(_) if waits() => Acted::Later,
         // What visitors meet meanwhile is looked at.
         Err(failure) if failure.kind == Kind::Locked => Acted::Later,
         Err(failure) => otherwise(app, bake, failure, |why| Verdict::Stays { why }),

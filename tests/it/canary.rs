@@ -213,21 +213,13 @@ fn every_way_out_of_a_canary_leaves_all_visitors_on_one_color() {
 fn a_step_that_fails_half_way_is_finished_or_undone() {
     let (sandbox, _port) = ready();
     sandbox.bg(&["deploy", "--no-switch"]).assert_code(0);
-    let trace = sandbox.root().join("trace");
-    let mut command = sandbox.bg_command(&["canary", "25%"]);
-    assert!(command.env("BG_FAULT_TRACE", &trace).status().unwrap().success());
+    let mut points = sandbox.steps_of(&["canary", "25%"]);
     sandbox.bg(&["abort"]).assert_code(0);
-    let steps = fs::read_to_string(&trace).unwrap();
-    let mine = |line: &&str| {
+    points.retain(|point| {
         ["journal", "swap", "lay out", "bake.json"]
             .iter()
-            .any(|part| line.contains(part))
-    };
-    let points: Vec<String> = steps
-        .lines()
-        .filter(mine)
-        .map(|line| line.split_once(' ').unwrap().1.to_owned())
-        .collect();
+            .any(|part| point.contains(part))
+    });
     let load = sandbox.load();
     let mut played = 0;
     for point in points {

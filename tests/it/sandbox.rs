@@ -172,6 +172,17 @@ impl Sandbox {
         Outcome::new(args, &output, started.elapsed())
     }
 
+    /// Runs `bg`, which must go well; the steps at which it can be made to fail.
+    pub fn steps_of(&self, args: &[&str]) -> Vec<String> {
+        let trace = self.root.join("trace");
+        fs::remove_file(&trace).ok();
+        let mut command = self.bg_command(args);
+        assert!(command.env("BG_FAULT_TRACE", &trace).status().unwrap().success());
+        let steps = fs::read_to_string(&trace).unwrap();
+        let point = |line: &str| line.split_once(' ').unwrap().1.to_owned();
+        steps.lines().map(point).collect()
+    }
+
     /// What `bg status` says.
     pub fn status(&self) -> serde_json::Value {
         self.bg(&["status", "--json"]).result()["answer"].take()

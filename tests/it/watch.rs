@@ -371,22 +371,14 @@ fn a_bake_that_cannot_begin_is_told_and_stands_in_no_ones_way() {
     use crate::sandbox::outcome::Outcome;
     let (sandbox, _port) = ready(|_| ());
     sandbox.bg(&["deploy", "--no-switch"]).assert_code(0);
-    let trace = sandbox.root().join("trace");
-    let mut command = sandbox.bg_command(&["switch", "green"]);
-    assert!(command.env("BG_FAULT_TRACE", &trace).status().unwrap().success());
+    let mut points = sandbox.steps_of(&["switch", "green"]);
     sandbox.bg(&["rollback"]).assert_code(0);
-    let steps = fs::read_to_string(&trace).unwrap();
-    let mine = |line: &&str| {
+    points.retain(|point| {
         ["is-watched", "is-special", "net-green", "bake.json"]
             .iter()
-            .any(|part| line.contains(part))
-    };
-    let points: Vec<String> = steps
-        .lines()
-        .filter(mine)
-        .map(|line| line.split_once(' ').unwrap().1.to_owned())
-        .collect();
-    assert!(points.len() >= 4, "{steps}");
+            .any(|part| point.contains(part))
+    });
+    assert!(points.len() >= 4, "{points:?}");
     let load = sandbox.load();
     for point in points {
         for kind in ["die", "cut", "eio", "enospc"] {
@@ -420,4 +412,32 @@ fn a_bake_that_cannot_begin_is_told_and_stands_in_no_ones_way() {
     assert_unwatched(&sandbox);
     let counted = load.stop();
     assert_eq!((counted.failed, counted.wrong), (0, 0), "{counted:?}");
+}
+
+/// A step that dies before visitors come to it: the one before is watched on.
+#[cfg(feature = "faults")]
+#[test]
+fn the_step_before_is_watched_on_where_the_next_one_dies() {
+    let (sandbox, _port) = ready(|config| set(config, "canary", "steps", vec!["5% 1h", "50% 1h"]));
+    sandbox.bg(&["deploy", "--no-switch"]).assert_code(0);
+    let steps = sandbox.steps_of(&["canary", "50%"]);
+    sandbox.bg(&["abort"]).assert_code(0);
+    let point = steps.iter().find(|step| step.contains("lay out")).unwrap();
+    sandbox.bg(&["deploy", "--canary"]).assert_code(0);
+    for _ in 0..2 {
+        let mut command = sandbox.bg_command(&["promote"]);
+        command.env("BG_FAULT", format!("{point}:die"));
+        assert!(!command.status().unwrap().success());
+        sandbox.bg(&["repair"]).assert_code(0);
+        sandbox.bg(&["preview", "--off"]).assert_code(0);
+        assert_eq!(sandbox.link(), "blue-to-green-5");
+        assert_eq!(verdict(&sandbox)["stage"]["share"], "5%");
+        assert!(sandbox.link_folder().join("blue-to-green-5/is-watched").exists());
+        wait_until(PATIENCE, "whoever watches", || {
+            let status = sandbox.bg(&["status"]).stdout;
+            status.contains("; goes to 50% by itself in ")
+        });
+    }
+    sandbox.bg(&["abort"]).assert_code(0);
+    assert_unwatched(&sandbox);
 }
