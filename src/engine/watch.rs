@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use model::bake::Bake;
+use model::bake::{Bake, Verdict};
 use model::color::{Color, Route};
 use nix::fcntl::{FallocateFlags, fallocate};
 use sys::command::Command;
@@ -133,10 +133,20 @@ fn of(app: &App, live: Route) -> Result<Option<Bake>, FileError> {
     if bake.route() == live {
         return Ok(Some(bake));
     }
-    let before = bake.instead_of.filter(|before| before.route() == live);
-    let Some(before) = before else { return Ok(None) };
-    keep(app, &before)?;
-    Ok(Some(*before))
+    let goes_on = bake.goes_on();
+    let before = bake.instead_of.clone().filter(|before| before.route() == live);
+    match before {
+        Some(before) => {
+            keep(app, &before)?;
+            Ok(Some(*before))
+        }
+        None if goes_on => {
+            let verdict = Some(Verdict::Superseded);
+            keep(app, &Bake { verdict, ..bake })?;
+            Ok(None)
+        }
+        None => Ok(None),
+    }
 }
 
 /// Has a process of its own watch, whatever becomes of this one.
