@@ -108,11 +108,7 @@ pub fn go_on(app: &App) {
 
 /// A step, with the maintenance page or without.
 fn kept(step: Route) -> String {
-    let step = Route {
-        maintenance: false,
-        ..step
-    };
-    step.folder()
+    step.without_page().folder()
 }
 
 /// At which label a canary begins: another one for each release, or the same visitors would be the

@@ -103,10 +103,7 @@ pub fn keep(app: &App, bake: &Bake) -> Result<(), FileError> {
 /// # Errors
 /// When a mark cannot be removed.
 pub fn settle(app: &App, from: Route) -> Result<(), FileError> {
-    let live = Route {
-        maintenance: false,
-        ..from
-    };
+    let live = from.without_page();
     let here = of(app, live)?;
     let goes_on = here.as_ref().is_some_and(Bake::goes_on);
     match here {

@@ -168,6 +168,15 @@ impl Route {
         }
     }
 
+    /// The same without the maintenance page.
+    #[must_use]
+    pub fn without_page(self) -> Route {
+        Route {
+            maintenance: false,
+            ..self
+        }
+    }
+
     /// The same without a canary.
     #[must_use]
     pub fn without_share(self) -> Route {

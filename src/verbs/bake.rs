@@ -137,6 +137,12 @@ impl Laid {
         }
     }
 
+    /// Whether the next step of a canary comes by itself.
+    pub(super) fn goes_on(&self) -> bool {
+        let stage = self.0.as_ref().and_then(|(bake, _)| bake.stage);
+        stage.is_some_and(|stage| stage.goes_on)
+    }
+
     /// Traffic does not stay there, where that is known.
     pub(super) fn give_up(&self, run: &Run<'_>, failure: &Failure) {
         let stays = matches!(failure.traffic, Traffic::Unknown { .. } | Traffic::Moved { .. });
@@ -158,15 +164,12 @@ impl Laid {
     /// # Errors
     /// When that cannot be kept or started.
     pub(super) fn begin(self, run: &Run<'_>) -> Result<Option<Span>, Failure> {
-        let Some((bake, lasts)) = self.0 else {
+        let Some((mut bake, lasts)) = self.0 else {
             return Ok(None);
         };
         let app = run.app;
+        bake.instead_of = None;
         let failed = || Failure::failed(format!("{} is not watched", bake.release));
-        let mut bake = Bake {
-            instead_of: None,
-            ..bake.clone()
-        };
         let kept = watch::keep(app, &bake).map_err(|error| failed().because(error));
         let started = kept.and_then(|()| watch::start(app).map_err(|error| failed().because(error)));
         started.map(|()| Some(lasts)).inspect_err(|failure| {
@@ -355,11 +358,7 @@ fn count(number: u64) -> usize {
 pub fn of_live(app: &App, route: Option<Route>) -> Option<Bake> {
     let bake = watch::last(app)?;
     let is_there = route.is_some_and(|route| {
-        let route = Route {
-            maintenance: false,
-            ..route
-        };
-        route == bake.route() && traffic::deployment(app, bake.release.color) == bake.release
+        route.without_page() == bake.route() && traffic::deployment(app, bake.release.color) == bake.release
     });
     is_there.then_some(bake)
 }

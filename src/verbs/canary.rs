@@ -219,21 +219,17 @@ pub(super) async fn up(
 fn lay_out(run: &Run<'_>, to: &Deployment, step: CanaryStep, lasts: Span) -> Laid {
     let stage = Stage {
         share: step.share,
-        goes_on: goes_on(run, to, step),
+        // One host of several would stand alone at its next step.
+        goes_on: step.lasts.is_some() && !bake::is_one_of_several(run, to),
     };
     let time = step.lasts.filter(|_| stage.goes_on && !lasts.0.is_zero());
     bake::of_share(run, to, stage, time.unwrap_or(lasts))
 }
 
-/// One host of several would stand alone at its next step.
-fn goes_on(run: &Run<'_>, to: &Deployment, step: CanaryStep) -> bool {
-    step.lasts.is_some() && !bake::is_one_of_several(run, to)
-}
-
 /// What comes after a step: its record, and whoever watches it.
 fn watch(run: &Run<'_>, step: CanaryStep, laid: Laid) -> Result<Stepped, Failure> {
     targets::go_on(run.app);
-    let goes_on = goes_on(run, &other(run), step);
+    let goes_on = laid.goes_on();
     let stepped = on_record(run, Some(step.share));
     // They are there, whether that could be noted or not.
     let watched = laid.begin(run);

@@ -276,7 +276,7 @@ async fn look_on(app: &App, bake: &mut Bake, eyes: &mut Eyes) -> Result<Verdict,
             eyes.keep(app, bake, now);
             kept = now;
             if asking.is_none()
-                && let Some(slow) = eyes.pace.suspect(app, bake)
+                && let Some(slow) = eyes.pace.suspect(&eyes.books.before)
             {
                 let bake = bake.clone();
                 asking = Some(Box::pin(async move { slow::is_so(app, &bake, slow).await }));
@@ -377,11 +377,8 @@ fn acts(bake: &Bake) -> Verdict {
 
 fn is_still_live(app: &App, bake: &Bake) -> bool {
     let Deployment { color, release } = &bake.release;
-    let live = app.link.read().map(|live| Route {
-        // The page stands in front of it for a while.
-        maintenance: false,
-        ..live
-    });
+    // The page stands in front of it for a while.
+    let live = app.link.read().map(Route::without_page);
     // A slot that is about to change ends the marks.
     live.is_ok_and(|live| live == bake.route())
         && marks::is_watched(app, bake.route())

@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use engine::app::App;
-use engine::ledger;
 use jiff::SignedDuration;
 use model::bake::{Bake, Fact, Slow};
 use model::color::Color;
 use model::judge::{Counts, Evidence};
-use model::ledger::{Place, Times};
+use model::ledger::{Ledger, Place, Times};
 
 use super::super::compare::{self, pages};
 
@@ -58,12 +57,11 @@ impl Pace {
         }
     }
 
-    /// A place that is slower than it was, once each.
-    pub(super) fn suspect(&mut self, app: &App, bake: &Bake) -> Option<Slow> {
+    /// A place that is slower than `before`, once each.
+    pub(super) fn suspect(&mut self, before: &Ledger) -> Option<Slow> {
         if self.asked.len() >= PLACES {
             return None;
         }
-        let before = ledger::of(app, bake.before.release.as_ref()?);
         let slow = self.times.iter().find_map(|(place, times)| {
             let was = before.places.get(place).filter(|_| !self.asked.contains(place))?;
             slower(place, was, times)
