@@ -20,6 +20,7 @@ pub mod history;
 pub mod hooks;
 pub mod host_table;
 pub mod init;
+pub mod lead;
 pub mod list;
 pub mod logs;
 pub mod maintenance;
@@ -86,6 +87,8 @@ pub enum Answer {
     Maintenance(maintenance::MaintenanceSet),
     /// `bg canary`, `bg promote`, `bg abort`.
     Stepped(canary::Stepped),
+    /// `bg bake`.
+    Baked(Box<bake::Baked>),
     /// `bg compare`.
     Compared(compare::Compared),
     /// `bg preview`.
@@ -98,6 +101,8 @@ pub enum Answer {
     Shown(logs::Whose),
     /// What a client must know before it asks for a change.
     Observed(observe::Observed),
+    /// What whoever leads several hosts must know of each.
+    Led(Box<lead::Led>),
 }
 
 impl Answer {
@@ -143,12 +148,14 @@ impl Answer {
             Answer::Data(answer) => answer,
             Answer::Maintenance(answer) => answer,
             Answer::Stepped(answer) => answer,
+            Answer::Baked(answer) => answer.as_ref(),
             Answer::Compared(answer) => answer,
             Answer::Previewed(answer) => answer,
             Answer::Repaired(answer) => answer,
             Answer::Removed(answer) => answer,
             Answer::Shown(answer) => answer,
             Answer::Observed(answer) => answer,
+            Answer::Led(answer) => answer.as_ref(),
         }
     }
 }

@@ -195,6 +195,12 @@ pub enum Verb {
         #[command(flatten)]
         patience: Patience,
     },
+    /// Stay with the release that is watched until there is a verdict; lead several hosts through it
+    #[command(after_help = examples(
+        "bake", "wait for the verdict about what was released",
+        "bake --hosts web1,web2", "the same for two servers: any verdict acts on both",
+    ))]
+    Bake,
     /// Go back to the release that was live before
     #[command(after_help = examples(
         "rollback", "go back to the release that was live before",
@@ -445,6 +451,13 @@ pub enum Verb {
     /// What is live, for a client that is about to ask for a change
     #[command(hide = true)]
     Observe,
+    /// How a release does that several hosts watch, for a client that leads them
+    #[command(hide = true)]
+    Lead {
+        /// Ask the release before for what failed
+        #[arg(long)]
+        weigh: bool,
+    },
     /// What came of a request, for a client that lost the connection to it
     #[command(hide = true)]
     Outcome {
@@ -501,6 +514,7 @@ impl Verb {
             | Verb::EndPreviews { .. }
             | Verb::WatchRelease
             | Verb::Observe
+            | Verb::Lead { .. }
             | Verb::Outcome { .. }
             | Verb::Receive { .. }
             | Verb::Discard => Kind::Local,
@@ -511,16 +525,19 @@ impl Verb {
             | Verb::Logs { .. }
             | Verb::Releases
             | Verb::Data { .. }
+            | Verb::Bake
             | Verb::Compare { .. }
             | Verb::Repair { .. } => Kind::OnHost,
             Verb::Maintenance { .. }
             | Verb::Preview { .. }
-            | Verb::Canary { .. }
-            | Verb::Promote { .. }
             | Verb::Pause { .. }
             | Verb::Abort { .. }
             | Verb::Rollback { rehearse: true, .. } => Kind::Run,
-            Verb::Deploy { .. } | Verb::Switch { .. } | Verb::Rollback { .. } => Kind::FleetRun,
+            Verb::Deploy { .. }
+            | Verb::Switch { .. }
+            | Verb::Rollback { .. }
+            | Verb::Canary { .. }
+            | Verb::Promote { .. } => Kind::FleetRun,
             Verb::Exec { .. } | Verb::Worker { .. } => Kind::Exec,
             Verb::Check { .. } => Kind::Inspect,
             Verb::Adopt(_) | Verb::Setup { .. } | Verb::Remove { .. } => Kind::Root,

@@ -26,8 +26,8 @@ use crate::verbs::logs::{self, Whose};
 use crate::verbs::source::Wanted;
 use crate::verbs::switch::Promoted;
 use crate::verbs::{
-    Answer, canary, compare, data, history, init, list, maintenance, observe, plan, preview, rehearse,
-    releases, remove, repair, setup, standby, status, switch, watch,
+    Answer, bake, canary, compare, data, history, init, lead, list, maintenance, observe, plan, preview,
+    rehearse, releases, remove, repair, setup, standby, status, switch, watch,
 };
 
 /// How long `bg status --watch` rests between two looks.
@@ -204,6 +204,7 @@ pub async fn dispatch(
         Verb::Abort { patience } => {
             Answer::Stepped(canary::abort(&context.open()?, time(&patience), caller).await?)
         }
+        Verb::Bake => Answer::Baked(Box::new(bake::stay(&context.open()?).await?)),
         Verb::Compare { pages } => {
             let source = match pages.read {
                 Some(paths) => compare::Source::Paths(paths),
@@ -260,6 +261,7 @@ pub async fn dispatch(
             return Ok(None);
         }
         Verb::Observe => Answer::Observed(observe::observe(&context.open()?).await?),
+        Verb::Lead { weigh } => Answer::Led(Box::new(lead::lead(&context.open()?, weigh).await?)),
         Verb::Outcome { request_id } => return outcome::of(&context.open()?, &request_id).await,
         Verb::Discard => return remove::discard(&context.open()?).await.map(|()| None),
         Verb::Launch { root, color } => return Err(launch(root, color)),

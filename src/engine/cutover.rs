@@ -235,7 +235,8 @@ pub async fn step(run: &Run<'_>, passed: &Gated, share: Share, watched: Watched)
     }
     canary::lay_out(run.app, run.from, share, watched)?;
     let works = reload_would_work(run.app).await?;
-    swap(run, Goal::More(passed, share), None, works).await
+    swap(run, Goal::More(passed, share), None, works).await?;
+    participant::agree(run).await
 }
 
 /// Sends fewer visitors to the other color, or none any more.

@@ -3,8 +3,9 @@
 //! the net, asks the other color where this one fails. The color that visitors get is the same with
 //! them and without, so they are no part of the route.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
 use model::bake::{Bake, Verdict};
 use model::color::{Color, Route};
@@ -18,6 +19,10 @@ use crate::{marks, preview};
 
 /// What the process that watches is called, as the holder of a lock.
 pub const PROCESS: &str = "watch-release";
+
+/// For how long whoever leads several hosts is taken to be there: they look each second, and a connection
+/// may have to be made again.
+const LED: Duration = Duration::from_secs(15);
 
 /// The most that is kept of one.
 const LONGEST: u64 = 1 << 16;
@@ -144,6 +149,22 @@ fn of(app: &App, live: Route) -> Result<Option<Bake>, FileError> {
         }
         None => Ok(None),
     }
+}
+
+/// Somebody leads this host with others, and was here just now.
+///
+/// # Errors
+/// When that cannot be written.
+pub fn lead(app: &App) -> Result<(), FileError> {
+    store::write_whole(&app.layout.led(), b"", 0o640)
+}
+
+/// Whether somebody does.
+#[must_use]
+pub fn is_led(app: &App) -> bool {
+    let written = fs::metadata(app.layout.led()).and_then(|about| about.modified());
+    // A clock that was set back meanwhile says nothing.
+    written.is_ok_and(|written| written.elapsed().is_ok_and(|ago| ago < LED))
 }
 
 /// Has a process of its own watch, whatever becomes of this one.

@@ -13,6 +13,9 @@ use crate::judge::{self, Counts, Evidence};
 /// The longest path that NGINX writes down, cut there.
 const LONGEST: usize = 300;
 
+/// Of so many releases of an app a verdict is only told, unless `bake.act` says otherwise.
+const DRY: u32 = 3;
+
 /// How many different visitors must have met what no other color was asked for.
 const SEVERAL: usize = 3;
 
@@ -245,6 +248,9 @@ pub struct Bake {
     /// before that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<Box<Bake>>,
+    /// Whether it is worse, and whoever leads the hosts is to do something about it.
+    #[serde(default)]
+    pub worse: bool,
     /// Where it is slower.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow: Option<Slow>,
@@ -382,6 +388,46 @@ impl Bake {
     pub fn convicts(&self) -> bool {
         let is_proven = self.caught >= SEVERAL as u64 || self.by.len() >= SEVERAL;
         is_proven && self.evidence.convicts()
+    }
+
+    /// The same release as several hosts see it, as one.
+    #[must_use]
+    pub fn with(mut self, other: &Bake) -> Bake {
+        let sum = |one: Counts, more: Counts| Counts {
+            requests: one.requests + more.requests,
+            failed: one.failed + more.failed,
+        };
+        self.evidence = self.evidence.with(&other.evidence);
+        self.seen = sum(self.seen, other.seen);
+        self.beside = sum(self.beside, other.beside);
+        let ([own, all], [more, all_more]) = (self.at_step, other.at_step);
+        self.at_step = [own + more, all + all_more];
+        self.met += other.met;
+        self.caught += other.caught;
+        self.both += other.both;
+        for (path, times) in &other.paths {
+            *self.paths.entry(path.clone()).or_default() += times;
+        }
+        self.by.extend(other.by.iter().cloned());
+        self.slow = self.slow.or_else(|| other.slow.clone());
+        self.worse |= other.worse;
+        self
+    }
+
+    /// Why nothing is done about a release that is worse, where it is only told.
+    #[must_use]
+    pub fn only_tells(&self) -> Option<String> {
+        match self.act {
+            Act::Always => None,
+            Act::Rollback if self.earlier >= DRY => None,
+            Act::Rollback => Some(format!(
+                "of an app's first {DRY} watched releases it is only told"
+            )),
+            Act::Pause if self.stage.is_some() => {
+                Some("`bake.act` says that it stays at its step".to_owned())
+            }
+            Act::Tell | Act::Pause => Some("`bake.act` says so".to_owned()),
+        }
     }
 
     /// Begins anew with what is counted: the other color fails as well.

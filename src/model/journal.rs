@@ -327,12 +327,7 @@ impl JournalState {
                 // The page, a preview, or a candidate that is only made ready, ends no doubt.
                 let stays = matches!(
                     verb,
-                    Verb::Deploy
-                        | Verb::Maintenance
-                        | Verb::Preview
-                        | Verb::Rehearse
-                        | Verb::Canary
-                        | Verb::Bake
+                    Verb::Deploy | Verb::Maintenance | Verb::Preview | Verb::Rehearse | Verb::Bake
                 );
                 if *doubt || *was != live.release || !stays {
                     self.doubt = doubt.then(|| run.clone());

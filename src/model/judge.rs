@@ -110,6 +110,31 @@ impl Evidence {
         self.counts.failed += failed;
     }
 
+    /// What several hosts saw of one release: each holds it against its own limit, and the product is
+    /// evidence again.
+    #[must_use]
+    pub fn with(mut self, other: &Evidence) -> Evidence {
+        self.logs
+            .iter_mut()
+            .zip(other.logs)
+            .for_each(|(log, more)| *log += more);
+        self.counts.requests += other.counts.requests;
+        self.counts.failed += other.counts.failed;
+        self
+    }
+
+    /// What came after `earlier`.
+    #[must_use]
+    pub fn since(mut self, earlier: &Evidence) -> Evidence {
+        self.logs
+            .iter_mut()
+            .zip(earlier.logs)
+            .for_each(|(log, less)| *log -= less);
+        self.counts.requests = self.counts.requests.saturating_sub(earlier.counts.requests);
+        self.counts.failed = self.counts.failed.saturating_sub(earlier.counts.failed);
+        self
+    }
+
     /// How strong it is: 1 for none.
     #[must_use]
     pub fn strength(&self) -> f64 {
@@ -259,6 +284,20 @@ mod tests {
         assert!((many.strength() / one.strength() - 1.0).abs() < 1e-9);
         assert_eq!(many.counts(), one.counts());
         assert!((Evidence::against(0.002).strength() - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_several_hosts_saw_is_as_much_as_if_one_had_seen_it() {
+        let half = after(0.002, 500, 2);
+        assert!(!half.convicts());
+        let both = half.clone().with(&half);
+        assert_eq!(both.counts(), after(0.002, 1000, 4).counts());
+        assert!((both.strength() / after(0.002, 1000, 4).strength() - 1.0).abs() < 1e-9);
+        assert_eq!(both.clone().since(&half).counts(), half.counts());
+        assert!((both.since(&half).strength() / half.strength() - 1.0).abs() < 1e-9);
+        // What one is allowed to do says nothing against the other.
+        let used_to_it = after(0.05, 1000, 40).with(&after(0.002, 1000, 0));
+        assert!(!used_to_it.warns());
     }
 
     #[test]

@@ -205,6 +205,11 @@ impl Layout {
     pub fn pause(&self) -> PathBuf {
         self.state().join("canary-paused")
     }
+    /// Whoever leads several hosts was here a moment ago.
+    #[must_use]
+    pub fn led(&self) -> PathBuf {
+        self.state().join("led")
+    }
     /// What became of releases' requests: a file for each.
     #[must_use]
     pub fn ledgers(&self) -> PathBuf {

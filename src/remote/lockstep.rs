@@ -137,7 +137,7 @@ async fn take_part(
         relay::carry_out(member.host, &member.request, false, messages, &watcher).await
     };
     let step = match &finished.result {
-        Ok(Some(Answer::Deployed(_))) => Step::Done,
+        Ok(Some(Answer::Deployed(_) | Answer::Stepped(_))) => Step::Done,
         _ => Step::Failed,
     };
     watcher.tell.send((watcher.index, step)).ok();
@@ -160,7 +160,7 @@ impl Onlooker for Watcher<'_> {
             Event::SchemaReady { contract: None, .. } => Some(Step::Migrated),
             Event::SchemaReady { .. } => Some(Step::Contracted),
             Event::Ready { .. } => Some(Step::Ready),
-            Event::TrafficMoved { .. } => Some(Step::Moved),
+            Event::TrafficMoved { .. } | Event::Stepped { .. } => Some(Step::Moved),
             _ => None,
         };
         if matches!(step, Some(Step::Whole | Step::Ready)) {

@@ -17,10 +17,11 @@ use model::event::{Event, Sink, Step, Warning};
 use model::failure::{Deployment, Failure, Traffic, in_one_line};
 use model::journal::Verb;
 use model::judge::{self, Counts, Evidence};
+use serde::{Deserialize, Serialize};
 use sys::lock;
 
 use super::{contract, standby};
-use crate::text::{counted, rough};
+use crate::text::{Show, counted, rough};
 
 /// How long after its end a bake that has no verdict is waited for: another run may go on.
 const LATE: SignedDuration = SignedDuration::from_mins(15);
@@ -118,6 +119,7 @@ fn new(run: &Run<'_>, to: &Deployment, stage: Option<Stage>, lasts: Span, last: 
                 ..last.clone()
             })
             .map(Box::new),
+        worse: false,
         slow: None,
         verdict: None,
     };
@@ -228,31 +230,77 @@ fn is_judged(verdict: &Verdict) -> bool {
     )
 }
 
-/// Waits for the verdict about what was just released.
+/// The verdict about a release, as whoever waited for it is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Baked {
+    /// What was seen, and what came of it.
+    pub bake: Bake,
+}
+
+impl Show for Baked {
+    fn show(&self) -> String {
+        format!("{}\n", said(&self.bake))
+    }
+}
+
+/// Stays with what visitors get, where that is watched.
+///
+/// # Errors
+/// As [`verdict`]; and where it is not.
+pub async fn stay(app: &App) -> Result<Baked, Failure> {
+    let bake = of_live(app, app.link.read().ok()).ok_or_else(not_watched)?;
+    verdict(app, &bake.release).await
+}
+
+/// Waits for the verdict about `watched`, through all steps of a canary.
 ///
 /// # Errors
 /// Exit 5 where it was taken back.
-pub async fn wait(app: &App, live: &Deployment) -> Result<(), Failure> {
+pub async fn verdict(app: &App, watched: &Deployment) -> Result<Baked, Failure> {
     let none = || {
-        Failure::failed(format!("there is no verdict about {live}"))
+        Failure::failed(format!("there is no verdict about {watched}"))
             .hint("`bg status` shows what is live, `bg history` what was done")
-            .with_traffic(Traffic::Moved { live: live.clone() })
     };
     loop {
-        let bake = watch::last(app).filter(|bake| bake.release == *live);
-        let Some(bake) = bake else { return Err(none()) };
-        if bake.verdict.is_some() {
-            recorded(app).await;
-        }
+        let last = watch::last(app).filter(|bake| bake.release == *watched);
+        let bake = last.ok_or_else(none)?;
+        let late = Timestamp::now().duration_since(bake.until.max(bake.kept)) > LATE;
         match bake.verdict {
-            None if Timestamp::now().duration_since(bake.until) > LATE => return Err(none()),
-            None => tokio::time::sleep(GLANCE).await,
-            Some(Verdict::TakenBack) => {
-                return Err(Failure::failed(said(&bake)).with_traffic(Traffic::PutBack { live: bake.before }));
+            // The next step comes, or a run is in its way.
+            None | Some(Verdict::NextStep) if !late || is_led_or_waits(app, &bake) => {
+                tokio::time::sleep(GLANCE).await;
             }
-            Some(_) => return Ok(()),
+            None | Some(Verdict::NextStep) => return Err(none()),
+            Some(Verdict::TakenBack) => {
+                recorded(app).await;
+                return Err(taken_back(&bake));
+            }
+            Some(_) => {
+                recorded(app).await;
+                return Ok(Baked { bake });
+            }
         }
     }
+}
+
+/// A paused canary waits for somebody, however long.
+fn is_led_or_waits(app: &App, bake: &Bake) -> bool {
+    bake.goes_on() && (canary::is_paused(app, bake.route()) || watch::is_led(app))
+}
+
+/// There is nothing to stay with.
+#[must_use]
+pub fn not_watched() -> Failure {
+    Failure::failed("no release is watched")
+        .hint("`bg status` shows what is live, `bg history` what was done")
+}
+
+/// How a release ended that was taken back.
+#[must_use]
+pub fn taken_back(bake: &Bake) -> Failure {
+    Failure::failed(said(bake)).with_traffic(Traffic::PutBack {
+        live: bake.before.clone(),
+    })
 }
 
 /// The verdict is put on record, and hooks hear of it.
@@ -368,8 +416,9 @@ pub fn of_live(app: &App, route: Option<Route>) -> Option<Bake> {
 pub fn goes_on_in(app: &App, route: Route) -> Option<Span> {
     let bake = of_live(app, Some(route)).filter(Bake::goes_on)?;
     let is_watched = lock::current_holder(&app.layout.watching()).is_some();
+    let is_taken_on = is_watched && (!bake.one_of_several || watch::is_led(app));
     let goes_on =
-        bake.stage.is_some_and(|stage| stage.goes_on) && is_watched && !canary::is_paused(app, route);
+        bake.stage.is_some_and(|stage| stage.goes_on) && is_taken_on && !canary::is_paused(app, route);
     let left = bake.until.duration_since(Timestamp::now());
     goes_on.then(|| Span(Duration::from_secs(left.as_secs().max(0).unsigned_abs())))
 }

@@ -8,7 +8,7 @@ use engine::caller::Caller;
 use engine::canary::Watched;
 use engine::gate::{self, Gated};
 use engine::run::Run;
-use engine::{canary as targets, cutover, resolve, slot, verification};
+use engine::{canary as targets, cutover, participant, resolve, slot, verification};
 use model::bake::Stage;
 use model::color::{Color, Route, Share};
 use model::config::CanaryStep;
@@ -37,6 +37,9 @@ pub struct Stepped {
     /// After how long the next step comes by itself; none where it waits for `bg promote`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lasts: Option<Span>,
+    /// Whether it was never heard how the other hosts of the fleet did.
+    #[serde(default)]
+    pub doubt: bool,
 }
 
 impl Show for Stepped {
@@ -47,6 +50,7 @@ impl Show for Stepped {
             share,
             next,
             lasts,
+            doubt: _,
         } = self;
         let Some(share) = share else {
             return format!("all visitors get {live}; {other} stays warm\n");
@@ -184,8 +188,14 @@ pub(super) async fn back(run: &Run<'_>) -> Result<Stepped, Failure> {
 pub(super) async fn to_share(run: &Run<'_>, step: CanaryStep) -> Result<Stepped, Failure> {
     let share = step.share;
     if run.from.share == Some(share) {
-        run.was_needless();
-        return Ok(stepped(run, Some(share)));
+        return match run.state.doubt {
+            // All hosts are there, which is what the doubt was about.
+            Some(_) => on_record(run, Some(share)),
+            None => {
+                run.was_needless();
+                Ok(stepped(run, Some(share)))
+            }
+        };
     }
     let lasts = run.app.config.bake.lasts;
     if run.from.share.is_some_and(|before| before > share) {
@@ -195,7 +205,8 @@ pub(super) async fn to_share(run: &Run<'_>, step: CanaryStep) -> Result<Stepped,
         return watch(run, step, laid);
     }
     verification::can_be_had(run.app, run.from).await?;
-    let passed = run.until_interrupted(ready(run)).await?;
+    let staged = async { participant::ready(run, ready(run).await?).await };
+    let passed = run.until_interrupted(staged).await?;
     up(run, &passed, step, lasts).await
 }
 
@@ -219,8 +230,7 @@ pub(super) async fn up(
 fn lay_out(run: &Run<'_>, to: &Deployment, step: CanaryStep, lasts: Span) -> Laid {
     let stage = Stage {
         share: step.share,
-        // One host of several would stand alone at its next step.
-        goes_on: step.lasts.is_some() && !bake::is_one_of_several(run, to),
+        goes_on: step.lasts.is_some(),
     };
     let time = step.lasts.filter(|_| stage.goes_on && !lasts.0.is_zero());
     bake::of_share(run, to, stage, time.unwrap_or(lasts))
@@ -269,6 +279,7 @@ fn stepped(run: &Run<'_>, share: Option<Share>) -> Stepped {
         share,
         next: next.map(|step| step.share),
         lasts: None,
+        doubt: run.is_in_doubt(),
     }
 }
 

@@ -35,10 +35,14 @@ pub async fn deploy(app: &App, ask: &Ask, caller: &Caller<'_>) -> Result<Deploye
     let run = begin(app, Verb::Deploy, ask.patience, caller).await?;
     let done = release(&run, ask).await;
     let deployed = hooks::after(&run, resolve::unless_done(&run, done).await).await?;
-    if ask.wait_bake && deployed.watched.is_some() {
+    if ask.wait_bake && deployed.is_watched() {
         // The verdict needs the lock.
         drop(run);
-        bake::wait(app, &deployed.live).await?;
+        let watched = match deployed.canary {
+            Some(_) => &deployed.other,
+            None => &deployed.live,
+        };
+        bake::verdict(app, watched).await?;
     }
     Ok(deployed)
 }
@@ -46,7 +50,7 @@ pub async fn deploy(app: &App, ask: &Ask, caller: &Caller<'_>) -> Result<Deploye
 async fn release(run: &Run<'_>, ask: &Ask) -> Result<Deployed, Failure> {
     let passed = run.until_interrupted(stage(run, ask)).await?;
     if ask.canary {
-        return first_share(run, &passed, ask).await;
+        return first_share(run, passed, ask).await;
     }
     if ask.no_switch {
         return park(run, &passed, ask).await;
@@ -135,6 +139,7 @@ async fn stage(run: &Run<'_>, ask: &Ask) -> Result<Gated, Failure> {
     assets::keep(run, passed.deployment().release.as_ref()).await?;
     if ask.canary {
         hooks::before_switch(run, &passed).await?;
+        return Ok(participant::ready(run, passed).await?.despite(past));
     }
     if ask.no_switch {
         return Ok(passed.despite(past));
@@ -145,7 +150,7 @@ async fn stage(run: &Run<'_>, ask: &Ask) -> Result<Gated, Failure> {
 }
 
 /// `--canary`: the candidate gets the first visitors.
-async fn first_share(run: &Run<'_>, passed: &Gated, ask: &Ask) -> Result<Deployed, Failure> {
+async fn first_share(run: &Run<'_>, passed: Gated, ask: &Ask) -> Result<Deployed, Failure> {
     let save = process_list::for_a_reboot(run).await;
     let save = save.map(|saved| run.sink.emit(saved));
     let config = &run.app.config;
@@ -154,7 +159,7 @@ async fn first_share(run: &Run<'_>, passed: &Gated, ask: &Ask) -> Result<Deploye
         lasts: None,
     });
     let lasts = ask.bake.unwrap_or(config.bake.lasts);
-    let stepped = canary::up(run, passed, first, lasts).await?;
+    let stepped = canary::up(run, &passed, first, lasts).await?;
     let deployed = Deployed::of(run, stepped.live.clone(), stepped.other.clone(), false);
     save.map(|()| Deployed {
         canary: Some(Box::new(stepped)),

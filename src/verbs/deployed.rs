@@ -70,6 +70,15 @@ impl Deployed {
     }
 }
 
+impl Deployed {
+    /// Whether somebody watches it until there is a verdict.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        let canary = self.canary.as_deref();
+        self.watched.is_some() || canary.is_some_and(|canary| canary.lasts.is_some())
+    }
+}
+
 impl Show for Deployed {
     fn show(&self) -> String {
         let (live, other) = (&self.live, &self.other);

@@ -2,6 +2,7 @@
 
 use engine::app::App;
 use engine::traffic;
+use model::color::Share;
 use model::failure::{Deployment, Failure};
 use model::release::ReleaseId;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,9 @@ pub struct Observed {
     pub app: String,
     /// What is live.
     pub live: Deployment,
+    /// How many of the visitors get the other color, in a canary.
+    #[serde(default)]
+    pub share: Option<Share>,
     /// The latest name that a release was given here.
     pub newest: Option<ReleaseId>,
     /// The run that moved traffic here and never heard how the other hosts did.
@@ -40,6 +44,7 @@ pub async fn observe(app: &App) -> Result<Observed, Failure> {
     Ok(Observed {
         app: app.name().to_owned(),
         live: traffic::deployment(app, route.color),
+        share: route.share,
         newest: newest(app),
         doubt: state.doubt.map(|run| run.to_string()),
     })

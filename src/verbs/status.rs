@@ -182,6 +182,7 @@ pub async fn status(app: &App) -> Status {
             share: route.share,
             next: app.config.canary.after(route.share).map(|step| step.share),
             lasts: bake::goes_on_in(app, route),
+            doubt: state.doubt.is_some(),
         }),
         slots,
         switch: app.entry.switch,

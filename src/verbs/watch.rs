@@ -15,7 +15,6 @@ use engine::{canary, ledger, marks};
 use jiff::{SignedDuration, Timestamp};
 use model::bake::{Bake, Fact, Said, Slow, Verdict};
 use model::color::Route;
-use model::config::Act;
 use model::event::Sink;
 use model::failure::{Deployment, Failure, Kind, Traffic, in_one_line};
 use model::journal::Verb;
@@ -52,9 +51,6 @@ const TRIES: usize = 5;
 
 /// How often the evidence is dropped because the release before fails as well.
 const ACQUITTED: u32 = 3;
-
-/// Of so many releases of an app a verdict is only told, unless `bake.act` says otherwise.
-const DRY: u32 = 3;
 
 /// How long the verdict waits for a command that runs just then.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -114,6 +110,10 @@ async fn one(app: &App, sink: &dyn Sink) -> Result<bool, Failure> {
             Ok(verdict) => verdict,
             Err(_) if !is_still_live(app, &bake) => Verdict::Superseded,
             Err(why) => Verdict::NoData { why },
+        };
+        let verdict = match verdict {
+            Verdict::Superseded if bake.worse && is_back(app, &bake) => break Verdict::TakenBack,
+            other => other,
         };
         let acted = match verdict {
             Verdict::TakenBack => take_back(app, &bake, sink).await,
@@ -254,7 +254,13 @@ async fn look_on(app: &App, bake: &mut Bake, eyes: &mut Eyes) -> Result<Verdict,
             return Ok(Verdict::Superseded);
         }
         page_is_gone(app, bake).await;
-        if bake.convicts() {
+        if bake.worse {
+            if !watch::is_led(app) {
+                return Ok(Verdict::Told {
+                    why: "one host of several does nothing alone".to_owned(),
+                });
+            }
+        } else if bake.convicts() {
             match fails_as_well(app, bake).await {
                 true => {
                     bake.acquit();
@@ -265,6 +271,7 @@ async fn look_on(app: &App, bake: &mut Bake, eyes: &mut Eyes) -> Result<Verdict,
                         });
                     }
                 }
+                false if is_led_on(app, bake) => eyes.keep(app, bake, Timestamp::now()),
                 false => return Ok(acts(bake)),
             }
         }
@@ -276,6 +283,7 @@ async fn look_on(app: &App, bake: &mut Bake, eyes: &mut Eyes) -> Result<Verdict,
             eyes.keep(app, bake, now);
             kept = now;
             if asking.is_none()
+                && bake.slow.is_none()
                 && let Some(slow) = eyes.pace.suspect(&eyes.books.before)
             {
                 let bake = bake.clone();
@@ -290,7 +298,7 @@ async fn look_on(app: &App, bake: &mut Bake, eyes: &mut Eyes) -> Result<Verdict,
         if let Ok(answer) = tokio::time::timeout(GLANCE, answer).await {
             asking = None;
             bake.slow = answer.or(bake.slow.take());
-            if bake.slow.is_some() {
+            if bake.slow.is_some() && !is_led_on(app, bake) {
                 return Ok(acts(bake));
             }
         }
@@ -323,9 +331,13 @@ fn is_behind_the_page(app: &App) -> bool {
 /// The verdict where nothing was found, once it is time.
 fn is_over(app: &App, bake: &Bake, now: Timestamp) -> Option<Verdict> {
     if bake.stage.is_some_and(|stage| stage.goes_on) {
-        // Its time is what somebody wrote down, however little came.
-        let goes_on = now >= bake.until && !canary::is_paused(app, bake.route());
-        return goes_on.then_some(Verdict::NextStep);
+        return match bake.one_of_several {
+            // Its time is what somebody wrote down, however little came.
+            false => is_due(app, bake, now).then_some(Verdict::NextStep),
+            true => is_forsaken(app, bake, now).then(|| Verdict::Stays {
+                why: "nobody leads the hosts to the next one".to_owned(),
+            }),
+        };
     }
     if bake.is_clean() && now.duration_since(bake.since) >= SHORTEST {
         return Some(Verdict::Clean);
@@ -339,6 +351,18 @@ fn is_over(app: &App, bake: &Bake, now: Timestamp) -> Option<Verdict> {
             },
         },
     })
+}
+
+/// Whether the next step of a canary is to come.
+pub(super) fn is_due(app: &App, bake: &Bake, now: Timestamp) -> bool {
+    let goes_on = bake.goes_on() && bake.stage.is_some_and(|stage| stage.goes_on);
+    goes_on && now >= bake.until && !canary::is_paused(app, bake.route()) && !is_behind_the_page(app)
+}
+
+/// Whether it waits for whoever leads the hosts, and has for as long as a release is watched.
+fn is_forsaken(app: &App, bake: &Bake, now: Timestamp) -> bool {
+    let late = SignedDuration::try_from(app.config.bake.lasts.0).unwrap_or(SignedDuration::ZERO);
+    !watch::is_led(app) && now.duration_since(bake.until) >= late
 }
 
 fn is_of_a_burst(bursts: &mut HashMap<(String, String), f64>, fact: &Fact<'_>) -> bool {
@@ -355,24 +379,17 @@ fn is_of_a_burst(bursts: &mut HashMap<(String, String), f64>, fact: &Fact<'_>) -
 
 /// What is done with a release that is worse.
 fn acts(bake: &Bake) -> Verdict {
-    if bake.one_of_several {
-        return Verdict::Told {
-            why: "one host of several does nothing alone".to_owned(),
-        };
-    }
-    match bake.act {
-        Act::Always => Verdict::TakenBack,
-        Act::Rollback if bake.earlier >= DRY => Verdict::TakenBack,
-        Act::Rollback => Verdict::Told {
-            why: format!("of an app's first {DRY} watched releases it is only told"),
-        },
-        Act::Pause if bake.stage.is_some() => Verdict::Told {
-            why: "`bake.act` says that it stays at its step".to_owned(),
-        },
-        Act::Tell | Act::Pause => Verdict::Told {
-            why: "`bake.act` says so".to_owned(),
-        },
-    }
+    let why = match bake.only_tells() {
+        None if bake.one_of_several => Some("one host of several does nothing alone".to_owned()),
+        why => why,
+    };
+    why.map_or(Verdict::TakenBack, |why| Verdict::Told { why })
+}
+
+/// Whether that is left to whoever leads the hosts: it is watched on until they have done it.
+fn is_led_on(app: &App, bake: &mut Bake) -> bool {
+    bake.worse = bake.one_of_several && bake.only_tells().is_none() && watch::is_led(app);
+    bake.worse
 }
 
 fn is_still_live(app: &App, bake: &Bake) -> bool {
@@ -383,6 +400,13 @@ fn is_still_live(app: &App, bake: &Bake) -> bool {
     live.is_ok_and(|live| live == bake.route())
         && marks::is_watched(app, bake.route())
         && releases::slot(&app.layout, *color).as_ref() == release.as_ref()
+}
+
+/// Whether visitors get what was live before.
+fn is_back(app: &App, bake: &Bake) -> bool {
+    let live = app.link.read().map(Route::without_page);
+    live.is_ok_and(|live| live == Route::to(bake.before.color))
+        && releases::slot(&app.layout, bake.before.color) == bake.before.release
 }
 
 /// The same once no run goes on: a switch that is put back moves the link for a moment.
@@ -433,7 +457,7 @@ async fn arrive(app: &App, facts: &mut Facts, mut each: impl FnMut(&str)) -> Res
 }
 
 /// Whether what failed fails on the release before as well: then it is not this one.
-async fn fails_as_well(app: &App, bake: &Bake) -> bool {
+pub(super) async fn fails_as_well(app: &App, bake: &Bake) -> bool {
     let mut often: Vec<_> = bake.paths.iter().collect();
     often.sort_by_key(|(_, times)| std::cmp::Reverse(**times));
     let paths: Vec<String> = often

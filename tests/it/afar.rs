@@ -4,6 +4,7 @@ mod alone;
 mod cuts;
 mod engine;
 mod exec;
+mod led;
 mod named;
 mod refused;
 mod requests;

@@ -52,6 +52,11 @@ pub enum Note {
         /// How far they had come.
         when: FleetStage,
     },
+    /// The client stays, and leads hosts through a canary or a bake.
+    LeadsHosts {
+        /// Their names.
+        hosts: Vec<String>,
+    },
     /// The app's own smoke test passed.
     SmokePassed {
         /// The command.

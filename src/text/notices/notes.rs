@@ -62,6 +62,10 @@ pub fn note(note: &Note) -> String {
             format!("asked `{on}` to stop before traffic moves; Ctrl-C again leaves the run to the host")
         }
         Note::AskedHostsToStop { when } => asked_to_stop(*when).to_owned(),
+        Note::LeadsHosts { hosts } => format!(
+            "watches {} together until there is a verdict; Ctrl-C leaves them as they are",
+            hosts.join(", ")
+        ),
         Note::SmokePassed { command } => format!("`{command}` passed"),
         Note::PreflightPassed {
             release,

@@ -1,6 +1,7 @@
 //! Several hosts as one.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bluegreen::model::color::Color;
@@ -140,12 +141,27 @@ fn a_gate_that_one_host_does_not_pass_leaves_all_where_they_were() {
 
 /// The site of a host goes to `color` for ever, whatever the link says.
 fn nail(server: &Server, color: Color) {
-    let site = server.sandbox.front.conf().with_file_name("bg/shop/server.conf");
+    let site = site_of(server);
     let text = fs::read_to_string(&site).unwrap();
     let line = text.lines().find(|line| line.contains("proxy.conf")).unwrap();
     let past = format!("proxy_pass http://{};", server.sandbox.slot_address(color));
     repo::replace(&site, line.trim(), &past);
     server.sandbox.front.reload();
+}
+
+fn site_of(server: &Server) -> PathBuf {
+    server.sandbox.front.conf().with_file_name("bg/shop/server.conf")
+}
+
+/// The same only for a while.
+pub fn nailed<T>(server: &Server, color: Color, meanwhile: impl FnOnce() -> T) -> T {
+    let site = site_of(server);
+    let text = fs::read(&site).unwrap();
+    nail(server, color);
+    let done = meanwhile();
+    fs::write(&site, text).unwrap();
+    server.sandbox.front.reload();
+    done
 }
 
 #[test]
