@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::together::nailed;
 use crate::sandbox::afar::{Afar, Server};
 use crate::sandbox::http::get_from;
-use crate::sandbox::outcome::Running;
+use crate::sandbox::outcome::{Outcome, Running};
 use crate::sandbox::ports::Port;
 use crate::sandbox::wait::wait_until;
 use crate::sandbox::{APP, HOST, set};
@@ -39,6 +39,11 @@ fn two(steps: &[&str]) -> (Afar, [Port; 2]) {
 fn start(afar: &Afar, args: &[&str]) -> Running {
     let all = afar.all();
     afar.start(&[args, &["--app", APP, "--hosts", &all]].concat())
+}
+
+fn ended(mut leader: Running) -> Outcome {
+    wait_until(PATIENCE, "the end of whoever leads", || leader.has_ended());
+    leader.wait()
 }
 
 fn links(afar: &Afar) -> Vec<String> {
@@ -82,7 +87,7 @@ fn a_canary_goes_on_in_step_with_whoever_leads_it() {
         });
     }
     leader.signal(Signal::SIGINT);
-    let left = leader.wait();
+    let left = ended(leader);
     left.assert_code(130).assert_says("stopped leading");
     assert!(are_at(&afar, "blue-to-green-50"), "{left}");
 
@@ -127,7 +132,7 @@ fn what_two_hosts_have_seen_together_is_enough_and_what_one_has_is_for_both() {
     for server in &afar.servers {
         visit(server, 6);
     }
-    let taken_back = leader.wait();
+    let taken_back = ended(leader);
     taken_back.assert_code(5).assert_says("was taken back");
     for server in &afar.servers {
         assert_eq!(server.sandbox.link(), "blue", "{}", server.name);
@@ -151,7 +156,7 @@ fn what_two_hosts_have_seen_together_is_enough_and_what_one_has_is_for_both() {
         afar.servers.iter().all(led)
     });
     visit(&afar.servers[1], 12);
-    let taken_back = leader.wait();
+    let taken_back = ended(leader);
     taken_back.assert_code(5).assert_says("was taken back");
     assert!(are_at(&afar, "blue"), "{taken_back}");
     wait_until(PATIENCE, "the verdict", || {
