@@ -6,7 +6,10 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use model::bake::Fact;
 use model::color::{Color, Route};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::rehearsal::{PATIENCE, Rehearsal, Scene};
 
@@ -46,10 +49,20 @@ async fn facts(r: &Rehearsal, count: usize) -> Vec<Vec<String>> {
 }
 
 fn log_rotated(r: &Rehearsal) -> PathBuf {
-    let pid = fs::read_to_string(&r.nginx.pid_file).unwrap();
-    let pid = nix::unistd::Pid::from_raw(pid.trim().parse().unwrap());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGUSR1).unwrap();
+    kill(master(r), Signal::SIGUSR1).unwrap();
     r.files.facts()
+}
+
+fn master(r: &Rehearsal) -> Pid {
+    let pid = fs::read_to_string(&r.nginx.pid_file).unwrap();
+    Pid::from_raw(pid.trim().parse().unwrap())
+}
+
+fn workers(r: &Rehearsal) -> Vec<Pid> {
+    let master = master(r);
+    let children = fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap();
+    let pids = children.split_whitespace().map(|pid| pid.parse().unwrap());
+    pids.map(Pid::from_raw).collect()
 }
 
 #[tokio::test]
@@ -242,4 +255,48 @@ async fn facts_that_cannot_be_written_are_no_visitors_trouble() {
     log_rotated(&r);
     r.get("/").await;
     facts(&r, 1).await;
+}
+
+/// What NGINX's workers had not written yet is lost with them, a second's lines at most; what they had
+/// is whole, and those that come in their place go on.
+#[tokio::test]
+async fn a_worker_that_is_killed_takes_no_line_with_it_that_was_there_and_tears_none() {
+    let r = start(Scene::default()).await;
+    watch(&r, Route::to(Color::Green), true);
+    r.route(Route::to(Color::Green));
+    let mut asked = 0;
+    let mut known = 0;
+    for round in 0..5 {
+        for _ in 0..40 {
+            assert_eq!(r.get("/shelf").await.color(), "green");
+            asked += 1;
+        }
+        let missing = match round % 2 {
+            // Each line has come.
+            0 => {
+                known += 40;
+                facts(&r, known).await;
+                0
+            }
+            // Some may not have.
+            _ => 40,
+        };
+        let killed = workers(&r);
+        assert_eq!(killed.len(), 2, "{killed:?}");
+        for pid in &killed {
+            kill(*pid, Signal::SIGKILL).unwrap();
+        }
+        let until = Instant::now() + PATIENCE;
+        while workers(&r).len() < 2 || workers(&r).iter().any(|pid| killed.contains(pid)) {
+            assert!(Instant::now() < until);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let text = fs::read_to_string(r.files.facts()).unwrap();
+        let here = text.lines().count();
+        assert!((known..=known + missing).contains(&here), "{here} after {known}");
+        known = here;
+        assert!(text.is_empty() || text.ends_with('\n'), "{text}");
+        assert!(text.lines().all(|line| Fact::read(line).is_some()), "{text}");
+    }
+    assert!(known <= asked && known >= 120, "{known} of {asked}");
 }
