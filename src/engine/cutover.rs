@@ -18,7 +18,7 @@ use crate::reload_works::{ReloadWorks, reload_would_work};
 use crate::run::Run;
 use crate::slot::IdleSlot;
 use crate::verification::{
-    Unhealthy, Unverified, Verification, fails_alike, prove_back, verify, verify_live,
+    Unhealthy, Unverified, Verification, fails_alike, is_at, prove_back, verify, verify_live,
 };
 use crate::{canary, participant, process_list, resolve, traffic, workers};
 
@@ -271,6 +271,7 @@ async fn swap(
     prober.into_iter().for_each(Running::followed);
     let reached = match swapped {
         Ok(()) => match goal {
+            Goal::More(..) | Goal::Fewer(_) if let Err(unverified) = is_at(app, to) => Err(unverified),
             // Whoever sends fewer visitors to a color that fails wants just that.
             Goal::Fewer(_) => verify_live(app, to).await,
             _ => match verify(app, to, passed.is_some()).await {

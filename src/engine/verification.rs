@@ -50,6 +50,12 @@ pub enum Unverified {
     /// The link itself does not say so.
     #[error("the live link was not put back")]
     Unmoved(#[source] SwitchError),
+    /// The link does not name the step of a canary, and NGINX answers by color alone.
+    #[error("the live link says {found}")]
+    Step {
+        /// What it says.
+        found: String,
+    },
     /// It did not answer as it should.
     #[error("NGINX does not answer from {color}")]
     Answers {
@@ -171,6 +177,19 @@ pub async fn verify_live(app: &App, route: Route) -> Result<Verification, Unveri
         sick: Vec::new(),
         ..proven
     })
+}
+
+/// Whether the link names `step`: what NGINX answers is the same at many steps of a canary.
+///
+/// # Errors
+/// What it names instead.
+pub fn is_at(app: &App, step: Route) -> Result<(), Unverified> {
+    let found = match app.link.read() {
+        Ok(route) if route == step => return Ok(()),
+        Ok(route) => route.to_string(),
+        Err(error) => error.to_string(),
+    };
+    Err(Unverified::Step { found })
 }
 
 /// Which colors visitors get on `route`, and as whom `bg` has to ask for each.

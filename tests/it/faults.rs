@@ -55,3 +55,18 @@ fn a_deploy_with_a_worker_a_migration_and_hooks() {
 fn a_switch_with_a_worker_and_hooks() {
     Part::ALL[7].play();
 }
+
+#[test]
+fn a_step_of_a_canary() {
+    Part::ALL[8].play();
+}
+
+#[test]
+fn the_last_step_of_a_canary() {
+    Part::ALL[9].play();
+}
+
+#[test]
+fn the_end_of_a_canary() {
+    Part::ALL[10].play();
+}

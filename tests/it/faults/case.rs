@@ -38,7 +38,7 @@ impl fmt::Display for Fault {
 #[derive(Debug)]
 pub struct Case {
     /// The command.
-    pub verb: &'static str,
+    pub line: &'static [&'static str],
     /// What happens to it.
     pub fault: Fault,
     /// How many records it has flushed when it has gone well.
@@ -51,16 +51,16 @@ impl Case {
         let mut problems = Problems::default();
         self.make_ready(sandbox);
         let failed_before = load.so_far().failed;
-        let Some(before) = Answering::at_the_door(sandbox) else {
+        let Some(before) = Place::of(sandbox) else {
             panic!("nobody answers before {}", self.fault);
         };
         let trace = sandbox.root().join("passed");
         fs::remove_file(&trace).ok();
-        let mut command = sandbox.bg_command(&[self.verb]);
+        let mut command = sandbox.bg_command(self.line);
         command
             .env("BG_FAULT", self.fault.to_string())
             .env("BG_FAULT_TRACE", &trace);
-        let mut running = Running::start(command, &[self.verb]);
+        let mut running = Running::start(command, self.line);
         let ends = ends(&mut running);
         if !ends {
             running.signal(Signal::SIGKILL);
@@ -96,10 +96,19 @@ impl Case {
         self.fault.kind == "cut" && (1..self.flushes).contains(&flushes.count())
     }
 
-    /// A rollback wants something to go to.
+    /// A rollback wants something to go to, and a canary's steps another one.
     fn make_ready(&self, sandbox: &Sandbox) {
-        if self.verb != "rollback" {
-            return;
+        match self.line {
+            ["rollback"] => {}
+            ["canary", ..] => {
+                sandbox.bg(&["canary", "5%"]).assert_code(0);
+                return;
+            }
+            ["promote" | "abort"] => {
+                sandbox.bg(&["canary", "50%"]).assert_code(0);
+                return;
+            }
+            _ => return,
         }
         for command in ["status", "switch", "deploy"] {
             sandbox.bg(&[command]);
@@ -128,9 +137,9 @@ impl Case {
         }
     }
 
-    /// The exit code and who answers say the same; the link stands; the lock is free.
-    fn five(&self, sandbox: &Sandbox, outcome: &Outcome, before: &Answering, problems: &mut Problems) {
-        let Some(now) = Answering::at_the_door(sandbox) else {
+    /// The exit code, the link and who answers say the same; the lock is free.
+    fn five(&self, sandbox: &Sandbox, outcome: &Outcome, before: &Place, problems: &mut Problems) {
+        let Some(now) = Place::of(sandbox) else {
             problems.0.push("nobody answers".to_owned());
             return;
         };
@@ -140,17 +149,37 @@ impl Case {
             _ => None,
         };
         if let Some(moved) = moved {
-            problems.unless((now.color != before.color) == moved, || {
-                format!("{now:?} answers, {before:?} did before")
+            problems.unless((now.link != before.link) == moved, || {
+                format!("{now:?} is live, {before:?} was before")
             });
             problems.unless(moved || now == *before, || {
-                format!("{now:?} answers, and not {before:?}")
+                format!("{now:?} is live, and not {before:?}")
             });
-            problems.unless(sandbox.link() == now.color.name(), || {
-                format!("the link says {}, {} answers", sandbox.link(), now.color)
-            });
+            problems.unless(now.is_as_the_link_says(), || format!("{now:?}"));
         }
         problems.unless(sandbox.lock_is_free(), || "the lock is held".to_owned());
+    }
+}
+
+/// Where traffic is.
+#[derive(Debug, PartialEq)]
+struct Place {
+    link: String,
+    answers: Answering,
+}
+
+impl Place {
+    /// `None` where nobody answers.
+    fn of(sandbox: &Sandbox) -> Option<Place> {
+        Some(Place {
+            link: sandbox.link(),
+            answers: Answering::at_the_door(sandbox)?,
+        })
+    }
+
+    /// In a canary a visitor gets the one or the other.
+    fn is_as_the_link_says(&self) -> bool {
+        self.link.contains("-to-") || self.link == self.answers.color.name()
     }
 }
 
@@ -188,12 +217,16 @@ fn next_command(sandbox: &Sandbox, must_tell: bool, problems: &mut Problems) {
     problems.unless(status["drift"] == serde_json::json!([]), || {
         format!("drift: {}", status["drift"])
     });
-    let live = Answering::at_the_door(sandbox);
+    let live = Place::of(sandbox);
     problems.unless(
         live.as_ref().is_some_and(|live| {
-            status["live"]["release"] == live.release.as_str() && sandbox.link() == live.color.name()
+            let is_canary = !status["canary"].is_null();
+            let release = &status["live"]["release"];
+            live.is_as_the_link_says()
+                && live.link.contains("-to-") == is_canary
+                && (is_canary || *release == live.answers.release.as_str())
         }),
-        || format!("{live:?} answers, the link says {}: {status}", sandbox.link()),
+        || format!("{live:?}: {status}"),
     );
     for worker in status["workers"].as_array().unwrap() {
         problems.unless(worker["problem"].is_null(), || {

@@ -26,7 +26,7 @@ const ALWAYS: [&str; 3] = ["append to state/journal.jsonl", FLUSH, "swap shop/li
 /// One command in one way.
 pub struct Part {
     way: &'static str,
-    verb: &'static str,
+    line: &'static [&'static str],
     /// With a worker, hooks, a migration and a backup, and only the steps that these add.
     around: bool,
     /// How many cases it has, at the least: a step that is not watched any more is missed.
@@ -35,53 +35,71 @@ pub struct Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Part; 8] = [
+    pub const ALL: [Part; 11] = [
         Part {
             way: "live",
             around: false,
-            verb: "deploy",
+            line: &["deploy"],
             least: 90,
         },
         Part {
             way: "live",
             around: false,
-            verb: "switch",
+            line: &["switch"],
             least: 20,
         },
         Part {
             way: "live",
             around: false,
-            verb: "rollback",
+            line: &["rollback"],
             least: 20,
         },
         Part {
             way: "reload",
             around: false,
-            verb: "deploy",
+            line: &["deploy"],
             least: 90,
         },
         Part {
             way: "reload",
             around: false,
-            verb: "switch",
+            line: &["switch"],
             least: 20,
         },
         Part {
             way: "reload",
             around: false,
-            verb: "rollback",
+            line: &["rollback"],
             least: 20,
         },
         Part {
             way: "live",
             around: true,
-            verb: "deploy",
+            line: &["deploy"],
             least: 20,
         },
         Part {
             way: "live",
             around: true,
-            verb: "switch",
+            line: &["switch"],
+            least: 10,
+        },
+        Part {
+            way: "live",
+            around: false,
+            line: &["canary", "50%"],
+            least: 20,
+        },
+        Part {
+            way: "live",
+            around: false,
+            line: &["promote"],
+            least: 20,
+        },
+        Part {
+            way: "live",
+            around: false,
+            line: &["abort"],
             least: 10,
         },
     ];
@@ -177,7 +195,7 @@ impl Part {
         fs::remove_file(&trace).ok();
         self.prepare(sandbox);
         let done = sandbox
-            .bg_command(&[self.verb])
+            .bg_command(self.line)
             .env("BG_FAULT_TRACE", &trace)
             .output()
             .unwrap();
@@ -200,7 +218,7 @@ impl Part {
     /// A case for each of the steps and each kind of fault.
     fn cases<'a>(&self, steps: impl Iterator<Item = &'a Step>) -> Vec<Case> {
         let case = |step: &Step, kind: &str| Case {
-            verb: self.verb,
+            line: self.line,
             fault: Fault {
                 point: step.point.clone(),
                 kind: kind.to_owned(),
@@ -212,18 +230,21 @@ impl Part {
             .collect()
     }
 
-    /// A rollback wants something that it has not rolled back from.
+    /// A rollback wants something that it has not rolled back from, and a canary's steps another one.
     fn prepare(&self, sandbox: &Sandbox) {
-        if self.verb == "rollback" {
-            sandbox.bg(&["switch"]).assert_code(0);
-        }
+        match self.line {
+            ["rollback"] => sandbox.bg(&["switch"]).assert_code(0),
+            ["canary", ..] => sandbox.bg(&["canary", "5%"]).assert_code(0),
+            ["promote" | "abort"] => sandbox.bg(&["canary", "50%"]).assert_code(0),
+            _ => return,
+        };
     }
 }
 
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let around = if self.around { ", with more around it" } else { "" };
-        write!(f, "{} {}{around}", self.way, self.verb)
+        write!(f, "{} {}{around}", self.way, self.line.join(" "))
     }
 }
 
