@@ -16,7 +16,7 @@ use crate::remote::relay::Finished;
 use crate::text::Show;
 use crate::verbs::Answer;
 use crate::verbs::deployed::Deployed;
-use crate::verbs::host_table::Fleet;
+use crate::verbs::host_table::{Fleet, OnHost};
 
 /// What a hook is told, by name.
 type Told = Vec<(&'static str, String)>;
@@ -67,15 +67,26 @@ pub async fn after_all(invocation: &Invocation, fleet: &mut Fleet) {
         fleet.hook = moved(invocation, done).await.err().map(|failure| failure.what);
     }
     if fleet.exit_code() != 0 {
-        let each = |of: fn(&crate::verbs::host_table::OnHost) -> Option<String>| {
-            let hosts = fleet.hosts.iter();
-            let words = hosts.filter_map(|host| Some(format!("{}: {}", host.host, of(host)?)));
-            words.collect::<Vec<_>>().join("; ")
-        };
-        let what = each(|host| host.failure.as_ref().map(|failed| failed.what.clone()));
-        let what = fleet.hook.clone().unwrap_or(what);
-        failed(invocation, what, each(|host| Some(host.traffic()))).await;
+        all_failed(invocation, fleet).await;
     }
+}
+
+/// When several were led to a verdict after that, and not left before it.
+pub async fn after_leading(invocation: &Invocation, fleet: &Fleet) {
+    if ![0, 130].contains(&fleet.exit_code()) {
+        all_failed(invocation, fleet).await;
+    }
+}
+
+async fn all_failed(invocation: &Invocation, fleet: &Fleet) {
+    let each = |of: fn(&OnHost) -> Option<String>| {
+        let hosts = fleet.hosts.iter();
+        let words = hosts.filter_map(|host| Some(format!("{}: {}", host.host, of(host)?)));
+        words.collect::<Vec<_>>().join("; ")
+    };
+    let what = each(|host| host.failure.as_ref().map(|failed| failed.what.clone()));
+    let what = fleet.hook.clone().unwrap_or(what);
+    failed(invocation, what, each(|host| Some(host.traffic()))).await;
 }
 
 async fn moved(invocation: &Invocation, done: &Deployed) -> Result<(), Failure> {

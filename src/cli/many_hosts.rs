@@ -49,7 +49,11 @@ pub async fn run(invocation: &Invocation, way: &Way) -> u8 {
         Err(reached) if may_look_at_some(&invocation.verb) => {
             look(invocation, reached, &onlookers, Interrupts::listen()).await
         }
-        Err(reached) => nobody(invocation, reached),
+        Err(reached) => {
+            let mut fleet = nobody(invocation, reached);
+            client_hooks::after_all(invocation, &mut fleet).await;
+            fleet
+        }
         Ok(hosts) => {
             let fleet = match invocation.verb {
                 _ if invocation.bundle.is_some() => upload_first(invocation, &hosts, &onlookers).await,
@@ -63,16 +67,16 @@ pub async fn run(invocation: &Invocation, way: &Way) -> u8 {
                     look(invocation, reached, &onlookers, Interrupts::listen()).await
                 }
             };
-            let fleet = match has_to_be_led(&invocation.verb, &fleet) {
-                true => Leader::of(invocation, &hosts, &onlookers).lead().await,
-                false => fleet,
-            };
+            let mut fleet = fleet;
+            client_hooks::after_all(invocation, &mut fleet).await;
+            if has_to_be_led(&invocation.verb, &fleet) {
+                fleet = Leader::of(invocation, &hosts, &onlookers).lead().await;
+                client_hooks::after_leading(invocation, &fleet).await;
+            }
             join_all(hosts.iter().map(Host::close)).await;
             fleet
         }
     };
-    let mut fleet = fleet;
-    client_hooks::after_all(invocation, &mut fleet).await;
     finish(invocation.ui, fleet)
 }
 

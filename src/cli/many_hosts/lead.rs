@@ -70,7 +70,7 @@ enum Next {
     /// The release is worse.
     TakeBack(Box<Bake>),
     /// All hosts have a verdict.
-    Over(Vec<Bake>),
+    Over(Vec<Result<Bake, Failure>>),
     /// It cannot be gone on.
     GiveUp(Vec<Result<(), Failure>>),
 }
@@ -110,13 +110,16 @@ impl<'a> Leader<'a> {
                 }
                 Next::TakeBack(seen) => return self.take_back(&seen).await,
                 Next::Over(bakes) => {
-                    let baked = |bake| Finished {
-                        code: 0,
-                        result: Ok(Some(Answer::Baked(Box::new(Baked { bake })))),
+                    let baked = |bake: Result<Bake, Failure>| match bake {
+                        Ok(bake) => Finished {
+                            code: 0,
+                            result: Ok(Some(Answer::Baked(Box::new(Baked { bake })))),
+                        },
+                        Err(failure) => failure.into(),
                     };
                     return answer(self.invocation, bakes.into_iter().map(baked).collect());
                 }
-                Next::GiveUp(results) => return nobody(self.invocation, results),
+                Next::GiveUp(results) => return self.give_up(results),
             }
             tokio::select! {
                 () = tokio::time::sleep(REST) => {}
@@ -133,9 +136,7 @@ impl<'a> Leader<'a> {
         if let Some(worse) = bakes.iter().find(|bake| bake.worse && bake.goes_on()) {
             return Next::TakeBack(Box::new((*worse).clone()));
         }
-        if let Some(seen) = self.together(&reports).filter(|seen| seen.convicts())
-            && seen.only_tells().is_none()
-        {
+        if let Some(seen) = self.together(&reports).filter(|seen| seen.convicts()) {
             return self.weigh(&reports, seen).await;
         }
         if reports.iter().any(Result::is_err) {
@@ -175,7 +176,7 @@ impl<'a> Leader<'a> {
         // One that stays at its step keeps the others there.
         let stays = first.stage.is_some_and(|stage| stage.goes_on) && goes_on < led.len();
         match goes_on == 0 || stays {
-            true => Next::Over(each().flatten().cloned().collect()),
+            true => Next::Over(each().flatten().cloned().map(Ok).collect()),
             false => Next::Rest,
         }
     }
@@ -201,7 +202,20 @@ impl<'a> Leader<'a> {
         let is_of_both =
             |look: &Result<Led, Failure>| matches!(look, Ok(led) if led.fails_as_well == Some(true));
         if !weighed.iter().any(is_of_both) {
-            return Next::TakeBack(Box::new(seen));
+            return match seen.only_tells() {
+                None => Next::TakeBack(Box::new(seen)),
+                Some(why) => {
+                    let told = |led: Led| {
+                        let bake = led.bake.ok_or_else(bake::not_watched)?;
+                        Ok(Bake {
+                            verdict: Some(Verdict::Told { why: why.clone() }),
+                            ..bake
+                        })
+                    };
+                    let ended = weighed.into_iter().map(|report| report.and_then(told));
+                    Next::Over(ended.collect())
+                }
+            };
         }
         self.acquitted += 1;
         let known = |look: &Result<Led, Failure>| look.as_ref().ok().and_then(|led| led.bake.clone());
@@ -285,6 +299,23 @@ impl<'a> Leader<'a> {
             verb,
             ..self.invocation.clone()
         }
+    }
+
+    /// Those that stand in the way of nothing are left as they are.
+    fn give_up(&self, results: Vec<Result<(), Failure>>) -> Fleet {
+        let names = self.hosts.iter().zip(&results);
+        let failed: Vec<String> = names
+            .filter(|(_, result)| result.is_err())
+            .map(|(host, _)| format!("`{}`", host.name))
+            .collect();
+        let left = format!("left as it is, because of {}", failed.join(", "));
+        let ended = |result: Result<(), Failure>| match result {
+            Ok(()) => Failure::new(Kind::Interrupted, left.clone())
+                .hint("`bg bake` with the same hosts leads them again")
+                .into(),
+            Err(failure) => Finished::from(failure),
+        };
+        answer(self.invocation, results.into_iter().map(ended).collect())
     }
 
     fn leave(&self) -> Fleet {
