@@ -309,10 +309,13 @@ fn a_canary_that_is_worse_is_given_up_or_stays_where_it_is() {
     commit_a_bad_one(&sandbox);
     let visitors = Visitors::come(&sandbox);
     sandbox.bg(&["deploy", "--canary"]).assert_code(0);
-    wait_until(PATIENCE, "the end of the canary", || {
-        verdict(&sandbox)["verdict"]["ended"] == "taken_back"
-    });
+    sandbox.bg(&["bake"]).assert_code(5).assert_says("was taken back");
+    assert_eq!(verdict(&sandbox)["verdict"]["ended"], "taken_back");
     assert_eq!(sandbox.link(), "blue");
+    sandbox
+        .bg(&["bake"])
+        .assert_code(1)
+        .assert_says("no release is watched");
     wait_until(PATIENCE, "the verdict's record", || {
         sandbox.bg(&["history"]).stdout.contains("was taken back")
     });
