@@ -20,9 +20,9 @@ use crate::{marks, preview};
 /// What the process that watches is called, as the holder of a lock.
 pub const PROCESS: &str = "watch-release";
 
-/// For how long whoever leads several hosts is taken to be there: they look each second, and a connection
-/// may have to be made again.
-const LED: Duration = Duration::from_secs(15);
+/// For how long whoever leads several hosts is taken to be there: they look each second, and where one of
+/// the others does not answer, each half a minute.
+const LED: Duration = Duration::from_secs(60);
 
 /// The most that is kept of one.
 const LONGEST: u64 = 1 << 16;

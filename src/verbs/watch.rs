@@ -276,7 +276,8 @@ async fn look_on(app: &App, bake: &mut Bake, eyes: &mut Eyes) -> Result<Verdict,
             }
         }
         let now = Timestamp::now();
-        if let Some(verdict) = is_over(app, bake, now) {
+        // Whoever leads the hosts is about to take one back that is worse.
+        if let Some(verdict) = is_over(app, bake, now).filter(|_| !bake.worse) {
             return Ok(verdict);
         }
         if now.duration_since(kept) >= KEPT {
@@ -298,8 +299,11 @@ async fn look_on(app: &App, bake: &mut Bake, eyes: &mut Eyes) -> Result<Verdict,
         if let Ok(answer) = tokio::time::timeout(GLANCE, answer).await {
             asking = None;
             bake.slow = answer.or(bake.slow.take());
-            if bake.slow.is_some() && !is_led_on(app, bake) {
-                return Ok(acts(bake));
+            if bake.slow.is_some() {
+                if !is_led_on(app, bake) {
+                    return Ok(acts(bake));
+                }
+                eyes.keep(app, bake, Timestamp::now());
             }
         }
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use model::bake::{Bake, Verdict};
+use model::config::duration::Span;
 use model::event::{Event, Note, Sink};
 use model::failure::{Failure, Kind, Traffic};
 
@@ -31,6 +32,12 @@ const AGAIN_WITHIN: Duration = Duration::from_secs(60);
 
 /// How often the evidence of all hosts is dropped because what was live before fails as well.
 const ACQUITTED: usize = 3;
+
+/// How long another run on a host is waited for before a release is taken back there.
+const PATIENCE: Span = Span::seconds(600);
+
+/// The same before a step: visitors are not looked at meanwhile.
+const BRIEFLY: Span = Span::seconds(10);
 
 /// Whether what a command left behind needs somebody who leads: a canary that goes on by itself, or a
 /// verdict that is waited for.
@@ -156,16 +163,22 @@ impl<'a> Leader<'a> {
         let Some(first) = each().flatten().next() else {
             return Next::GiveUp(led.iter().map(|_| Err(bake::not_watched())).collect());
         };
-        if each().any(|bake| bake.is_none_or(|bake| bake.release != first.release)) {
+        // Their colors need not be the same.
+        let is_it = |bake: &Bake| {
+            let step = |bake: &Bake| bake.stage.map(|stage| stage.share);
+            bake.release.release == first.release.release && step(bake) == step(first)
+        };
+        if each().any(|bake| !bake.is_some_and(is_it)) {
             let results = led.iter().map(|led| match &led.bake {
-                Some(bake) if bake.release == first.release => Ok(()),
-                _ => Err(
-                    Failure::failed(format!("{} is not what is watched here", first.release))
-                        .hint("`bg status` with the same hosts shows what each has")
-                        .with_traffic(Traffic::Unchanged {
-                            live: led.live.clone(),
-                        }),
-                ),
+                Some(bake) if is_it(bake) => Ok(()),
+                _ => Err(Failure::failed(format!(
+                    "{} at its step is not what is watched here",
+                    first.release
+                ))
+                .hint("`bg status` with the same hosts shows what each has")
+                .with_traffic(Traffic::Unchanged {
+                    live: led.live.clone(),
+                })),
             });
             return Next::GiveUp(results.collect());
         }
@@ -174,7 +187,8 @@ impl<'a> Leader<'a> {
         }
         let goes_on = each().flatten().filter(|bake| bake.goes_on()).count();
         // One that stays at its step keeps the others there.
-        let stays = first.stage.is_some_and(|stage| stage.goes_on) && goes_on < led.len();
+        let is_timed = |bake: &Bake| bake.stage.is_some_and(|stage| stage.goes_on);
+        let stays = each().flatten().any(is_timed) && goes_on < led.len();
         match goes_on == 0 || stays {
             true => Next::Over(each().flatten().cloned().map(Ok).collect()),
             false => Next::Rest,
@@ -187,7 +201,7 @@ impl<'a> Leader<'a> {
             let bake = look.as_ref().ok()?.bake.as_ref().filter(|bake| bake.goes_on())?;
             let mut bake = bake.clone();
             if let Some(dropped) = dropped
-                && (&dropped.release, dropped.acquitted) == (&bake.release, bake.acquitted)
+                && goes_on_from(dropped, &bake)
             {
                 bake.evidence = bake.evidence.since(&dropped.evidence);
             }
@@ -258,14 +272,14 @@ impl<'a> Leader<'a> {
     }
 
     async fn promote(&self) -> Fleet {
-        let patience = Patience::default();
+        let patience = Patience { wait: Some(BRIEFLY) };
         let next = self.to_do(Verb::Promote { all: false, patience });
         switch_together(&next, &self.hosts, self.onlookers).await
     }
 
     /// On each host that can be reached, whatever the others do: nobody's visitors are kept waiting.
     async fn take_back(&self, seen: &Bake) -> Fleet {
-        let patience = Patience::default();
+        let patience = Patience { wait: Some(PATIENCE) };
         let verb = match (seen.stage, &seen.before.release) {
             (None, Some(before)) => Verb::Rollback {
                 to: Some(before.clone().into()),
@@ -331,6 +345,12 @@ impl<'a> Leader<'a> {
             self.hosts.iter().map(|_| Err::<(), _>(left())).collect(),
         )
     }
+}
+
+/// Whether the evidence of `bake` holds that of an earlier look.
+fn goes_on_from(earlier: &Bake, bake: &Bake) -> bool {
+    let same = |bake: &Bake| (bake.release.clone(), bake.stage.is_some(), bake.acquitted);
+    same(earlier) == same(bake) && (bake.stage.is_some() || earlier.since == bake.since)
 }
 
 async fn ask(invocation: &Invocation, host: &Host, weigh: bool) -> Result<Led, Failure> {
