@@ -21,7 +21,7 @@ mod fleet_run;
 mod lead;
 mod settle;
 
-use fleet_run::{OneOf, all, look, nobody, switch_together};
+use fleet_run::{OneOf, all, look, look_at_all, nobody, switch_together};
 use lead::{Leader, has_to_be_led};
 
 /// Does the command on all of its hosts; returns the exit code.
@@ -62,10 +62,7 @@ pub async fn run(invocation: &Invocation, way: &Way) -> u8 {
                 _ if invocation.verb.kind().is_coordinated() => {
                     switch_together(invocation, &hosts, &onlookers).await
                 }
-                _ => {
-                    let reached = hosts.iter().cloned().map(Ok).collect();
-                    look(invocation, reached, &onlookers, Interrupts::listen()).await
-                }
+                _ => look_at_all(invocation, &hosts, &onlookers, Interrupts::listen()).await,
             };
             let mut fleet = fleet;
             client_hooks::after_all(invocation, &mut fleet).await;
@@ -112,8 +109,7 @@ async fn watch_over(invocation: &Invocation, hosts: &[Host], onlookers: &[OneOf]
     };
     let mut interrupts = Interrupts::listen();
     loop {
-        let reached = hosts.iter().cloned().map(Ok).collect();
-        let fleet = look(&once, reached, onlookers, interrupts.clone()).await;
+        let fleet = look_at_all(&once, hosts, onlookers, interrupts.clone()).await;
         tokio::select! {
             () = interrupts.first() => return fleet,
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
@@ -133,9 +129,6 @@ async fn upload_first(invocation: &Invocation, hosts: &[Host], onlookers: &[OneO
         Ok(_) if invocation.verb.kind().is_coordinated() => {
             switch_together(invocation, hosts, onlookers).await
         }
-        Ok(_) => {
-            let reached = hosts.iter().cloned().map(Ok).collect();
-            look(invocation, reached, onlookers, Interrupts::listen()).await
-        }
+        Ok(_) => look_at_all(invocation, hosts, onlookers, Interrupts::listen()).await,
     }
 }

@@ -410,7 +410,6 @@ impl Bake {
         }
         self.by.extend(other.by.iter().cloned());
         self.slow = self.slow.or_else(|| other.slow.clone());
-        self.worse |= other.worse;
         self
     }
 

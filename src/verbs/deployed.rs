@@ -68,9 +68,7 @@ impl Deployed {
             run: run.id.to_string(),
         }
     }
-}
 
-impl Deployed {
     /// Whether somebody watches it until there is a verdict.
     #[must_use]
     pub fn is_watched(&self) -> bool {

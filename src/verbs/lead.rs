@@ -4,7 +4,7 @@ use engine::app::App;
 use engine::watch as watched;
 use jiff::Timestamp;
 use model::bake::Bake;
-use model::color::{Route, Share};
+use model::color::Route;
 use model::failure::{Deployment, Failure};
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +16,6 @@ use crate::text::Show;
 pub struct Led {
     /// What is live.
     pub live: Deployment,
-    /// How many of the visitors get the other color, in a canary.
-    pub share: Option<Share>,
     /// What is watched, or was last, of what visitors get.
     pub bake: Option<Bake>,
     /// Whether the next step of a canary is to come.
@@ -50,7 +48,6 @@ pub async fn lead(app: &App, weigh: bool) -> Result<Led, Failure> {
     let is_due = |bake| watch::is_due(app, bake, Timestamp::now());
     Ok(Led {
         live: engine::traffic::deployment(app, route.color),
-        share: route.share,
         is_due: bake.as_ref().is_some_and(is_due),
         bake,
         fails_as_well,

@@ -111,13 +111,11 @@ async fn one(app: &App, sink: &dyn Sink) -> Result<bool, Failure> {
             Err(_) if !is_still_live(app, &bake) => Verdict::Superseded,
             Err(why) => Verdict::NoData { why },
         };
-        let verdict = match verdict {
-            Verdict::Superseded if bake.worse && is_back(app, &bake) => break Verdict::TakenBack,
-            other => other,
-        };
         let acted = match verdict {
             Verdict::TakenBack => take_back(app, &bake, sink).await,
             Verdict::NextStep => next_step(app, &bake, sink).await,
+            // By whoever leads the hosts.
+            Verdict::Superseded if bake.worse && is_back(app, &bake) => Acted::Done(Verdict::TakenBack),
             other => Acted::Done(other),
         };
         match acted {

@@ -32,17 +32,28 @@ pub(super) fn all<T>(results: Vec<Result<T, Failure>>) -> Result<Vec<T>, Vec<Res
 
 /// One host stands against it, so nobody is asked for anything.
 pub(super) fn nobody<T>(invocation: &Invocation, results: Vec<Result<T, Failure>>) -> Fleet {
+    held_back(invocation, results, |not_ready| {
+        let skipped = match not_ready {
+            [one] => format!("skipped: {one} is not ready"),
+            several => format!("skipped: {} are not ready", several.join(", ")),
+        };
+        Failure::new(Kind::Interrupted, skipped)
+    })
+}
+
+/// Some hosts stand against it; `others` says what that makes of each of the others, of their names.
+pub(super) fn held_back<T>(
+    invocation: &Invocation,
+    results: Vec<Result<T, Failure>>,
+    others: impl Fn(&[String]) -> Failure,
+) -> Fleet {
     let names = invocation.chosen.names.iter().zip(&results);
-    let not_ready: Vec<String> = names
+    let against: Vec<String> = names
         .filter(|(_, result)| result.is_err())
         .map(|(name, _)| format!("`{name}`"))
         .collect();
-    let skipped = match not_ready.as_slice() {
-        [one] => format!("skipped: {one} is not ready"),
-        several => format!("skipped: {} are not ready", several.join(", ")),
-    };
     let finished = results.into_iter().map(|result| match result {
-        Ok(_) => Failure::new(Kind::Interrupted, skipped.clone()).into(),
+        Ok(_) => others(&against).into(),
         Err(failure) => Finished::from(failure),
     });
     answer(invocation, finished.collect())
@@ -79,6 +90,17 @@ pub(super) fn answer(invocation: &Invocation, finished: Vec<Finished>) -> Fleet 
 }
 
 /// The same on each host, without waiting for each other.
+pub(super) async fn look_at_all(
+    invocation: &Invocation,
+    hosts: &[Host],
+    onlookers: &[OneOf],
+    interrupts: Interrupts,
+) -> Fleet {
+    let reached = hosts.iter().cloned().map(Ok).collect();
+    look(invocation, reached, onlookers, interrupts).await
+}
+
+/// The same on each host that was reached.
 pub(super) async fn look(
     invocation: &Invocation,
     reached: Vec<Result<Host, Failure>>,

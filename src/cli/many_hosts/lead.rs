@@ -9,7 +9,7 @@ use model::config::duration::Span;
 use model::event::{Event, Note, Sink};
 use model::failure::{Failure, Kind, Traffic};
 
-use super::fleet_run::{OneOf, answer, look, nobody, switch_together};
+use super::fleet_run::{OneOf, answer, held_back, look_at_all, switch_together};
 use crate::cli::args::{Patience, Verb};
 use crate::cli::invocation::Invocation;
 use crate::remote::host::Host;
@@ -45,10 +45,7 @@ pub(super) fn has_to_be_led(verb: &Verb, fleet: &Fleet) -> bool {
     let waits = matches!(verb, Verb::Deploy { bake, .. } if bake.wait_bake);
     let is_watched = |answer: &Answer| match answer {
         Answer::Stepped(stepped) => stepped.lasts.is_some(),
-        Answer::Deployed(done) => match &done.canary {
-            Some(canary) => canary.lasts.is_some(),
-            None => waits && done.watched.is_some(),
-        },
+        Answer::Deployed(done) => done.is_watched() && (waits || done.canary.is_some()),
         _ => false,
     };
     let hosts = || fleet.hosts.iter();
@@ -144,7 +141,7 @@ impl<'a> Leader<'a> {
             return Next::TakeBack(Box::new((*worse).clone()));
         }
         if let Some(seen) = self.together(&reports).filter(|seen| seen.convicts()) {
-            return self.weigh(&reports, seen).await;
+            return self.weigh(reports, seen).await;
         }
         if reports.iter().any(Result::is_err) {
             let lost = self.lost.get_or_insert_with(Instant::now);
@@ -211,7 +208,7 @@ impl<'a> Leader<'a> {
     }
 
     /// Together they have seen enough: unless what was live before fails as well.
-    async fn weigh(&mut self, reports: &[Result<Led, Failure>], seen: Bake) -> Next {
+    async fn weigh(&mut self, reports: Vec<Result<Led, Failure>>, seen: Bake) -> Next {
         let weighed = self.look(true).await;
         let is_of_both =
             |look: &Result<Led, Failure>| matches!(look, Ok(led) if led.fails_as_well == Some(true));
@@ -237,20 +234,16 @@ impl<'a> Leader<'a> {
         match self.acquitted < ACQUITTED {
             true => Next::Rest,
             false => {
-                let fails = |look: &Result<Led, Failure>| {
-                    let led = look
-                        .as_ref()
-                        .map_err(|failure| Failure::failed(failure.what.clone()))?;
+                let fails = |look: Result<Led, Failure>| {
+                    let led = look?;
                     let before = &seen.before;
                     Err(
                         Failure::failed(format!("{before} fails as well, each time that it is asked"))
                             .hint("`bg status` with the same hosts shows what each has seen")
-                            .with_traffic(Traffic::Unchanged {
-                                live: led.live.clone(),
-                            }),
+                            .with_traffic(Traffic::Unchanged { live: led.live }),
                     )
                 };
-                Next::GiveUp(reports.iter().map(fails).collect())
+                Next::GiveUp(reports.into_iter().map(fails).collect())
             }
         }
     }
@@ -289,14 +282,8 @@ impl<'a> Leader<'a> {
             },
             _ => Verb::Abort { patience },
         };
-        let reached = self.hosts.iter().cloned().map(Ok).collect();
-        let mut fleet = look(
-            &self.to_do(verb),
-            reached,
-            self.onlookers,
-            self.interrupts.clone(),
-        )
-        .await;
+        let back = self.to_do(verb);
+        let mut fleet = look_at_all(&back, &self.hosts, self.onlookers, self.interrupts.clone()).await;
         let mut seen = seen.clone();
         seen.verdict = Some(Verdict::TakenBack);
         let failure = bake::taken_back(&seen);
@@ -317,34 +304,22 @@ impl<'a> Leader<'a> {
 
     /// Those that stand in the way of nothing are left as they are.
     fn give_up(&self, results: Vec<Result<(), Failure>>) -> Fleet {
-        let names = self.hosts.iter().zip(&results);
-        let failed: Vec<String> = names
-            .filter(|(_, result)| result.is_err())
-            .map(|(host, _)| format!("`{}`", host.name))
-            .collect();
-        let left = format!("left as it is, because of {}", failed.join(", "));
-        let ended = |result: Result<(), Failure>| match result {
-            Ok(()) => Failure::new(Kind::Interrupted, left.clone())
-                .hint("`bg bake` with the same hosts leads them again")
-                .into(),
-            Err(failure) => Finished::from(failure),
-        };
-        answer(self.invocation, results.into_iter().map(ended).collect())
+        held_back(self.invocation, results, |against| {
+            let left = format!("left as it is, because of {}", against.join(", "));
+            again(Failure::new(Kind::Interrupted, left))
+        })
     }
 
     fn leave(&self) -> Fleet {
-        let left = || {
-            Failure::new(
-                Kind::Interrupted,
-                "stopped leading: a canary stays at its step, and verdicts are only told",
-            )
-            .hint("`bg bake` with the same hosts leads them again")
-        };
-        nobody(
-            self.invocation,
-            self.hosts.iter().map(|_| Err::<(), _>(left())).collect(),
-        )
+        let left = "stopped leading: a canary stays at its step, and verdicts are only told";
+        let each = self.hosts.iter();
+        let left = each.map(|_| again(Failure::new(Kind::Interrupted, left)).into());
+        answer(self.invocation, left.collect())
     }
+}
+
+fn again(left: Failure) -> Failure {
+    left.hint("`bg bake` with the same hosts leads them again")
 }
 
 /// Whether the evidence of `bake` holds that of an earlier look.

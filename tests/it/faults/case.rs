@@ -98,17 +98,9 @@ impl Case {
 
     /// A rollback wants something to go to, and a canary's steps another one.
     fn make_ready(&self, sandbox: &Sandbox) {
-        match self.line {
-            ["rollback"] => {}
-            ["canary", ..] => {
-                sandbox.bg(&["canary", "5%"]).assert_code(0);
-                return;
-            }
-            ["promote" | "abort"] => {
-                sandbox.bg(&["canary", "50%"]).assert_code(0);
-                return;
-            }
-            _ => return,
+        go_to_canary(sandbox, self.line);
+        if self.line != ["rollback"] {
+            return;
         }
         for command in ["status", "switch", "deploy"] {
             sandbox.bg(&[command]);
@@ -181,6 +173,16 @@ impl Place {
     fn is_as_the_link_says(&self) -> bool {
         self.link.contains("-to-") || self.link == self.answers.color.name()
     }
+}
+
+/// To the step of a canary that a command goes on from, where it is one of a canary.
+pub fn go_to_canary(sandbox: &Sandbox, line: &[&str]) {
+    let share = match line {
+        ["canary", ..] => "5%",
+        ["promote" | "abort"] => "50%",
+        _ => return,
+    };
+    sandbox.bg(&["canary", share]).assert_code(0);
 }
 
 /// Whether it ends: whatever happens to it, nobody waits for a command for ever.

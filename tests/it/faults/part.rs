@@ -14,7 +14,7 @@ use crate::sandbox::{HOST, Sandbox, set};
 use crate::worker::scene::{add, commit_script, let_beat, worker};
 
 use super::SHARE;
-use super::case::{Case, FLUSH, Fault};
+use super::case::{Case, FLUSH, Fault, go_to_canary};
 
 /// How many cases the whole table has, at the least.
 pub const TABLE_HAS_AT_LEAST: usize = 150;
@@ -233,11 +233,11 @@ impl Part {
     /// A rollback wants something that it has not rolled back from, and a canary's steps another one.
     fn prepare(&self, sandbox: &Sandbox) {
         match self.line {
-            ["rollback"] => sandbox.bg(&["switch"]).assert_code(0),
-            ["canary", ..] => sandbox.bg(&["canary", "5%"]).assert_code(0),
-            ["promote" | "abort"] => sandbox.bg(&["canary", "50%"]).assert_code(0),
-            _ => return,
-        };
+            ["rollback"] => {
+                sandbox.bg(&["switch"]).assert_code(0);
+            }
+            line => go_to_canary(sandbox, line),
+        }
     }
 }
 
